@@ -1,0 +1,124 @@
+import type { Topic } from './topics.ts';
+
+/** A record to produce. `value: null` is a tombstone. */
+export interface OutgoingRecord {
+  readonly key: string | null;
+  readonly value: Uint8Array | null;
+}
+
+/** A record as it was consumed. */
+export interface IncomingRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** Broker or producer time in milliseconds, as the topic is configured. */
+  readonly timestamp: number;
+  readonly key: string | null;
+  /** Null: a tombstone. Aliases the fetch buffer; copy what outlives the call. */
+  readonly value: Uint8Array | null;
+}
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface OffsetRange {
+  /** The first offset there. */
+  readonly start: number;
+  /** One after the last offset there. */
+  readonly end: number;
+}
+
+/** A part of one partition, as it was fetched. */
+export interface RecordBatch extends TopicPartition {
+  readonly records: readonly IncomingRecord[];
+  /** One after the last offset of the partition when this was fetched. */
+  readonly endOffset: number;
+  /**
+   * Keeps the membership alive while the consumer takes its time; call it at least each second. Throws when the group
+   * rebalances: stop taking in and let the error pass.
+   */
+  heartbeat(): Promise<void>;
+  /** Takes in up to, and including, this offset: the position moves on. What is not taken in is fetched again. */
+  takenIn(offset: number): void;
+  /** False once the consumer stops. */
+  isRunning(): boolean;
+}
+
+export interface ConsumeOptions {
+  readonly groupId: string;
+  readonly topics: readonly string[];
+  /** The longest wait of a fetch for records, in milliseconds; stopping waits that long at most. */
+  readonly maxWait: number;
+  /** Called for one batch of a partition at a time, several partitions side by side. */
+  eachBatch(batch: RecordBatch): Promise<void>;
+  /** The partitions owned from now on, after each (re)join; those left out are lost already. */
+  onAssigned?(partitions: readonly TopicPartition[]): void;
+}
+
+export interface Consumer extends AsyncDisposable {
+  /**
+   * Commits, for each partition, the offset to resume at, as a member of the group: refused when the membership or the
+   * partition is lost. Rejects when Kafka does not take it; nothing is retried.
+   */
+  commit(offsets: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>;
+  /** Stops fetching, leaves the group, disconnects. Idempotent. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface FollowOptions {
+  /** A group of this name, shared by those that split the partitions among them; nothing is committed. */
+  readonly groupId: string;
+  readonly topics: readonly string[];
+  readonly maxWait: number;
+  /** A record, in partition order, from the beginning of each gained partition on. */
+  onRecord(record: IncomingRecord): void;
+  /** A gained partition was read to the end it had when it was gained. */
+  onRestored?(partition: TopicPartition): void;
+  /** A partition was lost. */
+  onLost?(partition: TopicPartition): void;
+}
+
+export interface Follower extends AsyncDisposable {
+  /** Resolves when every partition of the first assignment was read to its end. */
+  readonly restored: Promise<void>;
+}
+
+/** What the system asks of Kafka. Every call that does I/O has a deadline of the adapter's own. */
+export interface Bus extends AsyncDisposable {
+  /**
+   * Produces a record with acks=all. Records of one key keep the order of the calls. Resolves when Kafka has it; rejects
+   * with a `BusError`.
+   */
+  send(topic: string, record: OutgoingRecord): Promise<void>;
+  /** Creates the topics that are missing. Leaves those that exist as they are. */
+  createTopics(topics: readonly Topic[]): Promise<void>;
+  /** Deletes topics; one that does not exist is no error. */
+  deleteTopics(names: readonly string[]): Promise<void>;
+  /** The names of all topics. */
+  listTopics(): Promise<readonly string[]>;
+  /** The offsets of each partition of a topic. */
+  offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>>;
+  /** Removes consumer groups without members; one that does not exist is no error. */
+  deleteGroups(groupIds: readonly string[]): Promise<void>;
+  /** Consumes as a member of a group, from the committed offsets on; without one from the beginning. */
+  consume(options: ConsumeOptions): Promise<Consumer>;
+  /** Follows topics from their beginning: the partitions that the group gives to this member. */
+  follow(options: FollowOptions): Promise<Follower>;
+}
+
+export type BusErrorReason = 'timeout' | 'full' | 'too-large' | 'unknown-topic' | 'failed' | 'closed';
+
+/** Kafka did not do what it was asked. `retriable`: the same call may succeed later. */
+export class BusError extends Error {
+  override readonly name = 'BusError';
+  readonly reason: BusErrorReason;
+  constructor(reason: BusErrorReason, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+  get retriable(): boolean {
+    return this.reason !== 'too-large';
+  }
+}

@@ -1,0 +1,70 @@
+import type { DescMessage } from '@bufbuild/protobuf';
+import { DownlinkRecordSchema, ValidationRequestSchema } from '../../gen/penstock/v1/downlink_pb.ts';
+import { DeadLetterSchema, EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
+import { UplinkRecordSchema, ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+
+/** A topic: its name, what its values are, and how it is created. */
+export interface Topic<D extends DescMessage = DescMessage> {
+  readonly name: string;
+  readonly schema: D;
+  readonly partitions: number;
+  /** Kafka topic configuration. */
+  readonly config: Readonly<Record<string, string>>;
+}
+
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+const SHARED_PARTITIONS = 12;
+
+const compacted = {
+  'cleanup.policy': 'compact',
+  'min.cleanable.dirty.ratio': '0.1',
+  'segment.ms': String(DAY),
+  'delete.retention.ms': String(DAY),
+};
+const retained = (ms: number, bytes = -1) => ({
+  'cleanup.policy': 'delete',
+  'retention.ms': String(ms),
+  'retention.bytes': String(bytes),
+});
+
+/** The topics of an installation, by design section 5. `prefix` lets several share a Kafka. */
+export type Topics = ReturnType<typeof topicsOf>;
+
+export function topicsOf(prefix: string) {
+  return {
+    downlink: (type: string) =>
+      topic(`${prefix}.ie.downlink.${type}`, DownlinkRecordSchema, SHARED_PARTITIONS, compacted),
+    validation: (type: string) =>
+      topic(`${prefix}.ie.validation.${type}`, ValidationRequestSchema, SHARED_PARTITIONS, {
+        ...retained(10 * MINUTE),
+        'segment.ms': String(10 * MINUTE),
+      }),
+    uplink: topic(`${prefix}.ie.uplink`, UplinkRecordSchema, SHARED_PARTITIONS, retained(7 * DAY)),
+    notifications: (serviceId: string) =>
+      topic(`${prefix}.ie.uplink.notifications.${topicSafe(serviceId)}`, ValidationResponseSchema, 1, {
+        ...retained(10 * MINUTE),
+        'segment.ms': String(10 * MINUTE),
+      }),
+    messages: (integrationId: string, partitions = 1) =>
+      topic(`${prefix}.msg.ie.${integrationId}`, EnvelopeSchema, partitions, retained(7 * DAY, 1 << 30)),
+    deadLetters: (integrationId: string) =>
+      topic(`${prefix}.dlq.ie.${integrationId}`, DeadLetterSchema, 1, retained(30 * DAY)),
+    /** The consumer group that delivers an integration's messages. */
+    messageGroup: (integrationId: string) => `${prefix}.msg.ie.${integrationId}`,
+    /** A consumer group shared by all nodes that do the same work. */
+    group: (work: string) => `${prefix}.${work}`,
+  };
+}
+
+function topic<D extends DescMessage>(
+  name: string,
+  schema: D,
+  partitions: number,
+  config: Readonly<Record<string, string>>,
+): Topic<D> {
+  return { name, schema, partitions, config };
+}
+
+/** Kafka allows letters, digits, dot, underscore and hyphen in topic names. */
+const topicSafe = (name: string) => name.replaceAll(/[^a-zA-Z0-9._-]/g, '_');

@@ -1,0 +1,51 @@
+import type {
+  DescMethod,
+  DescMethodBiDiStreaming,
+  DescMethodClientStreaming,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from '@bufbuild/protobuf';
+
+/** What a handler may ask of its call. A structural subset of Connect's HandlerContext. */
+export interface CallContext {
+  /** Aborts when the caller goes away, the deadline passes or the call is over. */
+  readonly signal: AbortSignal;
+  readonly requestHeader: Headers;
+  readonly responseHeader: Headers;
+  readonly responseTrailer: Headers;
+  /** Milliseconds left to the caller's deadline, if it set one. */
+  readonly timeoutMs: () => number | undefined;
+}
+
+/** The typed handler of one method. */
+export type MethodHandler<M extends DescMethod> =
+  M extends DescMethodUnary<infer I, infer O>
+    ? (request: MessageShape<I>, context: CallContext) => Promise<MessageInitShape<O>> | MessageInitShape<O>
+    : M extends DescMethodServerStreaming<infer I, infer O>
+      ? (request: MessageShape<I>, context: CallContext) => AsyncIterable<MessageInitShape<O>>
+      : M extends DescMethodClientStreaming<infer I, infer O>
+        ? (requests: AsyncIterable<MessageShape<I>>, context: CallContext) => Promise<MessageInitShape<O>>
+        : M extends DescMethodBiDiStreaming<infer I, infer O>
+          ? (requests: AsyncIterable<MessageShape<I>>, context: CallContext) => AsyncIterable<MessageInitShape<O>>
+          : never;
+
+/** Every method of the service, typed; a missing or mistyped method is a compile error. */
+export type Handlers<S extends DescService> = { [K in keyof S['method']]: MethodHandler<S['method'][K]> };
+
+/** A service with its handlers, for any server. */
+export interface RpcService {
+  readonly service: DescService;
+  readonly handlers: AnyHandlers;
+}
+
+/** A handler whose method is known only at run time. */
+export type AnyHandler = (request: never, context: CallContext) => unknown;
+export type AnyHandlers = Readonly<Record<string, AnyHandler>>;
+
+/** Ties handlers to their service, checked by the compiler. */
+export function rpcService<S extends DescService>(service: S, handlers: Handlers<S>): RpcService {
+  return { service, handlers: handlers as unknown as AnyHandlers };
+}

@@ -1,0 +1,74 @@
+/** One setting: how its text is read, what it is without one, and what it is for. */
+export interface Setting<T> {
+  readonly default: T;
+  readonly unit?: string;
+  readonly help: string;
+  /** Never printed. */
+  readonly secret?: boolean;
+  /** Reads a text; throws an `Error` that says what would be right. */
+  read(text: string): T;
+}
+
+export function text(fallback: string, help: string, options: { secret?: boolean } = {}): Setting<string> {
+  return { default: fallback, help, ...options, read: (value) => value };
+}
+
+export function integer(
+  fallback: number,
+  help: string,
+  options: { unit?: string; min?: number; max?: number } = {},
+): Setting<number> {
+  const { unit, min = 0, max = Number.MAX_SAFE_INTEGER } = options;
+  return {
+    default: fallback,
+    help,
+    ...(unit === undefined ? {} : { unit }),
+    read(value) {
+      const number = Number(value);
+      if (!/^-?\d+$/.test(value.trim()) || number < min || number > max) {
+        throw new Error(`must be a whole number from ${min} to ${max}`);
+      }
+      return number;
+    },
+  };
+}
+
+export function boolean(fallback: boolean, help: string): Setting<boolean> {
+  return {
+    default: fallback,
+    help,
+    read(value) {
+      if (value === 'true') return true;
+      if (value === 'false') return false;
+      throw new Error('must be true or false');
+    },
+  };
+}
+
+export function choice<const T extends string>(fallback: T, choices: readonly T[], help: string): Setting<T> {
+  return {
+    default: fallback,
+    help: `${help} One of ${choices.join(', ')}.`,
+    read(value) {
+      const found = choices.find((one) => one === value);
+      if (found === undefined) throw new Error(`must be one of ${choices.join(', ')}`);
+      return found;
+    },
+  };
+}
+
+/** A comma-separated list; blanks around the items do not count. */
+export function list(fallback: readonly string[], help: string): Setting<readonly string[]> {
+  return {
+    default: fallback,
+    help,
+    read(value) {
+      const items = value
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== '');
+      if (items.length === 0) throw new Error('must name at least one item, separated by commas');
+      return items;
+    },
+  };
+}

@@ -1,0 +1,144 @@
+import { hostname } from 'node:os';
+import { boolean, choice, integer, list, type Setting, text } from './setting.ts';
+
+const PORT = { min: 0, max: 65535 };
+const MS = { unit: 'ms', min: 1 };
+
+/** Every setting, by the name of its environment variable. Printed by `penstock settings`. */
+export const SETTINGS = {
+  TB_SERVICE_TYPE: choice(
+    'tbmq',
+    ['tbmq', 'tbmq-integration-executor'],
+    'The role of `penstock start`: tbmq = control plane and ingress, tbmq-integration-executor = executor.',
+  ),
+  TB_SERVICE_ID: text(hostname(), 'The name of this node; must differ from node to node.'),
+  TB_SERVICE_INTEGRATIONS_SUPPORTED: list(
+    ['ALL'],
+    'The types an executor serves: ALL, or names such as HTTP,MQTT.',
+  ),
+  TB_SERVICE_INTEGRATIONS_EXCLUDED: list(['NONE'], 'The types an executor does not serve: NONE, or names.'),
+  TB_KAFKA_SERVERS: list(
+    ['localhost:9092'],
+    'Bootstrap servers of the Kafka that carries messages and configuration.',
+  ),
+  TB_IE_MSG_POLL_INTERVAL: integer(1000, 'The longest wait of a fetch from a message topic.', MS),
+  TB_IE_MSG_PACK_PROCESSING_TIMEOUT: integer(30_000, 'The deadline of one attempt to deliver.', {
+    ...MS,
+    min: 10,
+  }),
+  TB_IE_MSG_ACK_STRATEGY_TYPE: choice(
+    'SKIP_ALL',
+    ['SKIP_ALL', 'RETRY_ALL'],
+    'What becomes of a failed message: SKIP_ALL gives it up at once, RETRY_ALL tries again.',
+  ),
+  TB_IE_MSG_ACK_STRATEGY_RETRIES: integer(5, 'RETRY_ALL: how often; 0 = without end.'),
+  TB_IE_MSG_ACK_STRATEGY_PAUSE_BETWEEN_RETRIES: integer(
+    1,
+    'RETRY_ALL: the pause before the first retry; it doubles.',
+    {
+      unit: 's',
+      min: 1,
+    },
+  ),
+  INTEGRATIONS_REINIT_ENABLED: boolean(true, 'Try again to start an integration whose start failed.'),
+  INTEGRATIONS_REINIT_FREQUENCY_MS: integer(300_000, 'The longest pause between two tries to start.', MS),
+  INTEGRATIONS_INIT_CONNECTION_TIMEOUT_SEC: integer(15, 'How long an integration may take to connect.', {
+    unit: 's',
+    min: 1,
+  }),
+  INTEGRATIONS_CHECK_API_REQUEST_TIMEOUT_SEC: integer(
+    20,
+    'How long to wait for an executor to validate or check.',
+    {
+      unit: 's',
+      min: 1,
+      max: 600,
+    },
+  ),
+  EVENT_ERROR_RATE_LIMIT: integer(100, 'Error events an executor sends for one integration in a minute.', {
+    min: 1,
+  }),
+  PENSTOCK_EVENTS_TTL_SEC: integer(604_800, 'How long events are kept.', { unit: 's', min: 60 }),
+  PENSTOCK_STATISTICS_INTERVAL: integer(10_000, 'How often an executor reports figures that changed.', {
+    ...MS,
+    min: 100,
+  }),
+  PENSTOCK_MAX_IN_FLIGHT: integer(64, 'Messages of one integration on their way at a time.', {
+    min: 1,
+    max: 100_000,
+  }),
+  PENSTOCK_MAX_IN_FLIGHT_BYTES: integer(67_108_864, 'Bytes of one integration on their way at a time.', {
+    unit: 'bytes',
+    min: 1_048_576,
+  }),
+  PENSTOCK_MAX_PAUSE: integer(60_000, 'RETRY_ALL: the longest pause between two tries.', MS),
+  PENSTOCK_POSTGRES_URL: text(
+    'postgres://penstock@localhost:5432/penstock',
+    'The PostgreSQL database of the control plane.',
+    { secret: true },
+  ),
+  PENSTOCK_KAFKA_PREFIX: text('penstock', 'What the names of topics and groups begin with.'),
+  PENSTOCK_KAFKA_REPLICATION: integer(-1, "Replicas of each topic; -1 = the cluster's default.", {
+    min: -1,
+    max: 32,
+  }),
+  PENSTOCK_BIND_ADDRESS: text(
+    '127.0.0.1',
+    'The address to listen on; 0.0.0.0 = every one. There is no login yet.',
+  ),
+  PENSTOCK_GRPC_PORT: integer(9090, 'The gRPC port; 0 = any free one.', PORT),
+  PENSTOCK_HTTP_PORT: integer(
+    8080,
+    'The port of JSON over HTTP, /metrics and /health; 0 = any free one.',
+    PORT,
+  ),
+  PENSTOCK_MQTT_PORT: integer(1883, 'The MQTT port; 0 = any free one.', PORT),
+  PENSTOCK_MQTT_MAX_PACKET_BYTES: integer(1_048_576, 'The largest MQTT packet taken in.', {
+    unit: 'bytes',
+    min: 1024,
+    max: 16_777_216,
+  }),
+  PENSTOCK_MQTT_MAX_CONNECTIONS: integer(10_000, 'MQTT connections at a time.', { min: 1 }),
+  PENSTOCK_TOPIC_DELETION_DELAY: integer(
+    15_000,
+    'How long after an integration its topics are deleted, so that no ingress writes to them any more.',
+    MS,
+  ),
+  PENSTOCK_LOG_LEVEL: choice('info', ['debug', 'info', 'warn', 'error'], 'The least level that is logged.'),
+  PENSTOCK_DATA_DIR: text('.penstock', 'Where `penstock dev` keeps its Kafka and PostgreSQL.'),
+} satisfies Record<string, Setting<unknown>>;
+
+type Table = typeof SETTINGS;
+export type SettingName = keyof Table;
+export type Settings = { readonly [N in SettingName]: ReturnType<Table[N]['read']> };
+
+/** Settings that cannot be read: every one of them, with what would be right. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+/**
+ * Reads every setting: from `given` (command-line options) first, then from the environment.
+ * @throws SettingsError naming every setting that is wrong
+ */
+export function readSettings(
+  given: Partial<Record<SettingName, string>> = {},
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Settings {
+  const problems: string[] = [];
+  const read = (name: SettingName): unknown => {
+    const raw = given[name] ?? environment[name];
+    const setting: Setting<unknown> = SETTINGS[name];
+    if (raw === undefined || raw === '') return setting.default;
+    try {
+      return setting.read(raw);
+    } catch (error) {
+      problems.push(`${name}=${setting.secret ? '***' : raw}: ${(error as Error).message}`);
+      return undefined;
+    }
+  };
+  const names = Object.keys(SETTINGS) as SettingName[];
+  const settings = Object.fromEntries(names.map((name) => [name, read(name)]));
+  if (problems.length > 0) throw new SettingsError(problems.join('\n'));
+  return settings as Settings;
+}
