@@ -1,0 +1,77 @@
+import { clone, type DescField, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
+import { isReflectMessage, type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
+
+/** Whether the schema marks the field as a secret: `debug_redact`. */
+export function isSecret(field: DescField): boolean {
+  return field.proto.options?.debugRedact === true;
+}
+
+/**
+ * A copy of the message without its secrets. Fields this version does not know are dropped as well: they may be
+ * secrets of a newer one.
+ */
+export function withoutSecrets<D extends DescMessage>(schema: D, message: MessageShape<D>): MessageShape<D> {
+  const copy = clone(schema, message);
+  clearSecrets(reflect(schema, copy));
+  return copy;
+}
+
+function clearSecrets(message: ReflectMessage): void {
+  delete message.message.$unknown;
+  for (const field of message.fields) {
+    if (isSecret(field)) message.clear(field);
+    else for (const nested of messagesIn(message, field)) clearSecrets(nested);
+  }
+}
+
+/** The messages a field holds: itself, the items of a list, the values of a map. */
+function messagesIn(message: ReflectMessage, field: DescField): readonly ReflectMessage[] {
+  if (!message.isSet(field)) return [];
+  if (field.fieldKind === 'message') return [message.get(field)];
+  if (field.fieldKind === 'list' && field.listKind === 'message') {
+    return [...message.get(field)].filter((item) => isReflectMessage(item));
+  }
+  if (field.fieldKind === 'map' && field.mapKind === 'message') {
+    return [...message.get(field).values()].filter((value) => isReflectMessage(value));
+  }
+  return [];
+}
+
+/** The paths of the secrets that are set, in the schema's names, e.g. `http.credentials.basic.password`. */
+export function setSecretPaths<D extends DescMessage>(schema: D, message: MessageShape<D>): string[] {
+  return secretPaths(reflect(schema, message), '');
+}
+
+function secretPaths(message: ReflectMessage, prefix: string): string[] {
+  return message.fields.flatMap((field) => {
+    if (!message.isSet(field)) return [];
+    const path = prefix + field.name;
+    if (isSecret(field)) return [path];
+    return field.fieldKind === 'message' ? secretPaths(message.get(field), `${path}.`) : [];
+  });
+}
+
+/**
+ * A copy of `next` in which each secret that is unset takes the value it has in `stored`. Only where both hold the
+ * message around it: credentials of another kind, or taken away, bring nothing back.
+ */
+export function keepSecrets<D extends DescMessage>(
+  schema: D,
+  next: MessageShape<D>,
+  stored: MessageShape<D>,
+): MessageShape<D> {
+  const copy = clone(schema, next);
+  takeSecrets(reflect(schema, copy), reflect(schema, stored));
+  return copy;
+}
+
+function takeSecrets(next: ReflectMessage, stored: ReflectMessage): void {
+  for (const field of next.fields) {
+    if (!stored.isSet(field)) continue;
+    if (isSecret(field)) {
+      if (!next.isSet(field) && field.oneof === undefined) next.set(field, stored.get(field));
+    } else if (field.fieldKind === 'message' && next.isSet(field)) {
+      takeSecrets(next.get(field), stored.get(field));
+    }
+  }
+}
