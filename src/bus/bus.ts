@@ -55,6 +55,8 @@ export interface ConsumeOptions {
   eachBatch(batch: RecordBatch): Promise<void>;
   /** The partitions owned from now on, after each (re)join; those left out are lost already. */
   onAssigned?(partitions: readonly TopicPartition[]): void;
+  /** Gives up joining when it aborts. Without it, joining is tried until it succeeds. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Consumer extends AsyncDisposable {
@@ -78,6 +80,8 @@ export interface FollowOptions {
   onRestored?(partition: TopicPartition): void;
   /** A partition was lost. */
   onLost?(partition: TopicPartition): void;
+  /** Gives up joining when it aborts. Without it, joining is tried until it succeeds. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Follower extends AsyncDisposable {
@@ -100,6 +104,8 @@ export interface Bus extends AsyncDisposable {
   listTopics(): Promise<readonly string[]>;
   /** The offsets of each partition of a topic. */
   offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>>;
+  /** What a group has committed for a topic: the offset to resume at, for each partition that has one. */
+  committed(groupId: string, topic: string): Promise<ReadonlyMap<number, number>>;
   /** Removes consumer groups without members; one that does not exist is no error. */
   deleteGroups(groupIds: readonly string[]): Promise<void>;
   /** Consumes as a member of a group, from the committed offsets on; without one from the beginning. */

@@ -15,6 +15,8 @@ export interface Topic<D extends DescMessage = DescMessage> {
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 const SHARED_PARTITIONS = 12;
+/** The largest record that is sent, in bytes. Kafka counts the whole batch, so the topics take a little more. */
+export const MAX_RECORD_BYTES = 17_825_792;
 
 const compacted = {
   'cleanup.policy': 'compact',
@@ -27,6 +29,7 @@ const retained = (ms: number, bytes = -1) => ({
   'retention.ms': String(ms),
   'retention.bytes': String(bytes),
 });
+const large = { 'max.message.bytes': String(2 * MAX_RECORD_BYTES) };
 
 /** The topics of an installation, by design section 5. `prefix` lets several share a Kafka. */
 export type Topics = ReturnType<typeof topicsOf>;
@@ -47,9 +50,12 @@ export function topicsOf(prefix: string) {
         'segment.ms': String(10 * MINUTE),
       }),
     messages: (integrationId: string, partitions = 1) =>
-      topic(`${prefix}.msg.ie.${integrationId}`, EnvelopeSchema, partitions, retained(7 * DAY, 1 << 30)),
+      topic(`${prefix}.msg.ie.${integrationId}`, EnvelopeSchema, partitions, {
+        ...retained(7 * DAY, 1 << 30),
+        ...large,
+      }),
     deadLetters: (integrationId: string) =>
-      topic(`${prefix}.dlq.ie.${integrationId}`, DeadLetterSchema, 1, retained(30 * DAY)),
+      topic(`${prefix}.dlq.ie.${integrationId}`, DeadLetterSchema, 1, { ...retained(30 * DAY), ...large }),
     /** The consumer group that delivers an integration's messages. */
     messageGroup: (integrationId: string) => `${prefix}.msg.ie.${integrationId}`,
     /** A consumer group shared by all nodes that do the same work. */

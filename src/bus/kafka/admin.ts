@@ -1,0 +1,135 @@
+import type { Kafka, Admin as KafkaAdmin } from 'kafkajs';
+import type { Clock } from '../../runtime/clock.ts';
+import { DeadlineError, withDeadline } from '../../runtime/deadline.ts';
+import { messageOf } from '../../runtime/logger.ts';
+import { BusError, type OffsetRange } from '../bus.ts';
+import type { Topic } from '../topics.ts';
+import { protocolErrorType } from './client.ts';
+
+const DEADLINE = 15_000;
+
+/**
+ * Administrative calls, each on a connection of its own: a kafkajs admin keeps asking for the metadata of every topic it
+ * has seen, and a deleted one would fail all later calls.
+ */
+export class Admin {
+  readonly #kafka: Kafka;
+  readonly #clock: Clock;
+  readonly #replication: number;
+
+  constructor(kafka: Kafka, clock: Clock, replication: number) {
+    this.#kafka = kafka;
+    this.#clock = clock;
+    this.#replication = replication;
+  }
+
+  async createTopics(topics: readonly Topic[]): Promise<void> {
+    await this.#call('creating topics', async (admin) => {
+      const existing = new Set(await admin.listTopics());
+      const missing = topics.filter(({ name }) => !existing.has(name));
+      if (missing.length === 0) return;
+      try {
+        await admin.createTopics({
+          waitForLeaders: true,
+          timeout: 10_000,
+          topics: missing.map(({ name, partitions, config }) => ({
+            topic: name,
+            numPartitions: partitions,
+            replicationFactor: this.#replication,
+            configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
+          })),
+        });
+      } catch (error) {
+        if (!isAbout(error, 'TOPIC_ALREADY_EXISTS')) throw error; // another node was faster
+      }
+    });
+  }
+
+  async deleteTopics(names: readonly string[]): Promise<void> {
+    await this.#call('deleting topics', async (admin) => {
+      const existing = new Set(await admin.listTopics());
+      const there = names.filter((name) => existing.has(name));
+      if (there.length === 0) return;
+      try {
+        await admin.deleteTopics({ topics: there, timeout: 10_000 });
+      } catch (error) {
+        if (protocolErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+      }
+    });
+  }
+
+  listTopics(): Promise<readonly string[]> {
+    return this.#call('listing topics', (admin) => admin.listTopics());
+  }
+
+  offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>> {
+    return this.#call(`reading the offsets of ${topic}`, (admin) => offsetsOf(admin, topic));
+  }
+
+  /** The offsets of each partition, with the node that leads it. */
+  ends(topic: string): Promise<ReadonlyMap<number, OffsetRange & { readonly leader: number }>> {
+    return this.#call(`reading the ends of ${topic}`, async (admin) => {
+      const offsets = await offsetsOf(admin, topic);
+      const metadata = await admin.fetchTopicMetadata({ topics: [topic] });
+      const leaders = new Map(metadata.topics[0]?.partitions.map((p) => [p.partitionId, p.leader]));
+      return new Map(
+        [...offsets].map(([partition, range]) => [
+          partition,
+          { ...range, leader: leaders.get(partition) ?? -1 },
+        ]),
+      );
+    });
+  }
+
+  committed(groupId: string, topic: string): Promise<ReadonlyMap<number, number>> {
+    return this.#call(`reading the commits of ${groupId}`, async (admin) => {
+      const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
+      const committed = (found?.partitions ?? []).filter(({ offset }) => Number(offset) >= 0);
+      return new Map(committed.map(({ partition, offset }) => [partition, Number(offset)]));
+    });
+  }
+
+  async deleteGroups(groupIds: readonly string[]): Promise<void> {
+    await this.#call('deleting consumer groups', async (admin) => {
+      const { groups } = await admin.listGroups();
+      const there = groups.map(({ groupId }) => groupId).filter((groupId) => groupIds.includes(groupId));
+      if (there.length > 0) await admin.deleteGroups(there);
+    });
+  }
+
+  pause(): Promise<void> {
+    return this.#clock.sleep(500);
+  }
+
+  async #call<T>(what: string, work: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
+    const admin = this.#kafka.admin();
+    try {
+      return await withDeadline(
+        this.#clock,
+        DEADLINE,
+        what,
+        admin.connect().then(() => work(admin)),
+      );
+    } catch (error) {
+      const reason = error instanceof DeadlineError ? 'timeout' : 'failed';
+      throw new BusError(reason, `${what}: ${messageOf(error)}`, { cause: error });
+    } finally {
+      await admin.disconnect().catch(() => {});
+    }
+  }
+}
+
+async function offsetsOf(admin: KafkaAdmin, topic: string): Promise<ReadonlyMap<number, OffsetRange>> {
+  const offsets = await admin.fetchTopicOffsets(topic);
+  return new Map(
+    offsets.map(({ partition, low, high }) => [partition, { start: Number(low), end: Number(high) }]),
+  );
+}
+
+/** Whether every part of an error of several topics is of this type. */
+function isAbout(error: unknown, type: string): boolean {
+  if (error instanceof Error && 'errors' in error && Array.isArray(error.errors)) {
+    return error.errors.every((one) => protocolErrorType(one) === type);
+  }
+  return protocolErrorType(error) === type;
+}

@@ -1,0 +1,51 @@
+import kafkajs, { type Kafka as KafkaClient, type RetryOptions } from 'kafkajs';
+import type { Logger } from '../../runtime/logger.ts';
+import { stopBusyTimer } from './request-queue.ts';
+
+export interface KafkaConfig {
+  /** Bootstrap servers, each `host:port`. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** Replicas of each topic; -1 = the cluster's default. */
+  readonly replication: number;
+}
+
+const { Kafka, logLevel } = kafkajs;
+
+/** A few tries: for calls that the caller repeats by itself until a deadline. */
+export const BRIEFLY: RetryOptions = { retries: 4, initialRetryTime: 100, maxRetryTime: 1000 };
+/** Without end: for consumers, which live as long as their owner wants. */
+export const FOR_EVER: RetryOptions = {
+  retries: 1_000_000,
+  initialRetryTime: 100,
+  maxRetryTime: 1000,
+  restartOnFailure: async () => true,
+};
+
+/** `retry` belongs here: on a producer or consumer it does not cover reconnecting. */
+export function createClient(config: KafkaConfig, retry: RetryOptions, logger: Logger): KafkaClient {
+  stopBusyTimer();
+  return new Kafka({
+    brokers: [...config.brokers],
+    clientId: config.clientId,
+    retry,
+    connectionTimeout: 3000,
+    requestTimeout: 10_000,
+    enforceRequestTimeout: true,
+    logLevel: logLevel.WARN,
+    // kafkajs calls passing conditions errors; what lasts is reported by the bus itself.
+    logCreator: () => (entry) =>
+      logger.debug(`kafkajs: ${entry.log.message}`, {
+        namespace: entry.namespace,
+        error: String(entry.log.error ?? ''),
+      }),
+  });
+}
+
+/** The kind of a Kafka protocol error, such as UNKNOWN_TOPIC_OR_PARTITION, wherever kafkajs wrapped it. */
+export function protocolErrorType(error: unknown): string | undefined {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if ('type' in e && typeof e.type === 'string') return e.type;
+  }
+  return undefined;
+}

@@ -1,0 +1,194 @@
+import type { EachBatchPayload, Kafka, Consumer as KafkaConsumer } from 'kafkajs';
+import { backoffPause } from '../../runtime/backoff.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { withDeadline } from '../../runtime/deadline.ts';
+import { type Logger, messageOf } from '../../runtime/logger.ts';
+import {
+  BusError,
+  type ConsumeOptions,
+  type Consumer,
+  type IncomingRecord,
+  type TopicPartition,
+} from '../bus.ts';
+
+const COMMIT_DEADLINE = 5000;
+const STOP_DEADLINE = 10_000;
+const RETRY = { initial: 200, max: 2000 };
+
+export interface ConsumerDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  random(): number;
+}
+
+/** Sees every client that a consumer is made of, also the one that takes the place of a crashed one. */
+export type OnClient = (client: KafkaConsumer) => void;
+
+/** Joins the group and consumes until it is disposed; a client that crashed for good is replaced. */
+export async function consume(
+  kafka: Kafka,
+  options: ConsumeOptions,
+  deps: ConsumerDeps,
+  onClient: OnClient = () => {},
+): Promise<Consumer> {
+  const consumer = new GroupConsumer(kafka, options, deps, onClient);
+  try {
+    await consumer.start(options.signal);
+  } catch (error) {
+    await consumer[Symbol.asyncDispose]();
+    throw error;
+  }
+  return consumer;
+}
+
+class GroupConsumer implements Consumer {
+  readonly #kafka: Kafka;
+  readonly #options: ConsumeOptions;
+  readonly #deps: ConsumerDeps;
+  readonly #onClient: OnClient;
+  readonly #stop = new AbortController();
+  #client: KafkaConsumer | undefined;
+  #disposed: Promise<void> | undefined;
+  /** Commits with the membership of the last batch: kafkajs' own `commitOffsets` would try again as a later member. */
+  #commit: EachBatchPayload['commitOffsetsIfNecessary'] | undefined;
+  #owned = new Set<string>();
+
+  constructor(kafka: Kafka, options: ConsumeOptions, deps: ConsumerDeps, onClient: OnClient) {
+    this.#kafka = kafka;
+    this.#options = options;
+    this.#deps = deps;
+    this.#onClient = onClient;
+  }
+
+  /** Tries until the group is joined: a topic may not be there yet, Kafka may be away. */
+  async start(signal?: AbortSignal): Promise<void> {
+    const { clock, logger, random } = this.#deps;
+    const { groupId, topics } = this.#options;
+    const stop = signal ? AbortSignal.any([this.#stop.signal, signal]) : this.#stop.signal;
+    for (let attempt = 1; ; attempt++) {
+      stop.throwIfAborted();
+      try {
+        return await this.#join();
+      } catch (error) {
+        if (attempt === 1) {
+          logger.warn('cannot consume yet, trying again', {
+            groupId,
+            topics: topics.join(),
+            error: messageOf(error),
+          });
+        }
+        await clock.sleep(backoffPause(RETRY, attempt, random()), stop);
+      }
+    }
+  }
+
+  async #join(): Promise<void> {
+    const { groupId, topics, maxWait } = this.#options;
+    const client = this.#kafka.consumer({
+      groupId,
+      sessionTimeout: 6000,
+      rebalanceTimeout: 10_000,
+      heartbeatInterval: 500,
+      minBytes: 1,
+      maxWaitTimeInMs: maxWait,
+      allowAutoTopicCreation: false,
+    });
+    this.#client = client;
+    this.#onClient(client);
+    client.on(client.events.GROUP_JOIN, ({ payload }) => this.#joined(payload.memberAssignment));
+    client.on(client.events.CRASH, ({ payload }) => this.#crashed(payload.error, payload.restart));
+    try {
+      await client.connect();
+      await client.subscribe({ topics: [...topics], fromBeginning: true });
+      await client.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: 12,
+        eachBatch: (payload) => this.#eachBatch(payload),
+      });
+    } catch (error) {
+      await client.disconnect().catch(() => {});
+      throw error;
+    }
+  }
+
+  #joined(assignment: Readonly<Record<string, number[]>>): void {
+    const partitions = Object.entries(assignment).flatMap(([topic, numbers]) =>
+      numbers.map((partition): TopicPartition => ({ topic, partition })),
+    );
+    this.#owned = new Set(partitions.map(keyOf));
+    this.#options.onAssigned?.(partitions);
+  }
+
+  #crashed(error: Error, restarts: boolean): void {
+    const { logger } = this.#deps;
+    const fields = { groupId: this.#options.groupId, error: messageOf(error) };
+    if (restarts || this.#stop.signal.aborted) {
+      logger.warn('the consumer starts again', fields);
+      return;
+    }
+    logger.error('the consumer failed and is replaced', fields);
+    this.start().catch(() => {}); // rejects only when it is disposed
+  }
+
+  async #eachBatch(payload: EachBatchPayload): Promise<void> {
+    const { topic, partition, messages, highWatermark } = payload.batch;
+    this.#commit = payload.commitOffsetsIfNecessary;
+    await this.#options.eachBatch({
+      topic,
+      partition,
+      records: messages.map(
+        (message): IncomingRecord => ({
+          topic,
+          partition,
+          offset: Number(message.offset),
+          timestamp: Number(message.timestamp),
+          key: message.key?.toString() ?? null,
+          value: message.value,
+        }),
+      ),
+      endOffset: Number(highWatermark),
+      heartbeat: () => payload.heartbeat(),
+      takenIn: (offset) => payload.resolveOffset(String(offset)),
+      isRunning: () => payload.isRunning() && !payload.isStale(),
+    });
+  }
+
+  async commit(offsets: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
+    const lost = offsets.filter((one) => !this.#owned.has(keyOf(one)));
+    if (lost.length > 0)
+      throw new BusError('failed', `not committed: partition ${lost.map(keyOf).join()} is lost`);
+    if (offsets.length === 0) return;
+    if (!this.#commit) throw new BusError('failed', 'not committed: nothing was consumed yet');
+    const topics = [...Map.groupBy(offsets, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
+      topic,
+      partitions: ofTopic.map(({ partition, offset }) => ({ partition, offset: String(offset) })),
+    }));
+    await withDeadline(this.#deps.clock, COMMIT_DEADLINE, 'commit', this.#commit({ topics }));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.#dispose();
+    return this.#disposed;
+  }
+
+  async #dispose(): Promise<void> {
+    this.#stop.abort(new BusError('closed', 'the consumer is closed'));
+    const { clock, logger } = this.#deps;
+    try {
+      await withDeadline(
+        clock,
+        STOP_DEADLINE,
+        'leaving the group',
+        this.#client?.disconnect() ?? Promise.resolve(),
+      );
+    } catch (error) {
+      logger.warn('a consumer did not stop in time', {
+        groupId: this.#options.groupId,
+        error: messageOf(error),
+      });
+    }
+  }
+}
+
+const keyOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`;

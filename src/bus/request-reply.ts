@@ -1,0 +1,76 @@
+import type { ValidationResponse, ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { withDeadline } from '../runtime/deadline.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import type { Bus, IncomingRecord } from './bus.ts';
+import { decoder } from './codec.ts';
+import type { Topic } from './topics.ts';
+
+/** Asks over Kafka and waits for the answer on a topic of this node alone. */
+export interface Requester extends AsyncDisposable {
+  /** The topic to answer on. */
+  readonly replyTopic: string;
+  /**
+   * Sends the request and waits for the first answer with its id, `timeToLive` milliseconds in all.
+   * @throws DeadlineError nobody answered in time
+   * @throws BusError Kafka did not take the request
+   */
+  request(
+    topic: string,
+    requestId: string,
+    value: Uint8Array,
+    timeToLive: number,
+    signal?: AbortSignal,
+  ): Promise<ValidationResponse>;
+}
+
+interface Options {
+  readonly bus: Bus;
+  readonly topic: Topic<typeof ValidationResponseSchema>;
+  readonly groupId: string;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+export async function startRequester(options: Options): Promise<Requester> {
+  const { bus, topic, groupId, clock, metrics } = options;
+  const decode = decoder(topic.schema, options);
+  const waiting = new Map<string, (response: ValidationResponse) => void>();
+  const onRecord = (record: IncomingRecord) => {
+    const response = decode(record);
+    if (!response) return;
+    const settle = waiting.get(response.requestId);
+    if (settle) settle(response);
+    else metrics.strayReplies.inc();
+    waiting.delete(response.requestId);
+  };
+  const follower = await bus.follow({ groupId, topics: [topic.name], maxWait: 500, onRecord });
+  await follower.restored;
+  return {
+    replyTopic: topic.name,
+    async request(requestTopic, requestId, value, timeToLive, signal) {
+      const { promise, resolve, reject } = Promise.withResolvers<ValidationResponse>();
+      const abort = () => reject(signal?.reason);
+      signal?.addEventListener('abort', abort, { once: true });
+      waiting.set(requestId, resolve);
+      const answered = (async () => {
+        signal?.throwIfAborted();
+        await bus.send(requestTopic, { key: requestId, value });
+        return promise;
+      })();
+      promise.catch(() => {}); // a call that ended before Kafka took the request
+      try {
+        return await withDeadline(clock, timeToLive, 'validation', answered);
+      } finally {
+        answered.catch(() => {}); // its end after the deadline is nobody's
+        waiting.delete(requestId);
+        signal?.removeEventListener('abort', abort);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await follower[Symbol.asyncDispose]();
+    },
+  };
+}
