@@ -29,7 +29,10 @@ export type MethodHandler<M extends DescMethod> =
       : M extends DescMethodClientStreaming<infer I, infer O>
         ? (requests: AsyncIterable<MessageShape<I>>, context: CallContext) => Promise<MessageInitShape<O>>
         : M extends DescMethodBiDiStreaming<infer I, infer O>
-          ? (requests: AsyncIterable<MessageShape<I>>, context: CallContext) => AsyncIterable<MessageInitShape<O>>
+          ? (
+              requests: AsyncIterable<MessageShape<I>>,
+              context: CallContext,
+            ) => AsyncIterable<MessageInitShape<O>>
           : never;
 
 /** Every method of the service, typed; a missing or mistyped method is a compile error. */
@@ -48,4 +51,17 @@ export type AnyHandlers = Readonly<Record<string, AnyHandler>>;
 /** Ties handlers to their service, checked by the compiler. */
 export function rpcService<S extends DescService>(service: S, handlers: Handlers<S>): RpcService {
   return { service, handlers: handlers as unknown as AnyHandlers };
+}
+
+/** The same service with each handler replaced by what `wrap` makes of it. */
+export function wrapHandlers(
+  { service, handlers }: RpcService,
+  wrap: (method: DescMethod, handler: AnyHandler) => AnyHandler,
+): RpcService {
+  const wrapped = service.methods.map((method) => {
+    const handler = handlers[method.localName];
+    if (handler === undefined) throw new Error(`${service.typeName}/${method.name} has no handler: add one`);
+    return [method.localName, wrap(method, handler)] as const;
+  });
+  return { service, handlers: Object.fromEntries(wrapped) };
 }

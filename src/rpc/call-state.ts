@@ -1,0 +1,70 @@
+import type { EventEmitter } from 'node:events';
+import type { Message } from '@bufbuild/protobuf';
+import * as grpc from '@grpc/grpc-js';
+import type { Clock } from '../runtime/clock.ts';
+import type { CallContext } from './service.ts';
+
+/** A call of any kind, as grpc-js hands it to a server. */
+export type ServerCall =
+  | grpc.ServerUnaryCall<Message, Message>
+  | grpc.ServerReadableStream<Message, Message>
+  | grpc.ServerWritableStream<Message, Message>
+  | grpc.ServerDuplexStream<Message, Message>;
+
+/** What a handler sees of its call, and what the adapter does with what the handler left there. */
+export function callState(call: ServerCall, clock: Clock) {
+  const ended = new AbortController();
+  (call as EventEmitter).on('cancelled', () =>
+    ended.abort(new Error('the call was cancelled or its deadline has passed')),
+  );
+  let requestHeader: Headers | undefined;
+  let responseHeader: Headers | undefined;
+  let responseTrailer: Headers | undefined;
+  let headersSent = false;
+  // Made on demand: few handlers look at them.
+  const context: CallContext = {
+    signal: ended.signal,
+    get requestHeader() {
+      requestHeader ??= toHeaders(call.metadata);
+      return requestHeader;
+    },
+    get responseHeader() {
+      responseHeader ??= new Headers();
+      return responseHeader;
+    },
+    get responseTrailer() {
+      responseTrailer ??= new Headers();
+      return responseTrailer;
+    },
+    timeoutMs() {
+      const deadline = Number(call.getDeadline());
+      return Number.isFinite(deadline) ? Math.max(0, deadline - clock.now()) : undefined;
+    },
+  };
+  return {
+    context,
+    sendHeaders() {
+      if (!headersSent && responseHeader) call.sendMetadata(toMetadata(responseHeader));
+      headersSent = true;
+    },
+    trailers: () => responseTrailer && toMetadata(responseTrailer),
+    end: () => ended.abort(new Error('the call is over')),
+  };
+}
+
+/** gRPC metadata as HTTP headers; binary values are base64. */
+function toHeaders(metadata: grpc.Metadata): Headers {
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(metadata.toHttp2Headers())) {
+    for (const value of [values].flat()) headers.append(name, String(value));
+  }
+  return headers;
+}
+
+function toMetadata(headers: Headers): grpc.Metadata {
+  const metadata = new grpc.Metadata();
+  for (const [name, value] of headers) {
+    metadata.add(name, name.endsWith('-bin') ? Buffer.from(value, 'base64') : value);
+  }
+  return metadata;
+}

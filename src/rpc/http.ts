@@ -1,0 +1,94 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { DescService } from '@bufbuild/protobuf';
+import type { ServiceImpl } from '@connectrpc/connect';
+import { connectNodeAdapter } from '@connectrpc/connect-node';
+
+import { type Logger, messageOf } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import { rpcErrors } from './connect.ts';
+import type { RpcService } from './service.ts';
+
+const SECOND = 1000;
+
+interface HttpOptions {
+  readonly services: readonly RpcService[];
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  /** The largest request and the largest response, in bytes. */
+  readonly maxReceive: number;
+  readonly maxSend: number;
+  readonly ready: () => boolean;
+}
+
+/** The services as JSON over HTTP (the Connect protocol), with `/metrics`, `/health/live` and `/health/ready`. */
+export function createHttpServer(options: HttpOptions): Server {
+  const server = createServer(
+    {
+      headersTimeout: 10 * SECOND,
+      requestTimeout: 30 * SECOND,
+      keepAliveTimeout: 60 * SECOND,
+      maxHeaderSize: 16 << 10,
+    },
+    rpcListener(options),
+  );
+  server.maxConnections = 1000;
+  return server;
+}
+
+function rpcListener({ services, maxReceive, maxSend, ...rest }: HttpOptions): RequestListener {
+  return connectNodeAdapter({
+    grpc: false,
+    grpcWeb: false,
+    readMaxBytes: maxReceive,
+    writeMaxBytes: maxSend,
+    // A misspelt field is an error, not a field left out.
+    jsonOptions: { ignoreUnknownFields: false },
+    interceptors: [rpcErrors],
+    routes(router) {
+      for (const { service, handlers } of services) {
+        router.service(service, handlers as unknown as Partial<ServiceImpl<DescService>>);
+      }
+    },
+    fallback: pageListener(rest),
+  });
+}
+
+interface Page {
+  readonly status: number;
+  readonly text: string;
+  readonly type?: string;
+}
+
+/** What answers one request, over HTTP/1 or HTTP/2. */
+type PageHandler = ReturnType<typeof connectNodeAdapter>;
+type PageRequest = Parameters<PageHandler>[0];
+
+function pageListener(options: Pick<HttpOptions, 'metrics' | 'logger' | 'ready'>): PageHandler {
+  return async (request, response) => {
+    const { status, text, type = 'text/plain; charset=utf-8' } = await pageOf(request, options);
+    response.writeHead(status, { 'content-type': type });
+    response.end(text);
+  };
+}
+
+async function pageOf(
+  { method, url }: PageRequest,
+  { metrics, logger, ready }: Pick<HttpOptions, 'metrics' | 'logger' | 'ready'>,
+): Promise<Page> {
+  switch (method === 'GET' || method === 'HEAD' ? url?.split('?', 1)[0] : undefined) {
+    case '/health/live':
+      return { status: 200, text: 'live\n' };
+    case '/health/ready':
+      return ready() ? { status: 200, text: 'ready\n' } : { status: 503, text: 'not ready\n' };
+    case '/metrics':
+      try {
+        const { registry } = metrics;
+        return { status: 200, text: await registry.metrics(), type: registry.contentType };
+      } catch (error) {
+        logger.error('metrics cannot be collected', { error: messageOf(error) });
+        return { status: 500, text: 'metrics cannot be collected: see the log\n' };
+      }
+    default:
+      return { status: 404, text: 'not found\n' };
+  }
+}

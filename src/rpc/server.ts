@@ -1,0 +1,167 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { type AddressInfo, isIPv6 } from 'node:net';
+import * as grpc from '@grpc/grpc-js';
+import { file_google_rpc_error_details } from '../../gen/google/rpc/error_details_pb.ts';
+import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { withDeadline } from '../runtime/deadline.ts';
+import { type Logger, messageOf } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import { addService } from './grpcjs.ts';
+import { guarded } from './guard.ts';
+import { createHealth } from './health.ts';
+import { createHttpServer } from './http.ts';
+import { reflectionServices } from './reflection.ts';
+import type { RpcService } from './service.ts';
+import { validated, warmUp } from './validate.ts';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const MAX_RECEIVE = 4 << 20;
+const MAX_SEND = 16 << 20;
+const STOP_DEADLINE = 5 * SECOND;
+
+const GRPC_LIMITS: grpc.ServerOptions = {
+  'grpc.max_receive_message_length': MAX_RECEIVE,
+  'grpc.max_send_message_length': MAX_SEND,
+  'grpc.max_concurrent_streams': 100,
+  'grpc.keepalive_time_ms': 30 * SECOND,
+  'grpc.keepalive_timeout_ms': 10 * SECOND,
+  'grpc.max_connection_idle_ms': 5 * MINUTE,
+  'grpc.max_connection_age_ms': 60 * MINUTE,
+  'grpc.max_connection_age_grace_ms': 30 * SECOND,
+};
+
+export interface RpcServerOptions {
+  readonly services: readonly RpcService[];
+  /** The address to listen on; 0.0.0.0 = every one. */
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly grpcPort: number;
+  readonly httpPort: number;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** What `/health/ready` answers while the server is serving. Unset: ready. */
+  ready?(): boolean;
+}
+
+/** Disposing it ends streams at once, gives calls under way 5 s to finish, and closes every connection. */
+export interface RpcServer extends AsyncDisposable {
+  /** `host:port`, with the port that was taken. */
+  readonly grpcAddress: string;
+  readonly httpAddress: string;
+  /** What health checks are told, from the start: serving. */
+  setServing(serving: boolean): void;
+}
+
+/**
+ * Serves the services over gRPC, with reflection and health, and as JSON over HTTP.
+ * @throws an `Error` of one line when a port cannot be listened on
+ */
+export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
+  const { host, logger, clock } = options;
+  const stopping = new AbortController();
+  const health = createHealth();
+  const services = options.services.map(validated);
+  const guard = (service: RpcService) => guarded(service, { logger, stopping: stopping.signal });
+  const names = ['', ...services.map(({ service }) => service.typeName)];
+  let isServing = false;
+  const setServing = (serving: boolean) => {
+    isServing = serving;
+    for (const name of names) health.set(name, serving);
+  };
+  warmUp(services);
+
+  const grpcServer = new grpc.Server(GRPC_LIMITS);
+  const descriptors = [...services.map(({ service }) => service), Health];
+  const reflection = reflectionServices(descriptors, [file_google_rpc_error_details]);
+  for (const service of [...services, health.service, ...reflection]) {
+    addService(grpcServer, guard(service), clock);
+  }
+  const httpServer = createHttpServer({
+    services: services.map(guard),
+    metrics: options.metrics,
+    logger,
+    maxReceive: MAX_RECEIVE,
+    maxSend: MAX_SEND,
+    ready: () => isServing && (options.ready?.() ?? true),
+  });
+
+  const stop = async () => {
+    setServing(false);
+    stopping.abort(new Error('the server is stopping'));
+    await Promise.all([stopGrpc(grpcServer, clock), stopHttp(httpServer, clock)]);
+  };
+  try {
+    const grpcPort = await listenGrpc(grpcServer, host, options.grpcPort, logger);
+    const httpPort = await listenHttp(httpServer, host, options.httpPort, logger);
+    setServing(true);
+    let stopped: Promise<void> | undefined;
+    return {
+      grpcAddress: authority(host, grpcPort),
+      httpAddress: authority(host, httpPort),
+      setServing,
+      [Symbol.asyncDispose]() {
+        stopped ??= stop();
+        return stopped;
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function listenGrpc(server: grpc.Server, host: string, port: number, logger: Logger): Promise<number> {
+  // grpc-js writes to stderr by itself otherwise; what matters of it comes back as errors.
+  grpc.setLogger({ error: (line: unknown) => logger.debug('grpc-js', { line: String(line) }) });
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  server.bindAsync(authority(host, port), grpc.ServerCredentials.createInsecure(), (error, bound) =>
+    error ? reject(error) : resolve(bound),
+  );
+  try {
+    return await promise;
+  } catch (error) {
+    throw listenError(error, host, port, 'PENSTOCK_GRPC_PORT (--grpc-port)');
+  }
+}
+
+async function listenHttp(server: Server, host: string, port: number, logger: Logger): Promise<number> {
+  try {
+    server.listen(port, host);
+    await once(server, 'listening');
+  } catch (error) {
+    throw listenError(error, host, port, 'PENSTOCK_HTTP_PORT (--http-port)');
+  }
+  server.on('error', (error) => logger.error('the HTTP server failed', { error: messageOf(error) }));
+  return (server.address() as AddressInfo).port;
+}
+
+/** grpc-js keeps the code of the cause only in its text. */
+function listenError(error: unknown, host: string, port: number, setting: string): Error {
+  const text = messageOf(error);
+  const message = text.includes('EADDRINUSE')
+    ? `port ${port} is in use: free it, or choose another with ${setting}`
+    : `cannot listen on ${authority(host, port)} (${text}): check PENSTOCK_BIND_ADDRESS and ${setting}`;
+  return new Error(message, { cause: error });
+}
+
+async function stopGrpc(server: grpc.Server, clock: Clock): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.tryShutdown(() => resolve());
+  // Late: what is still under way is cut off.
+  await withDeadline(clock, STOP_DEADLINE, 'stopping gRPC', promise).catch(() => server.forceShutdown());
+}
+
+async function stopHttp(server: Server, clock: Clock): Promise<void> {
+  if (!server.listening) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  await withDeadline(clock, STOP_DEADLINE, 'stopping HTTP', promise).catch(() =>
+    server.closeAllConnections(),
+  );
+}
+
+const authority = (host: string, port: number) => `${isIPv6(host) ? `[${host}]` : host}:${port}`;
