@@ -1,0 +1,138 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
+import type { Clock } from '../runtime/clock.ts';
+import { withDeadline } from '../runtime/deadline.ts';
+import { DevError } from './data-directory.ts';
+import { commandLineOf } from './process-table.ts';
+
+const KILLED_MS = 5000;
+
+export interface ServerCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Takes what the server prints; the one before is kept as `<logFile>.1`. */
+  readonly logFile: string;
+  /** Names the running server, for a later run to find it should this one be killed. */
+  readonly pidFile: string;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+/**
+ * A server that runs in a process group of its own, so that a Ctrl-C reaches only us and we can stop it last. It does
+ * not keep this process alive.
+ */
+export class ServerProcess implements AsyncDisposable {
+  /** How it ended, such as `exit code 1`. */
+  readonly exited: Promise<string>;
+  readonly #child: ChildProcess;
+  readonly #command: ServerCommand;
+  readonly #clock: Clock;
+  readonly #stopWith: { signal: NodeJS.Signals; graceMs: number };
+  #running = true;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(
+    child: ChildProcess,
+    command: ServerCommand,
+    clock: Clock,
+    stopWith: { signal: NodeJS.Signals; graceMs: number },
+  ) {
+    this.#child = child;
+    this.#command = command;
+    this.#clock = clock;
+    this.#stopWith = stopWith;
+    this.exited = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        this.#running = false;
+        resolve(signal ?? `exit code ${code}`);
+      });
+    });
+  }
+
+  static async start(
+    command: ServerCommand,
+    clock: Clock,
+    stopWith: { signal: NodeJS.Signals; graceMs: number },
+  ): Promise<ServerProcess> {
+    if (existsSync(command.logFile)) renameSync(command.logFile, `${command.logFile}.1`);
+    const log = openSync(command.logFile, 'w', 0o600);
+    try {
+      const { uid, gid } = command;
+      const child = spawn(command.command, command.args, {
+        cwd: '/',
+        detached: true,
+        stdio: ['ignore', log, log],
+        ...(uid === undefined ? {} : { uid }),
+        ...(gid === undefined ? {} : { gid }),
+      });
+      // At once and synchronously: a server without this file would outlive a kill unnoticed.
+      if (child.pid !== undefined) writeFileSync(command.pidFile, `${child.pid}\n`);
+      const server = new ServerProcess(child, command, clock, stopWith);
+      await once(child, 'spawn');
+      child.on('error', () => {}); // From kill() alone, whose outcome `exited` tells.
+      child.unref();
+      return server;
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** Asks it to end, and makes it when the grace is over. Every call waits for the same end. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    const { signal, graceMs } = this.#stopWith;
+    this.#child.ref();
+    if (this.#running) this.#child.kill(signal);
+    try {
+      await withDeadline(this.#clock, graceMs, this.#command.command, this.exited);
+    } catch {
+      this.#child.kill('SIGKILL');
+      await withDeadline(this.#clock, KILLED_MS, `${this.#command.command} after SIGKILL`, this.exited);
+    }
+    rmSync(this.#command.pidFile, { force: true });
+  }
+}
+
+/**
+ * Stops the server that a killed run left behind, if it still runs. `argument` is one that only this data directory's
+ * server has, so that no other process that got its pid since is touched.
+ */
+export async function stopOrphan(
+  pidFile: string,
+  argument: string,
+  stopWith: { signal: NodeJS.Signals; graceMs: number },
+  clock: Clock,
+): Promise<void> {
+  const pid = Number(await readFile(pidFile, 'utf8').catch(() => ''));
+  const runs = () => pid > 0 && (commandLineOf(pid)?.includes(argument) ?? false);
+  const ends = async (signal: NodeJS.Signals, ms: number) => {
+    const end = clock.monotonic() + ms;
+    if (runs()) process.kill(pid, signal);
+    while (runs() && clock.monotonic() < end) await clock.sleep(50);
+    return !runs();
+  };
+  if (!(await ends(stopWith.signal, stopWith.graceMs)) && !(await ends('SIGKILL', KILLED_MS))) {
+    throw new DevError(`a server of an earlier run (pid ${pid}) does not end: stop it, and start again`);
+  }
+  rmSync(pidFile, { force: true });
+}
+
+/** The end of a log file, for an error's cause. */
+export async function lastLines(file: string, lines = 20): Promise<string> {
+  await using handle = await open(file);
+  const { size } = await handle.stat();
+  const tail = Buffer.alloc(Math.min(size, 8192));
+  await handle.read(tail, 0, tail.length, size - tail.length);
+  return tail.toString('utf8').trimEnd().split('\n').slice(-lines).join('\n');
+}

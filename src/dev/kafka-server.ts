@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto';
+import { access, mkdir, mkdtemp, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Clock } from '../runtime/clock.ts';
+import { lastLines, ServerProcess, stopOrphan } from './child-process.ts';
+import { run } from './command.ts';
+import { DevError } from './data-directory.ts';
+import { freePorts } from './free-port.ts';
+import { ClassArchive, JAVA, javaArgs, javaVersion } from './java.ts';
+import { defaultKafkaCache, kafkaJars } from './kafka-distribution.ts';
+import { clusterIdOf } from './kafka-probe.ts';
+
+const START_MS = 120_000;
+const STOP = { signal: 'SIGTERM', graceMs: 15_000 } as const;
+const PORT_TRIES = 5;
+const LOG4J = new URL('./kafka/log4j2.properties', import.meta.url);
+
+/** A running Kafka of one node on this machine. Disposing of it stops it and keeps its data. */
+export interface KafkaServer extends AsyncDisposable {
+  /** `127.0.0.1:port` */
+  readonly bootstrapServers: string;
+  /** Resolves when it ends without having been asked to. */
+  readonly failed: Promise<DevError>;
+}
+
+export interface KafkaOptions {
+  /** Must be locked by the caller. */
+  readonly dataDir: string;
+  /** Where Kafka's own files are kept for all data directories; one of the user's home by default. */
+  readonly cacheDir?: string;
+  progress(line: string): void;
+  readonly clock: Clock;
+  readonly signal?: AbortSignal;
+}
+
+interface Files {
+  readonly log: string;
+  readonly pid: string;
+  readonly properties: string;
+  readonly data: string;
+}
+
+/**
+ * Starts Kafka on a free port of 127.0.0.1, and answers when it takes requests.
+ * @throws DevError when there is no Java or Maven, or Kafka does not start
+ */
+export async function startKafka(options: KafkaOptions): Promise<KafkaServer> {
+  const { cacheDir = defaultKafkaCache(), clock, progress, signal } = options;
+  await mkdir(options.dataDir, { recursive: true });
+  await mkdir(join(options.dataDir, 'kafka'), { recursive: true, mode: 0o700 });
+  const dataDir = await realpath(options.dataDir);
+  const files = {
+    log: join(dataDir, 'kafka.log'),
+    pid: join(dataDir, 'kafka.pid'),
+    properties: join(dataDir, 'kafka', 'server.properties'),
+    data: join(dataDir, 'kafka', 'data'),
+  };
+  const version = await javaVersion(signal);
+  const jars = await kafkaJars(cacheDir, options);
+  await stopOrphan(files.pid, files.properties, STOP, clock);
+  if (!(await exists(join(files.data, 'meta.properties')))) await format(files, jars, signal);
+  const began = clock.monotonic();
+  progress('starting Kafka…');
+  for (let tries = 1; ; tries++) {
+    const archive = await ClassArchive.in(cacheDir, version, jars, clock);
+    const server = await startOnPorts(files, jars, archive, options);
+    if (server !== undefined) {
+      progress(`Kafka is ready on ${server.bootstrapServers} (${seconds(clock.monotonic() - began)})`);
+      return server;
+    }
+    if (tries === PORT_TRIES) throw new DevError('Kafka found no free port: start again');
+  }
+}
+
+/** Makes the empty data directory, in one step as seen from outside. */
+async function format(files: Files, jars: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+  const incoming = await mkdtemp(join(files.data, '..', 'format-'));
+  try {
+    await writeFile(files.properties, properties(incoming, 1, 2));
+    const clusterId = randomBytes(16).toString('base64url');
+    const tool = ['kafka.tools.StorageTool', 'format', '--ignore-formatted'];
+    const args = [...javaArgs(jars, [log4j()]), ...tool, '-t', clusterId, '-c', files.properties];
+    await run('env', [...JAVA.slice(1), ...args], { timeoutMs: START_MS, ...(signal ? { signal } : {}) });
+    await rm(files.data, { recursive: true, force: true });
+    await rename(incoming, files.data);
+  } finally {
+    await rm(incoming, { recursive: true, force: true });
+  }
+}
+
+/** Undefined when another process was faster to take a port. */
+async function startOnPorts(
+  files: Files,
+  jars: readonly string[],
+  archive: ClassArchive,
+  options: KafkaOptions,
+): Promise<KafkaServer | undefined> {
+  const [port = 0, controllerPort = 0] = await freePorts(2);
+  await writeFile(files.properties, properties(files.data, port, controllerPort));
+  const args = [
+    ...JAVA.slice(1),
+    ...javaArgs(jars, [log4j(), ...archive.args]),
+    'kafka.Kafka',
+    files.properties,
+  ];
+  const command = { command: 'env', args, logFile: files.log, pidFile: files.pid };
+  const server = await ServerProcess.start(command, options.clock, STOP);
+  const stop = async () => {
+    await server[Symbol.asyncDispose]();
+    await archive.keep((await server.exited) === 'exit code 143');
+  };
+  try {
+    await ready(server, port, files, options);
+  } catch (error) {
+    await stop();
+    if (/BindException|Address already in use/.test(await readFile(files.log, 'utf8'))) return undefined;
+    throw error;
+  }
+  return {
+    bootstrapServers: `127.0.0.1:${port}`,
+    failed: server.exited.then((how) => ended(how, files.log)),
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+async function ready(
+  server: ServerProcess,
+  port: number,
+  files: Files,
+  options: KafkaOptions,
+): Promise<void> {
+  const { clock, signal } = options;
+  const end = clock.monotonic() + START_MS;
+  const meta = await readFile(join(files.data, 'meta.properties'), 'utf8');
+  const clusterId = /^cluster\.id=(.+)$/m.exec(meta)?.[1];
+  while (server.running && clock.monotonic() < end) {
+    if ((await clusterIdOf(port, 1000).catch(() => undefined)) === clusterId) return;
+    await clock.sleep(50, signal);
+  }
+  throw server.running
+    ? await ended(`not ready within ${START_MS / 1000} s`, files.log)
+    : await ended(await server.exited, files.log);
+}
+
+async function ended(how: string, log: string): Promise<DevError> {
+  return new DevError(`Kafka ended (${how}): see ${log}`, { cause: new Error(await lastLines(log)) });
+}
+
+function log4j(): string {
+  return `-Dlog4j2.configurationFile=${fileURLToPath(LOG4J)}`;
+}
+
+function properties(data: string, port: number, controllerPort: number): string {
+  return Object.entries({
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    listeners: `BROKER://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `BROKER://127.0.0.1:${port}`,
+    'listener.security.protocol.map': 'BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'inter.broker.listener.name': 'BROKER',
+    'controller.listener.names': 'CONTROLLER',
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'log.dirs': data,
+    'auto.create.topics.enable': false,
+    'group.initial.rebalance.delay.ms': 0,
+    'offsets.topic.num.partitions': 8,
+    'offsets.topic.replication.factor': 1,
+    'transaction.state.log.num.partitions': 4,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'share.coordinator.state.topic.replication.factor': 1,
+    'share.coordinator.state.topic.min.isr': 1,
+    'log.cleaner.enable': true,
+    // Of the heap of 256 MB; the default of 128 MB leaves too little.
+    'log.cleaner.dedupe.buffer.size': 16_777_216,
+    // A broker that was killed can come back only when its session has ended.
+    'broker.session.timeout.ms': 4000,
+    'broker.heartbeat.interval.ms': 500,
+  })
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,203 @@
+import { randomBytes } from 'node:crypto';
+import { access, chown, mkdir, mkdtemp, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import type { Clock } from '../runtime/clock.ts';
+import { lastLines, ServerProcess, stopOrphan } from './child-process.ts';
+import { DevError } from './data-directory.ts';
+import { freePorts } from './free-port.ts';
+import { postgresBinaries } from './postgres-binaries.ts';
+import { chooseIdentity, giveTo, type Identity, runAs } from './postgres-identity.ts';
+
+const USER = 'penstock';
+const DATABASE = 'penstock';
+const INITDB_MS = 120_000;
+const START_MS = 60_000;
+const QUERY_MS = 5000;
+/** SIGINT is PostgreSQL's fast shutdown: it ends the sessions and writes everything. */
+const STOP = { signal: 'SIGINT', graceMs: 15_000 } as const;
+/** How long the processes of a killed PostgreSQL may hold its lock. */
+const LOCKED_MS = 15_000;
+const PORT_TRIES = 5;
+
+/** A running PostgreSQL on this machine. Disposing of it stops it and keeps its data. */
+export interface PostgresServer extends AsyncDisposable {
+  /** Of the database `penstock`, as its superuser. Holds the password. */
+  readonly url: string;
+  /** Resolves when it ends without having been asked to. */
+  readonly failed: Promise<DevError>;
+}
+
+export interface PostgresOptions {
+  /** Must be locked by the caller. */
+  readonly dataDir: string;
+  progress(line: string): void;
+  readonly clock: Clock;
+  readonly signal?: AbortSignal;
+  /** As whom it runs; by default what works here. */
+  readonly identity?: Identity;
+}
+
+interface Files {
+  /** Belongs to the identity. */
+  readonly home: string;
+  readonly data: string;
+  readonly password: string;
+  readonly log: string;
+  readonly pid: string;
+}
+
+/**
+ * Starts PostgreSQL on a free port of 127.0.0.1, and answers when its database `penstock` can be used.
+ * @throws DevError when there is no PostgreSQL for this platform or it does not start
+ */
+export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
+  const { clock, progress } = options;
+  const identity = options.identity ?? (await chooseIdentity());
+  const files = await prepare(options.dataDir);
+  const bin = await postgresBinaries(identity, files.home);
+  await stopOrphan(files.pid, files.data, STOP, clock);
+  await giveTo(identity, files.home);
+  const began = clock.monotonic();
+  if (!(await exists(files.data))) await initialize(bin, files, identity, options.signal);
+  progress('starting PostgreSQL…');
+  const lockedUntil = clock.monotonic() + LOCKED_MS;
+  for (let tries = 1; ; ) {
+    const started = await startOnPort(bin, files, identity, options);
+    if (typeof started !== 'string') {
+      progress(`PostgreSQL is ready (${((clock.monotonic() - began) / 1000).toFixed(1)} s)`);
+      return started;
+    }
+    if (started === 'port taken' && tries++ === PORT_TRIES) {
+      throw new DevError('PostgreSQL found no free port: start again');
+    }
+    if (started === 'locked' && clock.monotonic() > lockedUntil) throw await ended('locked', files);
+    await clock.sleep(200, options.signal);
+  }
+}
+
+async function prepare(directory: string): Promise<Files> {
+  await mkdir(directory, { recursive: true });
+  const dataDir = await realpath(directory);
+  const home = join(dataDir, 'postgres');
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  return {
+    home,
+    data: join(home, 'data'),
+    password: join(home, 'password'),
+    log: join(dataDir, 'postgres.log'),
+    pid: join(dataDir, 'postgres.pid'),
+  };
+}
+
+/** Makes the empty data directory, in one step as seen from outside. */
+async function initialize(
+  bin: string,
+  files: Files,
+  identity: Identity,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await writeFile(files.password, randomBytes(24).toString('base64url'), { mode: 0o600 });
+  const incoming = await mkdtemp(join(files.home, 'initdb-'));
+  if (identity.uid !== undefined) {
+    for (const path of [files.password, incoming])
+      await chown(path, identity.uid, identity.gid ?? identity.uid);
+  }
+  try {
+    const args = ['-D', incoming, '-U', USER, '--encoding=UTF8', '--locale=C', '--auth=scram-sha-256'];
+    await runAs(identity, join(bin, 'initdb'), [...args, `--pwfile=${files.password}`], {
+      timeoutMs: INITDB_MS,
+      ...(signal ? { signal } : {}),
+    });
+    await rename(incoming, files.data);
+  } finally {
+    await rm(incoming, { recursive: true, force: true });
+  }
+}
+
+async function startOnPort(
+  bin: string,
+  files: Files,
+  identity: Identity,
+  options: PostgresOptions,
+): Promise<PostgresServer | 'port taken' | 'locked'> {
+  const [port = 0] = await freePorts(1);
+  const { prefix, ...user } = identity;
+  const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'jit=off'];
+  const program = [join(bin, 'postgres'), '-D', files.data, ...settings.flatMap((one) => ['-c', one])];
+  const [command = '', ...args] = [...prefix, ...program];
+  const server = await ServerProcess.start(
+    { command, args, logFile: files.log, pidFile: files.pid, ...user },
+    options.clock,
+    STOP,
+  );
+  try {
+    const url = await ready(server, port, files, options);
+    return {
+      url,
+      failed: server.exited.then((how) => ended(how, files)),
+      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    const log = await readFile(files.log, 'utf8');
+    if (/Address already in use/.test(log)) return 'port taken';
+    if (/lock file ".*" already exists|pre-existing shared memory block/.test(log)) return 'locked';
+    throw error;
+  }
+}
+
+/** Waits until it answers, and makes the database when it is not there. */
+async function ready(
+  server: ServerProcess,
+  port: number,
+  files: Files,
+  options: PostgresOptions,
+): Promise<string> {
+  const { clock, signal } = options;
+  const urlOf = (database: string, password: string) =>
+    `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`;
+  const password = await readFile(files.password, 'utf8');
+  const end = clock.monotonic() + START_MS;
+  let last: unknown;
+  while (server.running && clock.monotonic() < end) {
+    try {
+      await makeDatabase(urlOf('postgres', password));
+      return urlOf(DATABASE, password);
+    } catch (error) {
+      last = error;
+    }
+    await clock.sleep(30, signal);
+  }
+  if (!server.running) throw await ended(await server.exited, files);
+  throw new DevError(`PostgreSQL is not ready after ${START_MS / 1000} s: see ${files.log}`, { cause: last });
+}
+
+async function makeDatabase(url: string): Promise<void> {
+  const client = new Client({
+    connectionString: url,
+    connectionTimeoutMillis: QUERY_MS,
+    query_timeout: QUERY_MS,
+  });
+  client.on('error', () => {}); // A connection that breaks rejects its query too.
+  await client.connect();
+  try {
+    const found = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [DATABASE]);
+    if (found.rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE}`);
+  } finally {
+    await client.end();
+  }
+}
+
+async function ended(how: string, files: Files): Promise<DevError> {
+  return new DevError(`PostgreSQL ended (${how}): see ${files.log}`, {
+    cause: new Error(await lastLines(files.log)),
+  });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

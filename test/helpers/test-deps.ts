@@ -1,0 +1,14 @@
+import { systemClock } from '../../src/runtime/clock.ts';
+import { createLogger } from '../../src/runtime/logger.ts';
+import { createMetrics } from '../../src/runtime/metrics.ts';
+
+/** What most parts are made with: the real clock, a silent logger, metrics of their own. */
+export function testDeps() {
+  const clock = systemClock;
+  return {
+    clock,
+    logger: createLogger('error', clock, () => {}),
+    metrics: createMetrics(),
+    random: Math.random,
+  };
+}
