@@ -1,0 +1,131 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { durationMs } from '@bufbuild/protobuf/wkt';
+import { ValidationKind, type ValidationRequest } from '../../gen/penstock/v1/downlink_pb.ts';
+import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
+import { type ValidationResponse, ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+import type { Bus, Consumer, RecordBatch } from '../bus/bus.ts';
+import { decoder } from '../bus/codec.ts';
+import type { Topics } from '../bus/topics.ts';
+import { type Type, typeOf } from '../contract/integration-type.ts';
+import { type FieldViolation, violationsOf } from '../contract/validate.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { type Logger, messageOf } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import type { ExecutorConfig } from './config.ts';
+import type { HandlerContext } from './handlers/handler.ts';
+import { type BoundHandlerType, handlerTypeOf } from './handlers/registry.ts';
+
+/** Checks at a time; more are answered with a refusal instead of waiting. */
+const MAX_CHECKS = 64;
+const MAX_WAIT = 500;
+
+interface Deps {
+  readonly config: ExecutorConfig;
+  readonly bus: Bus;
+  readonly topics: Topics;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+type Verdict = Pick<ValidationResponse, 'reachable' | 'message'> & {
+  readonly violations: readonly FieldViolation[];
+};
+
+/** Answers the control plane's questions about configurations of a type, several at once. */
+export function answerChecks(type: Type, deps: Deps, signal: AbortSignal): Promise<Consumer> {
+  const { bus, topics, logger } = deps;
+  const topic = topics.validation(type);
+  const decode = decoder(topic.schema, deps);
+  let running = 0;
+
+  const answer = async (request: ValidationRequest) => {
+    running++;
+    try {
+      const verdict = running > MAX_CHECKS ? BUSY : await judge(request, deps, signal);
+      await reply(request, verdict, deps);
+    } catch (error) {
+      logger.warn('a validation request was not answered', { error: messageOf(error) });
+    } finally {
+      running--;
+    }
+  };
+  const eachBatch = async (batch: RecordBatch) => {
+    for (const record of batch.records) {
+      const request = decode(record);
+      if (request) void answer(request);
+      batch.takenIn(record.offset);
+    }
+    // Committed before it is answered: a question that is lost with its executor is asked again by whoever asked it.
+    const last = batch.records.at(-1);
+    if (last) await consumer?.commit([{ ...last, offset: last.offset + 1 }]).catch(() => {});
+  };
+  let consumer: Consumer | undefined;
+  const groupId = topics.group(`executor.validation.${type}`);
+  return bus
+    .consume({ groupId, topics: [topic.name], maxWait: MAX_WAIT, signal, eachBatch })
+    .then((joined) => {
+      consumer = joined;
+      return joined;
+    });
+}
+
+async function judge(request: ValidationRequest, deps: Deps, signal: AbortSignal): Promise<Verdict> {
+  const integration = request.integration!; // required by the schema
+  const type = handlerTypeOf(integration);
+  if (!type) return { ...AGREED, violations: [NO_HANDLER] };
+  const violations = [...violationsOf(IntegrationSchema, integration), ...ownViolations(integration, type)];
+  if (violations.length > 0) return { ...AGREED, violations };
+  if (request.kind === ValidationKind.VALIDATE) return AGREED;
+  const deadline = AbortSignal.timeout(durationMs(request.timeToLive!));
+  const found = await type.check(contextOf(integration, deps), AbortSignal.any([signal, deadline]));
+  return { ...found, violations: [] };
+}
+
+function ownViolations(integration: Integration, type: BoundHandlerType): readonly FieldViolation[] {
+  const prefix = typeOf(integration);
+  return type
+    .validate()
+    .map((one) => ({ ...one, field: one.field === '' ? prefix : `${prefix}.${one.field}` }));
+}
+
+function contextOf(integration: Integration, { config, clock }: Deps): HandlerContext {
+  return {
+    integrationId: integration.id,
+    integrationName: integration.name,
+    metadata: integration.metadata,
+    serviceId: config.serviceId,
+    maxInFlight: 1,
+    clock,
+  };
+}
+
+async function reply(request: ValidationRequest, verdict: Verdict, { bus, config }: Deps): Promise<void> {
+  const response = create(ValidationResponseSchema, {
+    requestId: request.requestId,
+    serviceId: config.serviceId,
+    reachable: verdict.reachable,
+    message: verdict.message,
+    violations: verdict.violations.map(({ field, description }) => ({ field, description })),
+  });
+  const value = toBinary(ValidationResponseSchema, response);
+  await bus.send(request.replyTopic, { key: request.requestId, value });
+}
+
+const AGREED: Verdict = { reachable: false, message: '', violations: [] };
+const NO_HANDLER: FieldViolation = {
+  field: '',
+  description: 'this executor has no handler for the type: upgrade it',
+  reason: 'UNSUPPORTED_TYPE',
+};
+const BUSY: Verdict = {
+  reachable: false,
+  message: '',
+  violations: [
+    {
+      field: '',
+      description: `the executor is busy with ${MAX_CHECKS} checks: try again later`,
+      reason: 'BUSY',
+    },
+  ],
+};

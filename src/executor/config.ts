@@ -1,0 +1,57 @@
+import { TYPES, type Type } from '../contract/integration-type.ts';
+import type { Settings } from '../runtime/settings.ts';
+import type { Policy } from './delivery/policy.ts';
+
+/** What an executor needs to know. Times in milliseconds. */
+export interface ExecutorConfig {
+  readonly serviceId: string;
+  readonly types: readonly Type[];
+  readonly kafkaPrefix: string;
+  readonly policy: Policy;
+  readonly pollInterval: number;
+  readonly startTimeout: number;
+  readonly restart: { readonly enabled: boolean; readonly maxPause: number };
+  readonly errorReportsPerMinute: number;
+  readonly statisticsInterval: number;
+}
+
+export function executorConfig(settings: Settings): ExecutorConfig {
+  return {
+    serviceId: settings.TB_SERVICE_ID,
+    types: typesOf(settings.TB_SERVICE_INTEGRATIONS_SUPPORTED, settings.TB_SERVICE_INTEGRATIONS_EXCLUDED),
+    kafkaPrefix: settings.PENSTOCK_KAFKA_PREFIX,
+    policy: {
+      strategy: settings.TB_IE_MSG_ACK_STRATEGY_TYPE,
+      retries: settings.TB_IE_MSG_ACK_STRATEGY_RETRIES,
+      pauseBetweenRetries: settings.TB_IE_MSG_ACK_STRATEGY_PAUSE_BETWEEN_RETRIES * 1000,
+      maxPause: settings.PENSTOCK_MAX_PAUSE,
+      packProcessingTimeout: settings.TB_IE_MSG_PACK_PROCESSING_TIMEOUT,
+      maxInFlight: settings.PENSTOCK_MAX_IN_FLIGHT,
+      maxInFlightBytes: settings.PENSTOCK_MAX_IN_FLIGHT_BYTES,
+      deadLetter: true,
+    },
+    pollInterval: settings.TB_IE_MSG_POLL_INTERVAL,
+    startTimeout: settings.INTEGRATIONS_INIT_CONNECTION_TIMEOUT_SEC * 1000,
+    restart: {
+      enabled: settings.INTEGRATIONS_REINIT_ENABLED,
+      maxPause: settings.INTEGRATIONS_REINIT_FREQUENCY_MS,
+    },
+    errorReportsPerMinute: settings.EVENT_ERROR_RATE_LIMIT,
+    statisticsInterval: settings.PENSTOCK_STATISTICS_INTERVAL,
+  };
+}
+
+/** The types to serve: the supported ones (ALL, or names in any case) without the excluded ones (NONE, or names). */
+export function typesOf(supported: readonly string[], excluded: readonly string[]): readonly Type[] {
+  const wanted = new Set(supported.includes('ALL') ? TYPES : supported.map(typeNamed));
+  if (!excluded.includes('NONE')) for (const name of excluded) wanted.delete(typeNamed(name));
+  return TYPES.filter((type) => wanted.has(type));
+}
+
+function typeNamed(name: string): Type {
+  const type = TYPES.find((one) => one.toLowerCase() === name.toLowerCase());
+  if (type) return type;
+  throw new Error(
+    `there is no integration type ${name}: use ${TYPES.map((one) => one.toUpperCase()).join(', ')}`,
+  );
+}

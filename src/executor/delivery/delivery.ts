@@ -1,0 +1,265 @@
+import { type Envelope, FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
+import type { CancelTimer, Clock } from '../../runtime/clock.ts';
+import type { Failure, Handler, Outbound } from '../handlers/handler.ts';
+import { Attempt } from './attempt.ts';
+import { Lanes } from './lanes.ts';
+import type { Policy } from './policy.ts';
+import { SettledPrefix } from './settled-prefix.ts';
+import { decide, isExpired } from './strategy.ts';
+
+/** A message in the window. */
+export interface InFlight extends Outbound {
+  /** The order key; null = no order. */
+  readonly key: string | null;
+  /** The record's value, byte for byte. */
+  readonly value: Uint8Array;
+  /** Wall-clock time when it was first tried; 0 = not yet. */
+  firstAttempt: number;
+  attempts: number;
+  /** The ownership of its partition that it was taken in under. */
+  readonly prefix: SettledPrefix;
+}
+
+/** What happens to messages, told once each: counts and reports hang here. */
+export interface DeliveryEvents {
+  received(): void;
+  delivered(message: InFlight): void;
+  /** A try failed; `givenUp`: it was the last. */
+  failed(message: InFlight, failure: Failure, givenUp: boolean): void;
+  /** Given up and not kept, by the policy. */
+  skipped(): void;
+  deadLettered(): void;
+  /** Its partition went to another executor, which delivers it. */
+  released(): void;
+}
+
+interface Deps {
+  readonly handler: Handler;
+  /** Messages in a pack, at most. */
+  readonly packMessages: number;
+  readonly policy: Policy;
+  readonly events: DeliveryEvents;
+  /** Keeps a message that is given up. Tries until it is kept; rejects only when `signal` aborts. */
+  deadLetter(message: InFlight, failure: Failure, signal: AbortSignal): Promise<void>;
+  readonly clock: Clock;
+  random(): number;
+}
+
+/**
+ * The window of one integration: takes messages in, hands them to the handler in packs, several at once, tries failed ones
+ * again, and knows for each partition up to where everything is settled. A message waits for none but those before it in
+ * its lane.
+ */
+export class Delivery {
+  readonly #deps: Deps;
+  readonly #lanes = new Lanes<InFlight>();
+  readonly #prefixes = new Map<number, SettledPrefix>();
+  readonly #attempts = new Set<Attempt>();
+  readonly #pauses = new Set<CancelTimer>();
+  readonly #stop = new AbortController();
+  /** Messages and bytes that are taken in and not settled. */
+  #count = 0;
+  #bytes = 0;
+  #deadLettering = 0;
+  #stopping = false;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  get inFlight(): number {
+    return this.#count;
+  }
+
+  get hasSpace(): boolean {
+    const { maxInFlight, maxInFlightBytes } = this.#deps.policy;
+    return this.#count < maxInFlight && (this.#bytes < maxInFlightBytes || this.#count === 0);
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping;
+  }
+
+  /** Resolves at the next change of the window, or `wake`. */
+  changed(): Promise<void> {
+    return this.#changed.promise;
+  }
+
+  wake(): void {
+    const { resolve } = this.#changed;
+    this.#changed = Promise.withResolvers<void>();
+    resolve();
+  }
+
+  /** Takes a message in. Offsets of a partition grow; one that is left out does not exist. */
+  take(partition: number, offset: number, key: string | null, envelope: Envelope, value: Uint8Array): void {
+    const prefix = this.#prefix(partition, offset);
+    prefix.take(offset);
+    this.#count++;
+    this.#bytes += value.byteLength;
+    this.#deps.events.received();
+    this.#lanes.add({ partition, offset, key, envelope, value, firstAttempt: 0, attempts: 0, prefix });
+    this.#pump();
+  }
+
+  /** Steps over a record that cannot be read. */
+  stepOver(partition: number, offset: number): void {
+    const prefix = this.#prefix(partition, offset);
+    prefix.take(offset);
+    prefix.settle(offset);
+  }
+
+  /** The offset of the next record to take in; undefined: none of this partition was taken in yet. */
+  next(partition: number): number | undefined {
+    return this.#prefixes.get(partition)?.next;
+  }
+
+  /** For each partition, the offset to resume at. */
+  committable(): readonly { readonly partition: number; readonly offset: number }[] {
+    return [...this.#prefixes].map(([partition, prefix]) => ({ partition, offset: prefix.committable }));
+  }
+
+  /** The partitions owned from now on. Of one that is lost, nothing leaves any more but what has left. */
+  own(partitions: ReadonlySet<number>): void {
+    for (const partition of this.#prefixes.keys()) {
+      if (!partitions.has(partition)) this.#prefixes.delete(partition);
+    }
+  }
+
+  #prefix(partition: number, offset: number): SettledPrefix {
+    const known = this.#prefixes.get(partition);
+    if (known) return known;
+    const prefix = new SettledPrefix(offset);
+    this.#prefixes.set(partition, prefix);
+    return prefix;
+  }
+
+  #isOwned({ partition, prefix }: InFlight): boolean {
+    return this.#prefixes.get(partition) === prefix;
+  }
+
+  /** Hands out what may leave, while the handler takes more. */
+  #pump(): void {
+    const { handler, packMessages, clock } = this.#deps;
+    while (!this.#stopping && this.#attempts.size < handler.parallel && this.#lanes.hasReady) {
+      const pack: InFlight[] = [];
+      while (pack.length < packMessages) {
+        const message = this.#lanes.take();
+        if (!message) break;
+        if (!this.#isOwned(message)) this.#release(message);
+        else if (isExpired(message.envelope, clock.now())) this.#giveUp(message, EXPIRED);
+        else pack.push(message);
+      }
+      if (pack.length > 0) void this.#attempt(pack);
+    }
+  }
+
+  async #attempt(pack: readonly InFlight[]): Promise<void> {
+    const { handler, policy, clock, events } = this.#deps;
+    for (const message of pack) {
+      message.attempts++;
+      message.firstAttempt ||= clock.now();
+    }
+    const attempt = new Attempt(handler, pack, policy.packProcessingTimeout, clock);
+    this.#attempts.add(attempt);
+    const outcomes = await attempt.outcomes;
+    this.#attempts.delete(attempt);
+    for (const [i, message] of pack.entries()) {
+      const outcome = outcomes[i] ?? NO_OUTCOME;
+      if (outcome.delivered) {
+        events.delivered(message);
+        this.#settle(message);
+      } else this.#failed(message, outcome);
+    }
+    this.wake();
+    this.#pump();
+  }
+
+  #failed(message: InFlight, failure: Failure): void {
+    const { policy, events, clock, random } = this.#deps;
+    if (!this.#isOwned(message)) {
+      this.#release(message);
+      return;
+    }
+    if (this.#stop.signal.aborted) return; // not settled, so it comes again
+    const decision = decide(policy, failure, message.attempts, random());
+    if (!decision.retry) {
+      this.#giveUp(message, failure);
+      return;
+    }
+    events.failed(message, failure, false);
+    const cancel = clock.setTimer(() => {
+      this.#pauses.delete(cancel);
+      this.#lanes.again(message);
+      this.#pump();
+    }, decision.pause);
+    this.#pauses.add(cancel);
+  }
+
+  #giveUp(message: InFlight, failure: Failure): void {
+    const { policy, events, deadLetter } = this.#deps;
+    events.failed(message, failure, true);
+    if (!policy.deadLetter) {
+      events.skipped();
+      this.#settle(message);
+      return;
+    }
+    this.#deadLettering++;
+    deadLetter(message, failure, this.#stop.signal)
+      .then(() => {
+        events.deadLettered();
+        this.#settle(message);
+      })
+      .catch(() => {}) // stopped before it was kept: not settled, so it comes again
+      .finally(() => {
+        this.#deadLettering--;
+        this.wake();
+        this.#pump();
+      });
+  }
+
+  #release(message: InFlight): void {
+    this.#deps.events.released();
+    this.#settle(message);
+  }
+
+  #settle(message: InFlight): void {
+    message.prefix.settle(message.offset);
+    this.#count--;
+    this.#bytes -= message.value.byteLength;
+    this.#lanes.done(message);
+    this.wake();
+  }
+
+  /**
+   * Starts nothing new and gives what is on its way `grace` milliseconds to end; then cuts it off. What is not settled
+   * then is not committed, and comes again.
+   */
+  async stop(grace: number): Promise<void> {
+    this.#stopping = true;
+    for (const cancel of this.#pauses) cancel();
+    this.#pauses.clear();
+    let late = false;
+    const cancel = this.#deps.clock.setTimer(() => {
+      late = true;
+      this.wake();
+    }, grace);
+    while ((this.#attempts.size > 0 || this.#deadLettering > 0) && !late) await this.changed();
+    cancel();
+    this.#stop.abort(new Error('the delivery stopped'));
+    for (const attempt of this.#attempts) attempt.cut('the delivery stopped');
+    this.wake();
+  }
+}
+
+const EXPIRED: Failure = {
+  delivered: false,
+  failureClass: FailureClass.EXPIRED,
+  reason: 'the message expiry interval has passed',
+};
+const NO_OUTCOME: Failure = {
+  delivered: false,
+  failureClass: FailureClass.UNAVAILABLE,
+  reason: 'the handler answered without an outcome for this message',
+};

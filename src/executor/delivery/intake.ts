@@ -1,0 +1,161 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { type Envelope, EnvelopeSchema } from '../../../gen/penstock/v1/envelope_pb.ts';
+import type { Bus, Consumer, IncomingRecord, RecordBatch } from '../../bus/bus.ts';
+import type { Topics } from '../../bus/topics.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { type Logger, messageOf } from '../../runtime/logger.ts';
+import type { Delivery } from './delivery.ts';
+
+/** How often what is settled is committed. Kafka holds each commit for some milliseconds: by time, never by message. */
+const COMMIT_INTERVAL = 1000;
+const HEARTBEAT_INTERVAL = 500;
+
+/** What the intake notices besides messages. */
+export interface IntakeEvents {
+  undecodable(record: IncomingRecord, why: string): void;
+  /** Kafka's retention removed messages before they were delivered. */
+  retentionLost(count: number): void;
+}
+
+interface Deps {
+  readonly bus: Bus;
+  readonly topics: Topics;
+  readonly delivery: Delivery;
+  readonly events: IntakeEvents;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Feeds an integration's message topic into its delivery, as fast as its window takes it, and commits what is settled. */
+export class Intake implements AsyncDisposable {
+  readonly #deps: Deps;
+  readonly #topic: string;
+  /** The end offset of each owned partition, as last seen. */
+  readonly #ends = new Map<number, number>();
+  /** Where each partition resumes or was last committed. */
+  #committed = new Map<number, number>();
+  #consumer: Consumer | undefined;
+  #stopTicking = () => {};
+  #committing: Promise<void> | undefined;
+
+  constructor(integrationId: string, deps: Deps) {
+    this.#topic = deps.topics.messages(integrationId).name;
+    this.#deps = deps;
+  }
+
+  /** Joins the integration's group and begins. */
+  async start(groupId: string, maxWait: number, signal: AbortSignal): Promise<void> {
+    const { bus } = this.#deps;
+    this.#committed = new Map(await bus.committed(groupId, this.#topic));
+    this.#consumer = await bus.consume({
+      groupId,
+      topics: [this.#topic],
+      maxWait,
+      signal,
+      eachBatch: (batch) => this.#eachBatch(batch),
+      onAssigned: (partitions) => this.#own(new Set(partitions.map(({ partition }) => partition))),
+    });
+    this.#tick();
+  }
+
+  /** Messages that are in the topic and not settled. */
+  get lag(): number {
+    const settled = new Map(this.#deps.delivery.committable().map((one) => [one.partition, one.offset]));
+    let lag = 0;
+    for (const [partition, end] of this.#ends) lag += Math.max(0, end - (settled.get(partition) ?? end));
+    return lag;
+  }
+
+  #own(partitions: ReadonlySet<number>): void {
+    for (const known of [this.#ends, this.#committed]) {
+      for (const partition of known.keys()) if (!partitions.has(partition)) known.delete(partition);
+    }
+    this.#deps.delivery.own(partitions);
+  }
+
+  #tick(): void {
+    this.#stopTicking = this.#deps.clock.setTimer(() => {
+      this.#deps.delivery.wake(); // lets a batch that waits for space send its heartbeat
+      void this.commit().finally(() => {
+        if (this.#consumer) this.#tick();
+      });
+    }, COMMIT_INTERVAL);
+  }
+
+  async #eachBatch(batch: RecordBatch): Promise<void> {
+    const { delivery, clock } = this.#deps;
+    this.#ends.set(batch.partition, batch.endOffset);
+    let heartbeat = clock.monotonic();
+    try {
+      for (const record of batch.records) {
+        while (!delivery.hasSpace && !delivery.isStopping) {
+          await delivery.changed();
+          if (clock.monotonic() - heartbeat < HEARTBEAT_INTERVAL) continue;
+          await batch.heartbeat();
+          heartbeat = clock.monotonic();
+        }
+        if (delivery.isStopping || !batch.isRunning()) return;
+        this.#take(record);
+        batch.takenIn(record.offset);
+      }
+    } catch (error) {
+      await this.commit(); // the group rebalances: a commit is still taken
+      throw error;
+    }
+  }
+
+  #take(record: IncomingRecord): void {
+    const { delivery, events } = this.#deps;
+    const { partition, offset, key, value } = record;
+    const next = delivery.next(partition) ?? this.#committed.get(partition);
+    if (next !== undefined && offset < next) return; // taken in before a rejoin, and still in the window
+    if (next !== undefined && offset > next) events.retentionLost(offset - next);
+    const envelope = this.#decode(record);
+    if (envelope) delivery.take(partition, offset, key, envelope, value!);
+    else delivery.stepOver(partition, offset);
+  }
+
+  /** The rules of the schema for an envelope are few, and checked by hand: this runs for every message. */
+  #decode(record: IncomingRecord): Envelope | undefined {
+    let why = 'it breaks the rules of penstock.v1.Envelope';
+    try {
+      const envelope = record.value === null ? undefined : fromBinary(EnvelopeSchema, record.value);
+      if (envelope && envelope.topicName !== '' && envelope.qos <= 2) return envelope;
+    } catch (error) {
+      why = messageOf(error);
+    }
+    this.#deps.events.undecodable(record, why);
+    return undefined;
+  }
+
+  /** Commits what is settled and not committed yet. A refusal is not an error: the next commit says it again. */
+  async commit(): Promise<void> {
+    await this.#committing;
+    this.#committing = this.#commit().finally(() => {
+      this.#committing = undefined;
+    });
+    await this.#committing;
+  }
+
+  async #commit(): Promise<void> {
+    const due = this.#deps.delivery
+      .committable()
+      .filter(({ partition, offset }) => offset > (this.#committed.get(partition) ?? -1));
+    if (due.length === 0 || !this.#consumer) return;
+    try {
+      await this.#consumer.commit(due.map((one) => ({ ...one, topic: this.#topic })));
+      for (const { partition, offset } of due) this.#committed.set(partition, offset);
+    } catch (error) {
+      this.#deps.logger.debug('not committed', { topic: this.#topic, error: messageOf(error) });
+    }
+  }
+
+  /** Commits and leaves the group. The delivery must have stopped. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopTicking();
+    await this.commit();
+    const consumer = this.#consumer;
+    this.#consumer = undefined;
+    await consumer?.[Symbol.asyncDispose]();
+  }
+}

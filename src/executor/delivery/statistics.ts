@@ -1,0 +1,135 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
+import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
+import type { StatisticsReportSchema } from '../../../gen/penstock/v1/uplink_pb.ts';
+import type { IncomingRecord } from '../../bus/bus.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import type { Failure } from '../handlers/handler.ts';
+import type { ErrorReports } from '../uplink/error-reports.ts';
+import type { DeliveryEvents, InFlight } from './delivery.ts';
+import type { IntakeEvents } from './intake.ts';
+
+const RESULTS = [
+  'received',
+  'delivered',
+  'dead_lettered',
+  'skipped',
+  'released',
+  'undecodable',
+  'retention_lost',
+] as const;
+type Result = (typeof RESULTS)[number];
+
+const classNames = new Map(
+  Object.entries(FailureClass).map(([name, value]) => [value, name.toLowerCase().replaceAll('_', '-')]),
+) as ReadonlyMap<FailureClass, string>;
+
+interface Deps {
+  readonly metrics: Metrics;
+  readonly errors: ErrorReports;
+  readonly clock: Clock;
+}
+
+/** Counts what happens to an integration's messages on this executor, and passes failures on to the error reports. */
+export class Statistics implements DeliveryEvents, IntakeEvents {
+  readonly #deps: Deps;
+  readonly #integrationId: string;
+  readonly #counts: Record<Result, number>;
+  /** Looked up once: finding a metric by its labels for each message is dear. */
+  readonly #counters: Record<Result, { inc(by?: number): void }>;
+  readonly #latency: { observe(seconds: number): void };
+  #retried = 0;
+  #timedOut = 0;
+  #lastDelivered = 0;
+
+  constructor(integrationId: string, deps: Deps) {
+    const { metrics } = deps;
+    this.#deps = deps;
+    this.#integrationId = integrationId;
+    this.#counts = Object.fromEntries(RESULTS.map((result) => [result, 0])) as Record<Result, number>;
+    this.#counters = Object.fromEntries(
+      RESULTS.map((result) => [result, metrics.messages.labels(integrationId, result)]),
+    ) as Record<Result, { inc(by?: number): void }>;
+    this.#latency = metrics.latency.labels(integrationId);
+  }
+
+  #count(result: Result, by = 1): void {
+    this.#counts[result] += by;
+    this.#counters[result].inc(by);
+  }
+
+  received(): void {
+    this.#count('received');
+  }
+
+  delivered({ envelope: { receivedTime } }: InFlight): void {
+    this.#count('delivered');
+    this.#lastDelivered = this.#deps.clock.now();
+    if (receivedTime)
+      this.#latency.observe(Math.max(0, this.#lastDelivered - timestampMs(receivedTime)) / 1000);
+  }
+
+  failed(message: InFlight, failure: Failure, givenUp: boolean): void {
+    const failureClass = classNames.get(failure.failureClass) ?? 'unknown';
+    this.#deps.metrics.failures.labels(this.#integrationId, failureClass).inc();
+    if (failure.failureClass === FailureClass.TIMEOUT) this.#timedOut++;
+    if (!givenUp) this.#retried++;
+    this.#deps.errors.report({
+      failureClass: failure.failureClass,
+      message: failure.reason,
+      topicName: message.envelope.topicName,
+      givenUp,
+    });
+  }
+
+  skipped(): void {
+    this.#count('skipped');
+  }
+
+  deadLettered(): void {
+    this.#count('dead_lettered');
+  }
+
+  released(): void {
+    this.#count('released');
+  }
+
+  undecodable({ topic, partition, offset }: IncomingRecord, why: string): void {
+    this.#count('undecodable');
+    this.#deps.metrics.undecodable.inc({ topic });
+    this.#deps.errors.report({
+      failureClass: FailureClass.UNSPECIFIED,
+      message: `record ${partition}-${offset} of ${topic} cannot be read and was stepped over: ${why}`,
+      topicName: '',
+      givenUp: true,
+    });
+  }
+
+  retentionLost(count: number): void {
+    this.#count('retention_lost', count);
+    this.#deps.errors.report({
+      failureClass: FailureClass.EXPIRED,
+      message: `Kafka's retention removed ${count} messages before they were delivered`,
+      topicName: '',
+      givenUp: true,
+    });
+  }
+
+  /** received = delivered + dead-lettered + skipped + in flight, for what this executor still answers for. */
+  report(inFlight: number, lag: number): MessageInitShape<typeof StatisticsReportSchema> {
+    const { received, released, delivered, dead_lettered, skipped, undecodable } = this.#counts;
+    return {
+      received: BigInt(received - released),
+      delivered: BigInt(delivered),
+      deadLettered: BigInt(dead_lettered),
+      skipped: BigInt(skipped),
+      inFlight: BigInt(inFlight),
+      retried: BigInt(this.#retried),
+      timedOut: BigInt(this.#timedOut),
+      undecodable: BigInt(undecodable),
+      lag: BigInt(lag),
+      ...(this.#lastDelivered === 0 ? {} : { lastDeliveredTime: timestampFromMs(this.#lastDelivered) }),
+    };
+  }
+}

@@ -1,0 +1,34 @@
+import { timestampMs } from '@bufbuild/protobuf/wkt';
+import { type Envelope, FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
+import { backoffPause } from '../../runtime/backoff.ts';
+import type { Failure } from '../handlers/handler.ts';
+import type { Policy } from './policy.ts';
+
+/** Classes that another try cannot mend. Everything else, also what is not known, is worth one. */
+const HOPELESS: ReadonlySet<FailureClass> = new Set([
+  FailureClass.REJECTED,
+  FailureClass.UNENCODABLE,
+  FailureClass.TOO_LARGE,
+  FailureClass.EXPIRED,
+]);
+
+export type Decision = { readonly retry: true; readonly pause: number } | { readonly retry: false };
+
+/**
+ * What becomes of a message after its `attempts`-th failed try.
+ * @param random a number in [0, 1), for the jitter
+ */
+export function decide(policy: Policy, failure: Failure, attempts: number, random: number): Decision {
+  if (policy.strategy === 'SKIP_ALL' || HOPELESS.has(failure.failureClass)) return { retry: false };
+  if (policy.retries > 0 && attempts > policy.retries) return { retry: false };
+  const pause = backoffPause({ initial: policy.pauseBetweenRetries, max: policy.maxPause }, attempts, random);
+  return { retry: true, pause: Math.max(pause, failure.retryAfter ?? 0) };
+}
+
+/** Whether the envelope's MQTT message expiry interval has passed (MQTT 5.0 section 3.3.2.3.3). */
+export function isExpired(envelope: Envelope, now: number): boolean {
+  const { messageExpiryInterval: seconds, receivedTime } = envelope;
+  return (
+    seconds !== undefined && receivedTime !== undefined && now >= timestampMs(receivedTime) + seconds * 1000
+  );
+}

@@ -1,0 +1,53 @@
+import type { Bus } from '../bus/bus.ts';
+import type { Topics } from '../bus/topics.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { withDeadline } from '../runtime/deadline.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import { answerChecks } from './checks.ts';
+import type { ExecutorConfig } from './config.ts';
+import { BUILT_TYPES } from './handlers/registry.ts';
+import { Manager } from './lifecycle/manager.ts';
+import { followDownlink } from './lifecycle/restore.ts';
+import { Reporter } from './uplink/reporter.ts';
+
+/** How long a stop waits for the last reports. */
+const REPORT_GRACE = 3000;
+const RESTORE_DEADLINE = 60_000;
+
+interface Deps {
+  readonly bus: Bus;
+  readonly topics: Topics;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  random(): number;
+}
+
+/**
+ * Starts an executor: restores its share of the integrations, answers checks, delivers. Resolves when everything is
+ * restored; disposing stops it gracefully. Waits for the topics when the control plane has not made them yet.
+ */
+export async function startExecutor(
+  config: ExecutorConfig,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<AsyncDisposable> {
+  const { serviceId } = config;
+  await using stack = new AsyncDisposableStack();
+  const reporter = new Reporter({ ...deps, serviceId });
+  stack.defer(() => reporter.stop(REPORT_GRACE));
+  const manager = new Manager({ ...deps, config, reporter });
+  stack.defer(() => manager.stop());
+  const types = config.types.filter((type) => BUILT_TYPES.includes(type));
+  const joined = await Promise.all(
+    types.flatMap((type) => [
+      followDownlink(type, { ...deps, manager }, signal).then((follower) => stack.use(follower)),
+      answerChecks(type, { ...deps, config }, signal).then((consumer) => stack.use(consumer)),
+    ]),
+  );
+  const restored = joined.flatMap((one) => ('restored' in one ? [one.restored] : []));
+  await withDeadline(deps.clock, RESTORE_DEADLINE, 'restoring the integrations', Promise.all(restored));
+  deps.logger.info('executor is ready', { serviceId, types: types.join() });
+  return stack.move();
+}

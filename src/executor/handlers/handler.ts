@@ -1,0 +1,65 @@
+import type { Envelope, FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
+import type { ConfigOf, Type } from '../../contract/integration-type.ts';
+import type { FieldViolation } from '../../contract/validate.ts';
+import type { Clock } from '../../runtime/clock.ts';
+
+/** An envelope on its way out. */
+export interface Outbound {
+  readonly envelope: Envelope;
+  /** The envelope's place on the message topic. */
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** What became of one envelope. */
+export type Outcome = typeof DELIVERED | Failure;
+
+export const DELIVERED = { delivered: true } as const;
+
+export interface Failure {
+  readonly delivered: false;
+  readonly failureClass: FailureClass;
+  /** For people; never a secret. */
+  readonly reason: string;
+  /** The pause the external system asked for, in milliseconds. */
+  readonly retryAfter?: number;
+}
+
+/** What a handler is told of its surroundings. */
+export interface HandlerContext {
+  readonly integrationId: string;
+  readonly integrationName: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** This executor. */
+  readonly serviceId: string;
+  /** The window of the delivery: more than this is never on its way. */
+  readonly maxInFlight: number;
+  readonly clock: Clock;
+}
+
+/** One connected destination, owned by one delivery: nobody else calls it. */
+export interface Handler extends AsyncDisposable {
+  /** Packs it can have on their way at a time; more are not handed to it. */
+  readonly parallel: number;
+  connect(signal: AbortSignal): Promise<void>;
+  /** outcomes[i] belongs to pack[i]. Rejects only when the signal aborts: a message's own failure is an outcome. */
+  deliver(pack: readonly Outbound[], signal: AbortSignal): Promise<readonly Outcome[]>;
+}
+
+/** What a check of a connection found. */
+export interface CheckResult {
+  readonly reachable: boolean;
+  /** For people. */
+  readonly message: string;
+}
+
+/** A type of external system: how its configurations are judged and turned into handlers. */
+export interface HandlerType<T extends Type> {
+  readonly pack: { readonly maxMessages: number; readonly maxBytes: number };
+  /** What the schema's rules cannot say; no I/O. Paths are relative to the configuration. */
+  validate(config: ConfigOf<T>): readonly FieldViolation[];
+  /** Tries to reach the external system with a client of its own, never the live one. */
+  check(config: ConfigOf<T>, context: HandlerContext, signal: AbortSignal): Promise<CheckResult>;
+  /** No I/O. */
+  create(config: ConfigOf<T>, context: HandlerContext): Handler;
+}

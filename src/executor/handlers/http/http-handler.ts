@@ -1,0 +1,96 @@
+import { durationMs } from '@bufbuild/protobuf/wkt';
+import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
+import { type HttpConfiguration, HttpMethod } from '../../../../gen/penstock/v1/http_pb.ts';
+import { type Body, bodyWriter, UnencodableError } from '../../../contract/body.ts';
+import { messageOf } from '../../../runtime/logger.ts';
+import type { Failure, Handler, HandlerContext, Outbound, Outcome } from '../handler.ts';
+import { connectionFailure, outcomeOf } from './outcome.ts';
+import { type HttpRequest, HttpSender } from './sender.ts';
+
+const METHODS: ReadonlyMap<HttpMethod, HttpRequest['method']> = new Map([
+  [HttpMethod.PUT, 'PUT'],
+  [HttpMethod.PATCH, 'PATCH'],
+  [HttpMethod.GET, 'GET'],
+  [HttpMethod.DELETE, 'DELETE'],
+]);
+
+/** Delivers each message as one request. */
+export class HttpHandler implements Handler {
+  readonly parallel: number;
+  readonly #sender: HttpSender;
+  readonly #method: HttpRequest['method'];
+  readonly #writeBody: (message: Outbound['envelope']) => Body;
+  readonly #readTimeout: number;
+  readonly #context: HandlerContext;
+
+  constructor(config: HttpConfiguration, context: HandlerContext) {
+    this.parallel = config.maxParallelRequestsCount || context.maxInFlight;
+    this.#sender = new HttpSender(config, this.parallel);
+    this.#method = METHODS.get(config.requestMethod) ?? 'POST';
+    this.#readTimeout = config.readTimeout ? durationMs(config.readTimeout) : 0;
+    this.#context = context;
+    this.#writeBody = bodyWriter({
+      payloadContentType: config.payloadContentType,
+      sendBinaryOnParseFailure: config.sendBinaryOnParseFailure ?? true,
+      sendOnlyMsgPayload: config.sendOnlyMsgPayload,
+      integrationName: context.integrationName,
+      metadata: context.metadata,
+      serviceId: context.serviceId,
+    });
+  }
+
+  /** The pool connects with the first request: an endpoint that is away is no reason not to start. */
+  async connect(): Promise<void> {}
+
+  deliver(pack: readonly Outbound[], signal: AbortSignal): Promise<readonly Outcome[]> {
+    return Promise.all(pack.map(({ envelope }) => this.#deliverOne(envelope, signal)));
+  }
+
+  async #deliverOne(envelope: Outbound['envelope'], signal: AbortSignal): Promise<Outcome> {
+    let request: HttpRequest;
+    try {
+      request = this.#request(envelope);
+    } catch (error) {
+      if (!(error instanceof UnencodableError)) throw error;
+      return { delivered: false, failureClass: FailureClass.UNENCODABLE, reason: messageOf(error) };
+    }
+    return this.#readTimeout > 0 ? this.#sendWithin(request, signal) : this.#send(request, signal);
+  }
+
+  #request(envelope: Outbound['envelope']): HttpRequest {
+    if (this.#method === 'GET' || this.#method === 'DELETE') {
+      return { method: this.#method, headers: {}, body: null };
+    }
+    const { content, contentType } = this.#writeBody(envelope);
+    return { method: this.#method, headers: { 'content-type': contentType }, body: content };
+  }
+
+  async #send(request: HttpRequest, signal: AbortSignal): Promise<Outcome> {
+    try {
+      return outcomeOf(await this.#sender.send(request, signal), this.#context.clock.now());
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return connectionFailure(error);
+    }
+  }
+
+  /** With the configuration's own, shorter deadline. */
+  async #sendWithin(request: HttpRequest, signal: AbortSignal): Promise<Outcome> {
+    const timeout = new AbortController();
+    const cancel = this.#context.clock.setTimer(() => timeout.abort(), this.#readTimeout);
+    try {
+      const outcome = await this.#send(request, AbortSignal.any([signal, timeout.signal]));
+      return outcome;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const reason = `no answer within read_timeout, ${this.#readTimeout} ms`;
+      return { delivered: false, failureClass: FailureClass.TIMEOUT, reason } satisfies Failure;
+    } finally {
+      cancel();
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#sender.destroy();
+  }
+}

@@ -1,0 +1,131 @@
+import { type Dispatcher, Pool } from 'undici';
+import type { HttpConfiguration } from '../../../../gen/penstock/v1/http_pb.ts';
+import { fixedHeaders, tlsOptions } from './connection.ts';
+
+const CONNECT_TIMEOUT = 10_000;
+/** Of an answer that is no success, this much goes into the reason. */
+const EXCERPT = 200;
+const DEFAULT_BUFFER_BYTES = 262_144;
+
+export interface HttpRequest {
+  readonly method: 'POST' | 'PUT' | 'PATCH' | 'GET' | 'DELETE' | 'HEAD';
+  /** On top of the configuration's own, which win. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array | null;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+  /** The beginning of the body, when the status is no success. */
+  readonly excerpt: string;
+}
+
+/** Sends requests to one endpoint over a pool of connections. Redirects are not followed. */
+export class HttpSender {
+  readonly #pool: Pool;
+  readonly #path: string;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #maxBytes: number;
+
+  constructor(config: HttpConfiguration, connections: number) {
+    const url = new URL(config.restEndpointUrl);
+    this.#path = url.pathname + url.search;
+    this.#headers = fixedHeaders(config);
+    this.#maxBytes = config.maxInMemoryBufferSizeBytes ?? DEFAULT_BUFFER_BYTES;
+    this.#pool = new Pool(url.origin, {
+      connections,
+      pipelining: 1,
+      // The caller's signal is the deadline: undici's own timers are coarse.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: { timeout: CONNECT_TIMEOUT, ...tlsOptions(config.credentials) },
+    });
+  }
+
+  /** Rejects when there is no answer, or when the signal aborts. */
+  send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      const answer = new Answer(this.#maxBytes, signal, resolve, reject);
+      const headers = { ...request.headers, ...this.#headers };
+      this.#pool.dispatch({ path: this.#path, method: request.method, headers, body: request.body }, answer);
+    });
+  }
+
+  destroy(): Promise<void> {
+    return this.#pool.destroy();
+  }
+}
+
+/** Takes one answer: the status decides, the body is read only so far that the connection can be used again. */
+class Answer implements Dispatcher.DispatchHandler {
+  readonly #maxBytes: number;
+  readonly #signal: AbortSignal;
+  readonly #resolve: (answer: HttpAnswer) => void;
+  readonly #reject: (error: unknown) => void;
+  #controller: Dispatcher.DispatchController | undefined;
+  #status = 0;
+  #retryAfter: string | undefined;
+  #bytes = 0;
+  #excerpt = '';
+
+  constructor(
+    maxBytes: number,
+    signal: AbortSignal,
+    resolve: (answer: HttpAnswer) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#maxBytes = maxBytes;
+    this.#signal = signal;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    signal.addEventListener('abort', this.#abort);
+  }
+
+  readonly #abort = () => {
+    this.#reject(this.#signal.reason);
+    this.#controller?.abort(this.#signal.reason);
+  };
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // A request that waited for a connection until its deadline must not leave any more.
+    if (this.#signal.aborted) controller.abort(this.#signal.reason);
+  }
+
+  onResponseStart(
+    _: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    this.#status = status;
+    this.#retryAfter = [headers['retry-after']].flat()[0];
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    if (!isSuccess(this.#status) && this.#excerpt.length < EXCERPT) {
+      this.#excerpt = (this.#excerpt + chunk.toString('utf8', 0, EXCERPT)).slice(0, EXCERPT);
+    }
+    if (this.#bytes <= this.#maxBytes) return;
+    this.#end();
+    controller.abort(new Error('the answer is longer than max_in_memory_buffer_size_bytes'));
+  }
+
+  onResponseEnd(): void {
+    this.#end();
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    this.#signal.removeEventListener('abort', this.#abort);
+    this.#reject(error);
+  }
+
+  #end(): void {
+    this.#signal.removeEventListener('abort', this.#abort);
+    this.#resolve({ status: this.#status, retryAfter: this.#retryAfter, excerpt: this.#excerpt });
+  }
+}
+
+export const isSuccess = (status: number) => status >= 200 && status < 300;

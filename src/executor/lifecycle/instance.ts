@@ -1,0 +1,149 @@
+import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
+import type { Bus } from '../../bus/bus.ts';
+import type { Topics } from '../../bus/topics.ts';
+import { fingerprint } from '../../contract/fingerprint.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { withDeadline } from '../../runtime/deadline.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import type { ExecutorConfig } from '../config.ts';
+import { DeadLetters } from '../delivery/dead-letters.ts';
+import { Delivery } from '../delivery/delivery.ts';
+import { Intake } from '../delivery/intake.ts';
+import { resolvePolicy } from '../delivery/policy.ts';
+import { Statistics } from '../delivery/statistics.ts';
+import { handlerTypeOf } from '../handlers/registry.ts';
+import { ErrorReports } from '../uplink/error-reports.ts';
+import type { Reporter, Subject } from '../uplink/reporter.ts';
+
+/** How long a stop waits for what is on its way. */
+const STOP_GRACE = 5000;
+
+export interface InstanceDeps {
+  readonly config: ExecutorConfig;
+  readonly bus: Bus;
+  readonly topics: Topics;
+  readonly reporter: Reporter;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  random(): number;
+}
+
+/** One integration running on this executor: its handler, its delivery, and what feeds it. */
+export class Instance implements AsyncDisposable {
+  readonly fingerprint: string;
+  /** Grows without a restart when a change does not touch the delivery. */
+  generation: bigint;
+  readonly #delivery: Delivery;
+  readonly #intake: Intake;
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(
+    integration: Integration,
+    delivery: Delivery,
+    intake: Intake,
+    stack: AsyncDisposableStack,
+  ) {
+    this.fingerprint = fingerprint(integration);
+    this.generation = integration.generation;
+    this.#delivery = delivery;
+    this.#intake = intake;
+    this.#stack = stack;
+  }
+
+  /** Connects and begins to deliver. Rejects with the reason when it cannot, leaving nothing behind. */
+  static async start(
+    integration: Integration,
+    shard: number,
+    deps: InstanceDeps,
+    signal: AbortSignal,
+  ): Promise<Instance> {
+    const { config, bus, topics, clock, logger } = deps;
+    const { id } = integration;
+    const type = handlerTypeOf(integration);
+    if (!type) throw new Error('this executor has no handler for the type: upgrade it');
+    const policy = resolvePolicy(integration.delivery, config.policy);
+    const handler = type.create({
+      integrationId: id,
+      integrationName: integration.name,
+      metadata: integration.metadata,
+      serviceId: config.serviceId,
+      maxInFlight: policy.maxInFlight,
+      clock,
+    });
+    await using stack = new AsyncDisposableStack();
+    stack.use(handler);
+    const timeout = AbortSignal.any([signal, AbortSignal.timeout(config.startTimeout)]);
+    await withDeadline(clock, config.startTimeout, 'connecting', handler.connect(timeout));
+
+    let instance: Instance | undefined;
+    const generation = () => instance?.generation ?? integration.generation;
+    const subject = (): Subject => ({ integrationId: id, shard, generation: generation() });
+    const errors = new ErrorReports(subject, config.errorReportsPerMinute, deps);
+    stack.defer(() => errors.stop());
+    const statistics = new Statistics(id, { ...deps, errors });
+    const deadLetters = new DeadLetters(id, generation, { ...deps, serviceId: config.serviceId });
+    const delivery = new Delivery({
+      ...deps,
+      handler,
+      packMessages: type.pack.maxMessages,
+      policy,
+      events: statistics,
+      deadLetter: (message, failure, aborted) => deadLetters.keep(message, failure, aborted),
+    });
+    const intake = new Intake(id, { bus, topics, delivery, events: statistics, clock, logger });
+    stack.use(intake);
+    stack.defer(() => delivery.stop(STOP_GRACE));
+    stack.defer(reportFigures(statistics, delivery, intake, subject, deps));
+    await intake.start(topics.messageGroup(id), config.pollInterval, signal);
+    instance = new Instance(integration, delivery, intake, stack.move());
+    return instance;
+  }
+
+  get inFlight(): number {
+    return this.#delivery.inFlight;
+  }
+
+  get lag(): number {
+    return this.#intake.lag;
+  }
+
+  /** Stops taking in, lets what is on its way end, commits, and releases every client. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack[Symbol.asyncDispose]();
+  }
+}
+
+/** Reports the figures each interval when they have changed, and a last time when the answer is called. */
+function reportFigures(
+  statistics: Statistics,
+  delivery: Delivery,
+  intake: Intake,
+  subject: () => Subject,
+  { config, reporter, clock, logger }: InstanceDeps,
+): () => void {
+  let last = '';
+  const report = () => {
+    const value = statistics.report(delivery.inFlight, intake.lag);
+    const { integrationId, generation } = subject();
+    const figures = Object.entries(value).map(([name, figure]) => [name, String(figure)]);
+    const now = JSON.stringify([...figures, String(generation)]);
+    if (now === last) return;
+    last = now;
+    reporter.tell(subject(), { case: 'statistics', value });
+    logger.info('statistics', { integration: integrationId, ...Object.fromEntries(figures) });
+  };
+  let cancel = () => {};
+  const tick = () => {
+    cancel = clock.setTimer(() => {
+      report();
+      tick();
+    }, config.statisticsInterval);
+  };
+  tick();
+  return () => {
+    cancel();
+    report();
+  };
+}

@@ -1,0 +1,134 @@
+import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
+import { IntegrationState } from '../../../gen/penstock/v1/integration_pb.ts';
+import { LifecycleAction } from '../../../gen/penstock/v1/uplink_pb.ts';
+import { fingerprint } from '../../contract/fingerprint.ts';
+import { backoffPause } from '../../runtime/backoff.ts';
+import { messageOf } from '../../runtime/logger.ts';
+import { Instance, type InstanceDeps } from './instance.ts';
+
+/** The part of an integration that one executor runs. */
+export interface Wish {
+  readonly integration: Integration;
+  readonly shard: number;
+}
+
+interface Entry {
+  wish: Wish | undefined;
+  instance: Instance | undefined;
+  /** Aborts what waits, when the wish changes: a pause before a start, a start that hangs. */
+  changed: AbortController;
+  /** The end of the one worker that brings this entry to its wish. */
+  settled: Promise<void> | undefined;
+}
+
+const FIRST_PAUSE = 1000;
+
+/**
+ * Brings what runs to what is wanted, each integration by itself: the newest generation wins, one step at a time. A wish
+ * that comes while a step is under way is seen when the step is done; a lost or repeated one does no harm.
+ */
+export class Manager {
+  readonly #deps: InstanceDeps;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(deps: InstanceDeps) {
+    this.#deps = deps;
+  }
+
+  /** Wants this to run; undefined: nothing. `key` is the downlink record's. An older generation is ignored. */
+  want(key: string, wish: Wish | undefined): void {
+    const known = this.#entries.get(key);
+    if (wish && known?.wish && wish.integration.generation <= known.wish.integration.generation) return;
+    if (!known && !wish) return;
+    const entry = known ?? { wish, instance: undefined, changed: new AbortController(), settled: undefined };
+    this.#entries.set(key, entry);
+    entry.wish = wish;
+    entry.changed.abort(new Error('the wish changed'));
+    entry.changed = new AbortController();
+    entry.settled ??= this.#settle(key, entry);
+  }
+
+  async #settle(key: string, entry: Entry): Promise<void> {
+    for (let failures = 0; !this.#isAsWished(entry); ) {
+      const { wish, changed } = entry;
+      try {
+        if (entry.instance) await this.#stop(entry, wish);
+        if (wish?.integration.enabled) await this.#start(entry, wish, changed.signal, failures > 0);
+        failures = 0;
+      } catch (error) {
+        if (changed.signal.aborted) continue;
+        this.#reportFailure(wish!, error);
+        if (!this.#deps.config.restart.enabled) break;
+        await this.#pause(++failures, changed.signal);
+      }
+    }
+    entry.settled = undefined;
+    if (!entry.wish) this.#entries.delete(key);
+  }
+
+  #isAsWished({ wish, instance }: Entry): boolean {
+    if (!wish?.integration.enabled) return instance === undefined;
+    if (instance?.fingerprint !== fingerprint(wish.integration)) return false;
+    const { generation } = wish.integration;
+    if (instance.generation < generation) {
+      instance.generation = generation; // a change that the delivery does not see
+      this.#report(wish, LifecycleAction.UPDATED, true, IntegrationState.ACTIVE, '');
+    }
+    return true;
+  }
+
+  async #start(entry: Entry, wish: Wish, signal: AbortSignal, again: boolean): Promise<void> {
+    entry.instance = await Instance.start(wish.integration, wish.shard, this.#deps, signal);
+    const reason = again ? 'started after failures' : '';
+    this.#report(wish, LifecycleAction.STARTED, true, IntegrationState.ACTIVE, reason);
+  }
+
+  async #stop(entry: Entry, wish: Wish | undefined): Promise<void> {
+    const { instance } = entry;
+    entry.instance = undefined;
+    await instance?.[Symbol.asyncDispose]();
+    if (wish && !wish.integration.enabled) {
+      this.#report(wish, LifecycleAction.STOPPED, true, IntegrationState.DISABLED, 'disabled');
+    }
+  }
+
+  #reportFailure(wish: Wish, error: unknown): void {
+    const { logger } = this.#deps;
+    logger.error('an integration did not start', {
+      integration: wish.integration.id,
+      error: messageOf(error),
+    });
+    this.#report(wish, LifecycleAction.STARTED, false, IntegrationState.FAILED, messageOf(error));
+  }
+
+  #report(
+    { integration, shard }: Wish,
+    action: LifecycleAction,
+    success: boolean,
+    state: IntegrationState,
+    reason: string,
+  ): void {
+    const { reporter, logger } = this.#deps;
+    const { id: integrationId, generation } = integration;
+    logger.info('lifecycle', {
+      integration: integrationId,
+      shard,
+      generation: String(generation),
+      success,
+      reason,
+    });
+    reporter.lifecycle({ integrationId, shard, generation }, { action, success, state, reason });
+  }
+
+  async #pause(failures: number, signal: AbortSignal): Promise<void> {
+    const { config, clock, random } = this.#deps;
+    const backoff = { initial: FIRST_PAUSE, max: config.restart.maxPause };
+    await clock.sleep(backoffPause(backoff, failures, random()), signal).catch(() => {}); // a new wish ends it
+  }
+
+  /** Stops everything that runs. */
+  async stop(): Promise<void> {
+    for (const key of this.#entries.keys()) this.want(key, undefined);
+    await Promise.all([...this.#entries.values()].map(({ settled }) => settled));
+  }
+}
