@@ -61,25 +61,24 @@ class Node<V> {
   }
 }
 
-/** Walks with a stack of its own: a filter may have more levels than the call stack has frames. */
+/** Level by level and not recursive: a filter may have more levels than the call stack has frames. */
 function collect<V>(start: Node<V>, levels: readonly string[], from: number, found: Set<V>): void {
-  const nodes = [start];
-  const depths = [from];
-  for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
-    const depth = depths.pop()!;
-    const visit = (child: Node<V> | undefined) => {
-      if (child === undefined) return;
-      nodes.push(child);
-      depths.push(depth + 1);
-    };
-    // `#` stands for its parent level and for everything below it.
-    addAll(found, node.children.get('#'));
-    if (depth === levels.length) {
-      addAll(found, node);
-    } else {
-      visit(node.children.get(levels[depth]!));
-      visit(node.children.get('+'));
+  let nodes = [start];
+  for (let depth = from; depth < levels.length && nodes.length > 0; depth++) {
+    const next: Node<V>[] = [];
+    for (const node of nodes) {
+      // `#` stands for its parent level and for everything below it.
+      addAll(found, node.children.get('#'));
+      const same = node.children.get(levels[depth]!);
+      if (same !== undefined) next.push(same);
+      const any = node.children.get('+');
+      if (any !== undefined) next.push(any);
     }
+    nodes = next;
+  }
+  for (const node of nodes) {
+    addAll(found, node.children.get('#'));
+    addAll(found, node);
   }
 }
 
