@@ -9,6 +9,12 @@ import { commandLineOf } from './process-table.ts';
 
 const KILLED_MS = 5000;
 
+/** The signal a server ends cleanly on, and how long that may take before SIGKILL. */
+export interface StopWith {
+  readonly signal: NodeJS.Signals;
+  readonly graceMs: number;
+}
+
 export interface ServerCommand {
   readonly command: string;
   readonly args: readonly string[];
@@ -27,36 +33,33 @@ export interface ServerCommand {
 export class ServerProcess implements AsyncDisposable {
   /** How it ended, such as `exit code 1`. */
   readonly exited: Promise<string>;
+  /** The same, but only when nobody asked it to. */
+  readonly failed: Promise<string>;
   readonly #child: ChildProcess;
   readonly #command: ServerCommand;
   readonly #clock: Clock;
-  readonly #stopWith: { signal: NodeJS.Signals; graceMs: number };
+  readonly #stopWith: StopWith;
   #running = true;
   #stopping: Promise<void> | undefined;
 
-  private constructor(
-    child: ChildProcess,
-    command: ServerCommand,
-    clock: Clock,
-    stopWith: { signal: NodeJS.Signals; graceMs: number },
-  ) {
+  private constructor(child: ChildProcess, command: ServerCommand, clock: Clock, stopWith: StopWith) {
     this.#child = child;
     this.#command = command;
     this.#clock = clock;
     this.#stopWith = stopWith;
-    this.exited = new Promise((resolve) => {
-      child.once('exit', (code, signal) => {
-        this.#running = false;
-        resolve(signal ?? `exit code ${code}`);
-      });
+    const exited = Promise.withResolvers<string>();
+    const failed = Promise.withResolvers<string>();
+    this.exited = exited.promise;
+    this.failed = failed.promise;
+    child.once('exit', (code, signal) => {
+      this.#running = false;
+      const how = signal ?? `exit code ${code}`;
+      exited.resolve(how);
+      if (this.#stopping === undefined) failed.resolve(how);
     });
   }
 
-  static async start(
-    command: ServerCommand,
-    clock: Clock,
-    stopWith: { signal: NodeJS.Signals; graceMs: number },
-  ): Promise<ServerProcess> {
+  static async start(command: ServerCommand, clock: Clock, stopWith: StopWith): Promise<ServerProcess> {
     if (existsSync(command.logFile)) renameSync(command.logFile, `${command.logFile}.1`);
     const log = openSync(command.logFile, 'w', 0o600);
     try {
@@ -111,7 +114,7 @@ export class ServerProcess implements AsyncDisposable {
 export async function stopOrphan(
   pidFile: string,
   argument: string,
-  stopWith: { signal: NodeJS.Signals; graceMs: number },
+  stopWith: StopWith,
   clock: Clock,
 ): Promise<void> {
   const pid = Number(await readFile(pidFile, 'utf8').catch(() => ''));
@@ -128,11 +131,16 @@ export async function stopOrphan(
   rmSync(pidFile, { force: true });
 }
 
-/** The end of a log file, for an error's cause. */
-export async function lastLines(file: string, lines = 20): Promise<string> {
+/** Why a server ended, with the end of its log as the cause. */
+export async function serverEnded(name: string, how: string, logFile: string): Promise<DevError> {
+  const log = await lastLines(logFile).catch((error: unknown) => String(error));
+  return new DevError(`${name} ended (${how}): see ${logFile}`, { cause: new Error(log) });
+}
+
+async function lastLines(file: string): Promise<string> {
   await using handle = await open(file);
   const { size } = await handle.stat();
   const tail = Buffer.alloc(Math.min(size, 8192));
   await handle.read(tail, 0, tail.length, size - tail.length);
-  return tail.toString('utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  return tail.toString('utf8').trimEnd().split('\n').slice(-20).join('\n');
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { access, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../runtime/clock.ts';
@@ -9,8 +9,8 @@ const LEAST_VERSION = 17;
 const DAY_MS = 86_400_000;
 const FLAGS = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:+ExitOnOutOfMemoryError'];
 
-/** Through `env`, so that what the user has set for other Java programs does not reach this one. */
-export const JAVA = ['env', '-u', 'CLASSPATH', '-u', 'JAVA_TOOL_OPTIONS', '-u', 'JDK_JAVA_OPTIONS', 'java'];
+/** What the user has set for other Java programs must not reach this one. */
+const WITHOUT = ['CLASSPATH', 'JAVA_TOOL_OPTIONS', 'JDK_JAVA_OPTIONS'];
 
 /**
  * What `java -version` prints.
@@ -32,9 +32,10 @@ export async function javaVersion(signal?: AbortSignal): Promise<string> {
   return printed;
 }
 
-/** Java's arguments for the main class, without a class-data archive. */
-export function javaArgs(jars: readonly string[], more: readonly string[] = []): string[] {
-  return [...FLAGS, ...more, '-cp', jars.join(':')];
+/** The program and its arguments, up to the main class. */
+export function javaCommand(jars: readonly string[], flags: readonly string[]): [string, ...string[]] {
+  const without = WITHOUT.flatMap((name) => ['-u', name]);
+  return ['env', ...without, 'java', ...FLAGS, ...flags, '-cp', jars.join(':')];
 }
 
 /**
@@ -48,7 +49,7 @@ export class ClassArchive {
 
   private constructor(file: string) {
     this.#file = file;
-    this.#incoming = `${file}.${process.pid}.tmp`;
+    this.#incoming = `${file}.${randomBytes(4).toString('hex')}.tmp`;
   }
 
   static async in(
@@ -70,18 +71,27 @@ export class ClassArchive {
     return archive;
   }
 
-  /** For the JVM: use the archive, or write one when it ends. */
+  /** For a JVM that uses the archive when there is one. */
+  get readArgs(): readonly string[] {
+    return this.#exists ? [`-XX:SharedArchiveFile=${this.#file}`] : [];
+  }
+
+  /** For a JVM that uses the archive, or else writes one when it ends. */
   get args(): readonly string[] {
     return this.#exists
-      ? [`-XX:SharedArchiveFile=${this.#file}`]
+      ? this.readArgs
       : [`-XX:ArchiveClassesAtExit=${this.#incoming}`, '-Xlog:cds=off', '-Xlog:cds+dynamic=off'];
   }
 
   /** Puts the archive in place, when the JVM that has ended wrote one. */
-  async keep(cleanEnd: boolean): Promise<void> {
+  async keep(): Promise<void> {
     if (this.#exists) return;
-    if (!cleanEnd) return rm(this.#incoming, { force: true });
     await rename(this.#incoming, this.#file).catch(() => {}); // None was written: the next start takes its time.
+  }
+
+  /** For a JVM that was killed, or has not loaded all its classes. */
+  async discard(): Promise<void> {
+    await rm(this.#incoming, { force: true });
   }
 }
 

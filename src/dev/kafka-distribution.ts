@@ -71,8 +71,8 @@ async function removeLeftovers(cacheDir: string, clock: Clock): Promise<void> {
   for (const name of await readdir(dirname(cacheDir))) {
     if (!name.startsWith(`${basename(cacheDir)}.`)) continue;
     const path = join(dirname(cacheDir), name);
-    const { mtimeMs } = await stat(path);
-    if (clock.now() - mtimeMs > DAY_MS) await rm(path, { recursive: true, force: true });
+    const found = await stat(path).catch(() => undefined); // Another run was faster.
+    if (found && clock.now() - found.mtimeMs > DAY_MS) await rm(path, { recursive: true, force: true });
   }
 }
 

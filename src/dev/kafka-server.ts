@@ -3,11 +3,11 @@ import { access, mkdir, mkdtemp, readFile, realpath, rename, rm, writeFile } fro
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../runtime/clock.ts';
-import { lastLines, ServerProcess, stopOrphan } from './child-process.ts';
-import { run } from './command.ts';
+import { ServerProcess, serverEnded, stopOrphan } from './child-process.ts';
+import { CommandError, run } from './command.ts';
 import { DevError } from './data-directory.ts';
 import { freePorts } from './free-port.ts';
-import { ClassArchive, JAVA, javaArgs, javaVersion } from './java.ts';
+import { ClassArchive, javaCommand, javaVersion } from './java.ts';
 import { defaultKafkaCache, kafkaJars } from './kafka-distribution.ts';
 import { clusterIdOf } from './kafka-probe.ts';
 
@@ -32,6 +32,8 @@ export interface KafkaOptions {
   progress(line: string): void;
   readonly clock: Clock;
   readonly signal?: AbortSignal;
+  /** What the ports are taken from; they may be taken again before Kafka has them. */
+  readonly findPorts?: (count: number) => Promise<readonly number[]>;
 }
 
 interface Files {
@@ -59,9 +61,12 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaServer> {
   const version = await javaVersion(signal);
   const jars = await kafkaJars(cacheDir, options);
   await stopOrphan(files.pid, files.properties, STOP, clock);
-  if (!(await exists(join(files.data, 'meta.properties')))) await format(files, jars, signal);
   const began = clock.monotonic();
   progress('starting Kafka…');
+  if (!(await exists(join(files.data, 'meta.properties')))) {
+    const archive = await ClassArchive.in(cacheDir, version, jars, clock);
+    await format(files, javaCommand(jars, [log4j(), ...archive.readArgs]), signal);
+  }
   for (let tries = 1; ; tries++) {
     const archive = await ClassArchive.in(cacheDir, version, jars, clock);
     const server = await startOnPorts(files, jars, archive, options);
@@ -74,14 +79,22 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaServer> {
 }
 
 /** Makes the empty data directory, in one step as seen from outside. */
-async function format(files: Files, jars: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+async function format(
+  files: Files,
+  [java, ...args]: readonly [string, ...string[]],
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const incoming = await mkdtemp(join(files.data, '..', 'format-'));
   try {
     await writeFile(files.properties, properties(incoming, 1, 2));
     const clusterId = randomBytes(16).toString('base64url');
     const tool = ['kafka.tools.StorageTool', 'format', '--ignore-formatted'];
-    const args = [...javaArgs(jars, [log4j()]), ...tool, '-t', clusterId, '-c', files.properties];
-    await run('env', [...JAVA.slice(1), ...args], { timeoutMs: START_MS, ...(signal ? { signal } : {}) });
+    await run(java, [...args, ...tool, '-t', clusterId, '-c', files.properties], {
+      timeoutMs: START_MS,
+      ...(signal ? { signal } : {}),
+    }).catch((cause: unknown) => {
+      throw cause instanceof CommandError ? formatFailed(cause) : cause;
+    });
     await rm(files.data, { recursive: true, force: true });
     await rename(incoming, files.data);
   } finally {
@@ -96,31 +109,34 @@ async function startOnPorts(
   archive: ClassArchive,
   options: KafkaOptions,
 ): Promise<KafkaServer | undefined> {
-  const [port = 0, controllerPort = 0] = await freePorts(2);
+  const [port = 0, controllerPort = 0] = await (options.findPorts ?? freePorts)(2);
   await writeFile(files.properties, properties(files.data, port, controllerPort));
-  const args = [
-    ...JAVA.slice(1),
-    ...javaArgs(jars, [log4j(), ...archive.args]),
+  const [command, ...args] = [
+    ...javaCommand(jars, [log4j(), ...archive.args]),
     'kafka.Kafka',
     files.properties,
   ];
-  const command = { command: 'env', args, logFile: files.log, pidFile: files.pid };
-  const server = await ServerProcess.start(command, options.clock, STOP);
-  const stop = async () => {
-    await server[Symbol.asyncDispose]();
-    await archive.keep((await server.exited) === 'exit code 143');
-  };
+  const server = await ServerProcess.start(
+    { command, args, logFile: files.log, pidFile: files.pid },
+    options.clock,
+    STOP,
+  );
   try {
     await ready(server, port, files, options);
   } catch (error) {
-    await stop();
+    await server[Symbol.asyncDispose]();
+    await archive.discard();
     if (/BindException|Address already in use/.test(await readFile(files.log, 'utf8'))) return undefined;
     throw error;
   }
   return {
     bootstrapServers: `127.0.0.1:${port}`,
-    failed: server.exited.then((how) => ended(how, files.log)),
-    [Symbol.asyncDispose]: stop,
+    failed: server.failed.then((how) => serverEnded('Kafka', how, files.log)),
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      // What a JVM that ended on SIGTERM exits with.
+      await ((await server.exited) === 'exit code 143' ? archive.keep() : archive.discard());
+    },
   };
 }
 
@@ -138,13 +154,15 @@ async function ready(
     if ((await clusterIdOf(port, 1000).catch(() => undefined)) === clusterId) return;
     await clock.sleep(50, signal);
   }
-  throw server.running
-    ? await ended(`not ready within ${START_MS / 1000} s`, files.log)
-    : await ended(await server.exited, files.log);
+  const how = server.running ? `not ready within ${START_MS / 1000} s` : await server.exited;
+  throw await serverEnded('Kafka', how, files.log);
 }
 
-async function ended(how: string, log: string): Promise<DevError> {
-  return new DevError(`Kafka ended (${how}): see ${log}`, { cause: new Error(await lastLines(log)) });
+function formatFailed(cause: CommandError): DevError {
+  return new DevError(
+    'Kafka could not make its data directory: see the cause; if a file of Kafka is missing, delete its cache directory',
+    { cause },
+  );
 }
 
 function log4j(): string {

@@ -3,7 +3,8 @@ import { access, chown, mkdir, mkdtemp, readFile, realpath, rename, rm, writeFil
 import { join } from 'node:path';
 import { Client } from 'pg';
 import type { Clock } from '../runtime/clock.ts';
-import { lastLines, ServerProcess, stopOrphan } from './child-process.ts';
+import { ServerProcess, serverEnded, stopOrphan } from './child-process.ts';
+import { CommandError } from './command.ts';
 import { DevError } from './data-directory.ts';
 import { freePorts } from './free-port.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
@@ -36,6 +37,8 @@ export interface PostgresOptions {
   readonly signal?: AbortSignal;
   /** As whom it runs; by default what works here. */
   readonly identity?: Identity;
+  /** What the port is taken from; it may be taken again before PostgreSQL has it. */
+  readonly findPorts?: (count: number) => Promise<readonly number[]>;
 }
 
 interface Files {
@@ -55,9 +58,9 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const { clock, progress } = options;
   const identity = options.identity ?? (await chooseIdentity());
   const files = await prepare(options.dataDir);
-  const bin = await postgresBinaries(identity, files.home);
   await stopOrphan(files.pid, files.data, STOP, clock);
   await giveTo(identity, files.home);
+  const bin = await postgresBinaries(identity, files.home);
   const began = clock.monotonic();
   if (!(await exists(files.data))) await initialize(bin, files, identity, options.signal);
   progress('starting PostgreSQL…');
@@ -71,7 +74,8 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     if (started === 'port taken' && tries++ === PORT_TRIES) {
       throw new DevError('PostgreSQL found no free port: start again');
     }
-    if (started === 'locked' && clock.monotonic() > lockedUntil) throw await ended('locked', files);
+    if (started === 'locked' && clock.monotonic() > lockedUntil)
+      throw await serverEnded('PostgreSQL', 'its data directory is locked', files.log);
     await clock.sleep(200, options.signal);
   }
 }
@@ -108,6 +112,9 @@ async function initialize(
     await runAs(identity, join(bin, 'initdb'), [...args, `--pwfile=${files.password}`], {
       timeoutMs: INITDB_MS,
       ...(signal ? { signal } : {}),
+    }).catch((cause: unknown) => {
+      if (!(cause instanceof CommandError)) throw cause;
+      throw new DevError(`PostgreSQL could not make ${files.data}: see the cause`, { cause });
     });
     await rename(incoming, files.data);
   } finally {
@@ -121,7 +128,7 @@ async function startOnPort(
   identity: Identity,
   options: PostgresOptions,
 ): Promise<PostgresServer | 'port taken' | 'locked'> {
-  const [port = 0] = await freePorts(1);
+  const [port = 0] = await (options.findPorts ?? freePorts)(1);
   const { prefix, ...user } = identity;
   const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'jit=off'];
   const program = [join(bin, 'postgres'), '-D', files.data, ...settings.flatMap((one) => ['-c', one])];
@@ -135,7 +142,7 @@ async function startOnPort(
     const url = await ready(server, port, files, options);
     return {
       url,
-      failed: server.exited.then((how) => ended(how, files)),
+      failed: server.failed.then((how) => serverEnded('PostgreSQL', how, files.log)),
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     };
   } catch (error) {
@@ -169,7 +176,7 @@ async function ready(
     }
     await clock.sleep(30, signal);
   }
-  if (!server.running) throw await ended(await server.exited, files);
+  if (!server.running) throw await serverEnded('PostgreSQL', await server.exited, files.log);
   throw new DevError(`PostgreSQL is not ready after ${START_MS / 1000} s: see ${files.log}`, { cause: last });
 }
 
@@ -187,12 +194,6 @@ async function makeDatabase(url: string): Promise<void> {
   } finally {
     await client.end();
   }
-}
-
-async function ended(how: string, files: Files): Promise<DevError> {
-  return new DevError(`PostgreSQL ended (${how}): see ${files.log}`, {
-    cause: new Error(await lastLines(files.log)),
-  });
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /**
  * When the process started, as a word that no other process of the same pid will have; undefined when it has ended (a
@@ -21,6 +21,19 @@ export function commandLineOf(pid: number): readonly string[] | undefined {
   if (line !== undefined) return line === '' ? undefined : line.split('\0');
   const printed = ps(pid, 'command');
   return printed === undefined ? undefined : [printed, ...printed.split(' ')];
+}
+
+/** The processes whose working directory this is; undefined where that cannot be learnt. */
+export function processesIn(directory: string): readonly number[] | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
+  return pids.filter((pid) => {
+    try {
+      return readlinkSync(`/proc/${pid}/cwd`) === directory;
+    } catch {
+      return false; // It has ended, or is another user's.
+    }
+  });
 }
 
 function readProc(pid: number, file: string): string | undefined {
