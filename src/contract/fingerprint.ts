@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { create, type JsonValue, toJson } from '@bufbuild/protobuf';
-import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
+import type { Integration } from '../../gen/penstock/v1/integration_pb.ts';
 
 /**
  * Names what a running delivery depends on: two integrations with the same fingerprint deliver alike, and a change that
@@ -8,23 +7,14 @@ import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integ
  */
 export function fingerprint(integration: Integration): string {
   const { name, enabled, metadata, configuration, delivery } = integration;
-  const counted = create(IntegrationSchema, {
-    name,
-    enabled,
-    metadata,
-    configuration,
-    ...(delivery && { delivery }),
-  });
-  return createHash('sha256')
-    .update(canonical(toJson(IntegrationSchema, counted)))
-    .digest('hex');
+  const counted = JSON.stringify({ name, enabled, metadata, configuration, delivery }, canonical);
+  return createHash('sha256').update(counted).digest('hex');
 }
 
-/** JSON with the keys of each object in one order, whatever order a map was written in. */
-function canonical(json: JsonValue): string {
-  return JSON.stringify(json, (_, value: JsonValue) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
-  );
+/** Writes what JSON cannot, and the keys of each object in one order, whatever order a map was written in. */
+function canonical(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -1,6 +1,7 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
-import { pathToString } from '@bufbuild/protobuf/reflect';
+import { pathToString, reflect } from '@bufbuild/protobuf/reflect';
 import { CompilationError, createValidator, type Violation } from '@bufbuild/protovalidate';
+import { malformedTimes } from './malformed-times.ts';
 
 /** One rule that one field does not keep. */
 export interface FieldViolation {
@@ -35,13 +36,19 @@ export function violationsOf<D extends DescMessage>(
   message: MessageShape<D>,
   prefix = '',
 ): readonly FieldViolation[] {
+  const malformed = malformedTimes(reflect(schema, message));
+  if (malformed.length > 0) {
+    const description =
+      'must be a duration or timestamp within its range, with seconds and nanos of one sign';
+    return malformed.map((path) => ({ field: joined(prefix, path), description, reason: 'MALFORMED_TIME' }));
+  }
   const result = validator.validate(schema, message);
   if (result.kind === 'valid') return [];
   if (result.kind === 'invalid') return result.violations.map((violation) => toField(violation, prefix));
   if (result.error instanceof CompilationError) {
     throw new Error(`the rules of ${schema.typeName} cannot be compiled`, { cause: result.error });
   }
-  // A value that a rule cannot be computed for, such as a duration out of range.
+  // A value that a rule cannot be computed for.
   return [
     { field: prefix, description: `cannot be checked: ${result.error.message}`, reason: 'NOT_CHECKABLE' },
   ];
@@ -53,10 +60,11 @@ export function isValid<D extends DescMessage>(schema: D, message: MessageShape<
 }
 
 function toField(violation: Violation, prefix: string): FieldViolation {
-  const path = pathToString(violation.field);
   return {
-    field: prefix === '' || path === '' ? prefix + path : `${prefix}.${path}`,
+    field: joined(prefix, pathToString(violation.field)),
     description: violation.message,
     reason: violation.ruleId.replaceAll(/[^a-zA-Z0-9]+/g, '_').toUpperCase(),
   };
 }
+
+const joined = (prefix: string, path: string) => [prefix, path].filter((part) => part !== '').join('.');

@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
+import { violationsOf } from '../../src/contract/validate.ts';
+
+type Init = Exclude<MessageInitShape<typeof IntegrationSchema>, Integration>;
+type Value<T> = Extract<NonNullable<Init['configuration']>, { case: T }>['value'];
+/** What it is about, the message, the paths that are wrong with it. */
+type Row = readonly [what: string, init: Init, ...paths: string[]];
+
+const URL = 'http://127.0.0.1:9999/in';
+const http = (value: Value<'http'>): Init => ({
+  configuration: { case: 'http', value: { restEndpointUrl: URL, ...value } },
+});
+const mqtt = (value: Value<'mqtt'>): Init => ({
+  configuration: { case: 'mqtt', value: { host: 'h', ...value } },
+});
+const kafka = (value: Value<'kafka'>): Init => ({
+  configuration: { case: 'kafka', value: { bootstrapServers: ['h:9092'], ...value } },
+});
+const pause = (seconds: bigint, nanos = 0): Init => ({
+  delivery: { pauseBetweenRetries: { seconds, nanos } },
+});
+
+function check(title: string, rows: readonly Row[]): void {
+  describe(title, () => {
+    for (const [what, init, ...paths] of rows) {
+      test(`${what}: ${paths.length === 0 ? 'valid' : paths.join(', ')}`, () => {
+        const base: Init = { name: 'n', topicFilters: ['a'], ...http({}) };
+        const violations = violationsOf(IntegrationSchema, create(IntegrationSchema, { ...base, ...init }));
+        assert.deepEqual([...new Set(violations.map(({ field }) => field))], paths);
+      });
+    }
+  });
+}
+
+const filterRows = (filters: readonly string[], ...paths: string[]) =>
+  filters.map((filter): Row => [JSON.stringify(filter), { topicFilters: [filter] }, ...paths]);
+
+check('topic filters', [
+  ...filterRows(['#', '+', '+/+', '/', '//', '/+', 'a', 'a/b', 'a/#', 'a/+/b/#', '+/#', '/#', ' ', 'ü/😀']),
+  ...filterRows(['$SYS/#', '$share', '$queue/a', 'a/$share/b']),
+  ...filterRows(['a/#/b', 'a+', '+a', 'a#', '#/a', '##', '++', 'a/b#', 'a/+b'], 'topic_filters[0]'),
+  ...filterRows(['', 'a\0', '\0', '$share/g/x', '$share/'], 'topic_filters[0]'),
+  ['65,535 bytes', { topicFilters: ['a'.repeat(65_535)] }],
+  ['65,535 levels', { topicFilters: ['/'.repeat(65_535)] }],
+  ['65,536 bytes', { topicFilters: ['a'.repeat(65_536)] }, 'topic_filters[0]'],
+  ['more bytes than characters', { topicFilters: ['ü'.repeat(32_768)] }, 'topic_filters[0]'],
+  ['none', { topicFilters: [] }, 'topic_filters'],
+  ['twice the same', { topicFilters: ['a', 'a'] }, 'topic_filters'],
+  ['100', { topicFilters: Array.from({ length: 100 }, (_, i) => `a/${i}`) }],
+  ['101', { topicFilters: Array.from({ length: 101 }, (_, i) => `a/${i}`) }, 'topic_filters'],
+  ['the second is wrong', { topicFilters: ['a', 'b+'] }, 'topic_filters[1]'],
+]);
+
+check('the integration', [
+  ['no name', { name: '' }, 'name'],
+  ['a name of 255', { name: 'ü'.repeat(255) }],
+  ['a name of 256', { name: 'ü'.repeat(256) }, 'name'],
+  ['an id', { id: '6f3c1f0e-8b0a-4e57-9c5b-0f6f2f5c9a11' }],
+  ['an id that is no UUID', { id: 'x' }, 'id'],
+  ['no configuration', { configuration: { case: undefined } }, 'configuration'],
+  ['an empty metadata key', { metadata: { '': 'x' } }, 'metadata[""]'],
+  ['a long metadata value', { metadata: { a: 'x'.repeat(4097) } }, 'metadata["a"]'],
+]);
+
+check('delivery', [
+  ['unset', { delivery: {} }],
+  ['an unknown strategy', { delivery: { ackStrategy: 9 as 0 } }, 'delivery.ack_strategy'],
+  ['retries without end', { delivery: { retries: 0 } }],
+  ['1 ms', pause(0n, 1_000_000)],
+  ['no pause', pause(0n), 'delivery.pause_between_retries'],
+  ['less than 1 ms', pause(0n, 999_999), 'delivery.pause_between_retries'],
+  ['one hour', pause(3600n)],
+  ['more than one hour', pause(3600n, 1), 'delivery.pause_between_retries'],
+  ['a negative pause', pause(-1n), 'delivery.pause_between_retries'],
+  ['out of range', pause(2n ** 62n), 'delivery.pause_between_retries'],
+  ['two signs', pause(1n, -1), 'delivery.pause_between_retries'],
+  [
+    'timeout of 9 ms',
+    { delivery: { packProcessingTimeout: { nanos: 9_000_000 } } },
+    'delivery.pack_processing_timeout',
+  ],
+  ['a window of 0', { delivery: { maxInFlight: 0 } }, 'delivery.max_in_flight'],
+  ['no executor', { delivery: { maxExecutors: 0 } }, 'delivery.max_executors'],
+  ['129 executors', { delivery: { maxExecutors: 129 } }, 'delivery.max_executors'],
+  ['an order without a key', { delivery: { order: {} } }, 'delivery.order.key'],
+  [
+    'an unnamed property',
+    { delivery: { order: { key: { case: 'userProperty', value: '' } } } },
+    'delivery.order.user_property',
+  ],
+]);
+
+const urlRows = (urls: readonly string[], ...paths: string[]) =>
+  urls.map((restEndpointUrl): Row => [JSON.stringify(restEndpointUrl), http({ restEndpointUrl }), ...paths]);
+const headerRows = (headers: readonly (readonly [string, string])[], isValid: boolean) =>
+  headers.map(
+    ([name, value]): Row => [
+      `header ${JSON.stringify(`${name}: ${value}`)}`,
+      http({ headers: { [name]: value } }),
+      ...(isValid ? [] : [`http.headers[${JSON.stringify(name)}]`]),
+    ],
+  );
+
+check('http', [
+  ...urlRows(['http://a', 'https://a:8443/b?c=d#e', 'http://[::1]:80/', 'http://a/@b', 'http://a?x=@']),
+  ...urlRows(
+    ['', '/in', 'a/in', 'ftp://a', 'HTTP:a', 'http:///in', 'http://', 'http://a b'],
+    'http.rest_endpoint_url',
+  ),
+  ...urlRows(['http://u:p@a/', 'http://u@a/', 'http://a\n/', 'http://a/ b'], 'http.rest_endpoint_url'),
+  ['a URL of 8193', http({ restEndpointUrl: `http://a/${'x'.repeat(8184)}` }), 'http.rest_endpoint_url'],
+  ...headerRows(
+    [
+      ['X-Ok', 'a\tb'],
+      ['content-type', 'text/plain'],
+      ['authorization', 'Bearer x'],
+      ['x-a', 'ü'],
+    ],
+    true,
+  ),
+  ...headerRows(
+    [
+      ['Host', 'x'],
+      ['CONNECTION', 'x'],
+      ['content-length', '1'],
+      ['Transfer-Encoding', 'x'],
+    ],
+    false,
+  ),
+  ...headerRows(
+    [
+      ['te', 'x'],
+      ['upgrade', 'x'],
+      ['keep-alive', 'x'],
+      ['Proxy-Authorization', 'x'],
+    ],
+    false,
+  ),
+  ...headerRows(
+    [
+      ['', 'x'],
+      ['a b', 'x'],
+      ['a:', 'x'],
+      ['x-a', 'a\r\nb: c'],
+      ['x-a', 'a\0'],
+      ['x-a', 'Ā'],
+    ],
+    false,
+  ),
+  ['an unknown method', http({ requestMethod: 17 as 0 }), 'http.request_method'],
+  ['no wait', http({ readTimeout: {} })],
+  ['a negative wait', http({ readTimeout: { seconds: -1n } }), 'http.read_timeout'],
+  ['a buffer of 0', http({ maxInMemoryBufferSizeBytes: 0 }), 'http.max_in_memory_buffer_size_bytes'],
+  ['credentials of no kind', http({ credentials: {} }), 'http.credentials.credentials'],
+  ['anonymous', http({ credentials: { credentials: { case: 'anonymous', value: {} } } })],
+  [
+    'a password without a user name',
+    http({ credentials: { credentials: { case: 'basic', value: { password: 'x' } } } }),
+    'http.credentials.basic.username',
+  ],
+]);
+
+check('mqtt', [
+  ['a host name', mqtt({ host: 'broker.example.org' })],
+  ['an IPv6 address', mqtt({ host: '::1' })],
+  ['no host', mqtt({ host: '' }), 'mqtt.host'],
+  ['a URL as the host', mqtt({ host: 'mqtt://h' }), 'mqtt.host'],
+  ['port 0', mqtt({ port: 0 }), 'mqtt.port'],
+  ['port 65536', mqtt({ port: 65_536 }), 'mqtt.port'],
+  ['no topic name at all', mqtt({ useMsgTopicName: false }), 'mqtt'],
+  ['a topic name', mqtt({ useMsgTopicName: false, topicName: 'a/b' })],
+  ['a wildcard in the topic name', mqtt({ topicName: 'a/+' }), 'mqtt.topic_name'],
+  ['a topic name of the broker', mqtt({ topicName: '$SYS/a' }), 'mqtt.topic_name'],
+  ['NUL in the topic name', mqtt({ topicName: 'a\0' }), 'mqtt.topic_name'],
+  ['QoS 3', mqtt({ qos: 3 }), 'mqtt.qos'],
+  ['version 2', mqtt({ mqttVersion: 2 as 0 }), 'mqtt.mqtt_version'],
+  ['no wait to connect', mqtt({ connectTimeout: {} }), 'mqtt.connect_timeout'],
+]);
+
+check('kafka', [
+  ['several servers', kafka({ bootstrapServers: ['a.example.org:9092', '10.0.0.1:9093', '[::1]:9094'] })],
+  ['no server', kafka({ bootstrapServers: [] }), 'kafka.bootstrap_servers'],
+  ['a server without a port', kafka({ bootstrapServers: ['a:1', 'b'] }), 'kafka.bootstrap_servers[1]'],
+  ['a topic with a blank', kafka({ topic: 'a b' }), 'kafka.topic'],
+  ['an unknown charset', kafka({ kafkaHeadersCharset: 'EBCDIC' }), 'kafka.kafka_headers_charset'],
+  ['a header without a key', kafka({ kafkaHeaders: [{ key: 'a' }, {}] }), 'kafka.kafka_headers[1].key'],
+  ['a batch of 0', kafka({ batchSizeBytes: 0 }), 'kafka.batch_size_bytes'],
+  ['too small a buffer', kafka({ bufferMemoryBytes: 1n }), 'kafka.buffer_memory_bytes'],
+  ['a long linger', kafka({ linger: { seconds: 61n } }), 'kafka.linger'],
+  ['SASL of no mechanism', kafka({ sasl: { username: 'u' } }), 'kafka.sasl.mechanism'],
+  ['SASL of nobody', kafka({ sasl: { mechanism: 1 } }), 'kafka.sasl.username'],
+]);

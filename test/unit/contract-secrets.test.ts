@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  create,
+  type DescField,
+  type DescMessage,
+  equals,
+  type MessageInitShape,
+  toJsonString,
+} from '@bufbuild/protobuf';
+import { reflect } from '@bufbuild/protobuf/reflect';
+import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
+import { isSecret, keepSecrets, setSecretPaths, withoutSecrets } from '../../src/contract/secrets.ts';
+
+const SECRET = 's3cret';
+
+/** Every path of the schema that leads to a field that `wanted` picks, as the fields along it. */
+function pathsTo(
+  schema: DescMessage,
+  wanted: (field: DescField) => boolean,
+): readonly (readonly DescField[])[] {
+  return schema.fields.flatMap((field) => {
+    const nested = field.message === undefined ? [] : pathsTo(field.message, wanted);
+    return [...(wanted(field) ? [[field]] : []), ...nested.map((path) => [field, ...path])];
+  });
+}
+
+const nameOf = (path: readonly DescField[]) => path.map((field) => field.name).join('.');
+
+/** An integration in which nothing is set but this path. */
+function integrationWith(path: readonly DescField[], value: string) {
+  const integration = create(IntegrationSchema);
+  let message = reflect(IntegrationSchema, integration);
+  for (const field of path) {
+    if (field.fieldKind === 'message') {
+      message.set(field, message.get(field));
+      message = message.get(field);
+    } else {
+      message.set(field, value);
+    }
+  }
+  return integration;
+}
+
+const secretPaths = pathsTo(IntegrationSchema, isSecret);
+
+const basic = (username: string, password?: string) =>
+  create(IntegrationSchema, {
+    configuration: {
+      case: 'http',
+      value: {
+        credentials: {
+          credentials: {
+            case: 'basic',
+            value: { username, ...(password === undefined ? {} : { password }) },
+          },
+        },
+      },
+    },
+  });
+
+test('every field of the schema that is named like a secret is marked as one', () => {
+  const named = pathsTo(IntegrationSchema, (field) =>
+    /password|passphrase|secret$|private_key|token$|api_key/.test(field.name),
+  );
+  assert.ok(named.length > 0);
+  assert.deepEqual(named.map(nameOf), secretPaths.map(nameOf));
+});
+
+test('no secret of the schema is in a list or a map, where it could not be told whose it was', () => {
+  for (const path of secretPaths) {
+    assert.deepEqual(
+      path
+        .filter((field) => field.fieldKind === 'list' || field.fieldKind === 'map')
+        .map((field) => field.name),
+      [],
+      nameOf(path),
+    );
+    assert.equal(
+      path.at(-1)?.presence,
+      1,
+      `${nameOf(path)} must be optional, so that unset can be told from empty`,
+    );
+  }
+});
+
+for (const path of secretPaths) {
+  const name = nameOf(path);
+  test(`${name} is cleared, listed and kept`, () => {
+    const stored = integrationWith(path, SECRET);
+    const told = withoutSecrets(IntegrationSchema, stored);
+    assert.ok(!toJsonString(IntegrationSchema, told).includes(SECRET));
+    assert.ok(!toJsonString(IntegrationSchema, told).includes('*'));
+    assert.deepEqual(setSecretPaths(IntegrationSchema, told), []);
+    assert.deepEqual(setSecretPaths(IntegrationSchema, stored), [name]);
+    assert.ok(equals(IntegrationSchema, keepSecrets(IntegrationSchema, told, stored), stored));
+    const changed = integrationWith(path, 'new');
+    assert.ok(equals(IntegrationSchema, keepSecrets(IntegrationSchema, changed, stored), changed));
+  });
+}
+
+test('what is not a secret stays, and the original is not touched', () => {
+  const stored = basic('penstock', SECRET);
+  assert.ok(equals(IntegrationSchema, withoutSecrets(IntegrationSchema, stored), basic('penstock')));
+  assert.ok(equals(IntegrationSchema, stored, basic('penstock', SECRET)));
+});
+
+test('fields of a newer version are dropped at every depth', () => {
+  const stored = basic('penstock', SECRET);
+  const unknown = [{ no: 999, wireType: 2, data: new TextEncoder().encode(`\x06${SECRET}`) }] as const;
+  stored.$unknown = [...unknown];
+  assert.ok(stored.configuration.case === 'http');
+  stored.configuration.value.$unknown = [...unknown];
+  const told = withoutSecrets(IntegrationSchema, stored);
+  assert.equal(told.$unknown, undefined);
+  assert.ok(told.configuration.case === 'http');
+  assert.equal(told.configuration.value.$unknown, undefined);
+});
+
+test('an empty secret is a new value, not a missing one', () => {
+  const next = basic('penstock', '');
+  assert.ok(equals(IntegrationSchema, keepSecrets(IntegrationSchema, next, basic('penstock', SECRET)), next));
+});
+
+test('credentials of another kind, or taken away, bring no secret back', () => {
+  const stored = basic('penstock', SECRET);
+  const configurations: MessageInitShape<typeof IntegrationSchema>['configuration'][] = [
+    { case: 'http', value: {} },
+    { case: 'http', value: { credentials: { credentials: { case: 'pem', value: {} } } } },
+    {
+      case: 'mqtt',
+      value: { credentials: { credentials: { case: 'basic', value: { username: 'penstock' } } } },
+    },
+    { case: undefined },
+  ];
+  for (const configuration of configurations) {
+    const next = create(IntegrationSchema, { ...(configuration && { configuration }) });
+    assert.ok(equals(IntegrationSchema, keepSecrets(IntegrationSchema, next, stored), next));
+  }
+});
