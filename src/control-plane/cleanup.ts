@@ -1,0 +1,59 @@
+import type { Bus } from '../bus/bus.ts';
+import type { Topics } from '../bus/topics.ts';
+import { Periodic, type PeriodicDeps } from './periodic.ts';
+import type { Database } from './store/database.ts';
+import { deleteOldEvents } from './store/events.ts';
+import { dropTopicDeletions, dueTopicDeletions } from './store/topic-deletions.ts';
+
+const SWEEP_INTERVAL = 5000;
+const SWEEP_BATCH = 20;
+const EVENTS_INTERVAL = 60_000;
+const EVENTS_BATCH = 1000;
+
+interface SweepDeps extends PeriodicDeps {
+  readonly db: Database;
+  readonly bus: Pick<Bus, 'deleteTopics' | 'deleteGroups'>;
+  readonly topics: Topics;
+}
+
+/** Deletes the topics and the consumer group of deleted integrations, when they are due, until Kafka has done it. */
+export function startTopicSweep(deps: SweepDeps): Periodic {
+  const { db, bus, topics, logger } = deps;
+  return new Periodic(
+    {
+      name: 'deleting the topics of deleted integrations',
+      interval: SWEEP_INTERVAL,
+      async work() {
+        const ids = await dueTopicDeletions(db, SWEEP_BATCH);
+        if (ids.length === 0) return false;
+        await bus.deleteTopics(ids.flatMap((id) => [topics.messages(id).name, topics.deadLetters(id).name]));
+        // A group that still has members is refused; it must not hold up the others.
+        let failure: unknown;
+        for (const id of ids) {
+          try {
+            await bus.deleteGroups([topics.messageGroup(id)]);
+            await dropTopicDeletions(db, [id]);
+            logger.info('deleted the topics of a deleted integration', { integration: id });
+          } catch (error) {
+            failure ??= error;
+          }
+        }
+        if (failure !== undefined) throw failure;
+        return ids.length === SWEEP_BATCH;
+      },
+    },
+    deps,
+  );
+}
+
+/** Deletes events that are older than `eventsTtl` milliseconds. */
+export function startEventCleanup(deps: PeriodicDeps & { db: Database; eventsTtl: number }): Periodic {
+  return new Periodic(
+    {
+      name: 'deleting old events',
+      interval: EVENTS_INTERVAL,
+      work: async () => (await deleteOldEvents(deps.db, deps.eventsTtl, EVENTS_BATCH)) === EVENTS_BATCH,
+    },
+    deps,
+  );
+}

@@ -1,0 +1,23 @@
+import type { Settings } from '../runtime/settings.ts';
+
+/** What a control-plane node must be told. Durations are milliseconds. */
+export interface ControlPlaneConfig {
+  readonly serviceId: string;
+  readonly postgresUrl: string;
+  /** How long an executor has to answer a validation or a connection check. */
+  readonly checkTimeout: number;
+  /** How long after an integration its topics are deleted. */
+  readonly topicDeletionDelay: number;
+  /** How long events are kept. */
+  readonly eventsTtl: number;
+}
+
+export function controlPlaneConfig(settings: Settings): ControlPlaneConfig {
+  return {
+    serviceId: settings.TB_SERVICE_ID,
+    postgresUrl: settings.PENSTOCK_POSTGRES_URL,
+    checkTimeout: settings.INTEGRATIONS_CHECK_API_REQUEST_TIMEOUT_SEC * 1000,
+    topicDeletionDelay: settings.PENSTOCK_TOPIC_DELETION_DELAY,
+    eventsTtl: settings.PENSTOCK_EVENTS_TTL_SEC * 1000,
+  };
+}

@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto';
+import type { Bus } from '../bus/bus.ts';
+import { startRequester } from '../bus/request-reply.ts';
+import type { Topics } from '../bus/topics.ts';
+import { TYPES } from '../contract/integration-type.ts';
+import type { RpcService } from '../rpc/service.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import { startEventCleanup, startTopicSweep } from './cleanup.ts';
+import type { ControlPlaneConfig } from './config.ts';
+import { startReconciler, startRelay } from './outbox.ts';
+import { controlPlaneServices } from './services.ts';
+import { Database } from './store/database.ts';
+import { Leadership } from './store/leadership.ts';
+import { migrate } from './store/migrate.ts';
+import { startUplink } from './uplink.ts';
+
+/** How long PostgreSQL may take to come up when this node starts. */
+const POSTGRES_PATIENCE = 60_000;
+
+export interface ControlPlaneDeps {
+  /** Stays the caller's: it is not disposed with the control plane. */
+  readonly bus: Bus;
+  readonly topics: Topics;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly random: () => number;
+}
+
+export interface ControlPlane extends AsyncDisposable {
+  readonly services: readonly RpcService[];
+}
+
+/** Resolves when the services can be called. Rejects with what to do when PostgreSQL or Kafka cannot be used. */
+export async function startControlPlane(
+  config: ControlPlaneConfig,
+  deps: ControlPlaneDeps,
+): Promise<ControlPlane> {
+  const { bus, topics } = deps;
+  await using stack = new AsyncDisposableStack();
+  await migrate(config.postgresUrl, POSTGRES_PATIENCE, deps);
+  const db = stack.use(new Database(config.postgresUrl, deps));
+
+  const notifications = topics.notifications(config.serviceId);
+  const shared = TYPES.flatMap((type) => [topics.downlink(type), topics.validation(type)]);
+  await bus.createTopics([...shared, topics.uplink, notifications]);
+
+  // A group for each run: a new run need not wait until Kafka notices that the one before is dead.
+  const groupId = topics.group(`control-plane.${config.serviceId}.${randomUUID()}`);
+  const requester = stack.use(await startRequester({ ...deps, topic: notifications, groupId }));
+  const leadership = stack.use(new Leadership(config.postgresUrl, deps));
+  const inner = { ...deps, ...config, db, leadership, requester };
+  const relay = stack.use(startRelay(inner));
+  stack.use(startReconciler(inner, relay));
+  stack.use(startUplink(inner));
+  stack.use(startTopicSweep(inner));
+  stack.use(startEventCleanup(inner));
+
+  const services = controlPlaneServices({ ...inner, wakeRelay: () => relay.wake() });
+  const owned = stack.move();
+  return { services, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}

@@ -1,0 +1,47 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
+import type { Integration } from '../../gen/penstock/v1/integration_pb.ts';
+import type { Topics } from '../bus/topics.ts';
+import { typeOf } from '../contract/integration-type.ts';
+import type { OutboxRow } from './store/outbox.ts';
+
+/** Over how many executors it may spread: its shards, and the partitions of its message topic. */
+export function shardsOf(integration: Integration): number {
+  return integration.delivery?.maxExecutors ?? 1;
+}
+
+/** The records that make this revision known; tombstones for shards that `previous` had more. */
+export function downlinkRows(topics: Topics, integration: Integration, previous = integration): OutboxRow[] {
+  const shards = shardsOf(integration);
+  const records = shardNumbers(shards).map((shard) => ({
+    ...row(topics, integration, shard),
+    value: toBinary(DownlinkRecordSchema, create(DownlinkRecordSchema, { integration, shard })),
+  }));
+  const gone = shardNumbers(shardsOf(previous)).filter((shard) => shard >= shards);
+  return [...records, ...gone.map((shard) => row(topics, integration, shard))];
+}
+
+/** The records that make a deletion known. */
+export function tombstones(topics: Topics, integration: Integration): OutboxRow[] {
+  return shardNumbers(shardsOf(integration)).map((shard) => row(topics, integration, shard));
+}
+
+/** The value as it is sent: encoded messages that are joined are merged, so it is not decoded for that. */
+export function withPublishedTime(value: Uint8Array, now: number): Uint8Array {
+  const time = create(DownlinkRecordSchema, { publishedTime: timestampFromMs(now) });
+  return Buffer.concat([value, toBinary(DownlinkRecordSchema, time)]);
+}
+
+function row(topics: Topics, integration: Integration, shard: number): OutboxRow {
+  const { id, generation } = integration;
+  return {
+    integrationId: id,
+    generation,
+    topic: topics.downlink(typeOf(integration)).name,
+    key: shard === 0 ? id : `${id}/${shard}`,
+    value: null,
+  };
+}
+
+const shardNumbers = (count: number) => Array.from({ length: count }, (_, shard) => shard);

@@ -1,0 +1,121 @@
+import { type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
+import { EventKind } from '../../gen/penstock/v1/event_service_pb.ts';
+import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
+import { LifecycleAction, type LifecycleReport, type UplinkRecord } from '../../gen/penstock/v1/uplink_pb.ts';
+import { isNewer, type ShardState, type ShardStatistics } from './status.ts';
+
+/** A report with the bytes it came in. */
+export interface Report {
+  readonly record: UplinkRecord;
+  readonly bytes: Uint8Array;
+}
+
+export interface EventRow {
+  readonly id: string;
+  readonly integrationId: string;
+  readonly kind: EventKind;
+  readonly time: Date;
+  readonly record: Uint8Array;
+}
+
+export interface StatisticsRow extends ShardStatistics {
+  /** The event to keep of it, if it is time for one. */
+  readonly event: EventRow;
+}
+
+/** What reports come to: of each shard on each executor the newest state and figures. */
+export interface Fold {
+  readonly events: readonly EventRow[];
+  readonly states: readonly ShardState[];
+  readonly statistics: readonly StatisticsRow[];
+}
+
+/** @param now in milliseconds; a report from the future (a clock that is wrong) counts as one of now */
+export function foldReports(reports: readonly Report[], now: number): Fold {
+  const events: EventRow[] = [];
+  const states = new Map<string, ShardState>();
+  const statistics = new Map<string, StatisticsRow>();
+  for (const report of reports) {
+    const { record } = report;
+    const key = `${record.integrationId}/${record.shard}/${record.serviceId}`;
+    const event = eventOf(report, now);
+    if (record.report.case === 'statistics') {
+      keepNewest(statistics, key, statisticsOf(record, event, now));
+      continue;
+    }
+    events.push(event);
+    if (record.report.case === 'lifecycle') {
+      keepNewest(states, key, stateOf(record, record.report.value, event.time));
+    }
+  }
+  return { events, states: [...states.values()], statistics: [...statistics.values()] };
+}
+
+function keepNewest<R extends { time: Date; generation?: bigint }>(
+  map: Map<string, R>,
+  key: string,
+  row: R,
+): void {
+  const other = map.get(key);
+  if (!other || isNewer(row, other)) map.set(key, row);
+}
+
+function eventOf({ record, bytes }: Report, now: number): EventRow {
+  const { eventId } = record;
+  return {
+    id: eventId,
+    integrationId: record.integrationId.toLowerCase(),
+    kind: kindOf(record),
+    time: pastDate(record.time, now),
+    record: bytes,
+  };
+}
+
+function kindOf({ report }: UplinkRecord): EventKind {
+  if (report.case === 'lifecycle') return EventKind.LIFECYCLE;
+  if (report.case === 'statistics') return EventKind.STATISTICS;
+  return EventKind.ERROR;
+}
+
+function stateOf(record: UplinkRecord, report: LifecycleReport, time: Date): ShardState {
+  return {
+    ...shardOf(record),
+    generation: record.generation,
+    time,
+    state: stateIn(report),
+    reason: clean(report.reason),
+    since: time,
+  };
+}
+
+function stateIn({ action, state, success }: LifecycleReport): IntegrationState {
+  if (action === LifecycleAction.STOPPED) return IntegrationState.UNSPECIFIED;
+  if (state !== IntegrationState.UNSPECIFIED) return state;
+  return success ? IntegrationState.ACTIVE : IntegrationState.FAILED;
+}
+
+function statisticsOf(record: UplinkRecord, event: EventRow, now: number): StatisticsRow {
+  if (record.report.case !== 'statistics') throw new Error('not a statistics report');
+  const { lag, oldestAge, lastDeliveredTime } = record.report.value;
+  return {
+    ...shardOf(record),
+    time: event.time,
+    lag,
+    oldestAgeMs: oldestAge && Math.round(Number(oldestAge.seconds) * 1000 + oldestAge.nanos / 1e6),
+    lastDeliveredTime: lastDeliveredTime && pastDate(lastDeliveredTime, now),
+    event,
+  };
+}
+
+const shardOf = ({ integrationId, shard, serviceId }: UplinkRecord) => ({
+  integrationId: integrationId.toLowerCase(),
+  shard,
+  serviceId: clean(serviceId),
+});
+
+/** PostgreSQL's text holds no NUL. */
+const clean = (text: string) => text.replaceAll('\0', '');
+
+function pastDate(time: Timestamp | undefined, now: number): Date {
+  return new Date(Math.max(0, Math.min(now, time ? timestampMs(time) : now)));
+}

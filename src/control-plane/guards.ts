@@ -1,0 +1,34 @@
+import { toBinary } from '@bufbuild/protobuf';
+import { Code } from '../../gen/google/rpc/code_pb.ts';
+import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
+import { typeOf } from '../contract/integration-type.ts';
+import { violationsOf } from '../contract/validate.ts';
+import { failed, invalidArgument, notFound, type RpcError } from '../rpc/error.ts';
+import { tooLarge } from './checks.ts';
+
+/** Well below the megabyte that a record on a downlink topic may have. */
+const MAX_INTEGRATION_BYTES = 524_288;
+
+export const unknownIntegration = (id: string): RpcError => notFound(`integration ${id}`);
+
+/** @throws RpcError INVALID_ARGUMENT, with the paths of a request that holds it as `integration` */
+export function requireValid(integration: Integration): void {
+  const violations = violationsOf(IntegrationSchema, integration, 'integration');
+  if (violations.length > 0) throw invalidArgument(violations);
+  if (toBinary(IntegrationSchema, integration).length > MAX_INTEGRATION_BYTES) throw tooLarge();
+}
+
+/** @throws RpcError ABORTED when an etag is given and is not the current one */
+export function requireEtag(current: Integration, etag: string): void {
+  if (etag === '' || etag === current.etag) return;
+  const text = `integration ${current.id} has changed since it was read: read it again and repeat the change`;
+  throw failed(Code.ABORTED, 'ETAG_MISMATCH', text);
+}
+
+/** Everything that follows an integration does so by its type. */
+export function requireSameType(before: Integration, after: Integration): void {
+  const [stored, wanted] = [typeOf(before), typeOf(after)];
+  if (stored === wanted) return;
+  const description = `the type cannot change: integration ${before.id} is of type ${stored}; create another one`;
+  throw invalidArgument([{ field: `integration.${wanted}`, description, reason: 'TYPE_CHANGED' }]);
+}

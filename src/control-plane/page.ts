@@ -1,0 +1,24 @@
+import { invalidArgument } from '../rpc/error.ts';
+import type { Position } from './store/integrations.ts';
+
+const DEFAULT_PAGE_SIZE = 50;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** The largest time a Date holds. */
+const MAX_TIME = 8.64e15;
+
+export const pageSizeOf = (pageSize: number): number => pageSize || DEFAULT_PAGE_SIZE;
+
+/** A position as an opaque token: it stays right whatever comes or goes around it. */
+export function pageToken({ time, id }: Position): string {
+  return Buffer.from(`${time.getTime()} ${id}`).toString('base64url');
+}
+
+/** @throws RpcError INVALID_ARGUMENT when no answer contained this token */
+export function positionOf(token: string): Position | undefined {
+  if (token === '') return undefined;
+  const [time = '', id = ''] = Buffer.from(token, 'base64url').toString().split(' ');
+  if (/^\d+$/.test(time) && Number(time) <= MAX_TIME && UUID.test(id))
+    return { time: new Date(Number(time)), id };
+  const description = 'is not the next_page_token of an answer: leave it empty for the first page';
+  throw invalidArgument([{ field: 'page_token', description, reason: 'PAGE_TOKEN' }]);
+}

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
+import type {
+  CheckConnectionRequest,
+  CheckConnectionResponseSchema,
+} from '../../../gen/penstock/v1/integration_service_pb.ts';
+import { keepSecrets } from '../../contract/secrets.ts';
+import { invalidArgument } from '../../rpc/error.ts';
+import type { CallContext } from '../../rpc/service.ts';
+import * as checks from '../checks.ts';
+import { requireSameType, requireValid, unknownIntegration } from '../guards.ts';
+import { findIntegration } from '../store/integrations.ts';
+import type { RouteDeps } from './deps.ts';
+
+export async function checkConnection(
+  deps: RouteDeps,
+  { target }: CheckConnectionRequest,
+  call: CallContext,
+): Promise<MessageInitShape<typeof CheckConnectionResponseSchema>> {
+  const isSaved = target.case === 'id';
+  const integration = isSaved ? await saved(deps, target.value) : await draft(deps, target.value!);
+  const response = await checks.checkConnection(deps, integration, call);
+  const violations = checks.violationsIn(response);
+  if (violations.length > 0 && !isSaved) throw invalidArgument(violations);
+  // The request holds no configuration that paths could point into.
+  const texts = violations.map(({ field, description }) => `${field}: ${description}`);
+  return {
+    reachable: response.reachable && violations.length === 0,
+    message: violations.length > 0 ? texts.join('; ') : response.message,
+    serviceId: response.serviceId,
+  };
+}
+
+async function saved({ db }: RouteDeps, id: string): Promise<Integration> {
+  const stored = await findIntegration(db, id);
+  if (!stored) throw unknownIntegration(id);
+  return stored.integration;
+}
+
+/** The draft as an executor takes it: whole. What does not matter for a connection is filled in. */
+async function draft(
+  deps: RouteDeps,
+  { id, configuration, metadata, delivery }: Integration,
+): Promise<Integration> {
+  const whole = create(IntegrationSchema, {
+    id: id || randomUUID(),
+    name: 'connection check',
+    topicFilters: ['#'],
+    configuration,
+    metadata,
+    ...(delivery && { delivery }),
+  });
+  requireValid(whole);
+  if (id === '') return whole;
+  const stored = await saved(deps, id);
+  requireSameType(stored, whole);
+  return keepSecrets(IntegrationSchema, whole, stored);
+}

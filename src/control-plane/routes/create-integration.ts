@@ -1,0 +1,65 @@
+import { randomUUID } from 'node:crypto';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type {
+  CreateIntegrationRequest,
+  CreateIntegrationResponseSchema,
+} from '../../../gen/penstock/v1/integration_service_pb.ts';
+import type { CallContext } from '../../rpc/service.ts';
+import { answerOf, loadAnswer } from '../answer.ts';
+import { kafkaError, validate } from '../checks.ts';
+import { shardsOf } from '../downlink.ts';
+import { requireValid } from '../guards.ts';
+import { firstRevision } from '../revision.ts';
+import { saveNew } from '../store/changes.ts';
+import { findCreated, type StoredIntegration } from '../store/integrations.ts';
+import { planTopicDeletion } from '../store/topic-deletions.ts';
+import type { RouteDeps } from './deps.ts';
+
+type Answer = MessageInitShape<typeof CreateIntegrationResponseSchema>;
+
+/** How long a request id is remembered. */
+const DAY = 86_400_000;
+/** Longer than any creation takes: until then a topic without an integration may still get one. */
+const ORPHAN_DELAY = 600_000;
+
+export async function createIntegration(
+  deps: RouteDeps,
+  request: CreateIntegrationRequest,
+  call: CallContext,
+): Promise<Answer> {
+  const { db, topics, clock, wakeRelay } = deps;
+  const requestId = request.requestId || undefined;
+  const since = new Date(clock.now() - DAY);
+  const earlier = requestId && (await findCreated(db, requestId, since));
+  if (earlier) return { integration: await loadAnswer(db, earlier) };
+
+  const stored = firstRevision(request.integration!, randomUUID(), clock.now());
+  requireValid(stored.integration);
+  await validate(deps, stored.integration, call);
+  const answer = answerOf(stored, { states: [], statistics: [] });
+  if (request.validateOnly) return { integration: answer };
+
+  await createMessageTopic(deps, stored);
+  const isNew = await saveNew(db, topics, stored, requestId, since);
+  wakeRelay();
+  if (isNew) return { integration: answer };
+  // The same request came twice at once, and the other one was faster.
+  const first = await findCreated(db, requestId!, since);
+  return { integration: first ? await loadAnswer(db, first) : answer };
+}
+
+/**
+ * The topic is there before the integration is, so that ingress never writes to a missing one. Should the integration not
+ * come to be after all, the plan stays behind and the sweep removes the topic.
+ */
+async function createMessageTopic(
+  { db, bus, topics }: RouteDeps,
+  { integration }: StoredIntegration,
+): Promise<void> {
+  await planTopicDeletion(db, integration.id, ORPHAN_DELAY);
+  try {
+    await bus.createTopics([topics.messages(integration.id, shardsOf(integration))]);
+  } catch (error) {
+    throw kafkaError(error);
+  }
+}

@@ -1,0 +1,72 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { Code } from '../../../gen/google/rpc/code_pb.ts';
+import { IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
+import type {
+  UpdateIntegrationRequest,
+  UpdateIntegrationResponseSchema,
+} from '../../../gen/penstock/v1/integration_service_pb.ts';
+import { applyUpdate } from '../../contract/apply-update.ts';
+import { violationsOf } from '../../contract/validate.ts';
+import { failed, invalidArgument } from '../../rpc/error.ts';
+import type { CallContext } from '../../rpc/service.ts';
+import { loadAnswer } from '../answer.ts';
+import { validate } from '../checks.ts';
+import { requireEtag, requireSameType, requireValid, unknownIntegration } from '../guards.ts';
+import { nextRevision } from '../revision.ts';
+import { saveChange } from '../store/changes.ts';
+import { findIntegration, type StoredIntegration } from '../store/integrations.ts';
+import type { RouteDeps } from './deps.ts';
+
+/** How often a change is made again because another one came in between. */
+const MAX_ATTEMPTS = 5;
+
+export async function updateIntegration(
+  deps: RouteDeps,
+  request: UpdateIntegrationRequest,
+  call: CallContext,
+): Promise<MessageInitShape<typeof UpdateIntegrationResponseSchema>> {
+  const { db, topics, wakeRelay } = deps;
+  const id = requireId(request);
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    const stored = await findIntegration(db, id);
+    if (!stored) throw unknownIntegration(id);
+    const next = merge(stored, request, deps.clock.now());
+    await validate(deps, next.integration, call);
+    if (request.validateOnly) return { integration: await loadAnswer(db, next) };
+    // What was merged and agreed to is saved only if nothing changed meanwhile; else once more, from what is there now.
+    const saved = await saveChange(db, topics, id, (locked) =>
+      locked.integration.etag === stored.integration.etag ? next : locked,
+    );
+    if (!saved) throw unknownIntegration(id);
+    if (saved.integration.etag === next.integration.etag) {
+      wakeRelay();
+      return { integration: await loadAnswer(db, saved) };
+    }
+  }
+  throw failed(Code.ABORTED, 'CONCURRENT_CHANGES', `integration ${id} changes all the time: try again`);
+}
+
+/** @throws RpcError when the change is not possible */
+function merge(stored: StoredIntegration, request: UpdateIntegrationRequest, now: number): StoredIntegration {
+  const changes = request.integration!;
+  const before = stored.integration;
+  requireEtag(before, changes.etag);
+  const { integration, violations } = applyUpdate(before, changes, request.updateMask?.paths ?? []);
+  if (violations.length > 0) throw invalidArgument(violations);
+  requireValid(integration);
+  requireSameType(before, integration);
+  return nextRevision(stored, integration, now);
+}
+
+function requireId({ integration }: UpdateIntegrationRequest): string {
+  if (!integration?.id) {
+    const description = 'is required: the id of the integration to change';
+    throw invalidArgument([{ field: 'integration.id', description, reason: 'REQUIRED' }]);
+  }
+  const idOnly = create(IntegrationSchema, { id: integration.id });
+  const violations = violationsOf(IntegrationSchema, idOnly, 'integration').filter(
+    ({ field }) => field === 'integration.id',
+  );
+  if (violations.length > 0) throw invalidArgument(violations);
+  return integration.id;
+}

@@ -1,0 +1,84 @@
+import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
+import type { Topics } from '../../bus/topics.ts';
+import { downlinkRows, tombstones } from '../downlink.ts';
+import type { Database } from './database.ts';
+import {
+  findIntegration,
+  insertIntegration,
+  removeIntegration,
+  replaceIntegration,
+  type StoredIntegration,
+} from './integrations.ts';
+import { insertOutbox, type OutboxRow } from './outbox.ts';
+import { dropTopicDeletions, planTopicDeletion } from './topic-deletions.ts';
+
+// Each change of an integration and the downlink records that tell of it: in one transaction, under the row's lock.
+
+/** False when the request id was used before, since `since`: nothing is saved then. */
+export function saveNew(
+  db: Database,
+  topics: Topics,
+  stored: StoredIntegration,
+  requestId: string | undefined,
+  since: Date,
+): Promise<boolean> {
+  return db.transaction(async (queries) => {
+    if (!(await insertIntegration(queries, stored, requestId, since))) return false;
+    await insertOutbox(queries, downlinkRows(topics, stored.integration));
+    await dropTopicDeletions(queries, [stored.integration.id]);
+    return true;
+  });
+}
+
+/**
+ * Saves what `change` makes of the integration as it is when it is locked; `change` may answer it unchanged, or throw.
+ * Answers what is stored then; undefined: there is no such integration.
+ */
+export function saveChange(
+  db: Database,
+  topics: Topics,
+  id: string,
+  change: (stored: StoredIntegration) => StoredIntegration,
+): Promise<StoredIntegration | undefined> {
+  return db.transaction(async (queries) => {
+    const stored = await findIntegration(queries, id, true);
+    if (!stored) return undefined;
+    const next = change(stored);
+    if (next === stored) return stored;
+    await replaceIntegration(queries, next);
+    await insertOutbox(queries, downlinkRows(topics, next.integration, stored.integration));
+    return next;
+  });
+}
+
+/** Deletes the integration unless `check` throws. False: there is no such integration. */
+export function saveDeletion(
+  db: Database,
+  topics: Topics,
+  id: string,
+  check: (integration: Integration) => void,
+): Promise<boolean> {
+  return db.transaction(async (queries) => {
+    const stored = await findIntegration(queries, id, true);
+    if (!stored) return false;
+    check(stored.integration);
+    await removeIntegration(queries, id);
+    await insertOutbox(queries, tombstones(topics, stored.integration));
+    await planTopicDeletion(queries, id);
+    return true;
+  });
+}
+
+/** Has the records of an integration sent once more; of one that is deleted, tombstones for the keys in `rows`. */
+export function republish(
+  db: Database,
+  topics: Topics,
+  id: string,
+  rows: readonly OutboxRow[] = [],
+): Promise<void> {
+  return db.transaction(async (queries) => {
+    const stored = await findIntegration(queries, id, true);
+    const gone = rows.map((row) => ({ ...row, value: null }));
+    await insertOutbox(queries, stored ? downlinkRows(topics, stored.integration) : gone);
+  });
+}

@@ -1,0 +1,54 @@
+import { create, fromBinary } from '@bufbuild/protobuf';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { type Event, type EventKind, EventSchema } from '../../../gen/penstock/v1/event_service_pb.ts';
+import { UplinkRecordSchema } from '../../../gen/penstock/v1/uplink_pb.ts';
+import type { Queries } from './database.ts';
+import type { Position } from './integrations.ts';
+
+/** Which events: those for which everything set here is true. */
+export interface EventSelection {
+  readonly integrationId?: string;
+  readonly kinds?: readonly EventKind[];
+  readonly start?: Date;
+  readonly end?: Date;
+}
+
+/** The newest first, from before `before` on. */
+export async function listEvents(
+  queries: Queries,
+  { integrationId, kinds, start, end }: EventSelection,
+  page: { readonly before?: Position | undefined; readonly limit: number },
+): Promise<Event[]> {
+  const rows = await queries.query<{ id: string; time: Date; record: Uint8Array }>(
+    `select id, time, record from events
+     where ($1::uuid is null or integration_id = $1) and ($2::smallint[] is null or kind = any($2))
+       and ($3::timestamptz is null or time >= $3) and ($4::timestamptz is null or time < $4)
+       and ($5::timestamptz is null or (time, id) < ($5, $6::uuid))
+     order by time desc, id desc limit $7`,
+    [
+      integrationId ?? null,
+      kinds ?? null,
+      start ?? null,
+      end ?? null,
+      page.before?.time ?? null,
+      page.before?.id ?? null,
+      page.limit,
+    ],
+  );
+  return rows.map(({ id, time, record }) => {
+    const { integrationId, generation, serviceId, report } = fromBinary(UplinkRecordSchema, record);
+    const event = { id, integrationId, generation, serviceId, time: timestampFromDate(time), event: report };
+    return create(EventSchema, event);
+  });
+}
+
+/** Deletes up to `limit` events older than `ttl` milliseconds, the oldest first. Answers how many. */
+export async function deleteOldEvents(queries: Queries, ttl: number, limit: number): Promise<number> {
+  const rows = await queries.query(
+    `delete from events where id in
+       (select id from events where time < now() - $1 * interval '1 millisecond' order by time limit $2)
+     returning id`,
+    [ttl, limit],
+  );
+  return rows.length;
+}

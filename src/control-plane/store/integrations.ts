@@ -1,0 +1,143 @@
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
+import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
+import { type Type, typeOf } from '../../contract/integration-type.ts';
+import type { Queries } from './database.ts';
+
+/** An integration as it is kept: with its secrets, without its status. */
+export interface StoredIntegration {
+  readonly integration: Integration;
+  /** When `enabled` last changed. */
+  readonly enabledChangeTime: Date;
+}
+
+/** Which integrations: those for which everything set here is true. */
+export interface IntegrationSelection {
+  readonly types?: readonly Type[];
+  /** In name or description, in any case. */
+  readonly text?: string;
+  readonly ids?: readonly string[];
+}
+
+/** A place in a list that is ordered by time and id. */
+export interface Position {
+  readonly time: Date;
+  readonly id: string;
+}
+
+type Row = { config: Uint8Array; enabled_change_time: Date };
+
+const COLUMNS = 'config, enabled_change_time';
+const SELECTED = `($1::text[] is null or type = any($1))
+  and ($2::text is null or name ilike $2 or description ilike $2)
+  and ($3::uuid[] is null or id = any($3))`;
+
+const toStored = (row: Row): StoredIntegration => ({
+  integration: fromBinary(IntegrationSchema, row.config),
+  enabledChangeTime: row.enabled_change_time,
+});
+
+/** With `lock`, nobody else changes it, nor writes downlink records of it, until the transaction ends. */
+export async function findIntegration(
+  queries: Queries,
+  id: string,
+  lock = false,
+): Promise<StoredIntegration | undefined> {
+  const sql = `select ${COLUMNS} from integrations where id = $1 ${lock ? 'for update' : ''}`;
+  const [row] = await queries.query<Row>(sql, [id]);
+  return row && toStored(row);
+}
+
+/** What a create request with this id has made since `since`. */
+export async function findCreated(
+  queries: Queries,
+  requestId: string,
+  since: Date,
+): Promise<StoredIntegration | undefined> {
+  const sql = `select ${COLUMNS} from integrations where request_id = $1 and create_time > $2`;
+  const [row] = await queries.query<Row>(sql, [requestId, since]);
+  return row && toStored(row);
+}
+
+/** False when the request id was used before, since `since`. */
+export async function insertIntegration(
+  queries: Queries,
+  { integration, enabledChangeTime }: StoredIntegration,
+  requestId: string | undefined,
+  since: Date,
+): Promise<boolean> {
+  if (requestId !== undefined) {
+    await queries.query(
+      'update integrations set request_id = null where request_id = $1 and create_time <= $2',
+      [requestId, since],
+    );
+  }
+  const rows = await queries.query(
+    `insert into integrations (id, name, description, enabled, generation, config, update_time, enabled_change_time,
+       type, request_id, create_time)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (request_id) do nothing returning id`,
+    [
+      ...columnsOf(integration),
+      enabledChangeTime,
+      typeOf(integration),
+      requestId ?? null,
+      dateOf(integration.createTime),
+    ],
+  );
+  return rows.length === 1;
+}
+
+export async function replaceIntegration(
+  queries: Queries,
+  { integration, enabledChangeTime }: StoredIntegration,
+): Promise<void> {
+  await queries.query(
+    `update integrations set name = $2, description = $3, enabled = $4, generation = $5, config = $6, update_time = $7,
+       enabled_change_time = $8 where id = $1`,
+    [...columnsOf(integration), enabledChangeTime],
+  );
+}
+
+export async function removeIntegration(queries: Queries, id: string): Promise<void> {
+  await queries.query('delete from integrations where id = $1', [id]);
+}
+
+/** The oldest first, from after `after` on; without a limit all of them. */
+export async function listIntegrations(
+  queries: Queries,
+  selection: IntegrationSelection,
+  page: { readonly after?: Position | undefined; readonly limit?: number } = {},
+): Promise<StoredIntegration[]> {
+  const rows = await queries.query<Row>(
+    `select ${COLUMNS} from integrations where ${SELECTED}
+       and ($4::timestamptz is null or (create_time, id) > ($4, $5::uuid))
+     order by create_time, id limit $6`,
+    [...parametersOf(selection), page.after?.time ?? null, page.after?.id ?? null, page.limit ?? null],
+  );
+  return rows.map(toStored);
+}
+
+export async function countIntegrations(queries: Queries, selection: IntegrationSelection): Promise<number> {
+  const sql = `select count(*)::int as total from integrations where ${SELECTED}`;
+  const [row] = await queries.query<{ total: number }>(sql, parametersOf(selection));
+  return row?.total ?? 0;
+}
+
+function columnsOf(integration: Integration): unknown[] {
+  const { id, name, description, enabled, generation, updateTime } = integration;
+  const config = toBinary(IntegrationSchema, integration);
+  return [id, withoutNul(name), withoutNul(description), enabled, generation, config, dateOf(updateTime)];
+}
+
+function parametersOf({ types, text, ids }: IntegrationSelection): unknown[] {
+  const pattern = text === undefined ? null : `%${withoutNul(text).replaceAll(/[\\%_]/g, '\\$&')}%`;
+  return [types ?? null, pattern, ids ?? null];
+}
+
+// PostgreSQL's text holds no NUL; these columns are only searched.
+const withoutNul = (text: string) => text.replaceAll('\0', '');
+
+function dateOf(time: Timestamp | undefined): Date {
+  if (time === undefined) throw new Error('an integration is stored with its times');
+  return timestampDate(time);
+}

@@ -1,0 +1,88 @@
+import { Client } from 'pg';
+import type { Clock } from '../../runtime/clock.ts';
+import { type Logger, messageOf } from '../../runtime/logger.ts';
+import { MIGRATIONS } from './migrations.ts';
+
+const CONNECT_TIMEOUT = 2000;
+/** A migration may rewrite a large table, or wait for another node that does. */
+const STEP_TIMEOUT = 600_000;
+const RETRY_PAUSE = 500;
+const PROGRESS_INTERVAL = 5000;
+/** Any number, as long as all nodes lock the same. */
+const MIGRATION_LOCK = 7_305_816_541_001;
+
+/** What waiting does not cure: a wrong password, no such role or database. */
+const HOPELESS = new Set(['28P01', '28000', '3D000']);
+
+interface Deps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Waits until PostgreSQL answers, then brings its schema up to date. Nodes that start at once take turns.
+ * @param patience how long to wait for PostgreSQL, in milliseconds
+ * @throws Error that says what to do, when PostgreSQL does not answer in time or refuses
+ */
+export async function migrate(url: string, patience: number, deps: Deps): Promise<void> {
+  const client = await connect(url, patience, deps);
+  try {
+    await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await client.query('create table if not exists schema_migrations (version int primary key)');
+    const { rows } = await client.query<{ version: number }>(
+      'select coalesce(max(version), 0) as version from schema_migrations',
+    );
+    const current = rows[0]!.version;
+    for (const [index, sql] of MIGRATIONS.entries()) {
+      const version = index + 1;
+      if (version <= current) continue;
+      await client.query(`begin; ${sql}; insert into schema_migrations values (${version}); commit`);
+      deps.logger.info('migrated the PostgreSQL schema', { version });
+    }
+    if (current > MIGRATIONS.length) {
+      deps.logger.warn('the PostgreSQL schema is of a newer version', { version: current });
+    }
+  } finally {
+    await client.end(); // gives the lock back
+  }
+}
+
+async function connect(url: string, patience: number, { clock, logger }: Deps): Promise<Client> {
+  const end = clock.monotonic() + patience;
+  let nextProgress = clock.monotonic();
+  for (;;) {
+    const client = new Client({
+      connectionString: url,
+      application_name: 'penstock-migrate',
+      connectionTimeoutMillis: CONNECT_TIMEOUT,
+      statement_timeout: STEP_TIMEOUT,
+      query_timeout: STEP_TIMEOUT,
+      keepAlive: true,
+    });
+    client.on('error', (error) => logger.debug('a PostgreSQL connection broke', { why: messageOf(error) }));
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (HOPELESS.has(code ?? '') || clock.monotonic() >= end) throw unreachable(client, error);
+      if (clock.monotonic() >= nextProgress) {
+        nextProgress = clock.monotonic() + PROGRESS_INTERVAL;
+        logger.info('waiting for PostgreSQL', {
+          host: client.host,
+          port: client.port,
+          why: messageOf(error),
+        });
+      }
+    }
+    await clock.sleep(RETRY_PAUSE);
+  }
+}
+
+function unreachable({ host, port, database }: Client, cause: unknown): Error {
+  const where = `${host}:${port}/${database ?? ''}`;
+  return new Error(
+    `PostgreSQL at ${where} cannot be used: ${messageOf(cause)}. Start it, or set PENSTOCK_POSTGRES_URL.`,
+    { cause },
+  );
+}

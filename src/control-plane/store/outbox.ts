@@ -1,0 +1,94 @@
+import type { Queries } from './database.ts';
+
+/** A downlink record on its way to Kafka. `value: null` is a tombstone. */
+export interface OutboxRow {
+  readonly integrationId: string;
+  readonly generation: bigint;
+  readonly topic: string;
+  readonly key: string;
+  readonly value: Uint8Array | null;
+}
+
+export interface PendingRow extends OutboxRow {
+  readonly seq: string;
+}
+
+/**
+ * Within the transaction of the change, which must hold the lock on the integration's row (a new integration is known to
+ * nobody else): so the rows of one integration get their `seq` in the order in which they are committed. Across
+ * integrations `seq` says nothing: a smaller one may become visible later, which is why rows are removed one by one.
+ */
+export async function insertOutbox(queries: Queries, rows: readonly OutboxRow[]): Promise<void> {
+  await queries.query(
+    `insert into outbox (integration_id, generation, topic, key, value)
+     select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bytea[])`,
+    [
+      rows.map((row) => row.integrationId),
+      rows.map((row) => row.generation),
+      rows.map((row) => row.topic),
+      rows.map((row) => row.key),
+      rows.map((row) => row.value && Buffer.from(row.value)),
+    ],
+  );
+}
+
+export async function pendingRows(queries: Queries, limit: number): Promise<PendingRow[]> {
+  type Row = {
+    seq: string;
+    integration_id: string;
+    generation: string;
+    topic: string;
+    key: string;
+    value: Buffer | null;
+  };
+  const rows = await queries.query<Row>('select * from outbox order by seq limit $1', [limit]);
+  return rows.map((row) => ({
+    seq: row.seq,
+    integrationId: row.integration_id,
+    generation: BigInt(row.generation),
+    topic: row.topic,
+    key: row.key,
+    value: row.value,
+  }));
+}
+
+/**
+ * Removes rows that Kafka acknowledged; notes which generations are published in full, and lets the topics of deleted
+ * integrations go `deletionDelay` milliseconds from now. Answers the rows that were gone already.
+ */
+export async function removePublished(
+  queries: Queries,
+  rows: readonly PendingRow[],
+  deletionDelay: number,
+): Promise<PendingRow[]> {
+  const removed = await queries.query<{ seq: string }>(
+    'delete from outbox where seq = any($1) returning seq',
+    [rows.map((row) => row.seq)],
+  );
+  const ids = rows.map((row) => row.integrationId);
+  await queries.query(
+    `update integrations as i set published_generation = greatest(i.published_generation, p.generation)
+     from (select id, max(generation) as generation from unnest($1::uuid[], $2::bigint[]) as r(id, generation) group by id) as p
+     where i.id = p.id and not exists
+       (select from outbox as o where o.integration_id = p.id and o.generation <= p.generation)`,
+    [ids, rows.map((row) => row.generation)],
+  );
+  await queries.query(
+    `update topic_deletions as d set due_time = now() + $2 * interval '1 millisecond'
+     where d.integration_id = any($1) and d.due_time is null
+       and not exists (select from outbox as o where o.integration_id = d.integration_id)`,
+    [ids, deletionDelay],
+  );
+  const seqs = new Set(removed.map((row) => row.seq));
+  return rows.filter((row) => !seqs.has(row.seq));
+}
+
+/** Integrations whose newest generation is neither published nor waiting to be. */
+export async function unpublishedIds(queries: Queries, limit: number): Promise<string[]> {
+  const rows = await queries.query<{ id: string }>(
+    `select id from integrations as i where published_generation < generation
+       and not exists (select from outbox as o where o.integration_id = i.id) limit $1`,
+    [limit],
+  );
+  return rows.map((row) => row.id);
+}

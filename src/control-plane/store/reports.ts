@@ -1,0 +1,161 @@
+import type { IntegrationState } from '../../../gen/penstock/v1/integration_pb.ts';
+import type { EventRow, Fold, StatisticsRow } from '../fold.ts';
+import type { Reports, ShardState, ShardStatistics } from '../status.ts';
+import type { Queries } from './database.ts';
+
+/** How many rows were left out, for a reason. */
+export interface LeftOut {
+  /** Of integrations that are deleted, or never were. */
+  readonly unknown: number;
+  /** Statistics too soon after the event before. */
+  readonly statistics: number;
+}
+
+/** Stores reports: each event once, and of each shard only what is newer than what is there. Within a transaction. */
+export async function storeReports(queries: Queries, fold: Fold): Promise<LeftOut> {
+  const all = [...fold.events, ...fold.states, ...fold.statistics];
+  const known = await lockIntegrations(queries, new Set(all.map(({ integrationId }) => integrationId)));
+  const isKnown = ({ integrationId }: { integrationId: string }) => known.has(integrationId);
+  const events = fold.events.filter(isKnown);
+  const statistics = fold.statistics.filter(isKnown);
+  await upsertStates(queries, fold.states.filter(isKnown));
+  const kept = await upsertStatistics(queries, statistics);
+  await insertEvents(queries, [...events, ...kept]);
+  return {
+    unknown: fold.events.length - events.length + fold.statistics.length - statistics.length,
+    statistics: statistics.length - kept.length,
+  };
+}
+
+/** Which of them exist; none of those is deleted before the transaction ends. */
+async function lockIntegrations(queries: Queries, ids: ReadonlySet<string>): Promise<Set<string>> {
+  const rows = await queries.query<{ id: string }>(
+    'select id from integrations where id = any($1) order by id for key share',
+    [[...ids]],
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
+async function upsertStates(queries: Queries, states: readonly ShardState[]): Promise<void> {
+  if (states.length === 0) return;
+  await queries.query(
+    `insert into executor_states as s (integration_id, shard, service_id, generation, time, state, reason, since)
+     select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[], $6::smallint[],
+       $7::text[], $5::timestamptz[])
+     on conflict (integration_id, shard, service_id) do update set
+       generation = excluded.generation, time = excluded.time, state = excluded.state, reason = excluded.reason,
+       since = case when s.state = excluded.state and s.generation = excluded.generation then s.since
+                    else excluded.since end
+     where (s.generation, s.time) < (excluded.generation, excluded.time)`,
+    [
+      states.map((one) => one.integrationId),
+      states.map((one) => one.shard),
+      states.map((one) => one.serviceId),
+      states.map((one) => one.generation),
+      states.map((one) => one.time),
+      states.map((one) => one.state),
+      states.map((one) => one.reason),
+    ],
+  );
+}
+
+/** Answers the events to keep: one a minute for each shard on each executor. */
+async function upsertStatistics(queries: Queries, statistics: readonly StatisticsRow[]): Promise<EventRow[]> {
+  if (statistics.length === 0) return [];
+  const rows = await queries.query<{ integration_id: string; shard: string; service_id: string }>(
+    `with stored as (
+       insert into executor_statistics as s
+         (integration_id, shard, service_id, time, lag, oldest_age_ms, last_delivered_time, event_time)
+       select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[],
+         $7::timestamptz[], $4::timestamptz[])
+       on conflict (integration_id, shard, service_id) do update set
+         time = excluded.time, lag = excluded.lag, oldest_age_ms = excluded.oldest_age_ms,
+         last_delivered_time = coalesce(excluded.last_delivered_time, s.last_delivered_time),
+         event_time = case when excluded.time >= s.event_time + interval '60 seconds' then excluded.time
+                           else s.event_time end
+       where s.time < excluded.time
+       returning *)
+     select integration_id, shard, service_id from stored where event_time = time`,
+    [
+      statistics.map((one) => one.integrationId),
+      statistics.map((one) => one.shard),
+      statistics.map((one) => one.serviceId),
+      statistics.map((one) => one.time),
+      statistics.map((one) => one.lag),
+      statistics.map((one) => one.oldestAgeMs ?? null),
+      statistics.map((one) => one.lastDeliveredTime ?? null),
+    ],
+  );
+  const kept = new Set(rows.map((row) => `${row.integration_id}/${row.shard}/${row.service_id}`));
+  return statistics
+    .filter((one) => kept.has(`${one.integrationId}/${one.shard}/${one.serviceId}`))
+    .map(({ event }) => event);
+}
+
+async function insertEvents(queries: Queries, events: readonly EventRow[]): Promise<void> {
+  if (events.length === 0) return;
+  await queries.query(
+    `insert into events (id, integration_id, kind, time, record)
+     select * from unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::timestamptz[], $5::bytea[])
+     on conflict (id) do nothing`,
+    [
+      events.map((event) => event.id),
+      events.map((event) => event.integrationId),
+      events.map((event) => event.kind),
+      events.map((event) => event.time),
+      events.map((event) => Buffer.from(event.record)),
+    ],
+  );
+}
+
+/** What executors said of these integrations, by id. */
+export async function reportsOf(queries: Queries, ids: readonly string[]): Promise<(id: string) => Reports> {
+  const states = await statesOf(queries, ids);
+  const statistics = await statisticsOf(queries, ids);
+  return (id) => ({ states: states.get(id) ?? [], statistics: statistics.get(id) ?? [] });
+}
+
+async function statesOf(queries: Queries, ids: readonly string[]): Promise<Map<string, ShardState[]>> {
+  type Row = Omit<ShardState, 'shard' | 'generation'> & { shard: string; generation: string };
+  const rows = await queries.query<Row>(
+    `select integration_id as "integrationId", shard, service_id as "serviceId", generation, time, state, reason, since
+     from executor_states where integration_id = any($1)`,
+    [ids],
+  );
+  const states = rows.map((row) => ({
+    ...row,
+    shard: Number(row.shard),
+    generation: BigInt(row.generation),
+    state: row.state as IntegrationState,
+  }));
+  return Map.groupBy(states, ({ integrationId }) => integrationId);
+}
+
+async function statisticsOf(
+  queries: Queries,
+  ids: readonly string[],
+): Promise<Map<string, ShardStatistics[]>> {
+  type Row = {
+    integrationId: string;
+    serviceId: string;
+    shard: string;
+    time: Date;
+    lag: string;
+    oldestAgeMs: string | null;
+    lastDeliveredTime: Date | null;
+  };
+  const rows = await queries.query<Row>(
+    `select integration_id as "integrationId", shard, service_id as "serviceId", time, lag,
+       oldest_age_ms as "oldestAgeMs", last_delivered_time as "lastDeliveredTime"
+     from executor_statistics where integration_id = any($1)`,
+    [ids],
+  );
+  const statistics = rows.map((row) => ({
+    ...row,
+    shard: Number(row.shard),
+    lag: BigInt(row.lag),
+    oldestAgeMs: row.oldestAgeMs === null ? undefined : Number(row.oldestAgeMs),
+    lastDeliveredTime: row.lastDeliveredTime ?? undefined,
+  }));
+  return Map.groupBy(statistics, ({ integrationId }) => integrationId);
+}

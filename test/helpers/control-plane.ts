@@ -1,0 +1,114 @@
+import type { TestContext } from 'node:test';
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import {
+  type DownlinkRecord,
+  DownlinkRecordSchema,
+  type ValidationRequest,
+  ValidationRequestSchema,
+} from '../../gen/penstock/v1/downlink_pb.ts';
+import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
+import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
+import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+import type { Bus, IncomingRecord } from '../../src/bus/bus.ts';
+import type { Topics } from '../../src/bus/topics.ts';
+import { TYPES, type Type } from '../../src/contract/integration-type.ts';
+import type { ControlPlaneConfig } from '../../src/control-plane/config.ts';
+import { startControlPlane } from '../../src/control-plane/control-plane.ts';
+import { createClient } from '../../src/rpc/grpcjs.ts';
+import { startRpcServer } from '../../src/rpc/server.ts';
+import { busForTests } from './bus.ts';
+import { databaseForTests } from './postgres.ts';
+import { testDeps } from './test-deps.ts';
+
+type Response = MessageInitShape<typeof ValidationResponseSchema>;
+
+export const HTTP = {
+  name: 'to http',
+  enabled: true,
+  topicFilters: ['sensors/#'],
+  configuration: { case: 'http' as const, value: { restEndpointUrl: 'http://127.0.0.1:9999/in' } },
+};
+
+/** The same, with a secret. */
+export const HTTP_WITH_SECRET = {
+  ...HTTP,
+  configuration: {
+    case: 'http' as const,
+    value: {
+      restEndpointUrl: 'http://127.0.0.1:9999/in',
+      credentials: {
+        credentials: { case: 'basic' as const, value: { username: 'me', password: 'hunter2' } },
+      },
+    },
+  },
+};
+
+/** A control plane on a real PostgreSQL and a real Kafka, served over gRPC, with clients for it. */
+export async function controlPlaneForTests(t: TestContext, config: Partial<ControlPlaneConfig> = {}) {
+  const stack = new AsyncDisposableStack();
+  const { bus, topics } = await busForTests(t);
+  const postgresUrl = config.postgresUrl ?? (await databaseForTests(t));
+  t.after(() => stack.disposeAsync());
+  const deps = { ...testDeps(), bus, topics };
+  const settings = { serviceId: 'cp', checkTimeout: 5000, topicDeletionDelay: 100, eventsTtl: 86_400_000 };
+  const controlPlane = await startControlPlane({ ...settings, postgresUrl, ...config }, deps);
+  stack.use(controlPlane);
+  const ports = { host: '127.0.0.1', grpcPort: 0, httpPort: 0 };
+  const server = stack.use(await startRpcServer({ ...deps, ...ports, services: controlPlane.services }));
+  const client = stack.use(createClient(IntegrationService, server.grpcAddress));
+  const events = stack.use(createClient(EventService, server.grpcAddress));
+  return { ...deps, postgresUrl, client, events, server };
+}
+
+/** Answers validation requests as an executor does; `asked` are the requests so far. */
+export async function executorForTests(
+  t: TestContext,
+  { bus, topics }: { bus: Bus; topics: Topics },
+  answer: (request: ValidationRequest) => Response | undefined = () => ({}),
+  types: readonly Type[] = TYPES,
+) {
+  const asked: ValidationRequest[] = [];
+  const follower = await bus.follow({
+    groupId: topics.group('executor-for-tests'),
+    topics: types.map((type) => topics.validation(type).name),
+    maxWait: 100,
+    onRecord({ value }) {
+      const request = fromBinary(ValidationRequestSchema, value!);
+      asked.push(request);
+      const given = answer(request);
+      if (given === undefined) return;
+      const response = create(ValidationResponseSchema, given);
+      response.requestId = request.requestId;
+      response.serviceId ||= 'executor';
+      const record = { key: request.requestId, value: toBinary(ValidationResponseSchema, response) };
+      void bus.send(request.replyTopic, record);
+    },
+  });
+  t.after(() => follower[Symbol.asyncDispose]());
+  await follower.restored;
+  return { asked };
+}
+
+/** What is on the downlink topic of a type: each key's records in order, null for a tombstone. */
+export async function downlinkForTests(
+  t: TestContext,
+  { bus, topics }: { bus: Bus; topics: Topics },
+  type: Type = 'http',
+) {
+  const records = new Map<string, (DownlinkRecord | null)[]>();
+  const follower = await bus.follow({
+    groupId: topics.group('downlink-for-tests'),
+    topics: [topics.downlink(type).name],
+    maxWait: 100,
+    onRecord({ key, value }: IncomingRecord) {
+      const record = value && fromBinary(DownlinkRecordSchema, Uint8Array.from(value));
+      records.set(key!, [...(records.get(key!) ?? []), record]);
+    },
+  });
+  t.after(() => follower[Symbol.asyncDispose]());
+  await follower.restored;
+  /** The generations sent under a key so far, 0 for a tombstone. */
+  const generations = (key: string) =>
+    (records.get(key) ?? []).map((record) => Number(record?.integration?.generation ?? 0n));
+  return { records, generations };
+}
