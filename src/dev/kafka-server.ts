@@ -190,6 +190,7 @@ function properties(data: string, port: number, controllerPort: number): string 
     'share.coordinator.state.topic.replication.factor': 1,
     'share.coordinator.state.topic.min.isr': 1,
     'log.cleaner.enable': true,
+    'log.cleaner.backoff.ms': 2000,
     // Of the heap of 256 MB; the default of 128 MB leaves too little.
     'log.cleaner.dedupe.buffer.size': 16_777_216,
     // A broker that was killed can come back only when its session has ended.
