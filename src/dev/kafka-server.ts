@@ -151,7 +151,8 @@ async function ready(
   const meta = await readFile(join(files.data, 'meta.properties'), 'utf8');
   const clusterId = /^cluster\.id=(.+)$/m.exec(meta)?.[1];
   while (server.running && clock.monotonic() < end) {
-    if ((await clusterIdOf(port, 1000).catch(() => undefined)) === clusterId) return;
+    const answering = await clusterIdOf(port, 1000).catch(() => undefined); // Not yet.
+    if (answering !== undefined && answering === clusterId) return;
     await clock.sleep(50, signal);
   }
   const how = server.running ? `not ready within ${START_MS / 1000} s` : await server.exited;

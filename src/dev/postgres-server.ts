@@ -9,12 +9,14 @@ import { DevError } from './data-directory.ts';
 import { freePorts } from './free-port.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 import { chooseIdentity, giveTo, type Identity, runAs } from './postgres-identity.ts';
+import { commandLineOf, processesIn } from './process-table.ts';
 
 const USER = 'penstock';
 const DATABASE = 'penstock';
 const INITDB_MS = 120_000;
 const START_MS = 60_000;
-const QUERY_MS = 5000;
+const CONNECT_MS = 1000;
+const QUERY_MS = 10_000;
 /** SIGINT is PostgreSQL's fast shutdown: it ends the sessions and writes everything. */
 const STOP = { signal: 'SIGINT', graceMs: 15_000 } as const;
 /** How long the processes of a killed PostgreSQL may hold its lock. */
@@ -74,8 +76,10 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     if (started === 'port taken' && tries++ === PORT_TRIES) {
       throw new DevError('PostgreSQL found no free port: start again');
     }
-    if (started === 'locked' && clock.monotonic() > lockedUntil)
-      throw await serverEnded('PostgreSQL', 'its data directory is locked', files.log);
+    if (started === 'locked') {
+      if (clock.monotonic() > lockedUntil) throw await serverEnded('PostgreSQL', 'locked', files.log);
+      await removeStaleLock(files.data);
+    }
     await clock.sleep(200, options.signal);
   }
 }
@@ -154,6 +158,17 @@ async function startOnPort(
   }
 }
 
+/**
+ * Any process with the pid that postmaster.pid names is taken for its owner. After a restart of the machine or the
+ * container that is often another program: only when it surely is, and no process of PostgreSQL is left, the file goes.
+ */
+async function removeStaleLock(data: string): Promise<void> {
+  const lock = join(data, 'postmaster.pid');
+  const pid = Number((await readFile(lock, 'utf8').catch(() => '')).split('\n')[0]);
+  if (!(pid > 0) || commandLineOf(pid)?.includes(data)) return;
+  if (processesIn(data)?.length === 0) await rm(lock, { force: true });
+}
+
 /** Waits until it answers, and makes the database when it is not there. */
 async function ready(
   server: ServerProcess,
@@ -183,7 +198,7 @@ async function ready(
 async function makeDatabase(url: string): Promise<void> {
   const client = new Client({
     connectionString: url,
-    connectionTimeoutMillis: QUERY_MS,
+    connectionTimeoutMillis: CONNECT_MS,
     query_timeout: QUERY_MS,
   });
   client.on('error', () => {}); // A connection that breaks rejects its query too.

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,6 +34,7 @@ export function serverForTests<S extends AsyncDisposable>(
       await rm(dataDir, { recursive: true, force: true });
       watchdog.stdin.end();
     });
+    await chmod(dataDir, 0o711); // PostgreSQL may have to run as another user.
     return stack.use(await start(dataDir));
   };
   return () => {
