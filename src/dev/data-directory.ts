@@ -1,10 +1,11 @@
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Clock, systemClock } from '../runtime/clock.ts';
+import { UserError } from '../runtime/user-error.ts';
 import { startTimeOf } from './process-table.ts';
 
-/** A failure the user can do something about. Its message is one clear line that says what; the cause holds the rest. */
-export class DevError extends Error {
+/** The embedded servers cannot be used; the cause holds the rest. */
+export class DevError extends UserError {
   override readonly name = 'DevError';
 }
 

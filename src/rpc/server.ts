@@ -8,6 +8,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { withDeadline } from '../runtime/deadline.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import { UserError } from '../runtime/user-error.ts';
 import { addService } from './grpcjs.ts';
 import { guarded } from './guard.ts';
 import { createHealth } from './health.ts';
@@ -58,7 +59,7 @@ export interface RpcServer extends AsyncDisposable {
 
 /**
  * Serves the services over gRPC, with reflection and health, and as JSON over HTTP.
- * @throws an `Error` of one line when a port cannot be listened on
+ * @throws UserError when a port cannot be listened on
  */
 export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
   const { host, logger, clock } = options;
@@ -145,7 +146,7 @@ function listenError(error: unknown, host: string, port: number, setting: string
   const message = text.includes('EADDRINUSE')
     ? `port ${port} is in use: free it, or choose another with ${setting}`
     : `cannot listen on ${authority(host, port)} (${text}): check PENSTOCK_BIND_ADDRESS and ${setting}`;
-  return new Error(message, { cause: error });
+  return new UserError(message, { cause: error });
 }
 
 async function stopGrpc(server: grpc.Server, clock: Clock): Promise<void> {

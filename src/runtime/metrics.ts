@@ -36,6 +36,17 @@ export function createMetrics() {
       help: 'MQTT connections that are open.',
       registers,
     }),
+    mqttDisconnects: new Counter({
+      name: 'penstock_mqtt_disconnects_total',
+      help: 'MQTT connections that ended, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    mqttSessionsForgotten: new Counter({
+      name: 'penstock_mqtt_sessions_forgotten_total',
+      help: 'Sessions of MQTT clients forgotten before their expiry, to bound memory.',
+      registers,
+    }),
     /** Messages of an integration by what became of them; see StatisticsReport. */
     messages: new Counter({
       name: 'penstock_integration_messages_total',

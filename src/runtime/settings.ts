@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { boolean, choice, integer, list, type Setting, text } from './setting.ts';
+import { UserError } from './user-error.ts';
 
 const PORT = { min: 0, max: 65535 };
 const MS = { unit: 'ms', min: 1 };
@@ -87,6 +88,11 @@ export const SETTINGS = {
     'The address to listen on; 0.0.0.0 = every one. There is no login yet.',
   ),
   PENSTOCK_GRPC_PORT: integer(9090, 'The gRPC port; 0 = any free one.', PORT),
+  PENSTOCK_EXECUTOR_HTTP_PORT: integer(
+    8081,
+    'The port of /metrics and /health of an executor that runs apart; 0 = any free one.',
+    PORT,
+  ),
   PENSTOCK_HTTP_PORT: integer(
     8080,
     'The port of JSON over HTTP, /metrics and /health; 0 = any free one.',
@@ -113,7 +119,7 @@ export type SettingName = keyof Table;
 export type Settings = { readonly [N in SettingName]: ReturnType<Table[N]['read']> };
 
 /** Settings that cannot be read: every one of them, with what would be right. */
-export class SettingsError extends Error {
+export class SettingsError extends UserError {
   override readonly name = 'SettingsError';
 }
 

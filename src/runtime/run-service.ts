@@ -1,0 +1,52 @@
+import { type Logger, messageOf } from './logger.ts';
+import { UserError } from './user-error.ts';
+
+interface Options {
+  /** Writes a line for people. */
+  say(line: string): void;
+  readonly logger: Logger;
+}
+
+/**
+ * Runs a service until SIGINT or SIGTERM: the first one stops it gracefully, also in the middle of its start, a second one
+ * ends the process at once. Sets the exit code: 0 after a stop that was asked for, 1 when it could not start or stop.
+ */
+export async function runService(
+  start: (signal: AbortSignal) => Promise<AsyncDisposable>,
+  options: Options,
+): Promise<void> {
+  const { say } = options;
+  const stopping = new AbortController();
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopping.signal.aborted) process.exit(130);
+    say(`${signal}: stopping (once more ends it at once)`);
+    stopping.abort(new Error('stopped'));
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  try {
+    await using _service = await start(stopping.signal);
+    await aborted(stopping.signal);
+  } catch (error) {
+    if (!stopping.signal.aborted || error !== stopping.signal.reason) fail(error, options);
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
+
+function fail(error: unknown, { say, logger }: Options): void {
+  process.exitCode = 1;
+  if (error instanceof UserError) {
+    say(`penstock: ${error.message}`);
+    logger.debug('failed', { cause: messageOf(error.cause ?? '') });
+  } else {
+    say(`penstock: ${messageOf(error)}`);
+    logger.error('failed', { stack: error instanceof Error ? (error.stack ?? '') : '' });
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
