@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { rpcServerForTests, SECRET_TEXT } from '../helpers/rpc-server.ts';
+
+const ID = '6f3c1f0e-8b0a-4e57-9c5b-0f6f2f5c9a11';
+
+/** Calls a method of IntegrationService as curl would. */
+async function post(url: string, method: string, body: string) {
+  const response = await fetch(`${url}/penstock.v1.IntegrationService/${method}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+  });
+  return { status: response.status, body: JSON.parse(await response.text()) };
+}
+
+const create = (integration: object) => JSON.stringify({ integration });
+const valid = { name: 'to http', topic_filters: ['a'], http: { rest_endpoint_url: 'http://a/' } };
+
+test('a method is called with JSON, in either spelling of the names', async (t) => {
+  const { url } = await rpcServerForTests(t);
+  const expected = {
+    name: 'to http',
+    topicFilters: ['sensors/#'],
+    http: { restEndpointUrl: 'http://127.0.0.1:9999/in' },
+  };
+  const camel = { name: 'to http', topicFilters: ['a'], http: { restEndpointUrl: 'http://a/' } };
+  for (const integration of [valid, camel]) {
+    assert.deepEqual(await post(url, 'CreateIntegration', create(integration)), {
+      status: 200,
+      body: { integration: expected },
+    });
+  }
+});
+
+test('an invalid request is refused with the paths, readable in message and details', async (t) => {
+  const { url } = await rpcServerForTests(t);
+  const { status, body } = await post(url, 'CreateIntegration', create({ ...valid, topic_filters: ['a+'] }));
+  assert.equal(status, 400);
+  assert.equal(body.code, 'invalid_argument');
+  assert.match(body.message, /^integration\.topic_filters\[0\]: must be an MQTT topic filter/);
+  assert.equal(body.details[0].type, 'google.rpc.BadRequest');
+  assert.equal(body.details[0].debug.fieldViolations[0].field, 'integration.topic_filters[0]');
+});
+
+test('errors have the status of their code, and tell no more than they should', async (t) => {
+  const { url, logged } = await rpcServerForTests(t);
+  const missing = await post(url, 'GetIntegration', JSON.stringify({ id: ID }));
+  assert.equal(missing.status, 404);
+  assert.equal(missing.body.message, `integration ${ID} is not known`);
+  assert.equal(missing.body.details[0].debug.reason, 'NOT_FOUND');
+  const broken = await post(url, 'ListIntegrations', '{}');
+  assert.equal(broken.status, 500);
+  assert.deepEqual(broken.body, { code: 'internal', message: 'internal error' });
+  assert.equal(logged.length, 1);
+  assert.ok(logged[0]?.includes(SECRET_TEXT));
+});
+
+test('what is no JSON, misspelt or too large is refused', async (t) => {
+  const { url } = await rpcServerForTests(t);
+  assert.equal((await post(url, 'CreateIntegration', '{')).status, 400);
+  const misspelt = await post(url, 'CreateIntegration', create({ ...valid, enabld: true }));
+  assert.equal(misspelt.status, 400);
+  assert.match(misspelt.body.message, /enabld/);
+  const large = await post(url, 'CreateIntegration', create({ ...valid, description: 'x'.repeat(5 << 20) }));
+  assert.equal(large.body.code, 'resource_exhausted');
+});
+
+test('a stream is served over HTTP and ends with its error', async (t) => {
+  const { url } = await rpcServerForTests(t, {
+    watchIntegrations: async function* () {
+      yield { deleted: true };
+      throw new Error(SECRET_TEXT);
+    },
+  });
+  const message = Buffer.from('{}');
+  const frame = Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]);
+  const response = await fetch(`${url}/penstock.v1.IntegrationService/WatchIntegrations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/connect+json' },
+    body: frame,
+  });
+  const text = await response.text();
+  assert.match(text, /\{"deleted":true\}/);
+  assert.match(text, /\{"error":\{"code":"internal","message":"internal error"\}\}/);
+});
+
+test('metrics are served, other paths are not', async (t) => {
+  const { url } = await rpcServerForTests(t);
+  const metrics = await fetch(`${url}/metrics`);
+  assert.match(metrics.headers.get('content-type') ?? '', /^text\/plain/);
+  assert.match(await metrics.text(), /^# HELP penstock_/);
+  for (const path of ['/', '/metrics/x', '/../etc/passwd'])
+    assert.equal((await fetch(url + path)).status, 404);
+  assert.equal((await fetch(`${url}/metrics`, { method: 'POST' })).status, 404);
+});
+
+test('stopping closes connections that are kept alive', async (t) => {
+  const { server, url } = await rpcServerForTests(t);
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  t.after(() => socket.destroy());
+  socket.write('GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n');
+  await once(socket, 'data');
+  socket.resume();
+  const closed = once(socket, 'close');
+  await server[Symbol.asyncDispose]();
+  await closed;
+});
