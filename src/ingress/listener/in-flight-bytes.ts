@@ -1,0 +1,35 @@
+/** Bytes of messages that Kafka does not have yet, over all connections. Beyond the limit, nobody reads on. */
+export class InFlightBytes {
+  readonly #limit: number;
+  readonly #waiting = new Set<() => void>();
+  #bytes = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get isFull(): boolean {
+    return this.#bytes >= this.#limit;
+  }
+
+  add(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  remove(bytes: number): void {
+    this.#bytes -= bytes;
+    if (this.isFull || this.#waiting.size === 0) return;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const callback of waiting) callback();
+  }
+
+  /** Calls back once there is room; the same function is called once however often it asked. */
+  whenFree(callback: () => void): void {
+    this.#waiting.add(callback);
+  }
+
+  cancel(callback: () => void): void {
+    this.#waiting.delete(callback);
+  }
+}

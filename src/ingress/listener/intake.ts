@@ -1,0 +1,151 @@
+import type { PublishedMessage } from '../../contract/encode-envelope.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import type { InFlightBytes } from './in-flight-bytes.ts';
+import type { OutgoingPackets } from './outgoing-packets.ts';
+import { PacketType, protocolError, ReasonCode } from './protocol.ts';
+import type { Session } from './sessions.ts';
+
+/**
+ * Takes a message in: resolves with the number of integrations that match once Kafka has it for all of them, rejects when
+ * Kafka does not take it. The message is valid during the call only. Calls are stored in their order.
+ */
+export type TakeIn = (message: PublishedMessage) => Promise<number>;
+
+/** Messages of one connection on their way to Kafka, at most; announced as Receive Maximum. */
+export const MAX_IN_FLIGHT = 1024;
+/** Their bytes, at most; the last message may go beyond. */
+const MAX_IN_FLIGHT_BYTES = 4_194_304;
+
+/** Counts messages by what became of them. */
+export type TakenIn = Readonly<
+  Record<'stored' | 'unmatched' | 'failed' | 'dropped', ReturnType<Metrics['takenIn']['labels']>>
+>;
+
+interface Deps {
+  readonly takeIn: TakeIn;
+  readonly takenIn: TakenIn;
+  readonly outgoing: OutgoingPackets;
+  readonly inFlightBytes: InFlightBytes;
+  /** A message that the client must send again: it must not be acknowledged, and nothing after it. */
+  onFailure(error: unknown): void;
+  /** Fewer messages are in flight than before. */
+  onSettled(): void;
+}
+
+interface Pending {
+  readonly type: typeof PacketType.PUBACK | typeof PacketType.PUBREC;
+  readonly packetId: number;
+  /** Unset: Kafka does not have it yet. */
+  reasonCode?: ReasonCode;
+}
+
+/**
+ * The messages of one connection on their way to Kafka. Acknowledges in the order of arrival (MQTT 5.0 §4.6), and never
+ * before Kafka has the message.
+ */
+export class Intake {
+  readonly #session: Session;
+  readonly #deps: Deps;
+  readonly #pending: Pending[] = [];
+  #inFlight = 0;
+  #bytes = 0;
+
+  constructor(session: Session, deps: Deps) {
+    this.#session = session;
+    this.#deps = deps;
+  }
+
+  get isIdle(): boolean {
+    return this.#inFlight === 0;
+  }
+
+  get isFull(): boolean {
+    return this.#inFlight >= MAX_IN_FLIGHT || this.#bytes >= MAX_IN_FLIGHT_BYTES;
+  }
+
+  publish(message: PublishedMessage, packetId: number): void {
+    const size = message.payload.length;
+    if (message.qos === 0) {
+      this.#track(this.#store(message), size, undefined);
+    } else if (message.qos === 1) {
+      const pending: Pending = { type: PacketType.PUBACK, packetId };
+      this.#pending.push(pending);
+      this.#track(this.#store(message), size, pending);
+    } else {
+      const pending: Pending = { type: PacketType.PUBREC, packetId };
+      this.#pending.push(pending);
+      this.#track(this.#storeOnce(message, packetId), size, pending);
+    }
+  }
+
+  /** PUBREL: the client will not send the message again, so its packet identifier is free. */
+  release(packetId: number): void {
+    const received = this.#session.received.get(packetId);
+    if (received instanceof Promise) throw protocolError('PUBREL before PUBREC');
+    this.#session.received.delete(packetId);
+    const reasonCode = received ? ReasonCode.SUCCESS : ReasonCode.PACKET_IDENTIFIER_NOT_FOUND;
+    this.#deps.outgoing.acknowledge(PacketType.PUBCOMP, packetId, reasonCode);
+  }
+
+  async #store(message: PublishedMessage): Promise<number> {
+    const { takeIn, takenIn } = this.#deps;
+    const { qos } = message;
+    try {
+      const matches = await takeIn(message);
+      (matches === 0 ? takenIn.unmatched : takenIn.stored).inc();
+      return matches;
+    } catch (error) {
+      (qos === 0 ? takenIn.dropped : takenIn.failed).inc();
+      throw error;
+    }
+  }
+
+  /** A QoS 2 message that comes again before its PUBREL is the same one: it is acknowledged, not stored again. */
+  #storeOnce(message: PublishedMessage, packetId: number): Promise<number> {
+    const { received } = this.#session;
+    const known = received.get(packetId);
+    if (known !== undefined) return known === 'stored' ? Promise.resolve(1) : known;
+    const stored = this.#store(message);
+    received.set(packetId, stored);
+    stored.then(
+      () => received.set(packetId, 'stored'),
+      () => received.delete(packetId),
+    );
+    return stored;
+  }
+
+  #track(stored: Promise<number>, size: number, pending: Pending | undefined): void {
+    const { inFlightBytes, onFailure, onSettled } = this.#deps;
+    this.#inFlight++;
+    this.#bytes += size;
+    inFlightBytes.add(size);
+    const settled = () => {
+      this.#inFlight--;
+      this.#bytes -= size;
+      inFlightBytes.remove(size);
+    };
+    stored.then(
+      (matches) => {
+        settled();
+        if (pending !== undefined) {
+          pending.reasonCode = matches === 0 ? ReasonCode.NO_MATCHING_SUBSCRIBERS : ReasonCode.SUCCESS;
+          this.#acknowledge();
+        }
+        onSettled();
+      },
+      (error) => {
+        settled();
+        if (pending !== undefined) onFailure(error);
+        onSettled();
+      },
+    );
+  }
+
+  /** Acknowledges from the oldest on, up to the first that Kafka does not have. */
+  #acknowledge(): void {
+    for (let [next] = this.#pending; next?.reasonCode !== undefined; [next] = this.#pending) {
+      this.#pending.shift();
+      this.#deps.outgoing.acknowledge(next.type, next.packetId, next.reasonCode);
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import type { PacketReader } from './packet-reader.ts';
+import { malformed, protocolError } from './protocol.ts';
+
+export interface UserProperty {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** The MQTT 5 properties that a client sends and that matter here; mqtt-packet's parser loses their order and repeats. */
+export interface Properties {
+  readonly userProperties: readonly UserProperty[];
+  payloadFormatIndicator?: number;
+  messageExpiryInterval?: number;
+  contentType?: string;
+  responseTopic?: string;
+  /** Aliases the packet. */
+  correlationData?: Buffer;
+  topicAlias?: number;
+  sessionExpiryInterval?: number;
+  authenticationMethod?: string;
+}
+
+const USER_PROPERTY = 0x26;
+/** The identifiers (MQTT 5.0 §2.2.2.2) that each packet may carry. */
+const MESSAGE = [0x01, 0x02, 0x03, 0x08, 0x09, USER_PROPERTY];
+export const PUBLISH_PROPERTIES: ReadonlySet<number> = new Set([...MESSAGE, 0x23]);
+export const WILL_PROPERTIES: ReadonlySet<number> = new Set([...MESSAGE, 0x18]);
+export const CONNECT_PROPERTIES: ReadonlySet<number> = new Set([
+  0x11,
+  0x15,
+  0x16,
+  0x17,
+  0x19,
+  0x21,
+  0x22,
+  USER_PROPERTY,
+  0x27,
+]);
+
+export const NO_PROPERTIES: Properties = { userProperties: [] };
+
+/** Reads a packet's properties, with their length in front. */
+export function readProperties(packet: PacketReader, allowed: ReadonlySet<number>): Properties {
+  const length = packet.variableByteInteger();
+  if (length === 0) return NO_PROPERTIES;
+  const reader = packet.section(length);
+  const userProperties: UserProperty[] = [];
+  const properties: Properties = { userProperties };
+  const seen = new Set<number>();
+  while (!reader.isAtEnd) {
+    const id = reader.variableByteInteger();
+    if (!allowed.has(id)) throw protocolError(`property ${id} where it must not be`);
+    if (id === USER_PROPERTY) {
+      userProperties.push({ key: reader.string(), value: reader.string() });
+      continue;
+    }
+    if (seen.has(id)) throw protocolError(`property ${id} twice`);
+    seen.add(id);
+    readProperty(reader, id, properties);
+  }
+  return properties;
+}
+
+function readProperty(reader: PacketReader, id: number, into: Properties): void {
+  switch (id) {
+    case 0x01:
+      into.payloadFormatIndicator = bit(reader);
+      break;
+    case 0x02:
+      into.messageExpiryInterval = reader.uint32();
+      break;
+    case 0x03:
+      into.contentType = reader.string();
+      break;
+    case 0x08:
+      into.responseTopic = reader.string();
+      break;
+    case 0x09:
+      into.correlationData = reader.binary();
+      break;
+    case 0x11:
+      into.sessionExpiryInterval = reader.uint32();
+      break;
+    case 0x15:
+      into.authenticationMethod = reader.string();
+      break;
+    case 0x16: // authentication data
+      reader.binary();
+      break;
+    case 0x17: // request problem information
+    case 0x19: // request response information
+      bit(reader);
+      break;
+    case 0x18: // will delay interval
+      reader.uint32();
+      break;
+    case 0x21: // receive maximum
+      if (reader.uint16() === 0) throw protocolError('a Receive Maximum of 0');
+      break;
+    case 0x22: // topic alias maximum
+      reader.uint16();
+      break;
+    case 0x23:
+      into.topicAlias = reader.uint16();
+      break;
+    case 0x27: // maximum packet size
+      if (reader.uint32() === 0) throw protocolError('a Maximum Packet Size of 0');
+      break;
+    default:
+      throw malformed(`property ${id} is not known`);
+  }
+}
+
+function bit(reader: PacketReader): number {
+  const value = reader.byte();
+  if (value > 1) throw protocolError('a property that is neither 0 nor 1');
+  return value;
+}
