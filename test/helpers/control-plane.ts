@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import {
@@ -12,6 +13,7 @@ import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { Bus, IncomingRecord } from '../../src/bus/bus.ts';
 import type { Topics } from '../../src/bus/topics.ts';
 import { TYPES, type Type } from '../../src/contract/integration-type.ts';
+import { violationsOf } from '../../src/contract/validate.ts';
 import type { ControlPlaneConfig } from '../../src/control-plane/config.ts';
 import { startControlPlane } from '../../src/control-plane/control-plane.ts';
 import { createClient } from '../../src/rpc/grpcjs.ts';
@@ -50,7 +52,7 @@ export async function controlPlaneForTests(t: TestContext, config: Partial<Contr
   const postgresUrl = config.postgresUrl ?? (await databaseForTests(t));
   t.after(() => stack.disposeAsync());
   const deps = { ...testDeps(), bus, topics };
-  const settings = { serviceId: 'cp', checkTimeout: 5000, topicDeletionDelay: 100, eventsTtl: 86_400_000 };
+  const settings = { serviceId: 'cp', checkTimeout: 4000, topicDeletionDelay: 100, eventsTtl: 86_400_000 };
   const controlPlane = await startControlPlane({ ...settings, postgresUrl, ...config }, deps);
   stack.use(controlPlane);
   const ports = { host: '127.0.0.1', grpcPort: 0, httpPort: 0 };
@@ -60,33 +62,32 @@ export async function controlPlaneForTests(t: TestContext, config: Partial<Contr
   return { ...deps, postgresUrl, client, events, server };
 }
 
-/** Answers validation requests as an executor does; `asked` are the requests so far. */
-export async function executorForTests(
-  t: TestContext,
-  { bus, topics }: { bus: Bus; topics: Topics },
-  answer: (request: ValidationRequest) => Response | undefined = () => ({}),
-  types: readonly Type[] = TYPES,
-) {
-  const asked: ValidationRequest[] = [];
+/** Answers validation requests as an executor does: with what `answer` makes of them, which tests may replace. */
+export async function executorForTests(t: TestContext, { bus, topics }: { bus: Bus; topics: Topics }) {
+  const executor = {
+    /** The requests so far. */
+    asked: [] as ValidationRequest[],
+    /** Undefined: no answer. */
+    answer: (_request: ValidationRequest): Response | undefined => ({ reachable: true }),
+  };
   const follower = await bus.follow({
     groupId: topics.group('executor-for-tests'),
-    topics: types.map((type) => topics.validation(type).name),
+    topics: TYPES.map((type) => topics.validation(type).name),
     maxWait: 100,
     onRecord({ value }) {
-      const request = fromBinary(ValidationRequestSchema, value!);
-      asked.push(request);
-      const given = answer(request);
+      const request = fromBinary(ValidationRequestSchema, Uint8Array.from(value!));
+      assert.deepEqual(violationsOf(ValidationRequestSchema, request), []);
+      executor.asked.push(request);
+      const given = executor.answer(request);
       if (given === undefined) return;
-      const response = create(ValidationResponseSchema, given);
-      response.requestId = request.requestId;
-      response.serviceId ||= 'executor';
-      const record = { key: request.requestId, value: toBinary(ValidationResponseSchema, response) };
-      void bus.send(request.replyTopic, record);
+      const { requestId, replyTopic } = request;
+      const response = create(ValidationResponseSchema, { serviceId: 'executor', ...given, requestId });
+      void bus.send(replyTopic, { key: requestId, value: toBinary(ValidationResponseSchema, response) });
     },
   });
   t.after(() => follower[Symbol.asyncDispose]());
   await follower.restored;
-  return { asked };
+  return executor;
 }
 
 /** What is on the downlink topic of a type: each key's records in order, null for a tombstone. */

@@ -1,0 +1,329 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import { type MessageInitShape, toJsonString } from '@bufbuild/protobuf';
+import { Code } from '../../gen/google/rpc/code_pb.ts';
+import { ValidationKind } from '../../gen/penstock/v1/downlink_pb.ts';
+import { IntegrationSchema, IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
+import {
+  controlPlaneForTests,
+  downlinkForTests,
+  executorForTests,
+  HTTP,
+  HTTP_WITH_SECRET,
+} from '../helpers/control-plane.ts';
+import { rpcRejection } from '../helpers/rpc-rejection.ts';
+import { waitUntil } from '../helpers/wait-until.ts';
+
+type Init = MessageInitShape<typeof IntegrationSchema>;
+
+test('the integration API', async (t) => {
+  const system = await controlPlaneForTests(t);
+  const executor = await executorForTests(t, system);
+  const { client, topics, bus } = system;
+  const agree = executor.answer;
+  const refuse: typeof agree = () => ({
+    violations: [{ field: 'http.headers["x"]', description: 'not like this' }],
+  });
+  const create = async (init: Init = HTTP) => {
+    const { integration } = await client.createIntegration({ integration: init });
+    return integration!;
+  };
+  const total = async () => (await client.listIntegrations({})).totalSize;
+  t.beforeEach(() => {
+    executor.answer = agree;
+    executor.asked.length = 0;
+  });
+
+  await t.test('an executor agrees: saved, sent down, with a topic for its messages', async (t) => {
+    const downlink = await downlinkForTests(t, system);
+    const created = await create({ ...HTTP_WITH_SECRET, delivery: { maxExecutors: 2 } });
+    assert.equal(created.generation, 1n);
+    assert.equal(created.status?.state, IntegrationState.PENDING);
+    assert.equal(created.status.reason, 'waiting for an executor of type http');
+    assert.equal((await bus.offsets(topics.messages(created.id).name)).size, 2);
+
+    const [request] = executor.asked;
+    assert.equal(request?.kind, ValidationKind.VALIDATE);
+    assert.match(toJsonString(IntegrationSchema, request.integration!), /hunter2/);
+
+    await waitUntil('both shards are sent', () => downlink.records.size === 2);
+    const [record] = downlink.records.get(`${created.id}/1`)!;
+    assert.equal(record?.shard, 1);
+    assert.ok(record.publishedTime);
+    assert.match(toJsonString(IntegrationSchema, record.integration!), /hunter2/);
+    assert.equal(record.integration?.status, undefined);
+
+    const { integration } = await client.getIntegration({ id: created.id });
+    assert.deepEqual(integration, created);
+  });
+
+  await t.test('an executor refuses: the paths of the request, nothing saved', async () => {
+    const created = await create();
+    const before = await total();
+    executor.answer = refuse;
+    for (const call of [
+      () => client.createIntegration({ integration: HTTP }),
+      () => client.updateIntegration({ integration: { ...created, name: 'other' } }),
+    ]) {
+      const { code, fields } = await rpcRejection(call);
+      assert.equal(code, Code.INVALID_ARGUMENT);
+      assert.deepEqual(fields, ['integration.http.headers["x"]']);
+    }
+    assert.equal(await total(), before);
+    assert.deepEqual((await client.getIntegration({ id: created.id })).integration, created);
+  });
+
+  await t.test('no executor answers: DEADLINE_EXCEEDED, nothing saved', async () => {
+    const created = await create();
+    const before = await total();
+    executor.answer = () => undefined;
+    const rejections = await Promise.all([
+      rpcRejection(() => client.createIntegration({ integration: HTTP })),
+      rpcRejection(() => client.updateIntegration({ integration: { ...created, name: 'other' } })),
+      rpcRejection(() => client.checkConnection({ target: { case: 'id', value: created.id } })),
+    ]);
+    for (const { code, reason, message } of rejections) {
+      assert.equal(code, Code.DEADLINE_EXCEEDED);
+      assert.equal(reason, 'NO_EXECUTOR');
+      assert.match(message, /start an executor that serves type http/);
+    }
+    assert.equal(await total(), before);
+    assert.deepEqual((await client.getIntegration({ id: created.id })).integration, created);
+  });
+
+  await t.test('validate_only checks everything and saves nothing', async () => {
+    const created = await create();
+    const before = await total();
+    executor.asked.length = 0;
+    await client.createIntegration({ integration: HTTP, validateOnly: true });
+    const changes = { ...created, name: 'other' };
+    const updated = await client.updateIntegration({ integration: changes, validateOnly: true });
+    assert.equal(updated.integration?.name, 'other');
+    assert.equal(executor.asked.length, 2);
+    assert.equal(await total(), before);
+    assert.equal((await client.getIntegration({ id: created.id })).integration?.name, HTTP.name);
+  });
+
+  await t.test('NOT_FOUND for an id that is not known', async () => {
+    const id = randomUUID();
+    for (const call of [
+      () => client.getIntegration({ id }),
+      () => client.updateIntegration({ integration: { ...HTTP, id } }),
+      () => client.deleteIntegration({ id }),
+      () => client.enableIntegration({ id }),
+      () => client.disableIntegration({ id }),
+      () => client.checkConnection({ target: { case: 'id', value: id } }),
+      () => client.checkConnection({ target: { case: 'integration', value: { ...HTTP, id } } }),
+    ]) {
+      const { code, message } = await rpcRejection(call);
+      assert.equal(code, Code.NOT_FOUND);
+      assert.match(message, new RegExp(id));
+    }
+  });
+
+  await t.test('INVALID_ARGUMENT with the path of each wrong field', async () => {
+    const { id } = await create();
+    const wrong = { ...HTTP, topicFilters: ['a/#/b'] };
+    const wrongUrl = { case: 'http' as const, value: { restEndpointUrl: 'ftp://x' } };
+    const cases: [() => Promise<unknown>, string][] = [
+      [() => client.createIntegration({ integration: wrong }), 'integration.topic_filters[0]'],
+      [() => client.updateIntegration({ integration: { ...wrong, id } }), 'integration.topic_filters[0]'],
+      [() => client.updateIntegration({ integration: HTTP }), 'integration.id'],
+      [() => client.updateIntegration({ integration: { ...HTTP, id: 'x' } }), 'integration.id'],
+      [() => client.updateIntegration({}), 'integration.id'],
+      [
+        () => client.updateIntegration({ integration: { id }, updateMask: { paths: ['generation'] } }),
+        'update_mask',
+      ],
+      [
+        () =>
+          client.updateIntegration({
+            integration: { ...HTTP, id, configuration: { case: 'mqtt', value: { host: 'localhost' } } },
+          }),
+        'integration.mqtt',
+      ],
+      [
+        () => client.checkConnection({ target: { case: 'integration', value: { configuration: wrongUrl } } }),
+        'integration.http.rest_endpoint_url',
+      ],
+      [() => client.listIntegrations({ pageToken: 'nonsense' }), 'page_token'],
+    ];
+    for (const [call, field] of cases) {
+      const { code, fields } = await rpcRejection(call);
+      assert.deepEqual([code, ...fields], [Code.INVALID_ARGUMENT, field]);
+    }
+    assert.equal(executor.asked.length, 1); // for the creation at the top
+  });
+
+  await t.test('an integration that does not fit a record is refused, not saved', async () => {
+    const topicFilters = Array.from({ length: 10 }, (_, i) => `${i}/${'x'.repeat(60_000)}`);
+    const { code, fields } = await rpcRejection(() =>
+      client.createIntegration({ integration: { ...HTTP, topicFilters } }),
+    );
+    assert.deepEqual([code, ...fields], [Code.INVALID_ARGUMENT, 'integration']);
+  });
+
+  await t.test('secrets are in no answer, and stay when they are left out', async () => {
+    const created = await create(HTTP_WITH_SECRET);
+    const { id } = created;
+    const updated = await client.updateIntegration({ integration: { ...created, description: 'd' } });
+    const answers = [
+      created,
+      updated.integration!,
+      (await client.getIntegration({ id })).integration!,
+      ...(await client.listIntegrations({ pageSize: 1000 })).integrations.filter((one) => one.id === id),
+      (await client.disableIntegration({ id })).integration!,
+      (await client.enableIntegration({ id })).integration!,
+    ];
+    assert.equal(answers.length, 6);
+    for (const answer of answers) {
+      assert.doesNotMatch(toJsonString(IntegrationSchema, answer), /hunter2/);
+      assert.deepEqual(answer.setSecrets, ['http.credentials.basic.password']);
+    }
+    assert.match(toJsonString(IntegrationSchema, executor.asked.at(-1)!.integration!), /hunter2/);
+  });
+
+  await t.test('fields that the server sets are ignored in requests', async () => {
+    const mine = {
+      id: randomUUID(),
+      generation: 7n,
+      etag: 'mine',
+      status: { state: IntegrationState.ACTIVE },
+      setSecrets: ['x'],
+    };
+    const created = await create({ ...HTTP, ...mine });
+    assert.notEqual(created.id, mine.id);
+    assert.notEqual(created.etag, mine.etag);
+    assert.equal(created.generation, 1n);
+    assert.equal(created.status?.state, IntegrationState.PENDING);
+    assert.deepEqual(created.setSecrets, []);
+  });
+
+  await t.test('an update grows the generation by one and changes what the mask names', async () => {
+    const created = await create();
+    const { integration } = await client.updateIntegration({
+      integration: { id: created.id, name: 'new', description: 'not in the mask' },
+      updateMask: { paths: ['name'] },
+    });
+    assert.equal(integration?.name, 'new');
+    assert.equal(integration.description, '');
+    assert.equal(integration.generation, 2n);
+    assert.deepEqual(integration.createTime, created.createTime);
+    const same = await client.updateIntegration({ integration });
+    assert.deepEqual(same.integration, integration);
+  });
+
+  await t.test('an etag that is not the current one: ABORTED', async () => {
+    const created = await create();
+    const { integration } = await client.updateIntegration({ integration: { ...created, name: 'first' } });
+    const stale = { ...created, name: 'second' };
+    for (const call of [
+      () => client.updateIntegration({ integration: stale }),
+      () => client.deleteIntegration({ id: created.id, etag: created.etag }),
+    ]) {
+      const { code, reason } = await rpcRejection(call);
+      assert.deepEqual([code, reason], [Code.ABORTED, 'ETAG_MISMATCH']);
+    }
+    await client.deleteIntegration({ id: created.id, etag: integration!.etag });
+  });
+
+  await t.test('concurrent updates of different fields all last', async () => {
+    const { id } = await create();
+    await Promise.all([
+      client.updateIntegration({ integration: { id, name: 'n' }, updateMask: { paths: ['name'] } }),
+      client.updateIntegration({
+        integration: { id, description: 'd' },
+        updateMask: { paths: ['description'] },
+      }),
+      client.disableIntegration({ id }),
+    ]);
+    const { integration } = await client.getIntegration({ id });
+    assert.deepEqual(
+      [integration?.name, integration?.description, integration?.enabled, integration?.generation],
+      ['n', 'd', false, 4n],
+    );
+  });
+
+  await t.test('enable and disable ask nobody and change nothing twice', async () => {
+    const { id } = await create();
+    executor.asked.length = 0;
+    const first = (await client.disableIntegration({ id })).integration;
+    assert.deepEqual([first?.generation, first?.status?.state], [2n, IntegrationState.DISABLED]);
+    assert.deepEqual((await client.disableIntegration({ id })).integration, first);
+    assert.equal((await client.enableIntegration({ id })).integration?.generation, 3n);
+    assert.equal(executor.asked.length, 0);
+  });
+
+  await t.test('a creation repeated with its request id makes one integration', async () => {
+    const before = await total();
+    const request = { integration: HTTP, requestId: randomUUID() };
+    const calls = Array.from({ length: 5 }, () => client.createIntegration(request));
+    const later = (await Promise.all(calls)).concat(await client.createIntegration(request));
+    assert.equal(new Set(later.map(({ integration }) => integration?.id)).size, 1);
+    assert.equal(await total(), before + 1);
+  });
+
+  await t.test('a connection check', async (t) => {
+    const { id } = await create(HTTP_WITH_SECRET);
+    await t.test('of a saved integration has its secrets', async () => {
+      executor.answer = () => ({ reachable: true, message: '200', serviceId: 'e1' });
+      const found = await client.checkConnection({ target: { case: 'id', value: id } });
+      assert.deepEqual([found.reachable, found.message, found.serviceId], [true, '200', 'e1']);
+      const request = executor.asked.at(-1);
+      assert.equal(request?.kind, ValidationKind.CHECK_CONNECTION);
+      assert.match(toJsonString(IntegrationSchema, request.integration!), /hunter2/);
+    });
+    await t.test('of a draft takes the saved secrets and needs no more than the configuration', async () => {
+      const credentials = { credentials: { case: 'basic' as const, value: { username: 'other' } } };
+      const value = { restEndpointUrl: 'http://localhost/', credentials };
+      const draft = { id, configuration: { case: 'http' as const, value } };
+      await client.checkConnection({ target: { case: 'integration', value: draft } });
+      const text = toJsonString(IntegrationSchema, executor.asked.at(-1)!.integration!);
+      assert.match(text, /other/);
+      assert.match(text, /hunter2/);
+    });
+    await t.test('of a target that is not reachable is an answer, not an error', async () => {
+      executor.answer = () => ({ reachable: false, message: 'connection refused' });
+      const target = { case: 'integration' as const, value: { configuration: HTTP.configuration } };
+      const found = await client.checkConnection({ target });
+      assert.deepEqual([found.reachable, found.message], [false, 'connection refused']);
+    });
+    await t.test('of a configuration that the executor refuses', async () => {
+      executor.answer = refuse;
+      const target = { case: 'integration' as const, value: { configuration: HTTP.configuration } };
+      const { code, fields } = await rpcRejection(() => client.checkConnection({ target }));
+      assert.deepEqual([code, ...fields], [Code.INVALID_ARGUMENT, 'integration.http.headers["x"]']);
+      const saved = await client.checkConnection({ target: { case: 'id', value: id } });
+      assert.deepEqual(
+        [saved.reachable, saved.message],
+        [false, 'integration.http.headers["x"]: not like this'],
+      );
+    });
+  });
+
+  await t.test('what is not built says so', async () => {
+    const { code, message } = await rpcRejection(() => client.restartIntegration({ id: randomUUID() }));
+    assert.equal(code, Code.UNIMPLEMENTED);
+    assert.match(message, /penstock\.v1\.IntegrationService\/RestartIntegration/);
+  });
+
+  await t.test('deletion sends tombstones for every shard, and removes topics and group', async (t) => {
+    const downlink = await downlinkForTests(t, system);
+    const { id } = await create({ ...HTTP, delivery: { maxExecutors: 3 } });
+    const lowered = {
+      integration: { id, delivery: { maxExecutors: 2 } },
+      updateMask: { paths: ['delivery'] },
+    };
+    await client.updateIntegration(lowered);
+    const name = topics.messages(id).name;
+    assert.ok((await bus.listTopics()).includes(name));
+    await client.deleteIntegration({ id });
+    await waitUntil('tombstones', () => downlink.generations(`${id}/1`).length === 3);
+    assert.deepEqual(downlink.generations(id), [1, 2, 0]);
+    assert.deepEqual(downlink.generations(`${id}/1`), [1, 2, 0]);
+    assert.deepEqual(downlink.generations(`${id}/2`), [1, 0]);
+    await waitUntil('the topic is gone', async () => !(await bus.listTopics()).includes(name), 30_000);
+    assert.equal((await rpcRejection(() => client.getIntegration({ id }))).code, Code.NOT_FOUND);
+  });
+});
