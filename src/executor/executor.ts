@@ -15,7 +15,7 @@ import { Reporter } from './uplink/reporter.ts';
 const REPORT_GRACE = 3000;
 const RESTORE_DEADLINE = 60_000;
 
-interface Deps {
+export interface ExecutorDeps {
   readonly bus: Bus;
   readonly topics: Topics;
   readonly clock: Clock;
@@ -30,7 +30,7 @@ interface Deps {
  */
 export async function startExecutor(
   config: ExecutorConfig,
-  deps: Deps,
+  deps: ExecutorDeps,
   signal: AbortSignal,
 ): Promise<AsyncDisposable> {
   const { serviceId } = config;

@@ -88,11 +88,6 @@ export const SETTINGS = {
     'The address to listen on; 0.0.0.0 = every one. There is no login yet.',
   ),
   PENSTOCK_GRPC_PORT: integer(9090, 'The gRPC port; 0 = any free one.', PORT),
-  PENSTOCK_EXECUTOR_HTTP_PORT: integer(
-    8081,
-    'The port of /metrics and /health of an executor that runs apart; 0 = any free one.',
-    PORT,
-  ),
   PENSTOCK_HTTP_PORT: integer(
     8080,
     'The port of JSON over HTTP, /metrics and /health; 0 = any free one.',
@@ -117,6 +112,9 @@ export const SETTINGS = {
 type Table = typeof SETTINGS;
 export type SettingName = keyof Table;
 export type Settings = { readonly [N in SettingName]: ReturnType<Table[N]['read']> };
+
+/** Whether the environment sets it. */
+export const isGiven = (name: SettingName): boolean => (process.env[name] ?? '') !== '';
 
 /** Settings that cannot be read: every one of them, with what would be right. */
 export class SettingsError extends UserError {

@@ -1,0 +1,138 @@
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { rename, stat } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { type PenstockProcess, ROLES, startProcess } from '../process.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { createLogger, type Logger } from '../runtime/logger.ts';
+import { isGiven, type SettingName, type Settings } from '../runtime/settings.ts';
+import { UserError } from '../runtime/user-error.ts';
+import { lockDataDirectory } from './data-directory.ts';
+import { startKafka } from './kafka-server.ts';
+import { startPostgres } from './postgres-server.ts';
+
+/** A log beyond this is put aside when a new run begins. */
+const MAX_LOG_BYTES = 50_000_000;
+
+interface Deps {
+  /** Writes a line for people. */
+  say(line: string): void;
+  readonly clock: Clock;
+}
+
+/**
+ * The whole system in this process: a Kafka and a PostgreSQL as children, unless the settings name others, and the three
+ * roles. Says what it does; resolves when all is up.
+ */
+export async function startDev(
+  settings: Settings,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<PenstockProcess> {
+  const { say, clock } = deps;
+  const dataDir = settings.PENSTOCK_DATA_DIR;
+  await using stack = new AsyncDisposableStack();
+  stack.use(await lockDataDirectory(dataDir, clock));
+  await portsAreFree(settings);
+  const { logger, path: logPath } = await openLog(stack, settings, clock);
+  const begin = clock.monotonic();
+  const servers = await startServers(stack, settings, deps, signal);
+  say('starting control plane, ingress and executor');
+  const running = stack.use(
+    await startProcess(ROLES, { ...settings, ...servers }, { clock, logger }, signal),
+  );
+  say(readyText(running, dataDir, logPath, clock.monotonic() - begin));
+  const started = stack.move();
+  return { ...running, [Symbol.asyncDispose]: () => started.disposeAsync() };
+}
+
+async function startServers(
+  stack: AsyncDisposableStack,
+  settings: Settings,
+  { say, clock }: Deps,
+  signal: AbortSignal,
+): Promise<Partial<Settings>> {
+  const options = { dataDir: settings.PENSTOCK_DATA_DIR, progress: say, clock, signal };
+  const [kafka, postgres] = await Promise.allSettled([
+    isGiven('TB_KAFKA_SERVERS') ? undefined : startKafka(options),
+    isGiven('PENSTOCK_POSTGRES_URL') ? undefined : startPostgres(options),
+  ]);
+  // Also the one that started although the other failed is to be stopped.
+  for (const end of [postgres, kafka]) {
+    if (end.status !== 'fulfilled' || !end.value) continue;
+    stack.use(end.value);
+    end.value.failed.then((error) => say(`penstock: ${error.message}`));
+  }
+  if (kafka.status === 'rejected') throw kafka.reason;
+  if (postgres.status === 'rejected') throw postgres.reason;
+  return {
+    ...(kafka.value ? { TB_KAFKA_SERVERS: [kafka.value.bootstrapServers] } : {}),
+    ...(postgres.value ? { PENSTOCK_POSTGRES_URL: postgres.value.url } : {}),
+  };
+}
+
+/** Asked before anything is started: to be told after a minute that a port is taken helps nobody. */
+async function portsAreFree(settings: Settings): Promise<void> {
+  const ports: readonly [SettingName, string][] = [
+    ['PENSTOCK_GRPC_PORT', '--grpc-port'],
+    ['PENSTOCK_HTTP_PORT', '--http-port'],
+    ['PENSTOCK_MQTT_PORT', '--mqtt-port'],
+  ];
+  for (const [name, option] of ports) {
+    const port = Number(settings[name]);
+    const server = createServer();
+    try {
+      server.listen(port, settings.PENSTOCK_BIND_ADDRESS);
+      await once(server, 'listening');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      throw new UserError(`port ${port} is in use: free it, or choose another with ${option}`, {
+        cause: error,
+      });
+    } finally {
+      server.close();
+    }
+  }
+}
+
+async function openLog(
+  stack: AsyncDisposableStack,
+  settings: Settings,
+  clock: Clock,
+): Promise<{ logger: Logger; path: string }> {
+  const path = join(settings.PENSTOCK_DATA_DIR, 'penstock.log');
+  const size = await stat(path).then(
+    (file) => file.size,
+    () => 0,
+  );
+  if (size > MAX_LOG_BYTES) await rename(path, `${path}.1`);
+  const file = createWriteStream(path, { flags: 'a' });
+  await once(file, 'open');
+  file.on('error', () => {}); // a full disk is not to end the process
+  stack.defer(() => void file.end());
+  return { logger: createLogger(settings.PENSTOCK_LOG_LEVEL, clock, (line) => file.write(line)), path };
+}
+
+function readyText(running: PenstockProcess, dataDir: string, logPath: string, ms: number): string {
+  const mqtt = new URL(`mqtt://${running.mqttAddress}`);
+  const integration = JSON.stringify({
+    integration: {
+      name: 'to http',
+      enabled: true,
+      topic_filters: ['sensors/#'],
+      http: { rest_endpoint_url: 'http://127.0.0.1:9999/in' },
+    },
+  });
+  return `penstock is ready
+  gRPC  ${running.grpcAddress}
+  HTTP  http://${running.httpAddress}
+  MQTT  ${running.mqttAddress}
+  data  ${dataDir}
+  log   ${logPath}
+  it took ${(ms / 1000).toFixed(1)} s; Ctrl-C stops everything
+
+Try:
+  grpcurl -plaintext -d '${integration}' ${running.grpcAddress} penstock.v1.IntegrationService/CreateIntegration
+  mosquitto_pub -h ${mqtt.hostname} -p ${mqtt.port} -t sensors/1 -q 1 -m '{"temperature": 25}'`;
+}

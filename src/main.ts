@@ -1,0 +1,89 @@
+import { type Role, startProcess } from './process.ts';
+import { systemClock } from './runtime/clock.ts';
+import { createLogger, type Logger } from './runtime/logger.ts';
+import { runService } from './runtime/run-service.ts';
+import type { Setting } from './runtime/setting.ts';
+import { readSettings, SETTINGS, type SettingName, type Settings } from './runtime/settings.ts';
+import { UserError } from './runtime/user-error.ts';
+import { parseOptions, USAGE } from './usage.ts';
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+const logTo = (stream: NodeJS.WriteStream, settings: Settings): Logger =>
+  createLogger(settings.PENSTOCK_LOG_LEVEL, systemClock, (line) => stream.write(line), {
+    serviceId: settings.TB_SERVICE_ID,
+  });
+
+/** Runs roles until a signal, logging to stderr. */
+async function runRoles(roles: readonly Role[], settings: Settings): Promise<void> {
+  const logger = logTo(process.stderr, settings);
+  await runService((signal) => startProcess(roles, settings, { clock: systemClock, logger }, signal), {
+    say,
+    logger,
+  });
+}
+
+async function runDev(given: Partial<Record<SettingName, string>>, demo: boolean): Promise<void> {
+  const { startDev } = await import('./dev/dev.ts');
+  const settings = readSettings(given);
+  const logger = logTo(process.stderr, { ...settings, PENSTOCK_LOG_LEVEL: 'error' });
+  await runService(
+    async (signal) => {
+      await using stack = new AsyncDisposableStack();
+      const dev = stack.use(await startDev(settings, { say, clock: systemClock }, signal));
+      if (demo) {
+        const { startDemo } = await import('./dev/demo.ts');
+        stack.use(await startDemo(dev, { say, clock: systemClock }, signal));
+      }
+      return stack.move();
+    },
+    { say, logger },
+  );
+}
+
+function printSettings(): void {
+  const settings = readSettings();
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const { default: fallback, help, unit, secret }: Setting<unknown> = SETTINGS[name];
+    const value = secret && settings[name] !== fallback ? '***' : String(settings[name]);
+    const isDefault = String(settings[name]) === String(fallback);
+    say(
+      `${name}=${value}\n    ${help}${unit ? ` In ${unit}.` : ''}${isDefault ? '' : ` Default: ${fallback}.`}`,
+    );
+  }
+}
+
+async function main([command, ...args]: readonly string[]): Promise<void> {
+  const options = parseOptions(command, args);
+  if (options.help || command === undefined || command === 'help' || command === '--help') return say(USAGE);
+  switch (command) {
+    case 'dev':
+    case 'demo':
+      return runDev(options.given, command === 'demo');
+    case 'control-plane':
+    case 'ingress':
+    case 'executor':
+      return runRoles([command], readSettings(options.given));
+    case 'start': {
+      const settings = readSettings(options.given);
+      return runRoles(
+        settings.TB_SERVICE_TYPE === 'tbmq' ? ['control-plane', 'ingress'] : ['executor'],
+        settings,
+      );
+    }
+    case 'settings':
+      return printSettings();
+    default:
+      throw new UserError(`there is no command ${command}: penstock --help lists them`);
+  }
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof UserError)) throw error;
+  process.stderr.write(`penstock: ${error.message}\n`);
+  process.exitCode = 1;
+}

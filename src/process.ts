@@ -1,0 +1,118 @@
+import type { Bus } from './bus/bus.ts';
+import { createKafkaBus } from './bus/kafka-bus.ts';
+import { type Topics, topicsOf } from './bus/topics.ts';
+import { startRpcServer } from './rpc/server.ts';
+import type { RpcService } from './rpc/service.ts';
+import type { Clock } from './runtime/clock.ts';
+import type { Logger } from './runtime/logger.ts';
+import { createMetrics, type Metrics } from './runtime/metrics.ts';
+import type { Settings } from './runtime/settings.ts';
+import { UserError } from './runtime/user-error.ts';
+
+export const ROLES = ['control-plane', 'executor', 'ingress'] as const;
+export type Role = (typeof ROLES)[number];
+
+interface RoleDeps {
+  readonly bus: Bus;
+  readonly topics: Topics;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  random(): number;
+}
+
+interface RunningRole extends AsyncDisposable {
+  readonly services?: readonly RpcService[];
+  readonly mqttAddress?: string;
+}
+
+type StartRole = (settings: Settings, deps: RoleDeps, signal: AbortSignal) => Promise<RunningRole>;
+
+/** Loaded when it is wanted: an executor needs no PostgreSQL client. */
+const LOADERS: { readonly [R in Role]: () => Promise<{ startRole: StartRole }> } = {
+  'control-plane': () => import('./control-plane/main.ts'),
+  executor: () => import('./executor/main.ts'),
+  ingress: () => import('./ingress/main.ts'),
+};
+
+/** A process with the roles it runs. Addresses are `host:port`. */
+export interface PenstockProcess extends AsyncDisposable {
+  readonly grpcAddress: string;
+  readonly httpAddress: string;
+  /** Where the ingress listens, if it is one of the roles. */
+  readonly mqttAddress: string | undefined;
+}
+
+/**
+ * Starts roles in this process, on one bus and behind one gRPC and one HTTP port. Disposing stops them: first what takes
+ * in, then what delivers, then what they rest on.
+ */
+export async function startProcess(
+  roles: readonly Role[],
+  settings: Settings,
+  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+  signal: AbortSignal,
+): Promise<PenstockProcess> {
+  await using stack = new AsyncDisposableStack();
+  const metrics = createMetrics();
+  const deps = { clock, logger, metrics, random: Math.random };
+  const brokers = settings.TB_KAFKA_SERVERS;
+  const clientId = `penstock-${settings.TB_SERVICE_ID}`;
+  const bus = stack.use(
+    createKafkaBus({ brokers, clientId, replication: settings.PENSTOCK_KAFKA_REPLICATION }, deps),
+  );
+  await reachKafka(bus, brokers);
+  const topics = topicsOf(settings.PENSTOCK_KAFKA_PREFIX);
+  const start = async (role: Role): Promise<RunningRole | undefined> => {
+    if (!roles.includes(role)) return undefined;
+    const { startRole } = await LOADERS[role]();
+    return startRole(settings, { ...deps, bus, topics, logger: logger.with({ role }) }, signal);
+  };
+  // The control plane makes the topics that the others wait for.
+  const controlPlane = await start('control-plane');
+  if (controlPlane) stack.use(controlPlane);
+  const [executor, ingress] = await together(stack, [start('executor'), start('ingress')]);
+  const running = [controlPlane, executor, ingress];
+  const server = stack.use(
+    await startRpcServer({
+      services: running.flatMap((role) => role?.services ?? []),
+      host: settings.PENSTOCK_BIND_ADDRESS,
+      grpcPort: settings.PENSTOCK_GRPC_PORT,
+      httpPort: settings.PENSTOCK_HTTP_PORT,
+      logger,
+      metrics,
+      clock,
+    }),
+  );
+  const { grpcAddress, httpAddress } = server;
+  logger.info('penstock is ready', { roles: roles.join(), grpcAddress, httpAddress });
+  const started = stack.move();
+  return {
+    grpcAddress,
+    httpAddress,
+    mqttAddress: ingress?.mqttAddress,
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}
+
+async function reachKafka(bus: Bus, brokers: readonly string[]): Promise<void> {
+  try {
+    await bus.listTopics();
+  } catch (error) {
+    const message = `cannot reach Kafka at ${brokers.join()}: start it, or set TB_KAFKA_SERVERS`;
+    throw new UserError(message, { cause: error });
+  }
+}
+
+/** Waits for all, and leaves to the stack also what starts although another one fails. */
+async function together(
+  stack: AsyncDisposableStack,
+  starts: readonly Promise<RunningRole | undefined>[],
+): Promise<readonly (RunningRole | undefined)[]> {
+  const ends = await Promise.allSettled(starts);
+  for (const end of ends) if (end.status === 'fulfilled' && end.value) stack.use(end.value);
+  return ends.map((end) => {
+    if (end.status === 'rejected') throw end.reason;
+    return end.value;
+  });
+}
