@@ -22,8 +22,6 @@ export interface ServerCommand {
   readonly logFile: string;
   /** Names the running server, for a later run to find it should this one be killed. */
   readonly pidFile: string;
-  readonly uid?: number;
-  readonly gid?: number;
 }
 
 /**
@@ -63,13 +61,10 @@ export class ServerProcess implements AsyncDisposable {
     if (existsSync(command.logFile)) renameSync(command.logFile, `${command.logFile}.1`);
     const log = openSync(command.logFile, 'w', 0o600);
     try {
-      const { uid, gid } = command;
       const child = spawn(command.command, command.args, {
         cwd: '/',
         detached: true,
         stdio: ['ignore', log, log],
-        ...(uid === undefined ? {} : { uid }),
-        ...(gid === undefined ? {} : { gid }),
       });
       // At once and synchronously: a server without this file would outlive a kill unnoticed.
       if (child.pid !== undefined) writeFileSync(command.pidFile, `${child.pid}\n`);

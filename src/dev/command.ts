@@ -14,8 +14,6 @@ export class CommandError extends Error {
 export interface CommandOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
-  readonly uid?: number;
-  readonly gid?: number;
 }
 
 /** Runs a program to its end and answers what it printed. */

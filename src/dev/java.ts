@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { access, readdir, rename, rm, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../runtime/clock.ts';
 import { CommandError, run } from './command.ts';
@@ -63,10 +64,7 @@ export class ClassArchive {
       .digest('hex')
       .slice(0, 16);
     const archive = new ClassArchive(join(directory, `classes-${key}.jsa`));
-    archive.#exists = await access(archive.#file).then(
-      () => true,
-      () => false,
-    );
+    archive.#exists = existsSync(archive.#file);
     await removeLeftovers(directory, clock);
     return archive;
   }

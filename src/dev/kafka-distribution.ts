@@ -1,4 +1,5 @@
-import { access, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +26,7 @@ export async function kafkaJars(
   cacheDir: string,
   options: { progress(line: string): void; clock: Clock; signal?: AbortSignal },
 ): Promise<readonly string[]> {
-  if (!(await exists(join(cacheDir, MAIN_JAR)))) await resolveInto(cacheDir, options);
+  if (!existsSync(join(cacheDir, MAIN_JAR))) await resolveInto(cacheDir, options);
   const names = await readdir(cacheDir);
   return names
     .filter((name) => name.endsWith('.jar'))
@@ -47,7 +48,7 @@ async function resolveInto(cacheDir: string, options: Parameters<typeof kafkaJar
       { timeoutMs: RESOLVE_MS, ...(signal ? { signal } : {}) },
     );
     await rename(incoming, cacheDir).catch(async (error: unknown) => {
-      if (!(await exists(join(cacheDir, MAIN_JAR)))) throw error;
+      if (!existsSync(join(cacheDir, MAIN_JAR))) throw error;
     });
   } catch (error) {
     throw mavenFailed(error);
@@ -74,11 +75,4 @@ async function removeLeftovers(cacheDir: string, clock: Clock): Promise<void> {
     const found = await stat(path).catch(() => undefined); // Another run was faster.
     if (found && clock.now() - found.mtimeMs > DAY_MS) await rm(path, { recursive: true, force: true });
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, mkdtemp, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../runtime/clock.ts';
@@ -63,7 +64,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaServer> {
   await stopOrphan(files.pid, files.properties, STOP, clock);
   const began = clock.monotonic();
   progress('starting Kafka…');
-  if (!(await exists(join(files.data, 'meta.properties')))) {
+  if (!existsSync(join(files.data, 'meta.properties'))) {
     const archive = await ClassArchive.in(cacheDir, version, jars, clock);
     await format(files, javaCommand(jars, [log4j(), ...archive.readArgs]), signal);
   }
@@ -200,13 +201,6 @@ function properties(data: string, port: number, controllerPort: number): string 
   })
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function seconds(ms: number): string {

@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { access, chown, mkdir, mkdtemp, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import type { Clock } from '../runtime/clock.ts';
 import { ServerProcess, serverEnded, stopOrphan } from './child-process.ts';
-import { CommandError } from './command.ts';
+import { CommandError, run } from './command.ts';
 import { DevError } from './data-directory.ts';
 import { freePorts } from './free-port.ts';
-import { postgresBinaries } from './postgres-binaries.ts';
-import { chooseIdentity, giveTo, type Identity, runAs } from './postgres-identity.ts';
+import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts';
+import { chooseIdentity, giveTo, type Identity } from './postgres-identity.ts';
 import { commandLineOf, processesIn } from './process-table.ts';
 
 const USER = 'penstock';
@@ -43,7 +44,9 @@ export interface PostgresOptions {
   readonly findPorts?: (count: number) => Promise<readonly number[]>;
 }
 
-interface Files {
+interface Installation {
+  readonly binaries: PostgresBinaries;
+  readonly identity: Identity;
   /** Belongs to the identity. */
   readonly home: string;
   readonly data: string;
@@ -58,17 +61,15 @@ interface Files {
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
   const { clock, progress } = options;
-  const identity = options.identity ?? (await chooseIdentity());
-  const files = await prepare(options.dataDir);
-  await stopOrphan(files.pid, files.data, STOP, clock);
-  await giveTo(identity, files.home);
-  const bin = await postgresBinaries(identity, files.home);
+  const installation = await prepare(options.dataDir, options.identity);
+  await stopOrphan(installation.pid, installation.data, STOP, clock);
+  await giveTo(installation.identity, installation.home);
   const began = clock.monotonic();
-  if (!(await exists(files.data))) await initialize(bin, files, identity, options.signal);
   progress('starting PostgreSQL…');
+  if (!existsSync(installation.data)) await initialize(installation, options.signal);
   const lockedUntil = clock.monotonic() + LOCKED_MS;
   for (let tries = 1; ; ) {
-    const started = await startOnPort(bin, files, identity, options);
+    const started = await startOnPort(installation, options);
     if (typeof started !== 'string') {
       progress(`PostgreSQL is ready (${((clock.monotonic() - began) / 1000).toFixed(1)} s)`);
       return started;
@@ -77,19 +78,22 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
       throw new DevError('PostgreSQL found no free port: start again');
     }
     if (started === 'locked') {
-      if (clock.monotonic() > lockedUntil) throw await serverEnded('PostgreSQL', 'locked', files.log);
-      await removeStaleLock(files.data);
+      if (clock.monotonic() > lockedUntil) throw await serverEnded('PostgreSQL', 'locked', installation.log);
+      await removeStaleLock(installation.data);
     }
     await clock.sleep(200, options.signal);
   }
 }
 
-async function prepare(directory: string): Promise<Files> {
+async function prepare(directory: string, identity: Identity | undefined): Promise<Installation> {
   await mkdir(directory, { recursive: true });
   const dataDir = await realpath(directory);
   const home = join(dataDir, 'postgres');
   await mkdir(home, { recursive: true, mode: 0o700 });
+  const binaries = postgresBinaries();
   return {
+    binaries,
+    identity: identity ?? (await chooseIdentity(binaries.postgres, home)),
     home,
     data: join(home, 'data'),
     password: join(home, 'password'),
@@ -99,46 +103,34 @@ async function prepare(directory: string): Promise<Files> {
 }
 
 /** Makes the empty data directory, in one step as seen from outside. */
-async function initialize(
-  bin: string,
-  files: Files,
-  identity: Identity,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  await writeFile(files.password, randomBytes(24).toString('base64url'), { mode: 0o600 });
-  const incoming = await mkdtemp(join(files.home, 'initdb-'));
-  if (identity.uid !== undefined) {
-    for (const path of [files.password, incoming])
-      await chown(path, identity.uid, identity.gid ?? identity.uid);
-  }
+async function initialize(installation: Installation, signal: AbortSignal | undefined): Promise<void> {
+  const { binaries, identity, home, data, password } = installation;
+  await writeFile(password, randomBytes(24).toString('base64url'), { mode: 0o600 });
+  const incoming = join(home, `initdb-${randomBytes(4).toString('hex')}`);
+  const settings = ['-U', USER, '--encoding=UTF8', '--locale=C', '--auth=scram-sha-256'];
+  const initdb = [binaries.initdb, '-D', incoming, ...settings, `--pwfile=${password}`];
+  const [command = '', ...args] = [...identity.prefix, ...initdb];
   try {
-    const args = ['-D', incoming, '-U', USER, '--encoding=UTF8', '--locale=C', '--auth=scram-sha-256'];
-    await runAs(identity, join(bin, 'initdb'), [...args, `--pwfile=${files.password}`], {
-      timeoutMs: INITDB_MS,
-      ...(signal ? { signal } : {}),
-    }).catch((cause: unknown) => {
-      if (!(cause instanceof CommandError)) throw cause;
-      throw new DevError(`PostgreSQL could not make ${files.data}: see the cause`, { cause });
-    });
-    await rename(incoming, files.data);
+    await run(command, args, { timeoutMs: INITDB_MS, ...(signal ? { signal } : {}) });
+    await rename(incoming, data);
+  } catch (cause) {
+    if (!(cause instanceof CommandError)) throw cause;
+    throw new DevError(`PostgreSQL could not make ${data}: see the cause`, { cause });
   } finally {
     await rm(incoming, { recursive: true, force: true });
   }
 }
 
 async function startOnPort(
-  bin: string,
-  files: Files,
-  identity: Identity,
+  { binaries, identity, ...files }: Installation,
   options: PostgresOptions,
 ): Promise<PostgresServer | 'port taken' | 'locked'> {
   const [port = 0] = await (options.findPorts ?? freePorts)(1);
-  const { prefix, ...user } = identity;
   const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'jit=off'];
-  const program = [join(bin, 'postgres'), '-D', files.data, ...settings.flatMap((one) => ['-c', one])];
-  const [command = '', ...args] = [...prefix, ...program];
+  const program = [binaries.postgres, '-D', files.data, ...settings.flatMap((one) => ['-c', one])];
+  const [command = '', ...args] = [...identity.prefix, ...program];
   const server = await ServerProcess.start(
-    { command, args, logFile: files.log, pidFile: files.pid, ...user },
+    { command, args, logFile: files.log, pidFile: files.pid },
     options.clock,
     STOP,
   );
@@ -173,7 +165,7 @@ async function removeStaleLock(data: string): Promise<void> {
 async function ready(
   server: ServerProcess,
   port: number,
-  files: Files,
+  files: Pick<Installation, 'password' | 'log'>,
   options: PostgresOptions,
 ): Promise<string> {
   const { clock, signal } = options;
@@ -209,11 +201,4 @@ async function makeDatabase(url: string): Promise<void> {
   } finally {
     await client.end();
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

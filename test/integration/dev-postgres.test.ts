@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, readFile, stat, writeFile } from 'node:fs/promises';
+import { access, chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Client } from 'pg';
 import { freePorts } from '../../src/dev/free-port.ts';
-import { REAL_NOBODY } from '../../src/dev/postgres-identity.ts';
+import { NOBODY } from '../../src/dev/postgres-identity.ts';
 import { type PostgresOptions, startPostgres } from '../../src/dev/postgres-server.ts';
 import { processesIn } from '../../src/dev/process-table.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -32,6 +32,7 @@ async function query(url: string, sql: string): Promise<unknown[]> {
   }
 }
 
+const rootOnly = process.getuid?.() === 0 ? {} : { skip: 'only root can become another user' };
 const pidIn = async (dataDir: string) => Number(await readFile(join(dataDir, 'postgres.pid'), 'utf8'));
 const processesOf = (dataDir: string) => processesIn(join(dataDir, 'postgres', 'data')) ?? [];
 
@@ -139,10 +140,18 @@ test('the embedded PostgreSQL', async (t) => {
     });
   });
 
-  const notRoot = process.getuid?.() === 0 ? {} : { skip: 'only root can become another user' };
-  await t.test('runs as nobody where user namespaces are not allowed', notRoot, async (t) => {
-    const server = await start(t, dataDir, { identity: REAL_NOBODY });
+  await t.test('runs as nobody where user namespaces are not allowed', rootOnly, async (t) => {
+    const server = await start(t, dataDir, { identity: NOBODY });
     assert.deepEqual(await query(server.url, 'SELECT max(id) FROM kept'), [3]);
     assert.equal((await stat(`/proc/${await pidIn(dataDir)}`)).uid, 65534);
+    await server[Symbol.asyncDispose]();
+    await start(t, dataDir);
+  });
+
+  await t.test('runs as nobody below a directory that only root can enter', rootOnly, async (t) => {
+    const closed = await temporaryDirectory(t);
+    await chmod(closed, 0o700);
+    const server = await start(t, join(closed, 'data'), { identity: NOBODY });
+    assert.deepEqual(await query(server.url, 'SELECT 1'), [1]);
   });
 });
