@@ -1,0 +1,28 @@
+import type { Bus } from '../bus/bus.ts';
+import { createEnvelopeEncoder, type PublishedMessage } from '../contract/encode-envelope.ts';
+import { orderKey } from '../contract/order-key.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Filters } from './filters.ts';
+import type { TakeIn } from './listener/intake.ts';
+
+interface Deps {
+  readonly bus: Pick<Bus, 'send'>;
+  readonly filters: Pick<Filters, 'match'>;
+  readonly clock: Clock;
+  /** This node's service id. */
+  readonly node: string;
+}
+
+/** Writes each message to the message topic of every integration that wants it. */
+export function createFanOut({ bus, filters, clock, node }: Deps): TakeIn {
+  const encode = createEnvelopeEncoder();
+  return async (message: PublishedMessage) => {
+    const destinations = [...filters.match(message.topicName)];
+    if (destinations.length === 0) return 0;
+    const value = encode(message, { receivedTime: clock.now(), node });
+    await Promise.all(
+      destinations.map(({ topic, order }) => bus.send(topic, { key: orderKey(order, message), value })),
+    );
+    return destinations.length;
+  };
+}

@@ -1,0 +1,159 @@
+import type { Order } from '../../gen/penstock/v1/delivery_pb.ts';
+import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
+import type { Integration } from '../../gen/penstock/v1/integration_pb.ts';
+import type { Bus, IncomingRecord, TopicPartition } from '../bus/bus.ts';
+import { decoder } from '../bus/codec.ts';
+import type { Topics } from '../bus/topics.ts';
+import { TYPES } from '../contract/integration-type.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { DeadlineError, withDeadline } from '../runtime/deadline.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import { TopicFilterTrie } from '../topic-filter/trie.ts';
+
+/** An integration, as far as taking messages in goes. */
+export interface Destination {
+  /** Its message topic. */
+  readonly topic: string;
+  readonly order: Order | undefined;
+}
+
+interface Known extends Destination {
+  readonly generation: bigint;
+  readonly filters: readonly string[];
+  /** The partition of the downlink topic it came from. */
+  readonly source: string;
+}
+
+/**
+ * The topic filters of all integrations, enabled or not: a disabled one goes on receiving. Of each, the newest generation
+ * that was seen.
+ */
+export class Filters {
+  readonly #trie = new TopicFilterTrie<Destination>();
+  readonly #known = new Map<string, Known>();
+  /** By partition that is read again from its beginning: what it held before and has not shown again. */
+  readonly #unseen = new Map<string, Set<string>>();
+  readonly #messageTopic: (id: string) => string;
+
+  constructor(messageTopic: (id: string) => string) {
+    this.#messageTopic = messageTopic;
+  }
+
+  /** The integrations that want a message with this topic name. */
+  match(topicName: string): Set<Destination> {
+    return this.#trie.match(topicName);
+  }
+
+  /** An integration changed. An older generation than the one known is ignored. */
+  put(id: string, integration: Integration, from: TopicPartition): void {
+    const source = sourceOf(from);
+    const before = this.#known.get(id);
+    if (before !== undefined && integration.generation < before.generation) return;
+    this.#unseen.get(source)?.delete(id);
+    const known: Known = {
+      topic: this.#messageTopic(id),
+      order: integration.delivery?.order,
+      generation: integration.generation,
+      filters: integration.topicFilters,
+      source,
+    };
+    this.#remove(id);
+    this.#known.set(id, known);
+    for (const filter of known.filters) this.#trie.add(filter, known);
+  }
+
+  /** An integration was deleted. If it lives on in another topic, because its type was changed, nothing happens. */
+  delete(id: string, from: TopicPartition): void {
+    if (this.#known.get(id)?.source === sourceOf(from)) this.#remove(id);
+  }
+
+  /** The partition will be read again. Until then what it held stays in force: filters that go lose messages. */
+  lost(partition: TopicPartition): void {
+    const source = sourceOf(partition);
+    const held = [...this.#known].filter(([, known]) => known.source === source).map(([id]) => id);
+    this.#unseen.set(source, new Set(held));
+  }
+
+  /** The partition was read to its end: what it did not show again was deleted meanwhile, and compacted away. */
+  restored(partition: TopicPartition): void {
+    const source = sourceOf(partition);
+    for (const id of this.#unseen.get(source) ?? []) this.delete(id, partition);
+    this.#unseen.delete(source);
+  }
+
+  #remove(id: string): void {
+    const known = this.#known.get(id);
+    for (const filter of known?.filters ?? []) this.#trie.remove(filter, known!);
+    this.#known.delete(id);
+  }
+}
+
+const sourceOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`;
+
+interface FollowDeps {
+  readonly bus: Bus;
+  readonly topics: Topics;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  random(): number;
+}
+
+/** How long reading all filters may take at the start, in milliseconds. */
+const RESTORE_DEADLINE = 60_000;
+/** The longest wait of a fetch; records do not wait for it. Milliseconds. */
+const MAX_WAIT = 500;
+
+/**
+ * Follows the downlink topics of all types and keeps the filters current. Resolves once they are complete; disposing stops
+ * following.
+ */
+export async function followFilters(
+  serviceId: string,
+  deps: FollowDeps,
+): Promise<{ readonly filters: Filters } & AsyncDisposable> {
+  const { bus, topics, clock, random } = deps;
+  const filters = new Filters((id) => topics.messages(id).name);
+  const decode = decoder(DownlinkRecordSchema, deps);
+  const downlinks = TYPES.map((type) => topics.downlink(type));
+  await bus.createTopics(downlinks); // whoever starts first
+  await using started = new AsyncDisposableStack();
+  const joining = new AbortController();
+  const late = new DeadlineError(
+    `Kafka let this node follow no topics within ${RESTORE_DEADLINE} ms: is it up?`,
+  );
+  const cancel = clock.setTimer(() => joining.abort(late), RESTORE_DEADLINE);
+  started.defer(cancel);
+  const follower = await bus.follow({
+    // A group of one, so that this node gets every partition.
+    groupId: topics.group(`ingress.${serviceId}.${random().toString(36).slice(2)}`),
+    topics: downlinks.map(({ name }) => name),
+    maxWait: MAX_WAIT,
+    signal: joining.signal,
+    onRecord: (record) => takeOver(record, filters, decode),
+    onRestored: (partition) => filters.restored(partition),
+    onLost: (partition) => filters.lost(partition),
+  });
+  cancel();
+  started.use(follower);
+  await withDeadline(clock, RESTORE_DEADLINE, 'reading the topic filters from Kafka', follower.restored);
+  const disposable = started.move();
+  return { filters, [Symbol.asyncDispose]: () => disposable.disposeAsync() };
+}
+
+function takeOver(
+  record: IncomingRecord,
+  filters: Filters,
+  decode: ReturnType<typeof decoder<typeof DownlinkRecordSchema>>,
+): void {
+  // Every shard of an integration carries the same; the first one, whose key is the bare id, counts.
+  const { key: id } = record;
+  if (id === null || id.includes('/')) return;
+  if (record.value === null) {
+    filters.delete(id, record);
+    return;
+  }
+  const integration = decode(record)?.integration;
+  if (integration !== undefined) filters.put(id, integration, record);
+}
