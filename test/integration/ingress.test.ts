@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
+import mqtt from 'mqtt';
+import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
+import { type Envelope, EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
+import type { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
+import { MessageService } from '../../gen/penstock/v1/message_service_pb.ts';
+import type { Bus } from '../../src/bus/bus.ts';
+import type { Topics } from '../../src/bus/topics.ts';
+import { startIngress } from '../../src/ingress/ingress.ts';
+import { createClient } from '../../src/rpc/grpcjs.ts';
+import { startRpcServer } from '../../src/rpc/server.ts';
+import { busForTests } from '../helpers/bus.ts';
+import { testDeps } from '../helpers/test-deps.ts';
+import { waitUntil } from '../helpers/wait-until.ts';
+
+type IntegrationInit = MessageInitShape<typeof IntegrationSchema>;
+
+const HTTP = { case: 'http', value: { restEndpointUrl: 'http://127.0.0.1:9/in' } } as const;
+
+/** What the control plane would write to the downlink topic. */
+async function publishIntegration(
+  bus: Bus,
+  topics: Topics,
+  id: string,
+  integration: IntegrationInit,
+  shard = 0,
+) {
+  const record = create(DownlinkRecordSchema, {
+    integration: { id, name: 'an integration', enabled: true, configuration: HTTP, ...integration },
+    shard,
+  });
+  const key = shard === 0 ? id : `${id}/${shard}`;
+  await bus.send(topics.downlink('http').name, { key, value: toBinary(DownlinkRecordSchema, record) });
+}
+
+/** Everything in an integration's message topic, as it comes. */
+async function messagesOf(t: TestContext, bus: Bus, topics: Topics, id: string) {
+  const received: { key: string | null; envelope: Envelope }[] = [];
+  const follower = await bus.follow({
+    groupId: topics.group(randomUUID()),
+    topics: [topics.messages(id).name],
+    maxWait: 100,
+    onRecord({ key, value }) {
+      received.push({ key, envelope: fromBinary(EnvelopeSchema, new Uint8Array(value!)) });
+    },
+  });
+  t.after(() => follower[Symbol.asyncDispose]());
+  return received;
+}
+
+async function start(t: TestContext, bus: Bus, topics: Topics) {
+  const deps = testDeps();
+  const config = {
+    serviceId: 'node-1',
+    kafkaPrefix: '',
+    mqtt: { host: '127.0.0.1', port: 0, maxPacketBytes: 1_048_576, maxConnections: 10 },
+  };
+  const ingress = await startIngress(config, { ...deps, bus, topics });
+  t.after(() => ingress[Symbol.asyncDispose]());
+  const server = await startRpcServer({
+    services: ingress.services,
+    host: '127.0.0.1',
+    grpcPort: 0,
+    httpPort: 0,
+    ...deps,
+  });
+  t.after(() => server[Symbol.asyncDispose]());
+  const grpc = createClient(MessageService, server.grpcAddress);
+  t.after(() => grpc[Symbol.dispose]());
+  const client = await mqtt.connectAsync(`mqtt://${ingress.mqttAddress}`, {
+    protocolVersion: 5,
+    clientId: 'device-7',
+  });
+  t.after(() => client.endAsync(true));
+  return { client, grpc, metrics: deps.metrics };
+}
+
+test('from a filter on Kafka to an envelope on Kafka', { timeout: 120_000 }, async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const [known, deleted, added] = [randomUUID(), randomUUID(), randomUUID()];
+  const downlink = topics.downlink('http');
+  await bus.createTopics([downlink, topics.messages(known), topics.messages(added)]);
+  const order = { key: { case: 'topic', value: {} } } as const;
+  await bus.send(downlink.name, { key: randomUUID(), value: new Uint8Array([0xff]) });
+  await publishIntegration(bus, topics, known, {
+    topicFilters: ['sensors/+/t'],
+    delivery: { order },
+    generation: 2n,
+  });
+  await publishIntegration(bus, topics, known, { topicFilters: ['old/#'], generation: 1n });
+  await publishIntegration(bus, topics, known, { topicFilters: ['shard/#'], generation: 3n }, 1);
+  await publishIntegration(bus, topics, deleted, { topicFilters: ['#'], generation: 1n });
+  await bus.send(downlink.name, { key: deleted, value: null });
+  const { client, grpc, metrics } = await start(t, bus, topics);
+  const received = await messagesOf(t, bus, topics, known);
+  const before = Date.now();
+
+  await client.publishAsync('sensors/1/t', 'hot', {
+    qos: 1,
+    properties: { contentType: 'text/plain', userProperties: { a: ['1', '2'] } },
+  });
+  const answer = await grpc.publishMessage({
+    topicName: 'sensors/2/t',
+    payload: Buffer.from('cold'),
+    username: 'u',
+  });
+  assert.equal(answer.matchedIntegrations, 1);
+  for (const topicName of ['old/1', 'shard/1', 'other']) {
+    const nobody = await grpc.publishMessage({ topicName, clientId: 'x' });
+    assert.equal(nobody.matchedIntegrations, 0, topicName);
+  }
+  await waitUntil('both messages', () => received.length === 2);
+  assert.deepEqual(
+    received.map(({ key, envelope: { topicName, clientId, username, qos, node } }) => [
+      key,
+      topicName,
+      clientId,
+      username,
+      qos,
+      node,
+    ]),
+    [
+      ['sensors/1/t', 'sensors/1/t', 'device-7', undefined, 1, 'node-1'],
+      ['sensors/2/t', 'sensors/2/t', 'grpc', 'u', 0, 'node-1'],
+    ],
+  );
+  const [first, second] = received.map(({ envelope }) => envelope);
+  assert.equal(Buffer.from(first!.payload).toString(), 'hot');
+  assert.equal(Buffer.from(second!.payload).toString(), 'cold');
+  assert.equal(first?.contentType, 'text/plain');
+  assert.deepEqual(
+    first?.userProperties.map(({ key, value }) => [key, value]),
+    [
+      ['a', '1'],
+      ['a', '2'],
+    ],
+  );
+  assert.ok(timestampMs(first!.receivedTime!) >= before && timestampMs(first!.receivedTime!) <= Date.now());
+  assert.equal((await metrics.undecodable.get()).values[0]?.value, 1);
+
+  await t.test('filters follow the integrations as they change', async () => {
+    const other = await messagesOf(t, bus, topics, added);
+    const matches = async (topicName: string) =>
+      (await grpc.publishMessage({ topicName })).matchedIntegrations;
+    await publishIntegration(bus, topics, added, {
+      topicFilters: ['sensors/#'],
+      enabled: false,
+      generation: 1n,
+    });
+    await waitUntil('the new integration', async () => (await matches('sensors/3/t')) === 2);
+    await waitUntil('its message', () =>
+      other.some(({ key, envelope }) => key === 'grpc' && envelope.topicName === 'sensors/3/t'),
+    );
+    await publishIntegration(bus, topics, known, { topicFilters: ['moved/#'], generation: 4n });
+    await waitUntil('the changed integration', async () => (await matches('moved')) === 1);
+    assert.equal(await matches('sensors/4/t'), 1);
+    await bus.send(downlink.name, { key: known, value: null });
+    await waitUntil('the deletion', async () => (await matches('moved')) === 0);
+  });
+});
