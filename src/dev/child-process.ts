@@ -49,7 +49,11 @@ export class ServerProcess implements AsyncDisposable {
     const failed = Promise.withResolvers<string>();
     this.exited = exited.promise;
     this.failed = failed.promise;
+    // The process may end without disposing: by a second Ctrl-C, or by a defect.
+    const stopAtExit = () => child.kill(stopWith.signal);
+    process.once('exit', stopAtExit);
     child.once('exit', (code, signal) => {
+      process.off('exit', stopAtExit);
       this.#running = false;
       const how = signal ?? `exit code ${code}`;
       exited.resolve(how);

@@ -39,8 +39,9 @@ export async function startDemo(
   const id = await createIntegration(dev.grpcAddress, url, signal);
   say(`demo: the integration "${NAME}" (${id}) forwards demo/# to it`);
   await publish(dev.mqttAddress!, deps, signal);
+  const { hostname, port } = new URL(`mqtt://${dev.mqttAddress}`);
   say(`\ndemo: it stays up; publish more to demo/…:
-  mosquitto_pub -h ${new URL(`mqtt://${dev.mqttAddress}`).hostname} -p ${new URL(`mqtt://${dev.mqttAddress}`).port} -t demo/you -q 1 -m '{"hello": "world"}'
+  mosquitto_pub -h ${hostname} -p ${port} -t demo/you -q 1 -m '{"hello": "world"}'
   curl -s -H 'content-type: application/json' -d '{"filter": {"integration_id": "${id}"}}' http://${dev.httpAddress}/penstock.v1.EventService/ListEvents`);
   return stack.move();
 }
@@ -51,17 +52,26 @@ async function startReceiver({ say, clock }: Deps): Promise<{ server: Server; ur
     for await (const chunk of request) chunks.push(chunk);
     const now = clock.now();
     response.writeHead(200).end();
-    const { topicName, payload } = JSON.parse(Buffer.concat(chunks).toString()) as {
-      topicName: string;
-      payload: { sentAt?: number };
-    };
-    const latency =
-      payload?.sentAt === undefined ? '' : `   ${now - payload.sentAt} ms after it was published`;
-    say(`demo: arrived  ${topicName}  ${JSON.stringify(payload)}${latency}`);
+    if (request.method === 'POST') say(`demo: arrived  ${describe(Buffer.concat(chunks).toString(), now)}`);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
+}
+
+/** A body as a line: the envelope's topic name and payload, and how old a message of the demo itself is. */
+function describe(body: string, now: number): string {
+  try {
+    const { topicName, payload } = JSON.parse(body) as {
+      topicName: string;
+      payload: { sentAt?: number } | null;
+    };
+    const sentAt = payload?.sentAt;
+    const age = typeof sentAt === 'number' ? `   ${now - sentAt} ms after it was published` : '';
+    return `${topicName}  ${JSON.stringify(payload)}${age}`;
+  } catch {
+    return body;
+  }
 }
 
 /** The integration of an earlier run is pointed at the new endpoint. */
