@@ -57,7 +57,7 @@ function keepNewest<R extends { time: Date; generation?: bigint }>(
   row: R,
 ): void {
   const other = map.get(key);
-  if (!other || isNewer(row, other)) map.set(key, row);
+  if (!other || !isNewer(other, row)) map.set(key, row); // of the same time the one that came last
 }
 
 function eventOf({ record, bytes }: Report, now: number): EventRow {

@@ -2,7 +2,7 @@ import { type Backoff, backoffPause } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 
-const FAILURE: Backoff = { initial: 200, max: 5000 };
+const FAILURE: Backoff = { initial: 200, max: 2000 };
 
 export interface PeriodicOptions {
   /** What is done, for log lines: "publishing downlink records". */

@@ -15,7 +15,7 @@ const MAX_WAIT = 500;
 const HEARTBEAT_INTERVAL = 1000;
 /** Reports stored in one transaction. */
 const CHUNK = 500;
-const RETRY: Backoff = { initial: 200, max: 5000 };
+const RETRY: Backoff = { initial: 200, max: 2000 };
 
 export interface UplinkDeps {
   readonly db: Database;

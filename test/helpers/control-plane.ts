@@ -48,9 +48,9 @@ export const HTTP_WITH_SECRET = {
 /** A control plane on a real PostgreSQL and a real Kafka, served over gRPC, with clients for it. */
 export async function controlPlaneForTests(t: TestContext, config: Partial<ControlPlaneConfig> = {}) {
   const stack = new AsyncDisposableStack();
+  t.after(() => stack.disposeAsync()); // before the servers it uses go
   const { bus, topics } = await busForTests(t);
   const postgresUrl = config.postgresUrl ?? (await databaseForTests(t));
-  t.after(() => stack.disposeAsync());
   const deps = { ...testDeps(), bus, topics };
   const settings = { serviceId: 'cp', checkTimeout: 4000, topicDeletionDelay: 100, eventsTtl: 86_400_000 };
   const controlPlane = await startControlPlane({ ...settings, postgresUrl, ...config }, deps);

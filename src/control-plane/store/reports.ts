@@ -46,7 +46,7 @@ async function upsertStates(queries: Queries, states: readonly ShardState[]): Pr
        generation = excluded.generation, time = excluded.time, state = excluded.state, reason = excluded.reason,
        since = case when s.state = excluded.state and s.generation = excluded.generation then s.since
                     else excluded.since end
-     where (s.generation, s.time) < (excluded.generation, excluded.time)`,
+     where (s.generation, s.time) <= (excluded.generation, excluded.time)`,
     [
       states.map((one) => one.integrationId),
       states.map((one) => one.shard),

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
+import { Code } from '../../gen/google/rpc/code_pb.ts';
+import { Database } from '../../src/control-plane/store/database.ts';
+import { deleteOldEvents } from '../../src/control-plane/store/events.ts';
+import { migrate } from '../../src/control-plane/store/migrate.ts';
+import { MIGRATIONS } from '../../src/control-plane/store/migrations.ts';
+import { controlPlaneForTests, downlinkForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
+import { faultProxy } from '../helpers/fault-proxy.ts';
+import { databaseForTests } from '../helpers/postgres.ts';
+import { connectedClient } from '../helpers/postgres-client.ts';
+import { encodedReport, report } from '../helpers/reports.ts';
+import { rpcRejection } from '../helpers/rpc-rejection.ts';
+import { testDeps } from '../helpers/test-deps.ts';
+import { waitUntil } from '../helpers/wait-until.ts';
+
+/** A fresh database behind a proxy. */
+async function proxied(t: TestContext) {
+  const url = new URL(await databaseForTests(t));
+  const proxy = await faultProxy(t, url.hostname, Number(url.port));
+  url.host = `127.0.0.1:${proxy.port}`;
+  return { proxy, postgresUrl: url.href };
+}
+
+test('nodes that start at once migrate once', async (t) => {
+  const url = await databaseForTests(t);
+  await Promise.all([1, 2, 3].map(() => migrate(url, 10_000, testDeps())));
+  await using db = new Database(url, testDeps());
+  const versions = await db.query<{ version: number }>(
+    'select version from schema_migrations order by version',
+  );
+  assert.deepEqual(
+    versions.map(({ version }) => version),
+    MIGRATIONS.map((_, index) => index + 1),
+  );
+});
+
+test('a start waits for PostgreSQL, and gives up with what to do', async (t) => {
+  const { proxy, postgresUrl } = await proxied(t);
+  proxy.set('down');
+  const given = migrate(postgresUrl, 60_000, testDeps());
+  setTimeout(() => proxy.set('none'), 700);
+  await given;
+  proxy.set('down');
+  await assert.rejects(migrate(postgresUrl, 1, testDeps()), /Start it, or set PENSTOCK_POSTGRES_URL/);
+  proxy.set('none');
+  const wrong = new URL(postgresUrl);
+  wrong.pathname = '/no_such_database';
+  await assert.rejects(migrate(wrong.href, 60_000, testDeps()), /no_such_database.*PENSTOCK_POSTGRES_URL/);
+});
+
+test('old events go, a few at a time', async (t) => {
+  const url = await databaseForTests(t);
+  await migrate(url, 10_000, testDeps());
+  await using db = new Database(url, testDeps());
+  await db.query(
+    `insert into events select gen_random_uuid(), gen_random_uuid(), 1, now() - n * interval '1 hour', ''
+     from generate_series(0, 9) as n`,
+  );
+  const ttl = 4.5 * 3_600_000;
+  assert.equal(await deleteOldEvents(db, ttl, 3), 3);
+  assert.equal(await deleteOldEvents(db, ttl, 3), 2);
+  assert.equal((await db.query('select from events')).length, 5);
+});
+
+test('a transaction is repeated after a deadlock', async (t) => {
+  const url = await databaseForTests(t);
+  await using db = new Database(url, testDeps());
+  await db.query('create table pairs (id int primary key, n int)');
+  await db.query('insert into pairs values (1, 0), (2, 0)');
+  const meet = Promise.withResolvers<void>();
+  let arrived = 0;
+  const update = (first: number, second: number) =>
+    db.transaction(async (queries) => {
+      await queries.query('update pairs set n = n + 1 where id = $1', [first]);
+      if (++arrived === 2) meet.resolve();
+      await meet.promise;
+      await queries.query('update pairs set n = n + 1 where id = $1', [second]);
+    });
+  await Promise.all([update(1, 2), update(2, 1)]);
+  assert.deepEqual(await db.query('select n from pairs'), [{ n: 2 }, { n: 2 }]);
+  assert.equal(arrived, 3);
+});
+
+test('PostgreSQL away or silent: UNAVAILABLE soon, and everything goes on afterwards', async (t) => {
+  const { proxy, postgresUrl } = await proxied(t);
+  const system = await controlPlaneForTests(t, { postgresUrl });
+  await executorForTests(t, system);
+  const { client, events, bus, topics } = system;
+  const { integration } = await client.createIntegration({ integration: HTTP });
+  const id = integration!.id;
+  const downlink = await downlinkForTests(t, system);
+
+  for (const fault of ['down', 'silent'] as const) {
+    proxy.set(fault);
+    const begin = performance.now();
+    const calls = [
+      () => client.getIntegration({ id }),
+      () => client.listIntegrations({}),
+      () => events.listEvents({}),
+    ];
+    const rejections = await Promise.all(calls.map(rpcRejection));
+    t.diagnostic(`${fault}: answered after ${Math.round(performance.now() - begin)} ms`);
+    for (const { code, reason } of rejections) {
+      assert.deepEqual([code, reason], [Code.UNAVAILABLE, 'DATABASE_UNAVAILABLE']);
+    }
+    const late = report(id, { eventId: randomUUID() });
+    await bus.send(topics.uplink.name, { key: id, value: encodedReport(late) });
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    proxy.set('none');
+
+    const healed = performance.now();
+    await waitUntil('the API is back', () =>
+      client.getIntegration({ id }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await waitUntil('the report is stored', async () => {
+      const found = await events.listEvents({ filter: { integrationId: id } });
+      return found.events.some((event) => event.id === late.eventId);
+    });
+    const before = downlink.generations(id).length;
+    const { integration: now } = await client.getIntegration({ id });
+    await (now?.enabled ? client.disableIntegration({ id }) : client.enableIntegration({ id }));
+    await waitUntil('the change is published', () => downlink.generations(id).length > before);
+    t.diagnostic(`${fault}: everything works ${Math.round(performance.now() - healed)} ms after the fault`);
+  }
+});
+
+test('a connection that the server ends does not end the process', async (t) => {
+  const url = await databaseForTests(t);
+  await using db = new Database(url, testDeps());
+  await db.query('select 1');
+  await using admin = await connectedClient(url);
+  await admin.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'penstock'",
+  );
+  await waitUntil('a new connection', () =>
+    db.query('select 1').then(
+      () => true,
+      () => false,
+    ),
+  );
+});

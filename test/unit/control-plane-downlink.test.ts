@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { create, fromBinary } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
+import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
+import { topicsOf } from '../../src/bus/topics.ts';
+import { downlinkRows, tombstones, withPublishedTime } from '../../src/control-plane/downlink.ts';
+import { acknowledgedPrefix } from '../../src/control-plane/outbox.ts';
+import { pageToken, positionOf } from '../../src/control-plane/page.ts';
+
+const topics = topicsOf('p');
+const integration = (maxExecutors: number) =>
+  create(IntegrationSchema, {
+    id: 'i',
+    generation: 7n,
+    delivery: { maxExecutors },
+    configuration: { case: 'http', value: {} },
+  });
+const summary = (rows: ReturnType<typeof downlinkRows>) =>
+  rows.map(({ key, value }) => [key, value !== null]);
+
+test('a record for each shard', () => {
+  const rows = downlinkRows(topics, integration(3));
+  assert.deepEqual(summary(rows), [
+    ['i', true],
+    ['i/1', true],
+    ['i/2', true],
+  ]);
+  const record = fromBinary(DownlinkRecordSchema, withPublishedTime(rows[2]!.value!, 5000));
+  assert.deepEqual([record.shard, record.integration?.generation], [2, 7n]);
+  assert.deepEqual(record.publishedTime, timestampFromMs(5000));
+  assert.equal(rows[0]?.topic, 'p.ie.downlink.http');
+});
+
+test('tombstones for the shards that go', () => {
+  assert.deepEqual(summary(downlinkRows(topics, integration(1), integration(3))), [
+    ['i', true],
+    ['i/1', false],
+    ['i/2', false],
+  ]);
+  assert.deepEqual(summary(tombstones(topics, integration(2))), [
+    ['i', false],
+    ['i/1', false],
+  ]);
+});
+
+test('of each integration only what comes before its first failure is published', () => {
+  const rows = ['a', 'b', 'a', 'b', 'a'].map((integrationId, seq) => ({
+    ...downlinkRows(topics, integration(1))[0]!,
+    integrationId,
+    seq: String(seq),
+  }));
+  const published = acknowledgedPrefix(rows, (index) => index !== 2);
+  assert.deepEqual(
+    published.map(({ seq }) => seq),
+    ['0', '1', '3'],
+  );
+});
+
+test('a page token leads back to its position, nothing else does', () => {
+  const position = { time: new Date(1234), id: '2c8a0b51-8a67-4f0e-8f9a-0d6a3c1f2b10' };
+  assert.deepEqual(positionOf(pageToken(position)), position);
+  assert.equal(positionOf(''), undefined);
+  for (const token of [
+    'x',
+    Buffer.from('1 x').toString('base64url'),
+    Buffer.from(`99999999999999999 ${position.id}`).toString('base64url'),
+  ]) {
+    assert.throws(() => positionOf(token), /page_token/);
+  }
+});

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { EventKind } from '../../gen/penstock/v1/event_service_pb.ts';
+import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
+import { LifecycleAction, type UplinkRecord } from '../../gen/penstock/v1/uplink_pb.ts';
+import { foldReports } from '../../src/control-plane/fold.ts';
+import { encodedReport, failedStart, report } from '../helpers/reports.ts';
+
+const ID = '2c8a0b51-8a67-4f0e-8f9a-0d6a3c1f2b10';
+const NOW = 1_800_000_000_000;
+const at = (ms: number) => timestampFromMs(NOW + ms);
+const fold = (...records: UplinkRecord[]) =>
+  foldReports(
+    records.map((record) => ({ record, bytes: encodedReport(record) })),
+    NOW,
+  );
+
+test('of each shard on each executor only the newest state is left, but every event', () => {
+  const { states, events } = fold(
+    report(ID, { time: at(-2) }),
+    report(ID, { time: at(-3), report: failedStart('older') }),
+    report(ID, { time: at(-9), generation: 2n, report: failedStart('newer generation') }),
+    report(ID, { time: at(-1), serviceId: 'e2' }),
+  );
+  assert.deepEqual(
+    states.map(({ serviceId, reason }) => [serviceId, reason]),
+    [
+      ['e1', 'newer generation'],
+      ['e2', ''],
+    ],
+  );
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    Array(4).fill(EventKind.LIFECYCLE),
+  );
+});
+
+test('of two reports of one time the one that came last counts', () => {
+  const { states } = fold(
+    report(ID, { time: at(-1) }),
+    report(ID, { time: at(-1), report: failedStart('last') }),
+  );
+  assert.deepEqual(
+    states.map(({ reason }) => reason),
+    ['last'],
+  );
+});
+
+test('a stop means that it does not run there, whatever state goes with it', () => {
+  const stopped = { action: LifecycleAction.STOPPED, success: true, state: IntegrationState.ACTIVE };
+  const { states } = fold(report(ID, { report: { case: 'lifecycle', value: stopped } }));
+  assert.equal(states[0]?.state, IntegrationState.UNSPECIFIED);
+});
+
+test('a report without a state is read by its success', () => {
+  const started = (success: boolean) => ({
+    case: 'lifecycle' as const,
+    value: { action: LifecycleAction.STARTED, success },
+  });
+  assert.equal(fold(report(ID, { report: started(true) })).states[0]?.state, IntegrationState.ACTIVE);
+  assert.equal(fold(report(ID, { report: started(false) })).states[0]?.state, IntegrationState.FAILED);
+});
+
+test('a report from the future counts as one of now', () => {
+  assert.equal(fold(report(ID, { time: at(60_000) })).states[0]?.time.getTime(), NOW);
+});
+
+test('text that PostgreSQL cannot hold is made fit', () => {
+  const { states } = fold(report(ID, { serviceId: 'e\0', report: failedStart('a\0b') }));
+  assert.deepEqual([states[0]?.serviceId, states[0]?.reason], ['e', 'ab']);
+});
