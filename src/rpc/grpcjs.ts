@@ -94,7 +94,6 @@ async function answerStream(
   const { signal } = state.context;
   try {
     for await (const response of handler(inputOf(call), state.context) as AsyncIterable<Message>) {
-      if (call.cancelled) return;
       state.sendHeaders();
       if (!call.write(create(method.output, response))) await once(call, 'drain', { signal });
     }

@@ -158,6 +158,24 @@ test('leaving the loop over a stream ends it', async (t) => {
   await waitUntil('the handler is told', () => ended);
 });
 
+test('a handler that looks at no signal ends with its caller all the same', async (t) => {
+  let ended = false;
+  const { client } = await rpcServerForTests(t, {
+    watchIntegrations: async function* () {
+      try {
+        for (;;) {
+          yield {};
+          await sleep(1);
+        }
+      } finally {
+        ended = true;
+      }
+    },
+  });
+  for await (const _ of client.watchIntegrations({})) break;
+  await waitUntil('the handler is ended', () => ended);
+});
+
 test('a stream nobody reads stops its handler until somebody does', async (t) => {
   let sent = 0;
   const { client } = await rpcServerForTests(t, {
