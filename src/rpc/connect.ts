@@ -24,7 +24,7 @@ async function* withConnectErrors<T>(messages: AsyncIterable<T>): AsyncIterable<
   }
 }
 
-export function toConnectError(error: unknown): unknown {
+function toConnectError(error: unknown): unknown {
   if (!(error instanceof RpcError)) return error;
   // The codes are the same numbers in both.
   const code = error.code as number as ConnectCode;

@@ -64,32 +64,8 @@ export interface RpcServer extends AsyncDisposable {
 export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
   const { host, logger, clock } = options;
   const stopping = new AbortController();
-  const health = createHealth();
-  const services = options.services.map(validated);
-  const guard = (service: RpcService) => guarded(service, { logger, stopping: stopping.signal });
-  const names = ['', ...services.map(({ service }) => service.typeName)];
-  let isServing = false;
-  const setServing = (serving: boolean) => {
-    isServing = serving;
-    for (const name of names) health.set(name, serving);
-  };
-  warmUp(services);
-
-  const grpcServer = new grpc.Server(GRPC_LIMITS);
-  const descriptors = [...services.map(({ service }) => service), Health];
-  const reflection = reflectionServices(descriptors, [file_google_rpc_error_details]);
-  for (const service of [...services, health.service, ...reflection]) {
-    addService(grpcServer, guard(service), clock);
-  }
-  const httpServer = createHttpServer({
-    services: services.map(guard),
-    metrics: options.metrics,
-    logger,
-    maxReceive: MAX_RECEIVE,
-    maxSend: MAX_SEND,
-    ready: () => isServing && (options.ready?.() ?? true),
-  });
-
+  const { grpcServer, httpServer, setServing } = createServers(options, stopping.signal);
+  let stopped: Promise<void> | undefined;
   const stop = async () => {
     setServing(false);
     stopping.abort(new Error('the server is stopping'));
@@ -99,7 +75,6 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     const grpcPort = await listenGrpc(grpcServer, host, options.grpcPort, logger);
     const httpPort = await listenHttp(httpServer, host, options.httpPort, logger);
     setServing(true);
-    let stopped: Promise<void> | undefined;
     return {
       grpcAddress: authority(host, grpcPort),
       httpAddress: authority(host, httpPort),
@@ -113,6 +88,37 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     await stop();
     throw error;
   }
+}
+
+/** Both servers with everything they serve, not listening yet. */
+function createServers(options: RpcServerOptions, stopping: AbortSignal) {
+  const { services, logger, metrics, clock } = options;
+  const health = createHealth();
+  const serviceNames = ['', ...services.map(({ service }) => service.typeName)];
+  let isServing = false;
+  const setServing = (serving: boolean) => {
+    isServing = serving;
+    for (const name of serviceNames) health.set(name, serving);
+  };
+  const guard = (service: RpcService) => guarded(validated(service), { logger, stopping });
+  const guardedServices = services.map(guard);
+  warmUp(services);
+
+  const grpcServer = new grpc.Server(GRPC_LIMITS);
+  const descriptors = [...services.map(({ service }) => service), Health];
+  const reflection = reflectionServices(descriptors, [file_google_rpc_error_details]);
+  for (const service of [...guardedServices, guard(health.service), ...reflection.map(guard)]) {
+    addService(grpcServer, service, clock);
+  }
+  const httpServer = createHttpServer({
+    services: guardedServices,
+    metrics,
+    logger,
+    maxReceive: MAX_RECEIVE,
+    maxSend: MAX_SEND,
+    ready: () => isServing && (options.ready?.() ?? true),
+  });
+  return { grpcServer, httpServer, setServing };
 }
 
 async function listenGrpc(server: grpc.Server, host: string, port: number, logger: Logger): Promise<number> {
