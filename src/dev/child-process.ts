@@ -4,7 +4,7 @@ import { closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync } fr
 import { open, readFile } from 'node:fs/promises';
 import type { Clock } from '../runtime/clock.ts';
 import { withDeadline } from '../runtime/deadline.ts';
-import { DevError } from './data-directory.ts';
+import { UserError } from '../runtime/user-error.ts';
 import { commandLineOf } from './process-table.ts';
 
 const KILLED_MS = 5000;
@@ -125,15 +125,15 @@ export async function stopOrphan(
     return !runs();
   };
   if (!(await ends(stopWith.signal, stopWith.graceMs)) && !(await ends('SIGKILL', KILLED_MS))) {
-    throw new DevError(`a server of an earlier run (pid ${pid}) does not end: stop it, and start again`);
+    throw new UserError(`a server of an earlier run (pid ${pid}) does not end: stop it, and start again`);
   }
   rmSync(pidFile, { force: true });
 }
 
 /** Why a server ended, with the end of its log as the cause. */
-export async function serverEnded(name: string, how: string, logFile: string): Promise<DevError> {
+export async function serverEnded(name: string, how: string, logFile: string): Promise<UserError> {
   const log = await lastLines(logFile).catch((error: unknown) => String(error));
-  return new DevError(`${name} ended (${how}): see ${logFile}`, { cause: new Error(log) });
+  return new UserError(`${name} ended (${how}): see ${logFile}`, { cause: new Error(log) });
 }
 
 async function lastLines(file: string): Promise<string> {

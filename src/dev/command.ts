@@ -4,10 +4,16 @@ import { execFile } from 'node:child_process';
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly code: string | undefined;
+  /** The line of the output that says most. */
+  readonly reason: string;
 
-  constructor(message: string, code?: string) {
+  constructor(message: string, output: string, code?: string) {
     super(message);
     this.code = code;
+    const lines = output.split('\n');
+    this.reason = (lines.find((line) => /error|fatal/i.test(line)) ?? lines.at(-1) ?? '')
+      .trim()
+      .slice(0, 500);
   }
 }
 
@@ -25,12 +31,12 @@ export function run(command: string, args: readonly string[], options: CommandOp
       args,
       { cwd: '/', timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 16_777_216, ...rest },
       (error, stdout, stderr) => {
-        const output = `${stdout}${stderr}`.trim();
-        if (error === null) return resolve(output);
+        const printed = `${stdout}${stderr}`.trim();
+        if (error === null) return resolve(printed);
         if (options.signal?.aborted) return reject(options.signal.reason);
-        const late = error.killed ? `: not ended within ${timeoutMs} ms` : '';
+        const output = error.killed ? `not ended within ${timeoutMs} ms` : printed || error.message;
         const code = typeof error.code === 'string' ? error.code : undefined;
-        reject(new CommandError(`${command}${late}: ${output.slice(-4000) || error.message}`, code));
+        reject(new CommandError(`${command}: ${output.slice(-4000)}`, output, code));
       },
     );
   });

@@ -4,11 +4,6 @@ import { type Clock, systemClock } from '../runtime/clock.ts';
 import { UserError } from '../runtime/user-error.ts';
 import { startTimeOf } from './process-table.ts';
 
-/** The embedded servers cannot be used; the cause holds the rest. */
-export class DevError extends UserError {
-  override readonly name = 'DevError';
-}
-
 const LOCK = /^run-(\d+)-(\w+)\.lock$/;
 const TRIES = 5;
 const PAUSE_MS = 100;
@@ -20,11 +15,11 @@ const PAUSE_MS = 100;
  * Every run puts down a file of its own first and looks for others afterwards, so that of two runs at least one sees
  * the other. A file names a process by pid and start time: whether it is stale needs no guess, and removing it can
  * never hit a live run's.
- * @throws DevError when another run has it
+ * @throws UserError when another run has it
  */
 export async function lockDataDirectory(dir: string, clock: Clock = systemClock): Promise<AsyncDisposable> {
   await mkdir(dir, { recursive: true }).catch((cause: unknown) => {
-    throw new DevError(`cannot make the data directory ${resolve(dir)}: choose another with --data-dir`, {
+    throw new UserError(`cannot make the data directory ${resolve(dir)}: choose another with --data-dir`, {
       cause,
     });
   });
@@ -45,7 +40,7 @@ async function tryLock(dir: string, mine: string): Promise<string | undefined> {
     await (await open(file, 'wx')).close();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return mine;
-    throw new DevError(`cannot write to ${resolve(dir)}: choose another with --data-dir`, { cause: error });
+    throw new UserError(`cannot write to ${resolve(dir)}: choose another with --data-dir`, { cause: error });
   }
   for (const name of await readdir(dir)) {
     const [, pid, startTime] = LOCK.exec(name) ?? [];
@@ -59,9 +54,9 @@ async function tryLock(dir: string, mine: string): Promise<string | undefined> {
   return undefined;
 }
 
-function inUse(dir: string, lock: string): DevError {
+function inUse(dir: string, lock: string): UserError {
   const pid = LOCK.exec(lock)?.[1];
-  return new DevError(
+  return new UserError(
     `${resolve(dir)} is in use by another run (pid ${pid}): stop it, or choose another with --data-dir`,
   );
 }

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../runtime/clock.ts';
+import { UserError } from '../runtime/user-error.ts';
 import { CommandError, run } from './command.ts';
-import { DevError } from './data-directory.ts';
 
 const LEAST_VERSION = 17;
 const DAY_MS = 86_400_000;
@@ -15,7 +15,7 @@ const WITHOUT = ['CLASSPATH', 'JAVA_TOOL_OPTIONS', 'JDK_JAVA_OPTIONS'];
 
 /**
  * What `java -version` prints.
- * @throws DevError when there is no Java, or too old a one
+ * @throws UserError when there is no Java, or too old a one
  */
 export async function javaVersion(signal?: AbortSignal): Promise<string> {
   const waysOut =
@@ -23,12 +23,12 @@ export async function javaVersion(signal?: AbortSignal): Promise<string> {
   const printed = await run('java', ['-version'], { timeoutMs: 30_000, ...(signal ? { signal } : {}) }).catch(
     (cause: unknown) => {
       if (!(cause instanceof CommandError)) throw cause;
-      throw new DevError(`there is no working Java, which Kafka needs: ${waysOut}`, { cause });
+      throw new UserError(`there is no working Java, which Kafka needs: ${waysOut}`, { cause });
     },
   );
   const version = Number(/version "(\d+)/.exec(printed)?.[1]);
   if (version < LEAST_VERSION) {
-    throw new DevError(`Java ${version} is too old for Kafka, which needs ${LEAST_VERSION}: ${waysOut}`);
+    throw new UserError(`Java ${version} is too old for Kafka, which needs ${LEAST_VERSION}: ${waysOut}`);
   }
   return printed;
 }

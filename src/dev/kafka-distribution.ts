@@ -4,8 +4,8 @@ import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../runtime/clock.ts';
+import { UserError } from '../runtime/user-error.ts';
 import { CommandError, run } from './command.ts';
-import { DevError } from './data-directory.ts';
 
 const VERSION = '4.3.1';
 const MAIN_JAR = `kafka_2.13-${VERSION}.jar`;
@@ -37,14 +37,22 @@ export async function kafkaJars(
 async function resolveInto(cacheDir: string, options: Parameters<typeof kafkaJars>[1]): Promise<void> {
   const { progress, clock, signal } = options;
   const began = clock.monotonic();
-  progress(`resolving Kafka ${VERSION} with Maven (about 44 MB, once)…`);
+  progress(`resolving Kafka ${VERSION} with Maven (about 65 MB, once)…`);
   await mkdir(dirname(cacheDir), { recursive: true });
   await removeLeftovers(cacheDir, clock);
   const incoming = await mkdtemp(`${cacheDir}.`);
   try {
     await run(
       'mvn',
-      ['-B', '-q', '-f', POM, 'dependency:copy-dependencies', `-DoutputDirectory=${incoming}`],
+      [
+        '-B',
+        '-q',
+        '-Dstyle.color=never',
+        '-f',
+        POM,
+        'dependency:copy-dependencies',
+        `-DoutputDirectory=${incoming}`,
+      ],
       { timeoutMs: RESOLVE_MS, ...(signal ? { signal } : {}) },
     );
     await rename(incoming, cacheDir).catch(async (error: unknown) => {
@@ -63,8 +71,8 @@ function mavenFailed(cause: unknown): unknown {
   const message =
     cause.code === 'ENOENT'
       ? 'there is no Maven, which fetches Kafka once: install it (Debian: apt-get install default-jre-headless maven), or point TB_KAFKA_SERVERS at a Kafka'
-      : 'Maven could not fetch Kafka: see the cause, try again, or point TB_KAFKA_SERVERS at a Kafka';
-  return new DevError(message, { cause });
+      : `Maven could not fetch Kafka (${cause.reason}): try again, or point TB_KAFKA_SERVERS at a Kafka`;
+  return new UserError(message, { cause });
 }
 
 /** Half-fetched directories of killed runs. */

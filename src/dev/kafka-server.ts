@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, readFile, realpath, rename, rm, writeFile } from 'node:
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../runtime/clock.ts';
+import { UserError } from '../runtime/user-error.ts';
 import { ServerProcess, serverEnded, stopOrphan } from './child-process.ts';
 import { CommandError, run } from './command.ts';
-import { DevError } from './data-directory.ts';
 import { freePorts } from './free-port.ts';
 import { ClassArchive, javaCommand, javaVersion } from './java.ts';
 import { defaultKafkaCache, kafkaJars } from './kafka-distribution.ts';
@@ -22,7 +22,7 @@ export interface KafkaServer extends AsyncDisposable {
   /** `127.0.0.1:port` */
   readonly bootstrapServers: string;
   /** Resolves when it ends without having been asked to. */
-  readonly failed: Promise<DevError>;
+  readonly failed: Promise<UserError>;
 }
 
 export interface KafkaOptions {
@@ -46,7 +46,7 @@ interface Files {
 
 /**
  * Starts Kafka on a free port of 127.0.0.1, and answers when it takes requests.
- * @throws DevError when there is no Java or Maven, or Kafka does not start
+ * @throws UserError when there is no Java or Maven, or Kafka does not start
  */
 export async function startKafka(options: KafkaOptions): Promise<KafkaServer> {
   const { cacheDir = defaultKafkaCache(), clock, progress, signal } = options;
@@ -64,7 +64,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaServer> {
   await stopOrphan(files.pid, files.properties, STOP, clock);
   const began = clock.monotonic();
   progress('starting Kafka…');
-  if (!existsSync(join(files.data, 'meta.properties'))) {
+  if (!existsSync(files.data)) {
     const archive = await ClassArchive.in(cacheDir, version, jars, clock);
     await format(files, javaCommand(jars, [log4j(), ...archive.readArgs]), signal);
   }
@@ -75,7 +75,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaServer> {
       progress(`Kafka is ready on ${server.bootstrapServers} (${seconds(clock.monotonic() - began)})`);
       return server;
     }
-    if (tries === PORT_TRIES) throw new DevError('Kafka found no free port: start again');
+    if (tries === PORT_TRIES) throw new UserError('Kafka found no free port: start again');
   }
 }
 
@@ -93,11 +93,14 @@ async function format(
     await run(java, [...args, ...tool, '-t', clusterId, '-c', files.properties], {
       timeoutMs: START_MS,
       ...(signal ? { signal } : {}),
-    }).catch((cause: unknown) => {
-      throw cause instanceof CommandError ? formatFailed(cause) : cause;
     });
-    await rm(files.data, { recursive: true, force: true });
     await rename(incoming, files.data);
+  } catch (cause) {
+    if (!(cause instanceof CommandError)) throw cause;
+    throw new UserError(
+      `Kafka could not make ${files.data} (${cause.reason}): see to it, or choose another directory with --data-dir`,
+      { cause },
+    );
   } finally {
     await rm(incoming, { recursive: true, force: true });
   }
@@ -158,13 +161,6 @@ async function ready(
   }
   const how = server.running ? `not ready within ${START_MS / 1000} s` : await server.exited;
   throw await serverEnded('Kafka', how, files.log);
-}
-
-function formatFailed(cause: CommandError): DevError {
-  return new DevError(
-    'Kafka could not make its data directory: see the cause; if a file of Kafka is missing, delete its cache directory',
-    { cause },
-  );
 }
 
 function log4j(): string {

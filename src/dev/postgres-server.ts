@@ -4,9 +4,9 @@ import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { Client } from 'pg';
 import type { Clock } from '../runtime/clock.ts';
+import { UserError } from '../runtime/user-error.ts';
 import { ServerProcess, serverEnded, stopOrphan } from './child-process.ts';
 import { CommandError, run } from './command.ts';
-import { DevError } from './data-directory.ts';
 import { freePorts } from './free-port.ts';
 import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts';
 import { chooseIdentity, giveTo, type Identity } from './postgres-identity.ts';
@@ -29,7 +29,7 @@ export interface PostgresServer extends AsyncDisposable {
   /** Of the database `penstock`, as its superuser. Holds the password. */
   readonly url: string;
   /** Resolves when it ends without having been asked to. */
-  readonly failed: Promise<DevError>;
+  readonly failed: Promise<UserError>;
 }
 
 export interface PostgresOptions {
@@ -38,8 +38,6 @@ export interface PostgresOptions {
   progress(line: string): void;
   readonly clock: Clock;
   readonly signal?: AbortSignal;
-  /** As whom it runs; by default what works here. */
-  readonly identity?: Identity;
   /** What the port is taken from; it may be taken again before PostgreSQL has it. */
   readonly findPorts?: (count: number) => Promise<readonly number[]>;
 }
@@ -57,11 +55,11 @@ interface Installation {
 
 /**
  * Starts PostgreSQL on a free port of 127.0.0.1, and answers when its database `penstock` can be used.
- * @throws DevError when there is no PostgreSQL for this platform or it does not start
+ * @throws UserError when there is no PostgreSQL for this platform or it does not start
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
   const { clock, progress } = options;
-  const installation = await prepare(options.dataDir, options.identity);
+  const installation = await prepare(options.dataDir);
   await stopOrphan(installation.pid, installation.data, STOP, clock);
   await giveTo(installation.identity, installation.home);
   const began = clock.monotonic();
@@ -75,7 +73,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
       return started;
     }
     if (started === 'port taken' && tries++ === PORT_TRIES) {
-      throw new DevError('PostgreSQL found no free port: start again');
+      throw new UserError('PostgreSQL found no free port: start again');
     }
     if (started === 'locked') {
       if (clock.monotonic() > lockedUntil) throw await serverEnded('PostgreSQL', 'locked', installation.log);
@@ -85,7 +83,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   }
 }
 
-async function prepare(directory: string, identity: Identity | undefined): Promise<Installation> {
+async function prepare(directory: string): Promise<Installation> {
   await mkdir(directory, { recursive: true });
   const dataDir = await realpath(directory);
   const home = join(dataDir, 'postgres');
@@ -93,7 +91,7 @@ async function prepare(directory: string, identity: Identity | undefined): Promi
   const binaries = postgresBinaries();
   return {
     binaries,
-    identity: identity ?? (await chooseIdentity(binaries.postgres, home)),
+    identity: await chooseIdentity(binaries.postgres, home),
     home,
     data: join(home, 'data'),
     password: join(home, 'password'),
@@ -115,7 +113,10 @@ async function initialize(installation: Installation, signal: AbortSignal | unde
     await rename(incoming, data);
   } catch (cause) {
     if (!(cause instanceof CommandError)) throw cause;
-    throw new DevError(`PostgreSQL could not make ${data}: see the cause`, { cause });
+    throw new UserError(
+      `PostgreSQL could not make ${data} (${cause.reason}): see to it, or choose another directory with --data-dir`,
+      { cause },
+    );
   } finally {
     await rm(incoming, { recursive: true, force: true });
   }
@@ -184,7 +185,9 @@ async function ready(
     await clock.sleep(30, signal);
   }
   if (!server.running) throw await serverEnded('PostgreSQL', await server.exited, files.log);
-  throw new DevError(`PostgreSQL is not ready after ${START_MS / 1000} s: see ${files.log}`, { cause: last });
+  throw new UserError(`PostgreSQL is not ready after ${START_MS / 1000} s: see ${files.log}`, {
+    cause: last,
+  });
 }
 
 async function makeDatabase(url: string): Promise<void> {

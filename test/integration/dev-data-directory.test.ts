@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { DevError, lockDataDirectory } from '../../src/dev/data-directory.ts';
+import { lockDataDirectory } from '../../src/dev/data-directory.ts';
+import { UserError } from '../../src/runtime/user-error.ts';
 import { kill9, runApart } from '../helpers/run-apart.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const inUseBy = (pid: number) => (error: unknown) => {
-  assert(error instanceof DevError);
+  assert(error instanceof UserError);
   assert.match(
     error.message,
     new RegExp(`in use by another run \\(pid ${pid}\\): stop it, or choose .* --data-dir`),
@@ -64,7 +65,7 @@ test('the data directory', async (t) => {
     const file = join(await temporaryDirectory(t), 'file');
     await writeFile(file, '');
     await assert.rejects(lockDataDirectory(join(file, 'data')), {
-      name: 'DevError',
+      name: 'UserError',
       message: /cannot make the data directory .*: choose another with --data-dir/,
     });
   });

@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Client } from 'pg';
 import { freePorts } from '../../src/dev/free-port.ts';
-import { NOBODY } from '../../src/dev/postgres-identity.ts';
 import { type PostgresOptions, startPostgres } from '../../src/dev/postgres-server.ts';
 import { processesIn } from '../../src/dev/process-table.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { kill9, runApart } from '../helpers/run-apart.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
+import { withPrograms } from '../helpers/with-programs.ts';
 
 async function start(t: TestContext, dataDir: string, options: Partial<PostgresOptions> = {}) {
   const server = await startPostgres({ dataDir, clock: systemClock, progress: () => {}, ...options });
@@ -141,7 +141,8 @@ test('the embedded PostgreSQL', async (t) => {
   });
 
   await t.test('runs as nobody where user namespaces are not allowed', rootOnly, async (t) => {
-    const server = await start(t, dataDir, { identity: NOBODY });
+    await withPrograms(t, { unshare: 'exit 1' });
+    const server = await start(t, dataDir);
     assert.deepEqual(await query(server.url, 'SELECT max(id) FROM kept'), [3]);
     assert.equal((await stat(`/proc/${await pidIn(dataDir)}`)).uid, 65534);
     await server[Symbol.asyncDispose]();
@@ -151,7 +152,17 @@ test('the embedded PostgreSQL', async (t) => {
   await t.test('runs as nobody below a directory that only root can enter', rootOnly, async (t) => {
     const closed = await temporaryDirectory(t);
     await chmod(closed, 0o700);
-    const server = await start(t, join(closed, 'data'), { identity: NOBODY });
+    await withPrograms(t, { unshare: 'exit 1' });
+    const server = await start(t, join(closed, 'data'));
     assert.deepEqual(await query(server.url, 'SELECT 1'), [1]);
+  });
+
+  await t.test('says so when root cannot be another user', rootOnly, async (t) => {
+    await withPrograms(t, { unshare: 'exit 1', setpriv: 'echo not permitted; exit 1' });
+    await assert.rejects(start(t, dataDir), (error: Error) => {
+      assert.match(error.message, /does not run as root.*run as another user, or set PENSTOCK_POSTGRES_URL/);
+      assert.match(String(error.cause), /not permitted/);
+      return true;
+    });
   });
 });
