@@ -3,7 +3,12 @@ import { createEnvelopeEncoder, type PublishedMessage } from '../contract/encode
 import { orderKey } from '../contract/order-key.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Filters } from './filters.ts';
-import type { TakeIn } from './listener/intake.ts';
+
+/**
+ * Takes a message in: resolves with the number of integrations that match once Kafka has it for all of them, rejects when
+ * Kafka does not take it. The message is valid during the call only. Calls are stored in their order.
+ */
+export type TakeIn = (message: PublishedMessage) => Promise<number>;
 
 interface Deps {
   readonly bus: Pick<Bus, 'send'>;

@@ -5,7 +5,7 @@ import mqtt from 'mqtt';
 import type { IPublishPacket, Packet } from 'mqtt-packet';
 import { BusError } from '../../src/bus/bus.ts';
 import type { PublishedMessage } from '../../src/contract/encode-envelope.ts';
-import type { TakeIn } from '../../src/ingress/listener/intake.ts';
+import type { TakeIn } from '../../src/ingress/fan-out.ts';
 import { startListener } from '../../src/ingress/listener/listener.ts';
 import { type Clock, systemClock } from '../../src/runtime/clock.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';

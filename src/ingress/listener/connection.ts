@@ -5,11 +5,12 @@ import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import type { TakeIn } from '../fan-out.ts';
 import { Client, MAX_TOPIC_ALIASES } from './client.ts';
 import { ConnectRefusal, readConnect } from './connect-packet.ts';
 import { type Frame, Framer } from './framer.ts';
 import type { InFlightBytes } from './in-flight-bytes.ts';
-import { Intake, MAX_IN_FLIGHT, type TakeIn, type TakenIn } from './intake.ts';
+import { Intake, MAX_IN_FLIGHT, type TakenIn } from './intake.ts';
 import { OutgoingPackets } from './outgoing-packets.ts';
 import { MqttError, ReasonCode } from './protocol.ts';
 import { MAX_SESSION_EXPIRY, type Sessions } from './sessions.ts';
@@ -43,6 +44,12 @@ type EndReason =
   | 'not-stored'
   | 'shutdown';
 
+/** Ends that somebody will ask about; the others are everyday. */
+const LEVELS: Partial<Record<EndReason, 'info' | 'warn'>> = {
+  refused: 'info',
+  'protocol-error': 'info',
+  'not-stored': 'warn',
+};
 /** How long a client may take to its CONNECT, in milliseconds. */
 const CONNECT_DEADLINE = 5000;
 /** How long a client may take to close a connection that has ended, in milliseconds. */
@@ -209,7 +216,7 @@ export class Connection {
     this.#hasEnded = true;
     const { metrics, logger, inFlightBytes } = this.#deps;
     metrics.mqttDisconnects.inc({ reason });
-    logger.debug('MQTT connection ended', {
+    logger[LEVELS[reason] ?? 'debug']('MQTT connection ended', {
       reason,
       client: this.#client?.clientId,
       ...(error !== undefined && { error: messageOf(error) }),

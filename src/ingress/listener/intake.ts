@@ -1,15 +1,10 @@
 import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import type { TakeIn } from '../fan-out.ts';
 import type { InFlightBytes } from './in-flight-bytes.ts';
 import type { OutgoingPackets } from './outgoing-packets.ts';
 import { PacketType, protocolError, ReasonCode } from './protocol.ts';
 import type { Session } from './sessions.ts';
-
-/**
- * Takes a message in: resolves with the number of integrations that match once Kafka has it for all of them, rejects when
- * Kafka does not take it. The message is valid during the call only. Calls are stored in their order.
- */
-export type TakeIn = (message: PublishedMessage) => Promise<number>;
 
 /** Messages of one connection on their way to Kafka, at most; announced as Receive Maximum. */
 export const MAX_IN_FLIGHT = 1024;
@@ -143,7 +138,7 @@ export class Intake {
 
   /** Acknowledges from the oldest on, up to the first that Kafka does not have. */
   #acknowledge(): void {
-    for (let [next] = this.#pending; next?.reasonCode !== undefined; [next] = this.#pending) {
+    for (let next = this.#pending[0]; next?.reasonCode !== undefined; next = this.#pending[0]) {
       this.#pending.shift();
       this.#deps.outgoing.acknowledge(next.type, next.packetId, next.reasonCode);
     }

@@ -4,9 +4,9 @@ import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import type { TakeIn } from '../fan-out.ts';
 import { Connection, type ConnectionLimits } from './connection.ts';
 import { InFlightBytes } from './in-flight-bytes.ts';
-import type { TakeIn } from './intake.ts';
 import { Sessions } from './sessions.ts';
 
 export interface ListenerConfig extends ConnectionLimits {
@@ -72,7 +72,12 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
       wills.add(published);
     },
   };
+  let isStopping = false;
   const server = createServer((socket) => {
+    if (isStopping) {
+      socket.destroy();
+      return;
+    }
     const connection = new Connection(socket, connectionDeps);
     connections.add(connection);
     void connection.closed.then(() => connections.delete(connection));
@@ -84,6 +89,7 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
   return {
     address: addressOf(server),
     async [Symbol.asyncDispose]() {
+      isStopping = true;
       server.close();
       for (const connection of connections) connection.shutDown();
       const ends = [...[...connections].map(({ closed }) => closed), ...wills];

@@ -5,7 +5,7 @@ import { failed } from '../../rpc/error.ts';
 import type { MethodHandler } from '../../rpc/service.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
-import type { TakeIn } from '../listener/intake.ts';
+import type { TakeIn } from '../fan-out.ts';
 
 interface Deps {
   readonly takeIn: TakeIn;
