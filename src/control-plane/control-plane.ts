@@ -10,14 +10,15 @@ import type { Metrics } from '../runtime/metrics.ts';
 import { startEventCleanup, startTopicSweep } from './cleanup.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { startReconciler, startRelay } from './outbox.ts';
+import { patiently } from './patiently.ts';
 import { controlPlaneServices } from './services.ts';
 import { Database } from './store/database.ts';
 import { Leadership } from './store/leadership.ts';
 import { migrate } from './store/migrate.ts';
 import { startUplink } from './uplink.ts';
 
-/** How long PostgreSQL may take to come up when this node starts. */
-const POSTGRES_PATIENCE = 60_000;
+/** How long PostgreSQL and Kafka may take to come up when this node starts, each. */
+const PATIENCE = 60_000;
 
 export interface ControlPlaneDeps {
   /** Stays the caller's: it is not disposed with the control plane. */
@@ -40,12 +41,14 @@ export async function startControlPlane(
 ): Promise<ControlPlane> {
   const { bus, topics } = deps;
   await using stack = new AsyncDisposableStack();
-  await migrate(config.postgresUrl, POSTGRES_PATIENCE, deps);
+  await migrate(config.postgresUrl, PATIENCE, deps);
   const db = stack.use(new Database(config.postgresUrl, deps));
 
   const notifications = topics.notifications(config.serviceId);
   const shared = TYPES.flatMap((type) => [topics.downlink(type), topics.validation(type)]);
-  await bus.createTopics([...shared, topics.uplink, notifications]);
+  await patiently({ name: 'Kafka', time: PATIENCE }, deps, () =>
+    bus.createTopics([...shared, topics.uplink, notifications]),
+  );
 
   // A group for each run: a new run need not wait until Kafka notices that the one before is dead.
   const groupId = topics.group(`control-plane.${config.serviceId}.${randomUUID()}`);

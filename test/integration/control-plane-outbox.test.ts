@@ -13,6 +13,7 @@ import { saveChange, saveDeletion, saveNew } from '../../src/control-plane/store
 import { Database } from '../../src/control-plane/store/database.ts';
 import { Leadership } from '../../src/control-plane/store/leadership.ts';
 import { migrate } from '../../src/control-plane/store/migrate.ts';
+import { planTopicDeletion } from '../../src/control-plane/store/topic-deletions.ts';
 import { HTTP } from '../helpers/control-plane.ts';
 import { databaseForTests } from '../helpers/postgres.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
@@ -196,6 +197,18 @@ test('what was never published is found and published', async (t) => {
   relay.wake();
   await waitUntil('the change is published', () => bus.generations(published).length === 2);
   assert.deepEqual(bus.generations(published), [1, 2]);
+});
+
+test('the topic of an integration that did not come to be goes, that of one that did stays', async (t) => {
+  const { db, stack, node } = await store(t);
+  const bus = new FaultyBus();
+  const stored = firstRevision(create(IntegrationSchema, HTTP), randomUUID(), Date.now());
+  const failed = randomUUID();
+  for (const id of [stored.integration.id, failed]) await planTopicDeletion(db, id, 0);
+  await saveNew(db, topics, stored, undefined, new Date(0));
+  stack.use(startTopicSweep(node(bus)));
+  await waitUntil('the orphan is gone', () => bus.deleted.length === 3);
+  assert.ok(bus.deleted.every((name) => name.includes(failed)));
 });
 
 test('topics go after the tombstones are published, as soon as Kafka lets them', async (t) => {

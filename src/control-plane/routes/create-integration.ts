@@ -10,12 +10,15 @@ import { kafkaError, validate } from '../checks.ts';
 import { shardsOf } from '../downlink.ts';
 import { requireValid } from '../guards.ts';
 import { firstRevision } from '../revision.ts';
+import type { Reports } from '../status.ts';
 import { saveNew } from '../store/changes.ts';
 import { findCreated, type StoredIntegration } from '../store/integrations.ts';
 import { planTopicDeletion } from '../store/topic-deletions.ts';
 import type { RouteDeps } from './deps.ts';
 
 type Answer = MessageInitShape<typeof CreateIntegrationResponseSchema>;
+
+const NO_REPORTS: Reports = { states: [], statistics: [] };
 
 /** How long a request id is remembered. */
 const DAY = 86_400_000;
@@ -33,13 +36,16 @@ export async function createIntegration(
   const earlier = requestId && (await findCreated(db, requestId, since));
   if (earlier) return { integration: await loadAnswer(db, earlier) };
 
-  const stored = firstRevision(request.integration!, randomUUID(), clock.now());
-  requireValid(stored.integration);
-  await validate(deps, stored.integration, call);
-  const answer = answerOf(stored, { states: [], statistics: [] });
-  if (request.validateOnly) return { integration: answer };
+  const id = randomUUID();
+  const draft = firstRevision(request.integration!, id, clock.now());
+  requireValid(draft.integration);
+  await validate(deps, draft.integration, call);
+  if (request.validateOnly) return { integration: answerOf(draft, NO_REPORTS) };
 
-  await createMessageTopic(deps, stored);
+  await createMessageTopic(deps, draft);
+  // Lists are ordered by the time of creation: it must not be older than what lists have shown already.
+  const stored = firstRevision(request.integration!, id, clock.now());
+  const answer = answerOf(stored, NO_REPORTS);
   const isNew = await saveNew(db, topics, stored, requestId, since);
   wakeRelay();
   if (isNew) return { integration: answer };

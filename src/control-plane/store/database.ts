@@ -87,7 +87,7 @@ export class Database implements Queries, AsyncDisposable {
 /** One connection while it is checked out. */
 class Session implements Queries {
   readonly #client: PoolClient;
-  /** After a time-out or a loss the connection answers nothing sensible any more and must not go back to the pool. */
+  /** After a time-out, a loss or a shutdown the connection answers nothing sensible any more and must not go back to the pool. */
   broken = false;
 
   constructor(client: PoolClient) {
@@ -99,7 +99,7 @@ class Session implements Queries {
     try {
       return (await this.#client.query<R>(sql, [...values])).rows;
     } catch (error) {
-      this.broken = !(error instanceof DatabaseError);
+      this.broken = !(error instanceof DatabaseError) || error.severity === 'FATAL';
       throw this.broken || hasState(error, UNAVAILABLE) ? unavailable(error) : error;
     }
   }

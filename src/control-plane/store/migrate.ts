@@ -1,13 +1,12 @@
 import { Client } from 'pg';
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
+import { patiently } from '../patiently.ts';
 import { MIGRATIONS } from './migrations.ts';
 
 const CONNECT_TIMEOUT = 2000;
 /** A migration may rewrite a large table, or wait for another node that does. */
 const STEP_TIMEOUT = 600_000;
-const RETRY_PAUSE = 500;
-const PROGRESS_INTERVAL = 5000;
 /** Any number, as long as all nodes lock the same. */
 const MIGRATION_LOCK = 7_305_816_541_001;
 
@@ -47,42 +46,31 @@ export async function migrate(url: string, patience: number, deps: Deps): Promis
   }
 }
 
-async function connect(url: string, patience: number, { clock, logger }: Deps): Promise<Client> {
-  const end = clock.monotonic() + patience;
-  let nextProgress = clock.monotonic();
-  for (;;) {
-    const client = new Client({
-      connectionString: url,
-      application_name: 'penstock-migrate',
-      connectionTimeoutMillis: CONNECT_TIMEOUT,
-      statement_timeout: STEP_TIMEOUT,
-      query_timeout: STEP_TIMEOUT,
-      keepAlive: true,
-    });
-    client.on('error', (error) => logger.debug('a PostgreSQL connection broke', { why: messageOf(error) }));
-    try {
+async function connect(url: string, time: number, deps: Deps): Promise<Client> {
+  const isHopeless = (error: unknown) => HOPELESS.has((error as { code?: string }).code ?? '');
+  let client: Client | undefined;
+  try {
+    return await patiently({ name: 'PostgreSQL', time, isHopeless }, deps, async () => {
+      client = newClient(url, deps.logger);
       await client.connect();
       return client;
-    } catch (error) {
-      const { code } = error as { code?: string };
-      if (HOPELESS.has(code ?? '') || clock.monotonic() >= end) throw unreachable(client, error);
-      if (clock.monotonic() >= nextProgress) {
-        nextProgress = clock.monotonic() + PROGRESS_INTERVAL;
-        logger.info('waiting for PostgreSQL', {
-          host: client.host,
-          port: client.port,
-          why: messageOf(error),
-        });
-      }
-    }
-    await clock.sleep(RETRY_PAUSE);
+    });
+  } catch (cause) {
+    const where = `${client?.host}:${client?.port}/${client?.database}`;
+    const text = `PostgreSQL at ${where} cannot be used: ${messageOf(cause)}. Start it, or set PENSTOCK_POSTGRES_URL.`;
+    throw new Error(text, { cause });
   }
 }
 
-function unreachable({ host, port, database }: Client, cause: unknown): Error {
-  const where = `${host}:${port}/${database ?? ''}`;
-  return new Error(
-    `PostgreSQL at ${where} cannot be used: ${messageOf(cause)}. Start it, or set PENSTOCK_POSTGRES_URL.`,
-    { cause },
-  );
+function newClient(url: string, logger: Logger): Client {
+  const client = new Client({
+    connectionString: url,
+    application_name: 'penstock-migrate',
+    connectionTimeoutMillis: CONNECT_TIMEOUT,
+    statement_timeout: STEP_TIMEOUT,
+    query_timeout: STEP_TIMEOUT,
+    keepAlive: true,
+  });
+  client.on('error', (error) => logger.debug('a PostgreSQL connection broke', { why: messageOf(error) }));
+  return client;
 }
