@@ -1,0 +1,49 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+const GRPCURL = 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.8.9';
+/** Programs of the tests, by the Debian package they come with. */
+const PACKAGES: readonly (readonly [program: string, debianPackage: string])[] = [
+  ['curl', 'curl'],
+  ['mosquitto_pub', 'mosquitto-clients'],
+  ['openssl', 'openssl'],
+  ['java', 'default-jre-headless'],
+  ['mvn', 'maven'],
+];
+
+const BIN = join(homedir(), '.cache', 'penstock', 'bin');
+
+/**
+ * Puts every program that the tests use on the PATH: installs what is missing when this is Debian and we are root.
+ * @throws Error that names what is missing and how to install it
+ */
+export function installPrograms(say: (line: string) => void): void {
+  process.env.PATH = [BIN, process.env.PATH].join(delimiter);
+  const missing = PACKAGES.filter(([program]) => !isThere(program)).map(([, debianPackage]) => debianPackage);
+  if (!isThere('grpcurl') && !isThere('go')) missing.push('golang-go');
+  if (missing.length > 0) installPackages(missing, say);
+  if (isThere('grpcurl')) return;
+  say('installing grpcurl with Go');
+  execFileSync('go', ['install', GRPCURL], { env: { ...process.env, GOBIN: BIN }, stdio: 'inherit' });
+}
+
+function installPackages(packages: readonly string[], say: (line: string) => void): void {
+  const command = `apt-get install -y ${packages.join(' ')}`;
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
+    throw new Error(`the tests need programs that are not here; as root: ${command}`);
+  }
+  say(`installing ${packages.join(', ')}`);
+  const options = {
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    stdio: ['ignore', 'ignore', 'inherit'] as const,
+  };
+  execFileSync('apt-get', ['update'], { ...options, stdio: [...options.stdio] });
+  execFileSync('apt-get', ['install', '-y', '--no-install-recommends', ...packages], {
+    ...options,
+    stdio: [...options.stdio],
+  });
+}
+
+const isThere = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
