@@ -82,7 +82,7 @@ async function ask(
 
 function toRpcError(error: unknown, type: string, timeToLive: number): unknown {
   if (error instanceof DeadlineError) {
-    const text = `no executor answered within ${Math.round(timeToLive)} ms, so nothing was saved: start an executor that serves type ${type}, then try again`;
+    const text = `no executor answered within ${Math.round(timeToLive)} ms; nothing was saved: start an executor that serves type ${type}, then try again`;
     return failed(Code.DEADLINE_EXCEEDED, 'NO_EXECUTOR', text, { cause: error });
   }
   return kafkaError(error);

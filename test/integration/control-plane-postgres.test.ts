@@ -135,7 +135,7 @@ test('a connection that the server ends does not end the process', async (t) => 
   await db.query('select 1');
   await using admin = await connectedClient(url);
   await admin.query(
-    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'penstock'",
+    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'penstock'",
   );
   await waitUntil('a new connection', () =>
     db.query('select 1').then(
