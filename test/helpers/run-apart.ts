@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
+import { commandLineOf } from '../../src/dev/process-table.ts';
 
 /**
  * Runs a module's code in a process of its own, killed after the test, and answers once it has printed its first line.
@@ -26,4 +27,11 @@ export async function kill9(child: ChildProcess): Promise<void> {
   const ended = once(child, 'exit');
   child.kill('SIGKILL');
   await ended;
+}
+
+/** Should the test fail to end this server, whose command line has the argument, it is killed after the test. */
+export function killAfter(t: TestContext, pid: number, argument: string): void {
+  t.after(() => {
+    if (commandLineOf(pid)?.includes(argument)) process.kill(pid, 'SIGKILL');
+  });
 }

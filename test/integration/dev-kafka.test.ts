@@ -10,7 +10,7 @@ import { clusterIdOf } from '../../src/dev/kafka-probe.ts';
 import { type KafkaOptions, startKafka } from '../../src/dev/kafka-server.ts';
 import { commandLineOf } from '../../src/dev/process-table.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { kill9, runApart } from '../helpers/run-apart.ts';
+import { kill9, killAfter, runApart } from '../helpers/run-apart.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const TOPIC = 'kept';
@@ -74,6 +74,7 @@ test('the embedded Kafka', async (t) => {
        console.log(server.bootstrapServers);
        process.stdin.resume();`,
     );
+    killAfter(t, await pidIn(dataDir), join(dataDir, 'kafka', 'server.properties'));
     await kill9(child);
     assert.equal(await produce(firstLine), 4);
     const orphan = await pidIn(dataDir);

@@ -10,7 +10,7 @@ import { freePorts } from '../../src/dev/free-port.ts';
 import { type PostgresOptions, startPostgres } from '../../src/dev/postgres-server.ts';
 import { processesIn } from '../../src/dev/process-table.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { kill9, runApart } from '../helpers/run-apart.ts';
+import { kill9, killAfter, runApart } from '../helpers/run-apart.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 import { withPrograms } from '../helpers/with-programs.ts';
@@ -84,6 +84,7 @@ test('the embedded PostgreSQL', async (t) => {
        console.log(server.url);
        process.stdin.resume();`,
     );
+    killAfter(t, await pidIn(dataDir), join(dataDir, 'postgres', 'data'));
     await kill9(child);
     await query(url, 'INSERT INTO kept VALUES (3)');
     const orphan = await pidIn(dataDir);
