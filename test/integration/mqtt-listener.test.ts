@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
+import fc from 'fast-check';
 import mqtt from 'mqtt';
-import type { IPublishPacket, Packet } from 'mqtt-packet';
+import { generate, type IPublishPacket, type Packet } from 'mqtt-packet';
 import { BusError } from '../../src/bus/bus.ts';
 import type { PublishedMessage } from '../../src/contract/encode-envelope.ts';
 import type { TakeIn } from '../../src/ingress/fan-out.ts';
@@ -356,6 +357,24 @@ test('the socket is not read beyond so many bytes in flight', async (t) => {
   await client.received(7);
 });
 
+test('all connections together have a limit of bytes in flight, and CONNECT does not wait for it', async (t) => {
+  const { sink, address } = await start(t, { maxPacketBytes: 1_100_000 });
+  const stored: ((matches: number) => void)[] = [];
+  sink.answer = () => new Promise((resolve) => stored.push(resolve));
+  const payload = Buffer.alloc(1_048_576);
+  for (let index = 1; index <= 8; index++) {
+    const client = await RawMqttClient.connected(t, address, 4, { clientId: `large ${index}` });
+    for (let id = 1; id <= 4; id++) client.send(publish(id, 1, { payload }));
+  }
+  await waitUntil('32 MiB', () => sink.messages.length === 32);
+  const small = await RawMqttClient.connected(t, address, 4, { clientId: 'small' });
+  small.send(publish(1, 1));
+  await RawMqttClient.connected(t, address, 4, { clientId: 'a round trip' });
+  assert.equal(sink.messages.length, 32);
+  stored[0]?.(1);
+  await waitUntil('the small one', () => sink.messages.length > 32);
+});
+
 test('a newer connection takes the client id over', async (t) => {
   const { address } = await start(t);
   for (const version of [4, 5] as const) {
@@ -488,6 +507,38 @@ test('what ends a connection', async (t) => {
   assert.equal(sink.messages.length, 0);
 });
 
+test('no garbage ends the process, or another connection', async (t) => {
+  const { address } = await start(t);
+  const good = await RawMqttClient.connected(t, address, 5, { clientId: 'good' });
+  const packets: Packet[] = [
+    {
+      cmd: 'subscribe',
+      messageId: 1,
+      subscriptions: [{ topic: 'a/b', qos: 1 }],
+      properties: { userProperties: { a: 'b' } },
+    },
+    { cmd: 'unsubscribe', messageId: 1, unsubscriptions: ['a/b'] },
+    { cmd: 'disconnect', reasonCode: 0, properties: { reasonString: 'bye' } },
+    publish(1, 2, { properties: { userProperties: { a: ['b', 'c'] } } }),
+    pubrel(1),
+  ];
+  const change = fc.record({ at: fc.nat(), to: fc.nat({ max: 255 }) });
+  const garbage = fc
+    .tuple(fc.constantFrom(...packets), fc.array(change, { minLength: 1, maxLength: 3 }))
+    .map(([packet, changes]) => {
+      const bytes = generate(packet, { protocolVersion: 5 });
+      for (const { at, to } of changes) bytes[at % bytes.length] = to;
+      return bytes;
+    });
+  for (const bytes of fc.sample(garbage, 100)) {
+    const client = await RawMqttClient.connected(t, address, 5);
+    client.socket.end(bytes);
+    await client.closed();
+  }
+  good.send(publish(1, 1));
+  await good.received(2);
+});
+
 test('a packet may arrive a byte at a time, and many at once', async (t) => {
   const { sink, address } = await start(t);
   const client = await RawMqttClient.connected(t, address, 4);
@@ -521,6 +572,23 @@ test('a client without CONNECT, and one silent for longer than its keep-alive al
   pinging.send({ cmd: 'pingreq' });
   await pinging.received(3);
   assert.equal(pinging.isClosed, false);
+});
+
+test('a client that the server does not read from is not let go for its silence', async (t) => {
+  const clock = new ManualClock();
+  const { sink, address } = await start(t, {}, clock);
+  const stored: ((matches: number) => void)[] = [];
+  sink.answer = () => new Promise((resolve) => stored.push(resolve));
+  const client = await RawMqttClient.connected(t, address, 5, { keepalive: 10 });
+  client.send(...Array.from({ length: 1024 }, (_, index) => publish(index + 1, 1)));
+  await waitUntil('the limit', () => stored.length === 1024);
+  clock.advance(60_000);
+  for (const resolve of stored) resolve(1);
+  await client.received(1025);
+  assert.equal(client.packets.at(-1)?.cmd, 'puback');
+  clock.advance(15_000);
+  await client.closed();
+  assert.equal(reasonOf(client.packets.at(-1)), 0x8d);
 });
 
 test('a session is kept for its expiry and no longer', async (t) => {

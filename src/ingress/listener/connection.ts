@@ -136,13 +136,14 @@ export class Connection {
     }
   }
 
-  /** Whether Kafka has to catch up first. */
+  /** Whether Kafka has to catch up first. CONNECT does not wait for it. */
   #isHeldUp(): boolean {
-    return this.#client?.intake.isFull === true || this.#deps.inFlightBytes.isFull;
+    return this.#client !== undefined && (this.#client.intake.isFull || this.#deps.inFlightBytes.isFull);
   }
 
   #mustWait(): boolean {
-    if (this.#deps.inFlightBytes.isFull) this.#deps.inFlightBytes.whenFree(this.#read);
+    const { inFlightBytes } = this.#deps;
+    if (inFlightBytes.isFull) inFlightBytes.whenFree(this.#read);
     // A client that does not read its acknowledgements gets no new ones.
     return this.#isHeldUp() || this.#socket.writableNeedDrain;
   }

@@ -24,7 +24,7 @@ export class InFlightBytes {
     for (const callback of waiting) callback();
   }
 
-  /** Calls back once there is room; the same function is called once however often it asked. */
+  /** Calls back once, when bytes have left and there is room; asking again before that changes nothing. */
   whenFree(callback: () => void): void {
     this.#waiting.add(callback);
   }
