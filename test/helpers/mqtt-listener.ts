@@ -1,0 +1,63 @@
+import type { TestContext } from 'node:test';
+import mqtt from 'mqtt';
+import type { IPublishPacket, Packet } from 'mqtt-packet';
+import type { PublishedMessage } from '../../src/contract/encode-envelope.ts';
+import type { TakeIn } from '../../src/ingress/fan-out.ts';
+import { startListener } from '../../src/ingress/listener/listener.ts';
+import { type Clock, systemClock } from '../../src/runtime/clock.ts';
+import { testDeps } from './test-deps.ts';
+
+/** A fan-out that keeps what it gets; `answer` decides how it goes on. */
+export class Sink {
+  readonly messages: PublishedMessage[] = [];
+  answer: (message: PublishedMessage) => Promise<number> = async () => 1;
+  readonly takeIn: TakeIn = (message) => {
+    this.messages.push({ ...message, payload: Buffer.from(message.payload) });
+    return this.answer(message);
+  };
+  get payloads(): string[] {
+    return this.messages.map(({ payload }) => Buffer.from(payload).toString());
+  }
+}
+
+/** A listener on a free port, in front of a sink; stopped after the test. */
+export async function listenerForTests(
+  t: TestContext,
+  limits: { maxPacketBytes?: number; maxConnections?: number } = {},
+  clock: Clock = systemClock,
+) {
+  const sink = new Sink();
+  const deps = { ...testDeps(), clock };
+  const config = { host: '127.0.0.1', port: 0, maxPacketBytes: 65_536, maxConnections: 100, ...limits };
+  const listener = await startListener(config, { ...deps, takeIn: sink.takeIn });
+  t.after(() => listener[Symbol.asyncDispose]());
+  return { sink, listener, address: listener.address, metrics: deps.metrics };
+}
+
+/** A connected mqtt.js client that does not reconnect; ended after the test. */
+export async function mqttClient(t: TestContext, address: string, options: mqtt.IClientOptions) {
+  const client = await mqtt.connectAsync(`mqtt://${address}`, { reconnectPeriod: 0, ...options });
+  t.after(() => client.endAsync(true));
+  return client;
+}
+
+export const publish = (
+  messageId: number,
+  qos: 0 | 1 | 2,
+  more: Partial<IPublishPacket> = {},
+): IPublishPacket => ({
+  cmd: 'publish',
+  topic: 'a/b',
+  payload: `m${messageId}`,
+  retain: false,
+  dup: false,
+  qos,
+  messageId,
+  ...more,
+});
+export const pubrel = (messageId: number): Packet => ({ cmd: 'pubrel', messageId, reasonCode: 0 });
+/** The answers to packets with a packet id, in order. */
+export const acks = (packets: readonly Packet[]) =>
+  packets.filter(({ messageId }) => messageId).map(({ cmd, messageId }) => `${cmd} ${messageId}`);
+export const reasonOf = (packet: Packet | undefined) =>
+  (packet as { reasonCode?: number } | undefined)?.reasonCode;

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { startListener } from '../../src/ingress/listener/listener.ts';
+import { ManualClock } from '../helpers/manual-clock.ts';
+import { listenerForTests, publish, reasonOf } from '../helpers/mqtt-listener.ts';
+import { RawMqttClient } from '../helpers/raw-mqtt-client.ts';
+import { testDeps } from '../helpers/test-deps.ts';
+import { waitUntil } from '../helpers/wait-until.ts';
+
+test('a newer connection takes the client id over', async (t) => {
+  const { address } = await listenerForTests(t);
+  for (const version of [4, 5] as const) {
+    const first = await RawMqttClient.connected(t, address, version);
+    await RawMqttClient.connected(t, address, version);
+    await first.closed();
+    assert.equal(reasonOf(first.packets[1]), version === 5 ? 0x8e : undefined);
+  }
+});
+
+test('a client without CONNECT, and one silent for longer than its keep-alive allows, are let go', async (t) => {
+  const clock = new ManualClock();
+  const { address } = await listenerForTests(t, {}, clock);
+  const silent = await RawMqttClient.connected(t, address, 5, { clientId: 'silent', keepalive: 10 });
+  const pinging = await RawMqttClient.connected(t, address, 5, { clientId: 'pinging', keepalive: 10 });
+  const newcomer = new RawMqttClient(t, address, 4);
+  await once(newcomer.socket, 'connect');
+  await waitUntil('its deadline runs', () => clock.timers === 3);
+  clock.advance(4999);
+  assert.equal(newcomer.isClosed, false);
+  clock.advance(1);
+  await newcomer.closed();
+  pinging.send({ cmd: 'pingreq' });
+  await pinging.received(2);
+  clock.advance(10_000);
+  await silent.closed();
+  assert.equal(reasonOf(silent.packets.at(-1)), 0x8d);
+  pinging.send({ cmd: 'pingreq' });
+  await pinging.received(3);
+  assert.equal(pinging.isClosed, false);
+});
+
+test('a client that the server does not read from is not let go for its silence', async (t) => {
+  const clock = new ManualClock();
+  const { sink, address } = await listenerForTests(t, {}, clock);
+  const stored: ((matches: number) => void)[] = [];
+  sink.answer = () => new Promise((resolve) => stored.push(resolve));
+  const client = await RawMqttClient.connected(t, address, 5, { keepalive: 10 });
+  client.send(...Array.from({ length: 1024 }, (_, index) => publish(index + 1, 1)));
+  await waitUntil('the limit', () => stored.length === 1024);
+  clock.advance(60_000);
+  for (const resolve of stored) resolve(1);
+  await client.received(1025);
+  assert.equal(client.packets.at(-1)?.cmd, 'puback');
+  clock.advance(15_000);
+  await client.closed();
+  assert.equal(reasonOf(client.packets.at(-1)), 0x8d);
+});
+
+test('a session is kept for its expiry and no longer', async (t) => {
+  const clock = new ManualClock();
+  const { address } = await listenerForTests(t, {}, clock);
+  const connectAndLose = async () => {
+    const client = await RawMqttClient.connected(t, address, 5, {
+      clean: false,
+      properties: { sessionExpiryInterval: 60 },
+    });
+    client.send({ cmd: 'disconnect', reasonCode: 0 });
+    await client.closed();
+    return (client.packets[0] as { sessionPresent?: boolean }).sessionPresent;
+  };
+  assert.equal(await connectAndLose(), false);
+  clock.advance(59_999);
+  assert.equal(await connectAndLose(), true);
+  clock.advance(60_000);
+  assert.equal(await connectAndLose(), false);
+});
+
+test('stopping acknowledges what is on its way, then says so', async (t) => {
+  const { sink, listener, address } = await listenerForTests(t);
+  let stored = (_: number) => {};
+  sink.answer = () =>
+    new Promise((resolve) => {
+      stored = resolve;
+    });
+  const client = await RawMqttClient.connected(t, address, 5, {
+    will: { topic: 'gone', payload: 'bye', qos: 0, retain: false },
+  });
+  const newcomer = new RawMqttClient(t, address, 4);
+  await once(newcomer.socket, 'connect');
+  client.send(publish(1, 1));
+  await waitUntil('on its way', () => sink.messages.length === 1);
+  const stopped = listener[Symbol.asyncDispose]();
+  stored(1);
+  await stopped;
+  await client.closed();
+  await newcomer.closed();
+  assert.deepEqual(
+    client.packets.map(({ cmd }) => cmd),
+    ['connack', 'puback', 'disconnect'],
+  );
+  assert.equal(reasonOf(client.packets.at(-1)), 0x8b);
+  assert.equal(sink.messages.length, 1, 'a will says that the client is gone, which it is not');
+});
+
+test('a taken port is told in one line', async (t) => {
+  const { address } = await listenerForTests(t);
+  const port = Number(address.split(':')[1]);
+  const config = { host: '127.0.0.1', port, maxPacketBytes: 1024, maxConnections: 1 };
+  await assert.rejects(startListener(config, { ...testDeps(), takeIn: async () => 0 }), {
+    message: `port ${port} is in use: free it, or choose another with PENSTOCK_MQTT_PORT (--mqtt-port)`,
+  });
+});
