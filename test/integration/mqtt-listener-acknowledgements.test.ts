@@ -172,9 +172,10 @@ test('the socket is not read beyond so many bytes in flight', async (t) => {
   const { sink, address } = await listenerForTests(t, { maxPacketBytes: 1_100_000 });
   const stored: ((matches: number) => void)[] = [];
   sink.answer = () => new Promise((resolve) => stored.push(resolve));
-  const client = await RawMqttClient.connected(t, address, 4);
-  const payload = Buffer.alloc(1_048_576);
-  for (let id = 1; id <= 6; id++) client.send(publish(id, 1, { payload }));
+  const client = await RawMqttClient.connected(t, address, 5);
+  // Properties count like the payload.
+  const large = { properties: { userProperties: { a: Array<string>(17).fill('x'.repeat(62_000)) } } };
+  for (let id = 1; id <= 6; id++) client.send(publish(id, 1, large));
   await waitUntil('the limit', () => sink.messages.length === 4);
   const other = await RawMqttClient.connected(t, address, 4, { clientId: 'other' });
   other.send({ cmd: 'pingreq' });

@@ -86,7 +86,7 @@ export class Client {
       messageExpiryInterval,
       payloadFormatIndicator,
     };
-    this.intake.publish(message, packetId);
+    this.intake.publish(message, packetId, frame.whole.length);
   }
 
   #handleParsed(packet: Packet): void {

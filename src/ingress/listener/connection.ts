@@ -195,9 +195,11 @@ export class Connection {
       this.#outgoing.version = error.version;
       this.#outgoing.refuse(error.reasonCode);
       this.#end('refused', undefined, error);
+    } else if (error instanceof MqttError) {
+      this.#end('protocol-error', error.reasonCode, error);
     } else {
-      const reasonCode = error instanceof MqttError ? error.reasonCode : ReasonCode.MALFORMED_PACKET;
-      this.#end('protocol-error', reasonCode, error);
+      this.#deps.logger.error('an MQTT packet could not be handled', { error: messageOf(error) });
+      this.#end('protocol-error', ReasonCode.UNSPECIFIED_ERROR, error);
     }
   }
 

@@ -58,8 +58,8 @@ export class Intake {
     return this.#inFlight >= MAX_IN_FLIGHT || this.#bytes >= MAX_IN_FLIGHT_BYTES;
   }
 
-  publish(message: PublishedMessage, packetId: number): void {
-    const size = message.payload.length;
+  /** `size`: the bytes of the whole packet. */
+  publish(message: PublishedMessage, packetId: number, size: number): void {
     if (message.qos === 0) {
       this.#track(this.#store(message), size, undefined);
     } else if (message.qos === 1) {
