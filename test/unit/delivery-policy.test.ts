@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { durationFromMs } from '@bufbuild/protobuf/wkt';
+import { AckStrategy, DeliveryPolicySchema } from '../../gen/penstock/v1/delivery_pb.ts';
+import { type Policy, resolvePolicy } from '../../src/executor/delivery/policy.ts';
+
+const DEFAULTS: Policy = {
+  strategy: 'SKIP_ALL',
+  retries: 5,
+  pauseBetweenRetries: 1000,
+  maxPause: 60_000,
+  packProcessingTimeout: 30_000,
+  maxInFlight: 64,
+  maxInFlightBytes: 1e6,
+  deadLetter: true,
+};
+const resolve = (init: MessageInitShape<typeof DeliveryPolicySchema>) =>
+  resolvePolicy(create(DeliveryPolicySchema, init), DEFAULTS);
+
+test('what a policy leaves unset comes from the settings', () => {
+  assert.deepEqual(resolvePolicy(undefined, DEFAULTS), DEFAULTS);
+  assert.deepEqual(resolve({}), DEFAULTS);
+  assert.deepEqual(resolve({ ackStrategy: AckStrategy.UNSPECIFIED }), DEFAULTS);
+  assert.deepEqual(resolve({ ackStrategy: 99 as AckStrategy }), DEFAULTS);
+});
+
+test('what a policy sets counts, also where it is zero or false', () => {
+  const policy = resolve({
+    ackStrategy: AckStrategy.RETRY_ALL,
+    retries: 0,
+    pauseBetweenRetries: durationFromMs(1500),
+    maxPause: durationFromMs(2500),
+    packProcessingTimeout: durationFromMs(10),
+    maxInFlight: 1,
+    deadLetter: false,
+  });
+  assert.deepEqual(policy, {
+    strategy: 'RETRY_ALL',
+    retries: 0,
+    pauseBetweenRetries: 1500,
+    maxPause: 2500,
+    packProcessingTimeout: 10,
+    maxInFlight: 1,
+    maxInFlightBytes: DEFAULTS.maxInFlightBytes,
+    deadLetter: false,
+  });
+  assert.equal(resolve({ ackStrategy: AckStrategy.SKIP_ALL }).strategy, 'SKIP_ALL');
+});
+
+test('the longest pause is never shorter than the first', () => {
+  assert.equal(resolve({ pauseBetweenRetries: durationFromMs(120_000) }).maxPause, 120_000);
+  assert.equal(resolve({ maxPause: durationFromMs(1) }).maxPause, 1000);
+});
