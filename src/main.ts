@@ -37,7 +37,8 @@ async function runDev(given: Partial<Record<SettingName, string>>, demo: boolean
         const { startDemo } = await import('./dev/demo.ts');
         stack.use(await startDemo(dev, { say, clock: systemClock }, signal));
       }
-      return stack.move();
+      const started = stack.move();
+      return { failed: dev.failed, [Symbol.asyncDispose]: () => started.disposeAsync() };
     },
     { say, logger },
   );

@@ -44,8 +44,8 @@ export interface PenstockProcess extends AsyncDisposable {
 }
 
 /**
- * Starts roles in this process, on one bus and behind one gRPC and one HTTP port. Disposing stops them: first what takes
- * in, then what delivers, then what they rest on.
+ * Starts roles in this process, on one bus and behind one gRPC and one HTTP port. Disposing stops them, and then what they
+ * rest on.
  */
 export async function startProcess(
   roles: readonly Role[],
@@ -110,7 +110,10 @@ async function together(
   starts: readonly Promise<RunningRole | undefined>[],
 ): Promise<readonly (RunningRole | undefined)[]> {
   const ends = await Promise.allSettled(starts);
-  for (const end of ends) if (end.status === 'fulfilled' && end.value) stack.use(end.value);
+  const started = ends.flatMap((end) => (end.status === 'fulfilled' && end.value ? [end.value] : []));
+  stack.defer(async () => {
+    await Promise.all(started.map((role) => role[Symbol.asyncDispose]()));
+  });
   return ends.map((end) => {
     if (end.status === 'rejected') throw end.reason;
     return end.value;

@@ -1,9 +1,9 @@
 import type { ValidationResponse, ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { withDeadline } from '../runtime/deadline.ts';
+import { DeadlineError, withDeadline } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
-import type { Bus, IncomingRecord } from './bus.ts';
+import { type Bus, BusError, type IncomingRecord } from './bus.ts';
 import { decoder } from './codec.ts';
 import type { Topic } from './topics.ts';
 
@@ -55,14 +55,21 @@ export async function startRequester(options: Options): Promise<Requester> {
       const abort = () => reject(signal?.reason);
       signal?.addEventListener('abort', abort, { once: true });
       waiting.set(requestId, resolve);
+      let isSent = false;
       const answered = (async () => {
         signal?.throwIfAborted();
         await bus.send(requestTopic, { key: requestId, value });
+        isSent = true;
         return promise;
       })();
       promise.catch(() => {}); // a call that ended before Kafka took the request
       try {
         return await withDeadline(clock, timeToLive, 'validation', answered);
+      } catch (error) {
+        if (isSent || !(error instanceof DeadlineError)) throw error;
+        throw new BusError('timeout', `Kafka did not take the request within ${timeToLive} ms`, {
+          cause: error,
+        });
       } finally {
         answered.catch(() => {}); // its end after the deadline is nobody's
         waiting.delete(requestId);

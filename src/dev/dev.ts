@@ -21,6 +21,11 @@ interface Deps {
   readonly clock: Clock;
 }
 
+export interface Dev extends PenstockProcess {
+  /** Resolves when the Kafka or the PostgreSQL ended by itself: nothing works without them. */
+  readonly failed: Promise<Error>;
+}
+
 /**
  * The whole system in this process: a Kafka and a PostgreSQL as children, unless the settings name others, and the three
  * roles. Says what it does; resolves when all is up.
@@ -29,7 +34,7 @@ export async function startDev(
   settings: Settings,
   deps: Deps,
   signal: AbortSignal,
-): Promise<PenstockProcess> {
+): Promise<Dev> {
   const { say, clock } = deps;
   const dataDir = settings.PENSTOCK_DATA_DIR;
   await using stack = new AsyncDisposableStack();
@@ -37,14 +42,14 @@ export async function startDev(
   await portsAreFree(settings);
   const { logger, path: logPath } = await openLog(stack, settings, clock);
   const begin = clock.monotonic();
-  const servers = await startServers(stack, settings, deps, signal);
+  const { servers, failed } = await startServers(stack, settings, deps, signal);
   say('starting control plane, ingress and executor');
   const running = stack.use(
     await startProcess(ROLES, { ...settings, ...servers }, { clock, logger }, signal),
   );
   say(readyText(running, dataDir, logPath, clock.monotonic() - begin));
   const started = stack.move();
-  return { ...running, [Symbol.asyncDispose]: () => started.disposeAsync() };
+  return { ...running, failed, [Symbol.asyncDispose]: () => started.disposeAsync() };
 }
 
 async function startServers(
@@ -52,24 +57,24 @@ async function startServers(
   settings: Settings,
   { say, clock }: Deps,
   signal: AbortSignal,
-): Promise<Partial<Settings>> {
+): Promise<{ servers: Partial<Settings>; failed: Promise<Error> }> {
   const options = { dataDir: settings.PENSTOCK_DATA_DIR, progress: say, clock, signal };
   const [kafka, postgres] = await Promise.allSettled([
     isGiven('TB_KAFKA_SERVERS') ? undefined : startKafka(options),
     isGiven('PENSTOCK_POSTGRES_URL') ? undefined : startPostgres(options),
   ]);
   // Also the one that started although the other failed is to be stopped.
-  for (const end of [postgres, kafka]) {
-    if (end.status !== 'fulfilled' || !end.value) continue;
-    stack.use(end.value);
-    end.value.failed.then((error) => say(`penstock: ${error.message}`));
-  }
+  const started = [postgres, kafka].flatMap((end) =>
+    end.status === 'fulfilled' && end.value ? [end.value] : [],
+  );
+  for (const server of started) stack.use(server);
   if (kafka.status === 'rejected') throw kafka.reason;
   if (postgres.status === 'rejected') throw postgres.reason;
-  return {
+  const servers = {
     ...(kafka.value ? { TB_KAFKA_SERVERS: [kafka.value.bootstrapServers] } : {}),
     ...(postgres.value ? { PENSTOCK_POSTGRES_URL: postgres.value.url } : {}),
   };
+  return { servers, failed: Promise.race(started.map((server) => server.failed)) };
 }
 
 /** Asked before anything is started: to be told after a minute that a port is taken helps nobody. */

@@ -1,3 +1,4 @@
+import { systemClock } from './clock.ts';
 import { type Logger, messageOf } from './logger.ts';
 import { UserError } from './user-error.ts';
 
@@ -7,12 +8,20 @@ interface Options {
   readonly logger: Logger;
 }
 
+/** A service that runs until it is disposed, or ends by itself with an error. */
+interface Service extends AsyncDisposable {
+  readonly failed?: Promise<Error>;
+}
+
+/** A client that still tries to reach a server that is gone keeps the process alive for no longer than this. */
+const LAST_RESORT = 2000;
+
 /**
  * Runs a service until SIGINT or SIGTERM: the first one stops it gracefully, also in the middle of its start, a second one
  * ends the process at once. Sets the exit code: 0 after a stop that was asked for, 1 when it could not start or stop.
  */
 export async function runService(
-  start: (signal: AbortSignal) => Promise<AsyncDisposable>,
+  start: (signal: AbortSignal) => Promise<Service>,
   options: Options,
 ): Promise<void> {
   const { say } = options;
@@ -24,12 +33,14 @@ export async function runService(
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   try {
-    await using _service = await start(stopping.signal);
-    await aborted(stopping.signal);
+    await using service = await start(stopping.signal);
+    const failed = service.failed?.then((error) => Promise.reject(error));
+    await Promise.race([aborted(stopping.signal), ...(failed ? [failed] : [])]);
   } catch (error) {
     if (!stopping.signal.aborted || error !== stopping.signal.reason) fail(error, options);
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    systemClock.setTimer(() => process.exit(), LAST_RESORT, { unref: true });
   }
 }
 

@@ -11,8 +11,8 @@ import {
   type TopicPartition,
 } from '../bus.ts';
 
-const COMMIT_DEADLINE = 5000;
-const STOP_DEADLINE = 10_000;
+const COMMIT_DEADLINE = 3000;
+const STOP_DEADLINE = 3000;
 const RETRY = { initial: 200, max: 2000 };
 
 export interface ConsumerDeps {

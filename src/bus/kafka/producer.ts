@@ -1,6 +1,7 @@
 import kafkajs, { type Kafka, type Producer } from 'kafkajs';
 import { backoffPause } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { withDeadline } from '../../runtime/deadline.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { BusError, type OutgoingRecord } from '../bus.ts';
 import { MAX_RECORD_BYTES } from '../topics.ts';
@@ -16,6 +17,8 @@ const QUEUE_BYTES = 67_108_864;
 const SEND_DEADLINE = 30_000;
 /** What Kafka adds to a record, roughly. */
 const RECORD_OVERHEAD = 100;
+/** From the close to its end, at most, in milliseconds. */
+const CLOSE_DEADLINE = 3000;
 const RETRY = { initial: 100, max: 1000 };
 
 interface Queued {
@@ -214,13 +217,19 @@ export class BatchingProducer implements AsyncDisposable {
     producer?.then((p) => p.disconnect()).catch(() => {});
   }
 
-  /** Sends what is queued (each record within its deadline), then disconnects. */
+  /** Gives what is queued a moment to be sent, then disconnects; what is left is rejected. */
   async [Symbol.asyncDispose](): Promise<void> {
-    while (this.#sending) await this.#sending;
+    const { clock, logger } = this.#deps;
+    const close = async () => {
+      while (this.#sending) await this.#sending;
+      await this.#producer?.then((producer) => producer.disconnect());
+    };
+    try {
+      await withDeadline(clock, CLOSE_DEADLINE, 'closing the producer', close());
+    } catch (error) {
+      logger.warn('the producer did not close in order', { error: messageOf(error) });
+    }
     this.#closed = true;
-    const producer = this.#producer;
-    this.#producer = undefined;
-    await producer?.then((p) => p.disconnect()).catch(() => {});
   }
 }
 
