@@ -20,3 +20,33 @@ export async function withDeadline<T>(clock: Clock, ms: number, what: string, wo
     cancel();
   }
 }
+
+/**
+ * A signal that aborts with a `DeadlineError` after `ms` milliseconds, or with the parent when that aborts first. Dispose
+ * it when the work is done: the timer and the listener at the parent go with it.
+ */
+export function timeoutSignal(
+  clock: Clock,
+  ms: number,
+  what: string,
+  parent?: AbortSignal,
+): { readonly signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const cancel = clock.setTimer(
+    () => controller.abort(new DeadlineError(`${what}: no answer within ${ms} ms`)),
+    ms,
+  );
+  const abort = () => {
+    cancel();
+    controller.abort(parent?.reason);
+  };
+  if (parent?.aborted) abort();
+  parent?.addEventListener('abort', abort, { once: true });
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      cancel();
+      parent?.removeEventListener('abort', abort);
+    },
+  };
+}
