@@ -1,5 +1,6 @@
 import type { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
 import type { Reporter, Subject } from './reporter.ts';
 
 const MINUTE = 60_000;
@@ -13,6 +14,12 @@ export interface ErrorDetails {
   readonly givenUp: boolean;
 }
 
+interface Deps {
+  readonly reporter: Pick<Reporter, 'tell'>;
+  readonly clock: Clock;
+  readonly metrics: Pick<Metrics, 'suppressed'>;
+}
+
 /**
  * Reports the failures of one integration without flooding anybody: those of one kind within a second share a report that
  * says how many they were, and in a minute at most `limit` reports leave; what is beyond is counted into the next one.
@@ -20,17 +27,13 @@ export interface ErrorDetails {
 export class ErrorReports {
   readonly #subject: () => Subject;
   readonly #limit: number;
-  readonly #deps: { readonly reporter: Reporter; readonly clock: Clock };
+  readonly #deps: Deps;
   readonly #collected = new Map<string, { readonly last: ErrorDetails; readonly count: number }>();
   #windowStart = Number.NEGATIVE_INFINITY;
   #sent = 0;
   #cancel: (() => void) | undefined;
 
-  constructor(
-    subject: () => Subject,
-    limit: number,
-    deps: { readonly reporter: Reporter; readonly clock: Clock },
-  ) {
+  constructor(subject: () => Subject, limit: number, deps: Deps) {
     this.#subject = subject;
     this.#limit = limit;
     this.#deps = deps;
@@ -64,9 +67,11 @@ export class ErrorReports {
     }
   }
 
-  /** Sends the rest and stops its timer. */
+  /** Sends the rest, as far as the limit lets it; what is beyond is only counted. */
   stop(): void {
     this.flush();
     this.#cancel?.();
+    this.#deps.metrics.suppressed.inc({ kind: 'error' }, this.#collected.size);
+    this.#collected.clear();
   }
 }
