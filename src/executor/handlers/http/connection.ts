@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { PemCredentials } from '../../../../gen/penstock/v1/credentials_pb.ts';
 import type { HttpConfiguration, HttpCredentials } from '../../../../gen/penstock/v1/http_pb.ts';
@@ -32,10 +33,18 @@ export function tlsProblem(credentials: PemCredentials): string | undefined {
   }
   try {
     createSecureContext(pemOptions(credentials));
+    // Node takes authorities that it cannot read, and then trusts nobody.
+    if (credentials.caCert) for (const one of certificatesIn(credentials.caCert)) new X509Certificate(one);
     return undefined;
   } catch (error) {
     return `cannot be read: ${messageOf(error)}`;
   }
+}
+
+function certificatesIn(pem: string): readonly string[] {
+  const found = lines(pem).match(/-----BEGIN [A-Z ]*CERTIFICATE-----[^-]*-----END [A-Z ]*CERTIFICATE-----/g);
+  if (!found) throw new Error('there is no certificate in ca_cert');
+  return found;
 }
 
 /** PEM often comes through JSON with its line breaks written as \n. */

@@ -2,8 +2,9 @@ import { durationMs } from '@bufbuild/protobuf/wkt';
 import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import { type HttpConfiguration, HttpMethod } from '../../../../gen/penstock/v1/http_pb.ts';
 import { type Body, bodyWriter, UnencodableError } from '../../../contract/body.ts';
+import { timeoutSignal } from '../../../runtime/deadline.ts';
 import { messageOf } from '../../../runtime/logger.ts';
-import type { Failure, Handler, HandlerContext, Outbound, Outcome } from '../handler.ts';
+import type { Handler, HandlerContext, Outbound, Outcome } from '../handler.ts';
 import { connectionFailure, outcomeOf } from './outcome.ts';
 import { type HttpRequest, HttpSender } from './sender.ts';
 
@@ -76,17 +77,12 @@ export class HttpHandler implements Handler {
 
   /** With the configuration's own, shorter deadline. */
   async #sendWithin(request: HttpRequest, signal: AbortSignal): Promise<Outcome> {
-    const timeout = new AbortController();
-    const cancel = this.#context.clock.setTimer(() => timeout.abort(), this.#readTimeout);
+    using deadline = timeoutSignal(this.#context.clock, this.#readTimeout, 'read_timeout', signal);
     try {
-      const outcome = await this.#send(request, AbortSignal.any([signal, timeout.signal]));
-      return outcome;
+      return await this.#send(request, deadline.signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      const reason = `no answer within read_timeout, ${this.#readTimeout} ms`;
-      return { delivered: false, failureClass: FailureClass.TIMEOUT, reason } satisfies Failure;
-    } finally {
-      cancel();
+      return { delivered: false, failureClass: FailureClass.TIMEOUT, reason: messageOf(error) };
     }
   }
 

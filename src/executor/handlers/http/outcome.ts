@@ -6,6 +6,10 @@ import { type HttpAnswer, isSuccess } from './sender.ts';
 /** The longest pause that a Retry-After header can ask for, in milliseconds. */
 const MAX_RETRY_AFTER = 300_000;
 
+const SECONDS = /^\d+$/;
+/** `Date.parse` alone finds a date in nearly everything. */
+const HTTP_DATE = /^[A-Z][a-z]{2,8}, .* GMT$/;
+
 /**
  * What an answer means. 2xx is a delivery. The statuses that speak of the message itself are final; all others may pass,
  * also 401 and 403, since credentials get mended.
@@ -32,8 +36,10 @@ function classOf(status: number): FailureClass {
 /** Retry-After (RFC 9110 section 10.2.3): seconds or a date; what makes no sense is ignored. */
 export function retryAfterMs(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined;
-  const pause = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
-  return Number.isFinite(pause) && pause > 0 ? Math.min(pause, MAX_RETRY_AFTER) : undefined;
+  let pause = 0;
+  if (SECONDS.test(header)) pause = Number(header) * 1000;
+  else if (HTTP_DATE.test(header)) pause = Date.parse(header) - now;
+  return pause > 0 ? Math.min(pause, MAX_RETRY_AFTER) : undefined;
 }
 
 /** The connection could not be made, or was lost before the answer was there. */

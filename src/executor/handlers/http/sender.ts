@@ -36,6 +36,7 @@ export class HttpSender {
     this.#pool = new Pool(url.origin, {
       connections,
       pipelining: 1,
+      allowH2: false, // one connection would carry more than its share of the parallel requests
       // The caller's signal is the deadline: undici's own timers are coarse.
       headersTimeout: 0,
       bodyTimeout: 0,

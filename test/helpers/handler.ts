@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
+import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
+import type { HandlerContext, Outbound } from '../../src/executor/handlers/handler.ts';
+import { handlerTypeOf } from '../../src/executor/handlers/registry.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+
+type Configuration = NonNullable<MessageInitShape<typeof IntegrationSchema>['configuration']>;
+
+/** The handler type of a configuration, bound to it. */
+export function bound(configuration: Configuration) {
+  const type = handlerTypeOf(create(IntegrationSchema, { configuration }));
+  assert.ok(type, `there is no handler for ${configuration.case}`);
+  return type;
+}
+
+export const contextOf = (context: Partial<HandlerContext> = {}): HandlerContext => ({
+  integrationId: '5f0c3ad2-8df0-4fc1-a8a5-1c3f8ab7cf55',
+  integrationName: 'an integration',
+  metadata: {},
+  serviceId: 'ie-0',
+  maxInFlight: 64,
+  clock: systemClock,
+  ...context,
+});
+
+/** A connected handler, disposed after the test. */
+export async function connected(
+  t: TestContext,
+  configuration: Configuration,
+  context?: Partial<HandlerContext>,
+) {
+  const handler = bound(configuration).create(contextOf(context));
+  t.after(() => handler[Symbol.asyncDispose]());
+  await handler.connect(never);
+  return handler;
+}
+
+/** A signal that never aborts. */
+export const never = new AbortController().signal;
+
+export function outbound(payload: string, offset = 0): Outbound {
+  const envelope = create(EnvelopeSchema, { topicName: 'a/b', clientId: 'c', payload: Buffer.from(payload) });
+  return { envelope, partition: 0, offset };
+}

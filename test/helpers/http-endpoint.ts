@@ -1,0 +1,105 @@
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type ServerOptions } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+import type { TLSSocket } from 'node:tls';
+
+export interface Received {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  /** The headers as they came: names and values in turn. */
+  readonly rawHeaders: readonly string[];
+  readonly body: Buffer;
+  /** The common name of the client's certificate. */
+  readonly clientCn: string | undefined;
+}
+
+/** What an endpoint does with a request; it may answer later, or never. */
+export type Respond = (response: ServerResponse, request: Received) => unknown;
+
+export const answer =
+  (status: number, headers: Record<string, string> = {}, body = ''): Respond =>
+  (response) =>
+    response.writeHead(status, headers).end(body);
+export const hang: Respond = () => {};
+/** Resets the connection instead of answering. */
+export const reset: Respond = (response) => response.socket?.resetAndDestroy();
+
+/** A real HTTP endpoint on 127.0.0.1, with TLS when `tls` is there, that does as it is told. */
+export class HttpEndpoint {
+  respond: Respond = answer(200);
+  readonly received: Received[] = [];
+  /** Connections that are open, and how many there were in all. */
+  readonly sockets = new Set<Socket>();
+  opened = 0;
+  /** The most requests that were there at a time. */
+  mostAtATime = 0;
+  port = 0;
+  readonly #scheme: string;
+  readonly #create: (listener: RequestListener) => ReturnType<typeof createServer>;
+  #server: ReturnType<typeof createServer> | undefined;
+  #now = 0;
+
+  constructor(tls?: ServerOptions) {
+    this.#scheme = tls ? 'https' : 'http';
+    this.#create = (listener) => (tls ? createTlsServer(tls, listener) : createServer(listener));
+  }
+
+  get url(): string {
+    return `${this.#scheme}://127.0.0.1:${this.port}/in`;
+  }
+
+  /** Listens; again on the same port after a stop. */
+  async start(): Promise<void> {
+    const server = this.#create((request, response) => {
+      this.mostAtATime = Math.max(this.mostAtATime, ++this.#now);
+      response.on('close', () => this.#now--);
+      const chunks: Buffer[] = [];
+      request.on('error', () => {}); // the response's `close` follows
+      request.on('data', (chunk) => chunks.push(chunk));
+      request.on('end', () => {
+        const peer = (request.socket as Partial<TLSSocket>).getPeerCertificate?.();
+        const received: Received = {
+          method: request.method ?? '',
+          path: request.url ?? '',
+          headers: request.headers,
+          rawHeaders: request.rawHeaders,
+          body: Buffer.concat(chunks),
+          clientCn: peer?.subject?.CN?.toString(),
+        };
+        this.received.push(received);
+        this.respond(response, received);
+      });
+    });
+    server.on('connection', (socket) => {
+      this.opened++;
+      this.sockets.add(socket);
+      socket.on('close', () => this.sockets.delete(socket));
+    });
+    server.listen(this.port, '127.0.0.1');
+    await once(server, 'listening');
+    this.port = (server.address() as AddressInfo).port;
+    this.#server = server;
+  }
+
+  /** Resets every connection and lets no new one in. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (!server) return;
+    const closed = once(server, 'close');
+    server.close();
+    for (const socket of this.sockets) socket.resetAndDestroy();
+    await closed;
+  }
+}
+
+/** An endpoint that is up, and stopped after the test. */
+export async function httpEndpoint(t: TestContext, tls?: ServerOptions): Promise<HttpEndpoint> {
+  const endpoint = new HttpEndpoint(tls);
+  await endpoint.start();
+  t.after(() => endpoint.stop());
+  return endpoint;
+}
