@@ -1,0 +1,28 @@
+// Measures: npm run bench, or npm run bench -- start for one measurement. Prints tables and writes bench/results.json.
+import { writeFile } from 'node:fs/promises';
+import { cpus, totalmem } from 'node:os';
+import { measureStart } from './start.ts';
+
+const MEASUREMENTS: Readonly<Record<string, () => Promise<object>>> = {
+  start: measureStart,
+};
+
+const wanted = process.argv.slice(2);
+const names = wanted.length > 0 ? wanted : Object.keys(MEASUREMENTS);
+const machine = {
+  cpu: cpus()[0]?.model ?? 'unknown',
+  cores: cpus().length,
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+  node: process.version,
+};
+const results: Record<string, object> = { machine };
+console.log(machine);
+for (const name of names) {
+  const measure = MEASUREMENTS[name];
+  if (!measure)
+    throw new Error(`there is no measurement ${name}: use ${Object.keys(MEASUREMENTS).join(', ')}`);
+  console.log(`measuring ${name}…`);
+  results[name] = await measure();
+  console.table(results[name]);
+}
+await writeFile(new URL('results.json', import.meta.url), `${JSON.stringify(results, null, 2)}\n`);
