@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { test } from 'node:test';
+import { type Source, sourceOf, sourcesIn, withoutStrings } from '../helpers/sources.ts';
+
+const SHARED = ['gen/', 'src/contract/', 'src/topic-filter/', 'src/runtime/', 'src/rpc/', 'src/bus/'];
+const EXECUTOR = 'src/executor/';
+
+/** Who may import whom, beside itself. The longest beginning of a file's path that stands here is its part. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  'gen/': [],
+  'src/topic-filter/': [],
+  'src/runtime/': [],
+  'src/contract/': ['gen/', 'src/topic-filter/'],
+  'src/rpc/': ['gen/', 'src/contract/', 'src/runtime/'],
+  'src/bus/': ['gen/', 'src/contract/', 'src/runtime/'],
+  'src/control-plane/': SHARED,
+  'src/ingress/': SHARED,
+  // An executor's parts know its own files at the top only by its configuration; the top knows them all.
+  [EXECUTOR]: [...SHARED, EXECUTOR],
+  'src/executor/lifecycle/': [
+    ...SHARED,
+    'src/executor/delivery/',
+    'src/executor/handlers/',
+    'src/executor/uplink/',
+    'src/executor/config.ts',
+  ],
+  'src/executor/delivery/': [...SHARED, 'src/executor/handlers/', 'src/executor/uplink/'],
+  'src/executor/uplink/': SHARED,
+  'src/executor/handlers/': [...SHARED, 'src/executor/handlers/'],
+  'src/executor/handlers/http/': [...SHARED, 'src/executor/handlers/handler.ts'],
+  'src/executor/handlers/mqtt/': [...SHARED, 'src/executor/handlers/handler.ts'],
+  'src/executor/handlers/kafka/': [...SHARED, 'src/executor/handlers/handler.ts'],
+  'src/cli/': ['gen/', 'src/contract/'],
+  'src/process.ts': [
+    'src/bus/',
+    'src/rpc/',
+    'src/runtime/',
+    'src/control-plane/main.ts',
+    'src/executor/main.ts',
+    'src/ingress/main.ts',
+  ],
+  'src/usage.ts': ['src/runtime/'],
+  'src/main.ts': ['src/usage.ts', 'src/process.ts', 'src/runtime/', 'src/dev/dev.ts', 'src/dev/demo.ts'],
+  'src/dev/': ['src/process.ts', 'src/runtime/'],
+  'src/dev/demo.ts': ['gen/', 'src/rpc/', 'src/process.ts', 'src/runtime/', 'src/dev/'],
+  'test/': ['gen/', 'src/'],
+};
+
+/** Where a package may be imported, beside test/: each client in one place, and in the handler of its type. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  '@bufbuild/protobuf': ['gen/', 'src/'],
+  '@bufbuild/protovalidate': ['gen/', 'src/contract/'],
+  '@connectrpc/connect': ['src/rpc/'],
+  '@connectrpc/connect-node': ['src/rpc/'],
+  '@grpc/grpc-js': ['src/rpc/'],
+  kafkajs: ['src/bus/kafka/', 'src/executor/handlers/kafka/'],
+  mqtt: ['src/dev/demo.ts', 'src/executor/handlers/mqtt/'],
+  'mqtt-packet': ['src/ingress/listener/'],
+  pg: ['src/control-plane/store/', 'src/dev/postgres-server.ts'],
+  'prom-client': ['src/runtime/metrics.ts'],
+  undici: ['src/executor/handlers/http/'],
+};
+
+const SETTINGS = 'src/runtime/settings.ts';
+const CLOCK = 'src/runtime/clock.ts';
+const MAX_LINES = 250;
+/** A little longer than they should be. */
+const LONG = [
+  'src/bus/kafka/producer.ts',
+  'src/executor/delivery/delivery.ts',
+  'src/ingress/listener/connection.ts',
+];
+
+const sources = sourcesIn('src', 'gen', 'test', 'bench');
+const inSrc = sources.filter(({ path }) => path.startsWith('src/'));
+const isUnder = (path: string, place: string) =>
+  path === place || (place.endsWith('/') && path.startsWith(place));
+const partOf = (path: string) =>
+  Object.keys(MAY_IMPORT)
+    .filter((part) => isUnder(path, part))
+    .toSorted((a, b) => b.length - a.length)[0];
+
+/** Files of src, other than `exceptions`, whose code has the pattern. */
+const filesWith = (pattern: RegExp, ...exceptions: readonly string[]) =>
+  inSrc.filter(({ path, code }) => !exceptions.includes(path) && pattern.test(code)).map(({ path }) => path);
+
+test('the scanner of imports sees every way to import, and no comment', () => {
+  const lines = [
+    "import { a } from './a.ts';",
+    'import type {',
+    '  B,',
+    "} from '../b.ts';",
+    "import 'side-effect';",
+    'export * from "./c.ts";',
+    "export { d } from '@scope/name/deep/file';",
+    "import e, { type E } from 'e';",
+    "import * as f from 'f';",
+    "const lazy = () => import('./lazy.ts');",
+    "const old = createRequire(import.meta.url)('kafkajs/src/x');",
+    "// import { no } from './comment.ts';",
+    "/* import './block.ts' */",
+    "const url = 'https://example.com'; export const g = 1;",
+    "export const h = 'text';",
+  ];
+  assert.deepEqual(sourceOf('src/x/y.ts', lines.join('\n')).imports, [
+    { file: 'src/x/a.ts' },
+    { file: 'src/b.ts' },
+    { module: 'side-effect' },
+    { file: 'src/x/c.ts' },
+    { module: '@scope/name' },
+    { module: 'e' },
+    { module: 'f' },
+    { file: 'src/x/lazy.ts' },
+    { module: 'kafkajs' },
+  ]);
+});
+
+test('every part imports only the parts it may', () => {
+  const offenders = sources
+    .filter(({ path }) => !path.startsWith('bench/'))
+    .flatMap(({ path, imports }) => {
+      const part = partOf(path);
+      if (part === undefined) return [`${path} belongs to no part: name it in this test`];
+      const places = [...(part === EXECUTOR ? [] : [part]), ...MAY_IMPORT[part]!];
+      return imports.flatMap(({ file }) =>
+        file === undefined || places.some((place) => isUnder(file, place)) ? [] : [`${path} → ${file}`],
+      );
+    });
+  assert.deepEqual(offenders, []);
+});
+
+test('a handler type of the executor is a part of its own', () => {
+  const folders = inSrc.flatMap(({ path }) => /^src\/executor\/handlers\/[^/]+\//.exec(path)?.[0] ?? []);
+  for (const folder of new Set(folders)) assert.ok(folder in MAY_IMPORT, `${folder} is missing in this test`);
+});
+
+test('every package is imported where it belongs, and declared', () => {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+  const offenders = sources.flatMap(({ path, imports }) =>
+    imports.flatMap(({ module }) => {
+      if (module === undefined || module.startsWith('node:')) return [];
+      const isTest = /^(test|bench)\//.test(path);
+      const isDeclared = module in dependencies || (isTest && module in devDependencies);
+      const isInPlace = isTest || (PACKAGES[module] ?? []).some((place) => isUnder(path, place));
+      return isDeclared && isInPlace ? [] : [`${path} → ${module}`];
+    }),
+  );
+  assert.deepEqual(offenders, []);
+  const used = new Set(inSrc.flatMap(({ imports }) => imports.map(({ module }) => module)));
+  const unused = Object.keys(dependencies).filter((name) => name !== 'node' && !used.has(name));
+  assert.deepEqual(unused, []);
+});
+
+test('no file imports itself by way of others', () => {
+  const edges = new Map(
+    sources.map(({ path, imports }) => [path, imports.flatMap(({ file }) => file ?? [])]),
+  );
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const visit = (path: string, way: readonly string[]) => {
+    if (way.includes(path)) cycles.push([...way.slice(way.indexOf(path)), path].join(' → '));
+    if (way.includes(path) || done.has(path)) return;
+    for (const next of edges.get(path) ?? []) visit(next, [...way, path]);
+    done.add(path);
+  };
+  for (const path of edges.keys()) visit(path, []);
+  assert.deepEqual(cycles, []);
+});
+
+test('modules are imported by name: no file is computed', () => {
+  assert.deepEqual(filesWith(/\bimport\((?!\s*['"])/), []);
+});
+
+test('the environment is read in the settings alone', () => {
+  assert.deepEqual(filesWith(/\bprocess\s*(\.|\?\.|\[['"])env\b|['"]node:process['"]/, SETTINGS), []);
+});
+
+test('time passes through the clock alone', () => {
+  const timers = /(?<!\.)\b(setTimeout|setInterval)\b|\b(globalThis|global)\.set(Timeout|Interval)\b/;
+  const clocks = /\bDate\.now\b|\bnew Date\(\)|\bperformance\b|\bAbortSignal\.timeout\b|\bprocess\.hrtime\b/;
+  const modules = /['"]node:(timers|timers\/promises|perf_hooks)['"]/;
+  for (const pattern of [timers, clocks, modules]) assert.deepEqual(filesWith(pattern, CLOCK), []);
+});
+
+test('no any in types', () => {
+  const any = /(?:[:<|&,=]|\bas|\bextends)\s*any\b(?=\s*(?:[;,)>|&\]={}[]|$))/m;
+  const offenders = inSrc.filter((source: Source) => any.test(withoutStrings(source)));
+  assert.deepEqual(
+    offenders.map(({ path }) => path),
+    [],
+  );
+});
+
+test('files are named after what they hold, and not long', () => {
+  const drawers = /^(index|utils?|helpers?|types?|common|misc|shared)\.ts$/;
+  const badNames = inSrc.filter(
+    ({ path }) => drawers.test(basename(path)) && !/handlers\/\w+\/type\.ts$/.test(path),
+  );
+  assert.deepEqual(
+    badNames.map(({ path }) => path),
+    [],
+  );
+  const odd = inSrc.filter(({ path }) => !/^src(\/[a-z0-9]+(-[a-z0-9]+)*)+\.ts$/.test(path));
+  assert.deepEqual(
+    odd.map(({ path }) => path),
+    [],
+  );
+  const long = inSrc.filter(({ path, lines }) => lines > MAX_LINES && !LONG.includes(path));
+  assert.deepEqual(
+    long.map(({ path, lines }) => `${path}: ${lines}`),
+    [],
+  );
+});
