@@ -9,6 +9,7 @@ import type { Topics } from '../bus/topics.ts';
 import { type Type, typeOf } from '../contract/integration-type.ts';
 import { type FieldViolation, violationsOf } from '../contract/validate.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { timeoutSignal } from '../runtime/deadline.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { ExecutorConfig } from './config.ts';
@@ -18,6 +19,8 @@ import { type BoundHandlerType, handlerTypeOf } from './handlers/registry.ts';
 /** Checks at a time; more are answered with a refusal instead of waiting. */
 const MAX_CHECKS = 64;
 const MAX_WAIT = 500;
+/** What is kept of an asker's time for the ways there and back, in milliseconds. */
+const TRAVEL_TIME = 1000;
 
 interface Deps {
   readonly config: ExecutorConfig;
@@ -36,7 +39,8 @@ type Verdict = Pick<ValidationResponse, 'reachable' | 'message'> & {
 export function answerChecks(type: Type, deps: Deps, signal: AbortSignal): Promise<Consumer> {
   const { bus, topics, logger } = deps;
   const topic = topics.validation(type);
-  const decode = decoder(topic.schema, deps);
+  // A configuration that breaks the rules gets an answer like any other that cannot work.
+  const decode = decoder(topic.schema, deps, 'integration');
   let running = 0;
 
   const answer = async (request: ValidationRequest) => {
@@ -77,10 +81,14 @@ async function judge(request: ValidationRequest, deps: Deps, signal: AbortSignal
   const violations = [...violationsOf(IntegrationSchema, integration), ...ownViolations(integration, type)];
   if (violations.length > 0) return { ...AGREED, violations };
   if (request.kind === ValidationKind.VALIDATE) return AGREED;
-  const deadline = AbortSignal.timeout(durationMs(request.timeToLive!));
-  const found = await type.check(contextOf(integration, deps), AbortSignal.any([signal, deadline]));
+  const time = checkTime(durationMs(request.timeToLive!));
+  using deadline = timeoutSignal(deps.clock, time, 'the external system', signal);
+  const found = await type.check(contextOf(integration, deps), deadline.signal);
   return { ...found, violations: [] };
 }
+
+/** The time for a check out of the time that the asker waits: the question and the answer have to travel, too. */
+const checkTime = (timeToLive: number) => Math.max(timeToLive / 2, timeToLive - TRAVEL_TIME);
 
 function ownViolations(integration: Integration, type: BoundHandlerType): readonly FieldViolation[] {
   const prefix = typeOf(integration);

@@ -40,14 +40,19 @@ export async function startExecutor(
   const manager = new Manager({ ...deps, config, reporter });
   stack.defer(() => manager.stop());
   const types = config.types.filter((type) => BUILT_TYPES.includes(type));
-  const joined = await Promise.all(
-    types.flatMap((type) => [
-      followDownlink(type, { ...deps, manager }, signal).then((follower) => stack.use(follower)),
-      answerChecks(type, { ...deps, config }, signal).then((consumer) => stack.use(consumer)),
-    ]),
-  );
-  const restored = joined.flatMap((one) => ('restored' in one ? [one.restored] : []));
-  await withDeadline(deps.clock, RESTORE_DEADLINE, 'restoring the integrations', Promise.all(restored));
+  const restored: Promise<void>[] = [];
+  const joining = types.flatMap((type) => [
+    followDownlink(type, { ...deps, manager }, signal).then((follower) => {
+      restored.push(stack.use(follower).restored);
+    }),
+    answerChecks(type, { ...deps, config }, signal).then((consumer) => {
+      stack.use(consumer);
+    }),
+  ]);
+  await Promise.allSettled(joining); // what joins after another failed must be left again, too
+  await Promise.all(joining);
+  const everything = Promise.all(restored);
+  await withDeadline(deps.clock, RESTORE_DEADLINE, 'restoring the integrations', everything, signal);
   deps.logger.info('executor is ready', { serviceId, types: types.join() });
   return stack.move();
 }

@@ -6,19 +6,22 @@ export class DeadlineError extends Error {
 }
 
 /**
- * The promise's end, or a `DeadlineError` after `ms` milliseconds. The work itself goes on: give it a signal of its own
- * where it can be stopped.
+ * The promise's end, or a `DeadlineError` after `ms` milliseconds, or the signal's reason when that aborts first. The work
+ * itself goes on: give it a signal of its own where it can be stopped.
  */
-export async function withDeadline<T>(clock: Clock, ms: number, what: string, work: Promise<T>): Promise<T> {
-  let cancel = () => {};
-  const late = new Promise<never>((_, reject) => {
-    cancel = clock.setTimer(() => reject(new DeadlineError(`${what}: no answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    cancel();
-  }
+export async function withDeadline<T>(
+  clock: Clock,
+  ms: number,
+  what: string,
+  work: Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  using deadline = timeoutSignal(clock, ms, what, signal);
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(deadline.signal.reason);
+  if (deadline.signal.aborted) abort();
+  deadline.signal.addEventListener('abort', abort, { once: true });
+  return await Promise.race([work, late]);
 }
 
 /**

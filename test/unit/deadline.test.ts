@@ -18,6 +18,17 @@ test('work that does not end in time is an error that names it', async () => {
   await assert.rejects(late, new DeadlineError('work: no answer within 10 ms'));
 });
 
+test('work is waited for until the signal aborts', async () => {
+  const clock = new ManualClock();
+  const stop = new AbortController();
+  const forever = new Promise(() => {});
+  const waiting = withDeadline(clock, 10, 'work', forever, stop.signal);
+  stop.abort(new Error('stop'));
+  await assert.rejects(waiting, /stop/);
+  await assert.rejects(withDeadline(clock, 10, 'work', forever, stop.signal), /stop/);
+  assert.equal(clock.timers, 0);
+});
+
 test('a timeout signal aborts in its time, not before', () => {
   const clock = new ManualClock();
   const { signal } = timeoutSignal(clock, 10, 'work');

@@ -3,7 +3,7 @@ import type { Bus } from '../../bus/bus.ts';
 import type { Topics } from '../../bus/topics.ts';
 import { fingerprint } from '../../contract/fingerprint.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { withDeadline } from '../../runtime/deadline.ts';
+import { timeoutSignal, withDeadline } from '../../runtime/deadline.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { ExecutorConfig } from '../config.ts';
@@ -12,6 +12,7 @@ import { Delivery } from '../delivery/delivery.ts';
 import { Intake } from '../delivery/intake.ts';
 import { resolvePolicy } from '../delivery/policy.ts';
 import { Statistics } from '../delivery/statistics.ts';
+import type { Handler } from '../handlers/handler.ts';
 import { handlerTypeOf } from '../handlers/registry.ts';
 import { ErrorReports } from '../uplink/error-reports.ts';
 import type { Reporter, Subject } from '../uplink/reporter.ts';
@@ -74,8 +75,7 @@ export class Instance implements AsyncDisposable {
     });
     await using stack = new AsyncDisposableStack();
     stack.use(handler);
-    const timeout = AbortSignal.any([signal, AbortSignal.timeout(config.startTimeout)]);
-    await withDeadline(clock, config.startTimeout, 'connecting', handler.connect(timeout));
+    await connect(handler, deps, signal);
 
     let instance: Instance | undefined;
     const generation = () => instance?.generation ?? integration.generation;
@@ -93,9 +93,9 @@ export class Instance implements AsyncDisposable {
       deadLetter: (message, failure, aborted) => deadLetters.keep(message, failure, aborted),
     });
     const intake = new Intake(id, { bus, topics, delivery, events: statistics, clock, logger });
+    stack.defer(reportFigures(statistics, delivery, intake, subject, deps));
     stack.use(intake);
     stack.defer(() => delivery.stop(STOP_GRACE));
-    stack.defer(reportFigures(statistics, delivery, intake, subject, deps));
     await intake.start(topics.messageGroup(id), config.pollInterval, signal);
     instance = new Instance(integration, delivery, intake, stack.move());
     return instance;
@@ -113,6 +113,15 @@ export class Instance implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack[Symbol.asyncDispose]();
   }
+}
+
+async function connect(
+  handler: Handler,
+  { config: { startTimeout }, clock }: InstanceDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  using deadline = timeoutSignal(clock, startTimeout, 'connecting', signal);
+  await withDeadline(clock, startTimeout, 'connecting', handler.connect(deadline.signal));
 }
 
 /** Reports the figures each interval when they have changed, and a last time when the answer is called. */

@@ -17,9 +17,18 @@ interface Entry {
   instance: Instance | undefined;
   /** Aborts what waits, when the wish changes: a pause before a start, a start that hangs. */
   changed: AbortController;
-  /** The end of the one worker that brings this entry to its wish. */
-  settled: Promise<void> | undefined;
+  /** Whether the one worker that brings this entry to its wish is at it, and its end. */
+  settling: boolean;
+  settled: Promise<void>;
 }
+
+const newEntry = (): Entry => ({
+  wish: undefined,
+  instance: undefined,
+  changed: new AbortController(),
+  settling: false,
+  settled: Promise.resolve(),
+});
 
 const FIRST_PAUSE = 1000;
 
@@ -40,29 +49,32 @@ export class Manager {
     const known = this.#entries.get(key);
     if (wish && known?.wish && wish.integration.generation <= known.wish.integration.generation) return;
     if (!known && !wish) return;
-    const entry = known ?? { wish, instance: undefined, changed: new AbortController(), settled: undefined };
+    const entry = known ?? newEntry();
     this.#entries.set(key, entry);
     entry.wish = wish;
     entry.changed.abort(new Error('the wish changed'));
     entry.changed = new AbortController();
-    entry.settled ??= this.#settle(key, entry);
+    if (!entry.settling) entry.settled = this.#settle(key, entry);
   }
 
   async #settle(key: string, entry: Entry): Promise<void> {
+    entry.settling = true;
     for (let failures = 0; !this.#isAsWished(entry); ) {
-      const { wish, changed } = entry;
+      const { wish, changed, instance } = entry;
       try {
-        if (entry.instance) await this.#stop(entry, wish);
-        if (wish?.integration.enabled) await this.#start(entry, wish, changed.signal, failures > 0);
+        if (instance) await this.#stop(entry, wish);
+        const action = instance ? LifecycleAction.UPDATED : LifecycleAction.STARTED;
+        const reason = failures > 0 ? 'started after failures' : '';
+        if (wish?.integration.enabled) await this.#start(entry, wish, changed.signal, action, reason);
         failures = 0;
       } catch (error) {
-        if (changed.signal.aborted) continue;
-        this.#reportFailure(wish!, error);
+        if (changed.signal.aborted || !wish) continue;
+        this.#reportFailure(wish, error);
         if (!this.#deps.config.restart.enabled) break;
         await this.#pause(++failures, changed.signal);
       }
     }
-    entry.settled = undefined;
+    entry.settling = false;
     if (!entry.wish) this.#entries.delete(key);
   }
 
@@ -77,16 +89,25 @@ export class Manager {
     return true;
   }
 
-  async #start(entry: Entry, wish: Wish, signal: AbortSignal, again: boolean): Promise<void> {
+  async #start(
+    entry: Entry,
+    wish: Wish,
+    signal: AbortSignal,
+    action: LifecycleAction,
+    reason: string,
+  ): Promise<void> {
     entry.instance = await Instance.start(wish.integration, wish.shard, this.#deps, signal);
-    const reason = again ? 'started after failures' : '';
-    this.#report(wish, LifecycleAction.STARTED, true, IntegrationState.ACTIVE, reason);
+    this.#report(wish, action, true, IntegrationState.ACTIVE, reason);
   }
 
   async #stop(entry: Entry, wish: Wish | undefined): Promise<void> {
     const { instance } = entry;
     entry.instance = undefined;
-    await instance?.[Symbol.asyncDispose]();
+    try {
+      await instance?.[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#deps.logger.error('an integration did not stop cleanly', { error: messageOf(error) });
+    }
     if (wish && !wish.integration.enabled) {
       this.#report(wish, LifecycleAction.STOPPED, true, IntegrationState.DISABLED, 'disabled');
     }

@@ -36,6 +36,7 @@ export class Reporter {
   readonly #stop = new AbortController();
   /** The newest lifecycle report of each integration that Kafka does not have yet. */
   readonly #pending = new Map<string, UplinkRecord>();
+  /** The keys of `#pending` that are being sent, and the end of each. */
   readonly #sending = new Map<string, Promise<void>>();
 
   constructor(deps: Deps) {
@@ -46,12 +47,7 @@ export class Reporter {
   lifecycle(subject: Subject, value: Extract<Report, { case: 'lifecycle' }>['value']): void {
     const key = `${subject.integrationId}/${subject.shard}`;
     this.#pending.set(key, this.#record(subject, { case: 'lifecycle', value }));
-    if (!this.#sending.has(key)) {
-      this.#sending.set(
-        key,
-        this.#sendPending(key).finally(() => this.#sending.delete(key)),
-      );
-    }
+    if (!this.#sending.has(key)) this.#sending.set(key, this.#sendPending(key));
   }
 
   /** Reports errors or figures. One that Kafka does not take is counted and dropped: the next says more. */
@@ -78,7 +74,7 @@ export class Reporter {
     const { clock, logger, random } = this.#deps;
     for (let attempt = 1; ; attempt++) {
       const record = this.#pending.get(key);
-      if (!record || this.#stop.signal.aborted) return;
+      if (!record || this.#stop.signal.aborted) break;
       try {
         await this.#send(record);
         if (this.#pending.get(key) === record) this.#pending.delete(key);
@@ -88,6 +84,7 @@ export class Reporter {
         await clock.sleep(backoffPause(RETRY, attempt, random()), this.#stop.signal).catch(() => {});
       }
     }
+    this.#sending.delete(key); // at once: a report that comes now needs a sender of its own
   }
 
   #send(record: UplinkRecord): Promise<void> {
