@@ -1,10 +1,12 @@
 // Measures: npm run bench, or npm run bench -- start for one measurement. Prints tables and writes bench/results.json.
 import { writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
+import { measureHttp } from './http.ts';
 import { measureStart } from './start.ts';
 
 const MEASUREMENTS: Readonly<Record<string, () => Promise<object>>> = {
   start: measureStart,
+  http: measureHttp,
 };
 
 const wanted = process.argv.slice(2);

@@ -1,16 +1,15 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { rename, stat } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type PenstockProcess, ROLES, startProcess } from '../process.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
-import { isGiven, type SettingName, type Settings } from '../runtime/settings.ts';
-import { UserError } from '../runtime/user-error.ts';
+import { isGiven, type Settings } from '../runtime/settings.ts';
 import { lockDataDirectory } from './data-directory.ts';
 import { startKafka } from './kafka-server.ts';
 import { startPostgres } from './postgres-server.ts';
+import { requireFreePorts } from './required-ports.ts';
 
 /** A log beyond this is put aside when a new run begins. */
 const MAX_LOG_BYTES = 50_000_000;
@@ -30,16 +29,12 @@ export interface Dev extends PenstockProcess {
  * The whole system in this process: a Kafka and a PostgreSQL as children, unless the settings name others, and the three
  * roles. Says what it does; resolves when all is up.
  */
-export async function startDev(
-  settings: Settings,
-  deps: Deps,
-  signal: AbortSignal,
-): Promise<Dev> {
+export async function startDev(settings: Settings, deps: Deps, signal: AbortSignal): Promise<Dev> {
   const { say, clock } = deps;
   const dataDir = settings.PENSTOCK_DATA_DIR;
   await using stack = new AsyncDisposableStack();
   stack.use(await lockDataDirectory(dataDir, clock));
-  await portsAreFree(settings);
+  await requireFreePorts(settings); // to be told after a minute that a port is taken helps nobody
   const { logger, path: logPath } = await openLog(stack, settings, clock);
   const begin = clock.monotonic();
   const { servers, failed } = await startServers(stack, settings, deps, signal);
@@ -75,30 +70,6 @@ async function startServers(
     ...(postgres.value ? { PENSTOCK_POSTGRES_URL: postgres.value.url } : {}),
   };
   return { servers, failed: Promise.race(started.map((server) => server.failed)) };
-}
-
-/** Asked before anything is started: to be told after a minute that a port is taken helps nobody. */
-async function portsAreFree(settings: Settings): Promise<void> {
-  const ports: readonly [SettingName, string][] = [
-    ['PENSTOCK_GRPC_PORT', '--grpc-port'],
-    ['PENSTOCK_HTTP_PORT', '--http-port'],
-    ['PENSTOCK_MQTT_PORT', '--mqtt-port'],
-  ];
-  for (const [name, option] of ports) {
-    const port = Number(settings[name]);
-    const server = createServer();
-    try {
-      server.listen(port, settings.PENSTOCK_BIND_ADDRESS);
-      await once(server, 'listening');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-      throw new UserError(`port ${port} is in use: free it, or choose another with ${option}`, {
-        cause: error,
-      });
-    } finally {
-      server.close();
-    }
-  }
 }
 
 async function openLog(

@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { DownlinkRecordSchema } from '../gen/penstock/v1/downlink_pb.ts';
+import { EnvelopeSchema } from '../gen/penstock/v1/envelope_pb.ts';
+import type { IntegrationSchema } from '../gen/penstock/v1/integration_pb.ts';
+import type { Bus } from '../src/bus/bus.ts';
+import { createKafkaBus } from '../src/bus/kafka-bus.ts';
+import { topicsOf } from '../src/bus/topics.ts';
+import { TYPES } from '../src/contract/integration-type.ts';
+import { startKafka } from '../src/dev/kafka-server.ts';
+import { systemClock } from '../src/runtime/clock.ts';
+import { createLogger } from '../src/runtime/logger.ts';
+import { MeasuredChild } from './child.ts';
+
+export const topics = topicsOf('bench');
+const CLIENTS = 1000;
+
+/** A Kafka, an executor process and an HTTP endpoint process; the benchmark itself plays control plane and ingress. */
+export interface Rig {
+  readonly bus: Bus;
+  readonly executor: MeasuredChild;
+  readonly sink: MeasuredChild;
+  readonly url: string;
+}
+
+export async function openRig(stack: AsyncDisposableStack): Promise<Rig> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'penstock-bench-'));
+  stack.defer(() => rm(dataDir, { recursive: true, force: true }));
+  const kafka = stack.use(await startKafka({ dataDir, progress: () => {}, clock: systemClock }));
+  const logger = createLogger('error', systemClock, (line) => process.stderr.write(line));
+  const deps = { clock: systemClock, logger, random: Math.random };
+  const brokers = [kafka.bootstrapServers];
+  const bus = stack.use(createKafkaBus({ brokers, clientId: 'bench', replication: 1 }, deps));
+  const shared = TYPES.flatMap((type) => [topics.downlink(type), topics.validation(type)]);
+  await bus.createTopics([...shared, topics.uplink]);
+  const executor = stack.use(
+    new MeasuredChild('../src/main.ts', ['executor', '--grpc-port', '0', '--http-port', '0'], {
+      TB_KAFKA_SERVERS: kafka.bootstrapServers,
+      PENSTOCK_KAFKA_PREFIX: 'bench',
+      PENSTOCK_LOG_LEVEL: 'error',
+      TB_SERVICE_INTEGRATIONS_SUPPORTED: 'HTTP',
+    }),
+  );
+  const sink = stack.use(new MeasuredChild('./http-sink.ts'));
+  const { address } = await sink.message<{ address: { port: number } }>('address');
+  return { bus, executor, sink, url: `http://127.0.0.1:${address.port}/in` };
+}
+
+/** Tells the endpoint how many requests are to come; `arrived` resolves when they have. */
+export async function expectRequests(
+  sink: MeasuredChild,
+  count: number,
+): Promise<{ arrived: Promise<unknown> }> {
+  const armed = sink.message<{ armed: number }>('armed');
+  const arrived = sink.message<{ done: number }>('done');
+  sink.process.send({ expect: count });
+  await armed;
+  return { arrived };
+}
+
+type IntegrationInit = MessageInitShape<typeof IntegrationSchema>;
+
+/** Makes the topic of an integration and fills it with messages. */
+export async function prepare(bus: Bus, messages: number, bytes: number): Promise<string> {
+  const id = randomUUID();
+  const topic = topics.messages(id);
+  await bus.createTopics([topic]);
+  const payload = new Uint8Array(bytes).fill(120);
+  const sends: Promise<void>[] = [];
+  for (let n = 0; n < messages; n++) {
+    sends.push(bus.send(topic.name, { key: `client-${n % CLIENTS}`, value: envelopeBytes(n, payload) }));
+    if (sends.length >= Math.max(10, Math.min(5000, 16_000_000 / bytes))) await Promise.all(sends.splice(0));
+  }
+  await Promise.all(sends);
+  return id;
+}
+
+export function envelopeBytes(n: number, payload: Uint8Array): Uint8Array {
+  return toBinary(
+    EnvelopeSchema,
+    create(EnvelopeSchema, {
+      topicName: `sensors/${n % CLIENTS}/temperature`,
+      clientId: `client-${n % CLIENTS}`,
+      payload,
+      qos: 1,
+      node: 'bench',
+      receivedTime: timestampFromMs(Date.now()),
+      userProperties: [{ key: 'unit', value: 'celsius' }],
+    }),
+  );
+}
+
+/** Lets an executor run the integration, from what its topic holds on. */
+export function enable(
+  bus: Bus,
+  id: string,
+  url: string,
+  delivery: IntegrationInit['delivery'],
+): Promise<void> {
+  const record = create(DownlinkRecordSchema, {
+    integration: {
+      id,
+      name: 'bench',
+      enabled: true,
+      topicFilters: ['#'],
+      generation: 1n,
+      configuration: { case: 'http', value: { restEndpointUrl: url } },
+      ...(delivery ? { delivery } : {}),
+    },
+  });
+  return bus.send(topics.downlink('http').name, { key: id, value: toBinary(DownlinkRecordSchema, record) });
+}
+
+export function disable(bus: Bus, id: string): Promise<void> {
+  return bus.send(topics.downlink('http').name, { key: id, value: null });
+}
+
+export const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
