@@ -7,6 +7,7 @@ import type { Topic } from '../topics.ts';
 import { protocolErrorType } from './client.ts';
 
 const DEADLINE = 15_000;
+const YOUNG_TOPIC_PAUSE = 50;
 
 /**
  * Administrative calls, each on a connection of its own: a kafkajs admin keeps asking for the metadata of every topic it
@@ -30,7 +31,7 @@ export class Admin {
       if (missing.length === 0) return;
       try {
         await admin.createTopics({
-          waitForLeaders: true,
+          waitForLeaders: false, // kafkajs takes a topic that is a moment too young for an error
           timeout: 10_000,
           topics: missing.map(({ name, partitions, config }) => ({
             topic: name,
@@ -42,7 +43,23 @@ export class Admin {
       } catch (error) {
         if (!isAbout(error, 'TOPIC_ALREADY_EXISTS')) throw error; // another node was faster
       }
+      await this.#untilUsable(admin, missing);
     });
+  }
+
+  /** Waits until every partition has a leader; the deadline is that of the whole call. */
+  async #untilUsable(admin: KafkaAdmin, topics: readonly Topic[]): Promise<void> {
+    const deadline = this.#clock.monotonic() + DEADLINE;
+    for (;;) {
+      try {
+        const metadata = await admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) });
+        if (metadata.topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))) return;
+      } catch (error) {
+        if (protocolErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+      }
+      if (this.#clock.monotonic() > deadline) return;
+      await this.#clock.sleep(YOUNG_TOPIC_PAUSE);
+    }
   }
 
   async deleteTopics(names: readonly string[]): Promise<void> {
