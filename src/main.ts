@@ -7,8 +7,13 @@ import { readSettings, SETTINGS, type SettingName, type Settings } from './runti
 import { UserError } from './runtime/user-error.ts';
 import { parseOptions, USAGE } from './usage.ts';
 
+const HELP = ['help', '--help', '-h'];
+
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
+};
+const complain = (line: string): void => {
+  process.stderr.write(`${line}\n`);
 };
 
 const logTo = (stream: NodeJS.WriteStream, settings: Settings): Logger =>
@@ -21,6 +26,7 @@ async function runRoles(roles: readonly Role[], settings: Settings): Promise<voi
   const logger = logTo(process.stderr, settings);
   await runService((signal) => startProcess(roles, settings, { clock: systemClock, logger }, signal), {
     say,
+    complain,
     logger,
   });
 }
@@ -40,12 +46,12 @@ async function runDev(given: Partial<Record<SettingName, string>>, demo: boolean
       const started = stack.move();
       return { failed: dev.failed, [Symbol.asyncDispose]: () => started.disposeAsync() };
     },
-    { say, logger },
+    { say, complain, logger },
   );
 }
 
-function printSettings(): void {
-  const settings = readSettings();
+function printSettings(given: Partial<Record<SettingName, string>>): void {
+  const settings = readSettings(given);
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const { default: fallback, help, unit, secret }: Setting<unknown> = SETTINGS[name];
     const value = secret && settings[name] !== fallback ? '***' : String(settings[name]);
@@ -58,7 +64,7 @@ function printSettings(): void {
 
 async function main([command, ...args]: readonly string[]): Promise<void> {
   const options = parseOptions(command, args);
-  if (options.help || command === undefined || command === 'help' || command === '--help') return say(USAGE);
+  if (options.help || command === undefined || HELP.includes(command)) return say(USAGE);
   switch (command) {
     case 'dev':
     case 'demo':
@@ -75,7 +81,7 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
       );
     }
     case 'settings':
-      return printSettings();
+      return printSettings(options.given);
     default:
       throw new UserError(`there is no command ${command}: penstock --help lists them`);
   }
@@ -85,6 +91,6 @@ try {
   await main(process.argv.slice(2));
 } catch (error) {
   if (!(error instanceof UserError)) throw error;
-  process.stderr.write(`penstock: ${error.message}\n`);
+  complain(`penstock: ${error.message}`);
   process.exitCode = 1;
 }

@@ -85,12 +85,18 @@ export async function startProcess(
     }),
   );
   const { grpcAddress, httpAddress } = server;
-  logger.info('penstock is ready', { roles: roles.join(), grpcAddress, httpAddress });
+  const mqttAddress = ingress?.mqttAddress;
+  logger.info('penstock is ready', {
+    roles: roles.join(),
+    grpcAddress,
+    httpAddress,
+    ...(mqttAddress === undefined ? {} : { mqttAddress }),
+  });
   const started = stack.move();
   return {
     grpcAddress,
     httpAddress,
-    mqttAddress: ingress?.mqttAddress,
+    mqttAddress,
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
 }

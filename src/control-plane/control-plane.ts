@@ -34,19 +34,23 @@ export interface ControlPlane extends AsyncDisposable {
   readonly services: readonly RpcService[];
 }
 
-/** Resolves when the services can be called. Rejects with what to do when PostgreSQL or Kafka cannot be used. */
+/**
+ * Resolves when the services can be called. Rejects with what to do when PostgreSQL or Kafka cannot be used; the signal
+ * ends the waiting for them.
+ */
 export async function startControlPlane(
   config: ControlPlaneConfig,
   deps: ControlPlaneDeps,
+  signal?: AbortSignal,
 ): Promise<ControlPlane> {
   const { bus, topics } = deps;
   await using stack = new AsyncDisposableStack();
-  await migrate(config.postgresUrl, PATIENCE, deps);
+  await migrate(config.postgresUrl, PATIENCE, deps, signal);
   const db = stack.use(new Database(config.postgresUrl, deps));
 
   const notifications = topics.notifications(config.serviceId);
   const shared = TYPES.flatMap((type) => [topics.downlink(type), topics.validation(type)]);
-  await patiently({ name: 'Kafka', time: PATIENCE }, deps, () =>
+  await patiently({ name: 'Kafka', time: PATIENCE, signal }, deps, () =>
     bus.createTopics([...shared, topics.uplink, notifications]),
   );
 

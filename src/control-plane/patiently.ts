@@ -11,11 +11,13 @@ export interface Patience {
   readonly time: number;
   /** Whether waiting does not cure this. */
   isHopeless?(error: unknown): boolean;
+  /** Ends the waiting, with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Tries until it works, for servers that come up after this node. Rejects with the last failure when there is no more hope. */
 export async function patiently<T>(
-  { name, time, isHopeless = () => false }: Patience,
+  { name, time, isHopeless = () => false, signal }: Patience,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
   work: () => Promise<T>,
 ): Promise<T> {
@@ -30,6 +32,6 @@ export async function patiently<T>(
         logger.info(`waiting for ${name}`, { why: messageOf(error) });
       }
     }
-    await clock.sleep(PAUSE);
+    await clock.sleep(PAUSE, signal);
   }
 }

@@ -5,6 +5,8 @@ import { UserError } from './user-error.ts';
 interface Options {
   /** Writes a line for people. */
   say(line: string): void;
+  /** The same, for what went wrong. */
+  complain(line: string): void;
   readonly logger: Logger;
 }
 
@@ -44,13 +46,13 @@ export async function runService(
   }
 }
 
-function fail(error: unknown, { say, logger }: Options): void {
+function fail(error: unknown, { complain, logger }: Options): void {
   process.exitCode = 1;
   if (error instanceof UserError) {
-    say(`penstock: ${error.message}`);
+    complain(`penstock: ${error.message}`);
     logger.debug('failed', { cause: messageOf(error.cause ?? '') });
   } else {
-    say(`penstock: ${messageOf(error)}`);
+    complain(`penstock: ${messageOf(error)}`);
     logger.error('failed', { stack: error instanceof Error ? (error.stack ?? '') : '' });
   }
 }

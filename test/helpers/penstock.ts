@@ -13,7 +13,10 @@ const READY = 120_000;
 /** A run of the `penstock` command in a process of its own. */
 export class PenstockRun {
   readonly child: ChildProcess;
+  /** All that it printed. */
   output = '';
+  /** The part of it that went to stderr. */
+  errors = '';
   readonly #exit: Promise<unknown>;
 
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
@@ -28,7 +31,10 @@ export class PenstockRun {
         this.output += chunk;
       });
     }
-    this.#exit = once(this.child, 'exit');
+    this.child.stderr?.on('data', (chunk) => {
+      this.errors += chunk;
+    });
+    this.#exit = once(this.child, 'close');
   }
 
   get isRunning(): boolean {
@@ -59,6 +65,19 @@ export class PenstockRun {
     if (this.isRunning) this.child.kill(signal);
     await this.#exit;
     return this.child.exitCode;
+  }
+
+  /** Waits for its end and answers its exit code, null when a signal ended it. */
+  async end(ms = READY): Promise<number | null> {
+    await waitUntil(`penstock ends, which said\n${this.output}`, () => !this.isRunning, ms);
+    await this.#exit;
+    return this.child.exitCode;
+  }
+
+  /** Ctrl-C in its terminal: every process of its group gets the signal. */
+  async interrupt(): Promise<number | null> {
+    process.kill(-this.child.pid!, 'SIGINT');
+    return this.end();
   }
 
   /** SIGKILL to the run and to all that it started. */

@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
+import { UserError } from '../../runtime/user-error.ts';
 import { patiently } from '../patiently.ts';
 import { MIGRATIONS } from './migrations.ts';
 
@@ -21,10 +22,16 @@ interface Deps {
 /**
  * Waits until PostgreSQL answers, then brings its schema up to date. Nodes that start at once take turns.
  * @param patience how long to wait for PostgreSQL, in milliseconds
- * @throws Error that says what to do, when PostgreSQL does not answer in time or refuses
+ * @param signal ends the waiting
+ * @throws UserError when PostgreSQL does not answer in time or refuses
  */
-export async function migrate(url: string, patience: number, deps: Deps): Promise<void> {
-  const client = await connect(url, patience, deps);
+export async function migrate(
+  url: string,
+  patience: number,
+  deps: Deps,
+  signal?: AbortSignal,
+): Promise<void> {
+  const client = await connect(url, patience, deps, signal);
   try {
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
     await client.query('create table if not exists schema_migrations (version int primary key)');
@@ -46,19 +53,25 @@ export async function migrate(url: string, patience: number, deps: Deps): Promis
   }
 }
 
-async function connect(url: string, time: number, deps: Deps): Promise<Client> {
+async function connect(
+  url: string,
+  time: number,
+  deps: Deps,
+  signal: AbortSignal | undefined,
+): Promise<Client> {
   const isHopeless = (error: unknown) => HOPELESS.has((error as { code?: string }).code ?? '');
   let client: Client | undefined;
   try {
-    return await patiently({ name: 'PostgreSQL', time, isHopeless }, deps, async () => {
+    return await patiently({ name: 'PostgreSQL', time, isHopeless, signal }, deps, async () => {
       client = newClient(url, deps.logger);
       await client.connect();
       return client;
     });
   } catch (cause) {
+    signal?.throwIfAborted();
     const where = `${client?.host}:${client?.port}/${client?.database}`;
     const text = `PostgreSQL at ${where} cannot be used: ${messageOf(cause)}. Start it, or set PENSTOCK_POSTGRES_URL.`;
-    throw new Error(text, { cause });
+    throw new UserError(text, { cause });
   }
 }
 
