@@ -189,7 +189,7 @@ test('an executor that stops in the middle and starts again delivers each messag
   const bench = await executorBench(t);
   await bench.createTopics();
   const endpoint = await httpEndpoint(t);
-  endpoint.respond = (response) => setTimeout(() => response.writeHead(200).end(), 20);
+  endpoint.respond = (response) => setTimeout(() => response.writeHead(200).end(), 5);
   const id = await bench.want(endpoint.url, { delivery: { maxInFlight: 5 } });
   const clients = numbers(0, 20, 'client');
   const publish = (from: number, to: number) =>

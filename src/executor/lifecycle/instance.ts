@@ -136,7 +136,8 @@ function reportFigures(
   const report = () => {
     const value = statistics.report(delivery.inFlight, intake.lag);
     const { integrationId, generation } = subject();
-    const figures = Object.entries(value).map(([name, figure]) => [name, String(figure)]);
+    const { lastDeliveredTime: _, ...counts } = value;
+    const figures = Object.entries(counts).map(([name, figure]) => [name, String(figure)]);
     const now = JSON.stringify([...figures, String(generation)]);
     if (now === last) return;
     last = now;
