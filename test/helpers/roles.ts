@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto';
+import type { TestContext } from 'node:test';
+import { createKafkaBus } from '../../src/bus/kafka-bus.ts';
+import { topicsOf } from '../../src/bus/topics.ts';
+import { kafkaForTests } from './kafka.ts';
+import { onEnd } from './on-end.ts';
+import { PenstockRun } from './penstock.ts';
+import { databaseForTests } from './postgres.ts';
+import { testDeps } from './test-deps.ts';
+
+/** A role, or several, in a process of its own that is ready. */
+export class RoleRun extends PenstockRun {
+  /** `host:port`, from the log. */
+  override address(word: 'gRPC' | 'HTTP' | 'MQTT'): string {
+    return this.#said(`${word.toLowerCase()}Address`);
+  }
+
+  get roles(): string {
+    return this.#said('roles');
+  }
+
+  #said(what: string): string {
+    const line = this.errors.split('\n').find((one) => one.includes('penstock is ready'));
+    const found: unknown = JSON.parse(line ?? '{}')[what];
+    if (typeof found !== 'string') throw new Error(`no ${what} in:\n${this.errors}`);
+    return found;
+  }
+
+  /** The value of a metric; `labels` as Prometheus writes them. Zero when it is not there. */
+  async metric(name: string, labels: string): Promise<number> {
+    const response = await fetch(`http://${this.address('HTTP')}/metrics`);
+    const line = (await response.text()).split('\n').find((one) => one.startsWith(`${name}{${labels}} `));
+    return Number(line?.split(' ').at(-1) ?? 0);
+  }
+}
+
+/** What the processes of one installation share: a Kafka, with topics of their own, and a PostgreSQL. */
+export async function installationForTests(t: TestContext) {
+  const brokers = await kafkaForTests();
+  const deps = testDeps();
+  const bus = createKafkaBus({ brokers: brokers.split(','), clientId: 'test', replication: 1 }, deps);
+  onEnd(t, () => bus[Symbol.asyncDispose]());
+  const prefix = `t${randomBytes(5).toString('hex')}`;
+  const shared = {
+    TB_KAFKA_SERVERS: brokers,
+    PENSTOCK_POSTGRES_URL: await databaseForTests(t),
+    PENSTOCK_KAFKA_PREFIX: prefix,
+    PENSTOCK_GRPC_PORT: '0',
+    PENSTOCK_HTTP_PORT: '0',
+    PENSTOCK_MQTT_PORT: '0',
+    INTEGRATIONS_CHECK_API_REQUEST_TIMEOUT_SEC: '2',
+    PENSTOCK_TOPIC_DELETION_DELAY: '500',
+  };
+  /** Starts a process; stopped after the test. */
+  const start = async (command: string, serviceId: string, env: NodeJS.ProcessEnv = {}): Promise<RoleRun> => {
+    const run = new RoleRun([command], { ...shared, TB_SERVICE_ID: serviceId, ...env });
+    onEnd(t, () => run.stop());
+    await run.says('penstock is ready');
+    return run;
+  };
+  return { bus, topics: topicsOf(prefix), start };
+}
