@@ -30,7 +30,7 @@ export class FakeClock implements Clock {
   }
 
   setTimer(callback: () => void, ms: number): CancelTimer {
-    const timer = { due: this.#elapsed + Math.max(0, ms), callback };
+    const timer = { due: this.#elapsed + Math.max(1, Math.trunc(ms)), callback }; // as Node does
     let at = this.#timers.length;
     while (at > 0 && this.#timers[at - 1]!.due > timer.due) at--;
     this.#timers.splice(at, 0, timer);

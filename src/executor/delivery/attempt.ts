@@ -25,9 +25,8 @@ export class Attempt {
       cancel();
       resolve(outcomes);
     };
-    handler
-      .deliver(pack, this.#abort.signal)
-      .then(this.#end, (error) => this.#fail(FailureClass.UNAVAILABLE, messageOf(error)));
+    const deliver = async () => handler.deliver(pack, this.#abort.signal);
+    deliver().then(this.#end, (error) => this.#fail(FailureClass.UNAVAILABLE, messageOf(error)));
   }
 
   cut(reason: string): void {

@@ -7,6 +7,12 @@ import type { Policy } from './policy.ts';
 import { SettledPrefix } from './settled-prefix.ts';
 import { decide, isExpired } from './strategy.ts';
 
+/**
+ * How far a partition may run ahead of its first message that is not settled. What lies between is remembered, and comes
+ * again after a kill.
+ */
+export const MAX_AHEAD = 100_000;
+
 /** A message in the window. */
 export interface InFlight extends Outbound {
   /** The order key; null = no order. */
@@ -55,7 +61,8 @@ export class Delivery {
   readonly #lanes = new Lanes<InFlight>();
   readonly #prefixes = new Map<number, SettledPrefix>();
   readonly #attempts = new Set<Attempt>();
-  readonly #pauses = new Set<CancelTimer>();
+  /** Messages that wait for their next try. */
+  readonly #pauses = new Map<InFlight, CancelTimer>();
   readonly #stop = new AbortController();
   /** Messages and bytes that are taken in and not settled. */
   #count = 0;
@@ -72,13 +79,18 @@ export class Delivery {
     return this.#count;
   }
 
-  get hasSpace(): boolean {
+  /** Whether one more message of this partition may be taken in. */
+  hasSpace(partition: number): boolean {
     const { maxInFlight, maxInFlightBytes } = this.#deps.policy;
-    return this.#count < maxInFlight && (this.#bytes < maxInFlightBytes || this.#count === 0);
+    if (this.#stopping || this.#count >= maxInFlight) return false;
+    if (this.#bytes >= maxInFlightBytes && this.#count > 0) return false;
+    const prefix = this.#prefixes.get(partition);
+    return !prefix || prefix.next - prefix.committable < MAX_AHEAD;
   }
 
-  get isStopping(): boolean {
-    return this.#stopping;
+  /** Nothing leaves any more. */
+  get hasStopped(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   /** Resolves at the next change of the window, or `wake`. */
@@ -125,6 +137,23 @@ export class Delivery {
     for (const partition of this.#prefixes.keys()) {
       if (!partitions.has(partition)) this.#prefixes.delete(partition);
     }
+    this.#releaseLost();
+  }
+
+  /** Lets go of a partition; what is taken in of it next begins anew. */
+  lose(partition: number): void {
+    this.#prefixes.delete(partition);
+    this.#releaseLost();
+  }
+
+  #releaseLost(): void {
+    for (const [message, cancel] of this.#pauses) {
+      if (this.#isOwned(message)) continue;
+      cancel();
+      this.#pauses.delete(message);
+      this.#release(message);
+    }
+    this.#pump();
   }
 
   #prefix(partition: number, offset: number): SettledPrefix {
@@ -142,7 +171,7 @@ export class Delivery {
   /** Hands out what may leave, while the handler takes more. */
   #pump(): void {
     const { handler, packMessages, clock } = this.#deps;
-    while (!this.#stopping && this.#attempts.size < handler.parallel && this.#lanes.hasReady) {
+    while (!this.hasStopped && this.#attempts.size < handler.parallel && this.#lanes.hasReady) {
       const pack: InFlight[] = [];
       while (pack.length < packMessages) {
         const message = this.#lanes.take();
@@ -182,19 +211,20 @@ export class Delivery {
       this.#release(message);
       return;
     }
-    if (this.#stop.signal.aborted) return; // not settled, so it comes again
+    if (this.hasStopped) return; // not settled, so it comes again
     const decision = decide(policy, failure, message.attempts, random());
     if (!decision.retry) {
       this.#giveUp(message, failure);
       return;
     }
     events.failed(message, failure, false);
+    if (this.#stopping) return;
     const cancel = clock.setTimer(() => {
-      this.#pauses.delete(cancel);
+      this.#pauses.delete(message);
       this.#lanes.again(message);
       this.#pump();
     }, decision.pause);
-    this.#pauses.add(cancel);
+    this.#pauses.set(message, cancel);
   }
 
   #giveUp(message: InFlight, failure: Failure): void {
@@ -233,12 +263,13 @@ export class Delivery {
   }
 
   /**
-   * Starts nothing new and gives what is on its way `grace` milliseconds to end; then cuts it off. What is not settled
-   * then is not committed, and comes again.
+   * Takes nothing more in and gives what is in the window `grace` milliseconds to be delivered, for a message that comes
+   * after others which did leave would come twice; then cuts off what is on its way. What failed is not tried again. What
+   * is not settled then is not committed, and comes again.
    */
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
-    for (const cancel of this.#pauses) cancel();
+    for (const cancel of this.#pauses.values()) cancel();
     this.#pauses.clear();
     let late = false;
     const cancel = this.#deps.clock.setTimer(() => {

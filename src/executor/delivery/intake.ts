@@ -30,13 +30,17 @@ interface Deps {
 export class Intake implements AsyncDisposable {
   readonly #deps: Deps;
   readonly #topic: string;
+  #groupId = '';
   /** The end offset of each owned partition, as last seen. */
   readonly #ends = new Map<number, number>();
   /** Where each partition resumes or was last committed. */
   #committed = new Map<number, number>();
+  /** Another one with each join of the group. */
+  #membership: { resumed?: Promise<void> | undefined } = {};
   #consumer: Consumer | undefined;
   #stopTicking = () => {};
-  #committing: Promise<void> | undefined;
+  #lastCommit = Promise.resolve();
+  #nextCommit: Promise<void> | undefined;
 
   constructor(integrationId: string, deps: Deps) {
     this.#topic = deps.topics.messages(integrationId).name;
@@ -46,6 +50,7 @@ export class Intake implements AsyncDisposable {
   /** Joins the integration's group and begins. */
   async start(groupId: string, maxWait: number, signal: AbortSignal): Promise<void> {
     const { bus } = this.#deps;
+    this.#groupId = groupId;
     this.#committed = new Map(await bus.committed(groupId, this.#topic));
     this.#consumer = await bus.consume({
       groupId,
@@ -67,34 +72,37 @@ export class Intake implements AsyncDisposable {
   }
 
   #own(partitions: ReadonlySet<number>): void {
-    for (const known of [this.#ends, this.#committed]) {
-      for (const partition of known.keys()) if (!partitions.has(partition)) known.delete(partition);
-    }
+    this.#membership = {};
+    for (const partition of this.#ends.keys()) if (!partitions.has(partition)) this.#ends.delete(partition);
     this.#deps.delivery.own(partitions);
   }
 
   #tick(): void {
     this.#stopTicking = this.#deps.clock.setTimer(() => {
       this.#deps.delivery.wake(); // lets a batch that waits for space send its heartbeat
-      void this.commit().finally(() => {
-        if (this.#consumer) this.#tick();
-      });
+      void this.commit();
+      this.#tick();
     }, COMMIT_INTERVAL);
   }
 
   async #eachBatch(batch: RecordBatch): Promise<void> {
     const { delivery, clock } = this.#deps;
-    this.#ends.set(batch.partition, batch.endOffset);
+    const { partition } = batch;
+    const membership = this.#membership;
+    const isOver = () => delivery.hasStopped || membership !== this.#membership || !batch.isRunning();
     let heartbeat = clock.monotonic();
     try {
+      await this.#resume();
+      if (isOver()) return;
+      this.#see(batch);
       for (const record of batch.records) {
-        while (!delivery.hasSpace && !delivery.isStopping) {
+        while (!delivery.hasSpace(partition) && !isOver()) {
           await delivery.changed();
           if (clock.monotonic() - heartbeat < HEARTBEAT_INTERVAL) continue;
           await batch.heartbeat();
           heartbeat = clock.monotonic();
         }
-        if (delivery.isStopping || !batch.isRunning()) return;
+        if (isOver()) return;
         this.#take(record);
         batch.takenIn(record.offset);
       }
@@ -104,22 +112,58 @@ export class Intake implements AsyncDisposable {
     }
   }
 
+  /** Once after each join, before anything is taken in or committed: another executor may have gone further meanwhile. */
+  #resume(): Promise<void> {
+    const membership = this.#membership;
+    membership.resumed ??= this.#catchUp(membership).catch((error) => {
+      membership.resumed = undefined;
+      throw error;
+    });
+    return membership.resumed;
+  }
+
+  async #catchUp(membership: object): Promise<void> {
+    const { bus, delivery } = this.#deps;
+    const committed = await bus.committed(this.#groupId, this.#topic);
+    if (membership !== this.#membership) return;
+    for (const { partition, offset } of delivery.committable()) {
+      if (offset < (committed.get(partition) ?? -1)) delivery.lose(partition);
+    }
+    for (const [partition, offset] of committed) {
+      this.#committed.set(partition, Math.max(offset, this.#committed.get(partition) ?? -1));
+    }
+  }
+
+  #see({ partition, endOffset }: RecordBatch): void {
+    const { delivery, logger } = this.#deps;
+    this.#ends.set(partition, endOffset);
+    if (endOffset >= (delivery.next(partition) ?? this.#committed.get(partition) ?? 0)) return;
+    logger.warn('the topic ends before what was consumed: it was made anew', {
+      topic: this.#topic,
+      partition,
+    });
+    delivery.lose(partition);
+    this.#committed.delete(partition);
+  }
+
   #take(record: IncomingRecord): void {
     const { delivery, events } = this.#deps;
     const { partition, offset, key, value } = record;
     const next = delivery.next(partition) ?? this.#committed.get(partition);
     if (next !== undefined && offset < next) return; // taken in before a rejoin, and still in the window
     if (next !== undefined && offset > next) events.retentionLost(offset - next);
-    const envelope = this.#decode(record);
-    if (envelope) delivery.take(partition, offset, key, envelope, value!);
+    // A copy: one message that stays long would keep the whole fetch in memory.
+    const copy = value && Buffer.from(value);
+    const envelope = this.#decode(record, copy);
+    if (copy && envelope) delivery.take(partition, offset, key, envelope, copy);
     else delivery.stepOver(partition, offset);
   }
 
   /** The rules of the schema for an envelope are few, and checked by hand: this runs for every message. */
-  #decode(record: IncomingRecord): Envelope | undefined {
+  #decode(record: IncomingRecord, value: Uint8Array | null): Envelope | undefined {
     let why = 'it breaks the rules of penstock.v1.Envelope';
     try {
-      const envelope = record.value === null ? undefined : fromBinary(EnvelopeSchema, record.value);
+      const envelope = value === null ? undefined : fromBinary(EnvelopeSchema, value);
       if (envelope && envelope.topicName !== '' && envelope.qos <= 2) return envelope;
     } catch (error) {
       why = messageOf(error);
@@ -128,21 +172,29 @@ export class Intake implements AsyncDisposable {
     return undefined;
   }
 
-  /** Commits what is settled and not committed yet. A refusal is not an error: the next commit says it again. */
-  async commit(): Promise<void> {
-    await this.#committing;
-    this.#committing = this.#commit().finally(() => {
-      this.#committing = undefined;
+  /**
+   * Commits what is settled and not committed yet, one commit at a time. A refusal is not an error: the next commit says it
+   * again.
+   */
+  commit(): Promise<void> {
+    this.#nextCommit ??= this.#lastCommit.then(() => {
+      this.#nextCommit = undefined;
+      this.#lastCommit = this.#commit();
+      return this.#lastCommit;
     });
-    await this.#committing;
+    return this.#nextCommit;
   }
 
   async #commit(): Promise<void> {
-    const due = this.#deps.delivery
-      .committable()
-      .filter(({ partition, offset }) => offset > (this.#committed.get(partition) ?? -1));
-    if (due.length === 0 || !this.#consumer) return;
+    const membership = this.#membership;
+    if (!this.#consumer) return;
     try {
+      await this.#resume();
+      if (membership !== this.#membership) return;
+      const due = this.#deps.delivery
+        .committable()
+        .filter(({ partition, offset }) => offset > (this.#committed.get(partition) ?? -1));
+      if (due.length === 0) return;
       await this.#consumer.commit(due.map((one) => ({ ...one, topic: this.#topic })));
       for (const { partition, offset } of due) this.#committed.set(partition, offset);
     } catch (error) {

@@ -1,0 +1,482 @@
+import assert from 'node:assert/strict';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { DeadLetterSchema, EnvelopeSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
+import type { OutgoingRecord } from '../../src/bus/bus.ts';
+import { topicsOf } from '../../src/bus/topics.ts';
+import { DeadLetters } from '../../src/executor/delivery/dead-letters.ts';
+import { Delivery, type DeliveryEvents, type InFlight } from '../../src/executor/delivery/delivery.ts';
+import { Intake } from '../../src/executor/delivery/intake.ts';
+import type { Policy } from '../../src/executor/delivery/policy.ts';
+import { Statistics } from '../../src/executor/delivery/statistics.ts';
+import { DELIVERED, type Handler, type Outbound, type Outcome } from '../../src/executor/handlers/handler.ts';
+import { ErrorReports } from '../../src/executor/uplink/error-reports.ts';
+import { Reporter } from '../../src/executor/uplink/reporter.ts';
+import type { CancelTimer, Clock } from '../../src/runtime/clock.ts';
+import { sleepOn } from '../../src/runtime/clock.ts';
+import { FakeClock } from './fake-clock.ts';
+import { FakeClient, FakeKafka, type Watcher } from './fake-kafka.ts';
+import { testDeps } from './test-deps.ts';
+
+const ID = 'id';
+const TOPICS = topicsOf('t');
+const { metrics, logger } = testDeps();
+
+/** What the external system does with one message of a call. */
+export interface Plan {
+  readonly outcome: 'delivered' | FailureClass;
+  /** After so many milliseconds. */
+  readonly delay: number;
+  readonly retryAfter?: number | undefined;
+  /** Takes effect also when the caller has given up or died. */
+  readonly stubborn: boolean;
+}
+
+/** How the handler answers one call. */
+export type Answer = 'outcomes' | 'rejects' | 'throws' | 'never' | 'too few';
+
+export interface Script {
+  readonly answer: Answer;
+  readonly plans: readonly Plan[];
+}
+
+export interface Shape {
+  readonly partitions: number;
+  readonly packMessages: number;
+  readonly parallel: number;
+  readonly policy: Policy;
+}
+
+/** What is known about a message, from outside. */
+interface Message {
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string | null;
+  readonly value: Uint8Array;
+  /** How often it took effect at the external system. */
+  landed: number;
+  /** How often an executor counted it as delivered. */
+  told: number;
+  /** How often it may be delivered again. */
+  excused: number;
+  deadLettered: number;
+  skipped: number;
+  unreadable: boolean;
+}
+
+const isGivenUp = (message: Message) => message.deadLettered + message.skipped > 0 || message.unreadable;
+const isSettled = (message: Message) => message.told > 0 || isGivenUp(message);
+
+/** Kafka, an external system, any number of executors, and an account of every message, on one clock. */
+export class World implements Watcher {
+  readonly clock = new FakeClock();
+  readonly kafka: FakeKafka;
+  readonly shape: Shape;
+  readonly executors: TestExecutor[] = [];
+  readonly #messages: Message[][];
+  /** The next answers of the handlers; then they deliver everything. */
+  script: Script[];
+  /** The first thing that went wrong where nobody could be told. */
+  #broken: unknown;
+
+  constructor(shape: Shape, script: readonly Script[]) {
+    this.shape = shape;
+    this.script = [...script];
+    this.kafka = new FakeKafka(shape.partitions, this.clock, this);
+    this.#messages = Array.from({ length: shape.partitions }, () => []);
+  }
+
+  get messages(): readonly Message[] {
+    return this.#messages.flat();
+  }
+
+  message(partition: number, offset: number): Message {
+    const message = this.#messages[partition]?.find((one) => one.offset === offset);
+    assert.ok(message, `there is no message ${partition}-${offset}`);
+    return message;
+  }
+
+  publish(partition: number, key: string | null, kind: 'plain' | 'expires' | 'unreadable' = 'plain'): void {
+    const envelope = create(EnvelopeSchema, {
+      topicName: kind === 'unreadable' ? '' : `t/${partition}/${this.kafka.end(partition)}`,
+      receivedTime: timestampFromMs(this.clock.now()),
+      ...(kind === 'expires' ? { messageExpiryInterval: 1 } : {}),
+    });
+    const value = toBinary(EnvelopeSchema, envelope);
+    const { offset } = this.kafka.produce(partition, key, value);
+    const account = { landed: 0, told: 0, excused: 0, deadLettered: 0, skipped: 0 };
+    this.#messages[partition]!.push({
+      partition,
+      offset,
+      key,
+      value,
+      ...account,
+      unreadable: kind === 'unreadable',
+    });
+  }
+
+  /** Moves time on; after each timer, all that must hold always is checked. */
+  async advance(ms: number, until: () => boolean = () => false): Promise<void> {
+    await this.clock.advance(ms, () => {
+      this.check();
+      return until();
+    });
+    this.check();
+  }
+
+  check(): void {
+    if (this.#broken) throw this.#broken;
+    for (const executor of this.executors) executor.check();
+  }
+
+  /** Fails the test, also from where an error would be caught. */
+  must(holds: boolean, what: string): void {
+    if (!holds) this.#broken ??= new assert.AssertionError({ message: what });
+  }
+
+  committed(partition: number, offset: number): void {
+    const before = this.#messages[partition]!.filter((one) => one.offset < offset);
+    this.must(before.every(isSettled), `committed ${partition}-${offset} past a message that is not settled`);
+    const last = this.#commits.get(partition) ?? -1;
+    this.must(offset > last, `committed ${partition}-${offset} after ${last}`);
+    this.#commits.set(partition, offset);
+  }
+  readonly #commits = new Map<number, number>();
+
+  /** What an executor had on its way, or had delivered without a commit, may come once more when another takes over. */
+  lost(client: FakeClient, partition: number, knows: boolean): void {
+    const executor = this.executors.find((one) => one.client === client);
+    const next = executor?.delivery.next(partition) ?? 0;
+    for (const message of this.#messages[partition]!) {
+      if (message.offset < (this.kafka.commits.get(partition) ?? 0) || message.offset >= next) continue;
+      const mayStillEnd = executor?.mayDeliver && (!knows || executor.isOnItsWay(message));
+      if (message.told > 0 || mayStillEnd) message.excused++;
+    }
+  }
+
+  sent(topic: string, { value }: OutgoingRecord): void {
+    if (topic !== TOPICS.deadLetters(ID).name) return;
+    const letter = fromBinary(DeadLetterSchema, value!);
+    const message = this.message(letter.partition, Number(letter.offset));
+    message.deadLettered++;
+    this.must(Buffer.from(letter.envelope).equals(message.value), 'the dead letter is another message');
+    const { strategy, retries } = this.shape.policy;
+    const hopeless = letter.failureClass >= FailureClass.REJECTED;
+    const last = strategy === 'SKIP_ALL' ? 1 : retries + 1;
+    const outOfTries = retries > 0 || strategy === 'SKIP_ALL';
+    this.must(
+      hopeless || (outOfTries && letter.attempts === last),
+      `given up after ${letter.attempts} tries`,
+    );
+  }
+
+  expired(client: FakeClient): void {
+    this.must(
+      false,
+      `executor ${this.executors.findIndex((one) => one.client === client)} lost its membership`,
+    );
+  }
+
+  /** A message takes effect. */
+  land({ partition, offset }: Outbound): void {
+    const message = this.message(partition, offset);
+    const earlier = this.#messages[partition]!.filter(
+      (one) => one.key !== null && one.key === message.key && one.offset < offset,
+    );
+    const skipped = earlier.find((one) => one.landed === 0 && !isGivenUp(one));
+    this.must(
+      !skipped || isGivenUp(message),
+      `${partition}-${offset} overtook ${skipped?.offset} of its key`,
+    );
+    message.landed++;
+  }
+
+  told({ partition, offset }: InFlight): void {
+    const message = this.message(partition, offset);
+    message.told++;
+    this.must(
+      message.told <= 1 + message.excused,
+      `${partition}-${offset} was delivered ${message.told} times, ${message.excused} excused`,
+    );
+  }
+
+  async start(): Promise<TestExecutor> {
+    const executor = new TestExecutor(this);
+    this.executors.push(executor);
+    executor.start();
+    await this.advance(0);
+    return executor;
+  }
+
+  /** All faults end; then everything must get to its end. */
+  async quiesce(): Promise<void> {
+    this.script = [];
+    Object.assign(this.kafka.faults, { refusedCommits: 0, stalledCommits: 0, failedSends: 0 });
+    if (!this.executors.some((one) => one.isRunning)) await this.start();
+    const isDone = () =>
+      this.#messages.every((_, p) => (this.kafka.commits.get(p) ?? 0) === this.kafka.end(p)) &&
+      this.executors.every((one) => !one.isRunning || one.delivery.inFlight === 0);
+    await this.advance(600_000, isDone);
+    assert.ok(isDone(), `not done: ${JSON.stringify([...this.kafka.commits])}`);
+    const lost = this.messages.filter((one) => one.landed === 0 && !isGivenUp(one));
+    assert.deepEqual(lost, [], 'messages were lost');
+  }
+}
+
+/** Time as one process sees it: it ends with the process. */
+class ProcessClock implements Clock {
+  readonly #clock: FakeClock;
+  readonly #cancels = new Set<CancelTimer>();
+  #ended = false;
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock;
+  }
+
+  get timers(): number {
+    return this.#cancels.size;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  monotonic(): number {
+    return this.#clock.monotonic();
+  }
+
+  setTimer(callback: () => void, ms: number): CancelTimer {
+    if (this.#ended) return () => {};
+    const cancel = () => {
+      stop();
+      this.#cancels.delete(cancel);
+    };
+    const stop = this.#clock.setTimer(() => {
+      this.#cancels.delete(cancel);
+      callback();
+    }, ms);
+    this.#cancels.add(cancel);
+    return cancel;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return sleepOn(this, ms, signal);
+  }
+
+  end(): void {
+    this.#ended = true;
+    for (const cancel of [...this.#cancels]) cancel();
+  }
+}
+
+/** The delivery of one integration in one process, put together as the executor does. */
+export class TestExecutor {
+  readonly client: FakeClient;
+  readonly delivery: Delivery;
+  readonly intake: Intake;
+  readonly statistics: Statistics;
+  readonly #world: World;
+  readonly #clock: ProcessClock;
+  /** The timers of the intake and the delivery alone. */
+  readonly #ownClock: ProcessClock;
+  readonly #errors: ErrorReports;
+  readonly #calls = new Set<{ readonly pack: readonly Outbound[]; readonly signal: AbortSignal }>();
+  #state: 'running' | 'stopping' | 'gone' = 'running';
+  #started = Promise.resolve();
+  #told = 0;
+  #toldByHandler = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+    const { shape, clock, kafka } = world;
+    this.#clock = new ProcessClock(clock);
+    this.#ownClock = new ProcessClock(clock);
+    this.client = new FakeClient(kafka, this.#clock);
+    let seed = 1;
+    const random = () => {
+      seed = (seed * 16_807) % 2_147_483_647;
+      return seed / 2_147_483_647;
+    };
+    const common = {
+      bus: this.client,
+      topics: TOPICS,
+      serviceId: 'e',
+      clock: this.#clock,
+      logger,
+      metrics,
+      random,
+    };
+    const subject = () => ({ integrationId: ID, shard: 0, generation: 1n });
+    this.#errors = new ErrorReports(subject, 1000, { ...common, reporter: new Reporter(common) });
+    this.statistics = new Statistics(ID, { ...common, errors: this.#errors });
+    const deadLetters = new DeadLetters(ID, () => 1n, common);
+    this.delivery = new Delivery({
+      clock: this.#ownClock,
+      random,
+      handler: this.#handler(),
+      packMessages: shape.packMessages,
+      policy: shape.policy,
+      events: this.#events(),
+      deadLetter: (message, failure, signal) => deadLetters.keep(message, failure, signal),
+    });
+    const { delivery } = this;
+    this.intake = new Intake(ID, { ...common, clock: this.#ownClock, delivery, events: this.statistics });
+  }
+
+  get isRunning(): boolean {
+    return this.#state === 'running';
+  }
+
+  get mayDeliver(): boolean {
+    return !this.#gone && !this.delivery.hasStopped;
+  }
+
+  isOnItsWay({ partition, offset }: { readonly partition: number; readonly offset: number }): boolean {
+    const isIt = (one: Outbound) => one.partition === partition && one.offset === offset;
+    return [...this.#calls].some(({ pack, signal }) => !signal.aborted && pack.some(isIt));
+  }
+
+  start(): void {
+    this.#started = this.intake.start('group', 1000, new AbortController().signal);
+  }
+
+  /** As an instance is stopped. */
+  async stop(grace: number): Promise<void> {
+    if (this.#state !== 'running') return;
+    this.#state = 'stopping';
+    await this.#started;
+    await this.delivery.stop(grace);
+    const { kafka } = this.#world;
+    const { refused, generation } = kafka;
+    const settled = this.delivery.committable();
+    await this.intake[Symbol.asyncDispose]();
+    this.#errors.stop();
+    if (this.#gone) return;
+    const uncommitted = settled.find((one) => (kafka.commits.get(one.partition) ?? 0) < one.offset);
+    const hadFault = refused < kafka.refused || generation < kafka.generation;
+    this.#world.must(!uncommitted || hadFault, 'what is settled is not committed at the stop');
+    this.#world.must(this.#ownClock.timers === 0, `${this.#ownClock.timers} timers outlived the stop`);
+    this.#state = 'gone';
+  }
+
+  /** The process dies as it stands. */
+  kill(): void {
+    if (this.#gone) return;
+    this.#state = 'gone';
+    this.client.kill();
+    this.#clock.end();
+    this.#ownClock.end();
+  }
+
+  get #gone(): boolean {
+    return this.#state === 'gone';
+  }
+
+  /** What holds at every moment. */
+  check(): void {
+    const { delivery, statistics } = this;
+    const { received, delivered, deadLettered, skipped, inFlight } = statistics.report(delivery.inFlight, 0);
+    assert.equal(received, BigInt(delivered!) + BigInt(deadLettered!) + BigInt(skipped!) + BigInt(inFlight!));
+    assert.equal(Number(delivered), this.#told);
+    assert.equal(this.#told, this.#toldByHandler, 'what the handler delivered in time is counted once');
+    assert.ok(delivery.inFlight >= 0 && delivery.inFlight <= this.#world.shape.policy.maxInFlight);
+  }
+
+  #events(): DeliveryEvents {
+    const world = this.#world;
+    let failed: InFlight | undefined;
+    const { statistics } = this;
+    return {
+      received: () => statistics.received(),
+      delivered: (message) => {
+        this.#told++;
+        world.told(message);
+        statistics.delivered(message);
+      },
+      failed: (message, failure, givenUp) => {
+        failed = message;
+        statistics.failed(message, failure, givenUp);
+      },
+      skipped: () => {
+        world.message(failed!.partition, failed!.offset).skipped++;
+        statistics.skipped();
+      },
+      deadLettered: () => statistics.deadLettered(),
+      released: () => statistics.released(),
+    };
+  }
+
+  #handler(): Handler {
+    const { shape } = this.#world;
+    return {
+      parallel: shape.parallel,
+      connect: async () => {},
+      deliver: (pack, signal) => this.#deliver(pack, signal),
+      [Symbol.asyncDispose]: async () => {},
+    };
+  }
+
+  #checkCall(pack: readonly Outbound[]): void {
+    const world = this.#world;
+    const open = [...this.#calls].filter(({ signal }) => !signal.aborted);
+    world.must(this.mayDeliver, 'a call began after the stop');
+    world.must(open.length < world.shape.parallel, 'too many packs at the handler');
+    world.must(pack.length > 0 && pack.length <= world.shape.packMessages, `a pack of ${pack.length}`);
+    const owned = this.client.owned;
+    const foreign = pack.find(({ partition }) => !owned.includes(partition));
+    world.must(!foreign || this.#isZombie, `partition ${foreign?.partition} is lost`);
+    const keys = [...open.flatMap((call) => call.pack), ...pack]
+      .map(({ partition, offset }) => ({ partition, key: world.message(partition, offset).key }))
+      .filter(({ key }) => key !== null)
+      .map(({ partition, key }) => `${partition} ${key}`);
+    world.must(new Set(keys).size === keys.length, 'two messages of a key at the handler');
+  }
+
+  /** Kafka has put it out, and it cannot know. */
+  get #isZombie(): boolean {
+    return !this.#world.kafka.isMember(this.client);
+  }
+
+  #deliver(pack: readonly Outbound[], signal: AbortSignal): Promise<readonly Outcome[]> {
+    const world = this.#world;
+    this.#checkCall(pack);
+    for (const { partition, offset, envelope } of pack) {
+      world.must(envelope.topicName === `t/${partition}/${offset}`, 'the envelope is another message');
+    }
+    const { answer, plans } = world.script.shift() ?? HEALTHY;
+    if (answer === 'throws') throw new Error('thrown');
+    const call = { pack, signal };
+    this.#calls.add(call);
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Outcome[]>();
+    const planned = pack.map((message, i) => ({ message, plan: plans[i % plans.length]! }));
+    for (const { message, plan } of planned) {
+      world.clock.setTimer(() => {
+        const cut = signal.aborted || this.#gone;
+        if (plan.outcome === 'delivered' && (plan.stubborn || !cut)) world.land(message);
+      }, plan.delay);
+    }
+    const end = Math.max(...planned.map(({ plan }) => plan.delay));
+    world.clock.setTimer(() => {
+      if (answer !== 'never') this.#calls.delete(call);
+      if (this.#gone || answer === 'never') return;
+      if (answer === 'rejects') return reject(new Error('rejected'));
+      const outcomes = planned.map(({ plan }) => outcomeOf(plan));
+      if (answer === 'too few') outcomes.pop();
+      if (!signal.aborted) this.#toldByHandler += outcomes.filter(({ delivered }) => delivered).length;
+      resolve(outcomes);
+    }, end);
+    return promise;
+  }
+}
+
+const HEALTHY: Script = { answer: 'outcomes', plans: [{ outcome: 'delivered', delay: 1, stubborn: true }] };
+
+function outcomeOf({ outcome, retryAfter }: Plan): Outcome {
+  if (outcome === 'delivered') return DELIVERED;
+  return {
+    delivered: false,
+    failureClass: outcome,
+    reason: 'planned',
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  };
+}
