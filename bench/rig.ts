@@ -6,6 +6,7 @@ import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { DownlinkRecordSchema } from '../gen/penstock/v1/downlink_pb.ts';
 import { EnvelopeSchema } from '../gen/penstock/v1/envelope_pb.ts';
+import type { HttpConfigurationSchema } from '../gen/penstock/v1/http_pb.ts';
 import type { IntegrationSchema } from '../gen/penstock/v1/integration_pb.ts';
 import type { Bus } from '../src/bus/bus.ts';
 import { createKafkaBus } from '../src/bus/kafka-bus.ts';
@@ -70,10 +71,11 @@ export async function prepare(bus: Bus, messages: number, bytes: number): Promis
   const topic = topics.messages(id);
   await bus.createTopics([topic]);
   const payload = new Uint8Array(bytes).fill(120);
+  const atATime = Math.max(10, Math.min(5000, 16_000_000 / bytes));
   const sends: Promise<void>[] = [];
   for (let n = 0; n < messages; n++) {
     sends.push(bus.send(topic.name, { key: `client-${n % CLIENTS}`, value: envelopeBytes(n, payload) }));
-    if (sends.length >= Math.max(10, Math.min(5000, 16_000_000 / bytes))) await Promise.all(sends.splice(0));
+    if (sends.length >= atATime) await Promise.all(sends.splice(0));
   }
   await Promise.all(sends);
   return id;
@@ -100,6 +102,7 @@ export function enable(
   id: string,
   url: string,
   delivery: IntegrationInit['delivery'],
+  http: MessageInitShape<typeof HttpConfigurationSchema> = {},
 ): Promise<void> {
   const record = create(DownlinkRecordSchema, {
     integration: {
@@ -108,7 +111,7 @@ export function enable(
       enabled: true,
       topicFilters: ['#'],
       generation: 1n,
-      configuration: { case: 'http', value: { restEndpointUrl: url } },
+      configuration: { case: 'http', value: { restEndpointUrl: url, ...http } },
       ...(delivery ? { delivery } : {}),
     },
   });

@@ -2,11 +2,13 @@
 import { writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { measureHttp } from './http.ts';
+import { measureLatency } from './latency.ts';
 import { measureStart } from './start.ts';
 
 const MEASUREMENTS: Readonly<Record<string, () => Promise<object>>> = {
   start: measureStart,
   http: measureHttp,
+  latency: measureLatency,
 };
 
 const wanted = process.argv.slice(2);
