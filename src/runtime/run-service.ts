@@ -17,6 +17,8 @@ interface Service extends AsyncDisposable {
 
 /** A client that still tries to reach a server that is gone keeps the process alive for no longer than this. */
 const LAST_RESORT = 2000;
+/** One Ctrl-C may come twice: from the terminal and, right after it, from npm. Milliseconds. */
+const SAME_SIGNAL = 300;
 
 /**
  * Runs a service until SIGINT or SIGTERM: the first one stops it gracefully, also in the middle of its start, a second one
@@ -28,8 +30,12 @@ export async function runService(
 ): Promise<void> {
   const { say } = options;
   const stopping = new AbortController();
+  let stoppingSince: number | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
-    if (stopping.signal.aborted) process.exit(130);
+    const now = systemClock.monotonic();
+    stoppingSince ??= now;
+    if (now - stoppingSince > SAME_SIGNAL) process.exit(130);
+    if (stopping.signal.aborted) return;
     say(`${signal}: stopping (once more ends it at once)`);
     stopping.abort(new Error('stopped'));
   };

@@ -4,6 +4,7 @@ import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SETTINGS } from '../../src/runtime/settings.ts';
 import { kafkaForTests } from '../helpers/kafka.ts';
 import { onEnd } from '../helpers/on-end.ts';
@@ -189,6 +190,22 @@ test('a data directory has one run; kill -9 leaves one that starts again; Ctrl-C
     [],
   );
   assert.deepEqual(processesNaming(dataDir), []);
+});
+
+test('a second Ctrl-C ends it at once, and the servers follow', async (t) => {
+  const dataDir = await dataDirectory(t);
+  const run = await startDevForTests(t, dataDir);
+  const kafka = Number(readFileSync(join(dataDir, 'kafka.pid'), 'utf8'));
+  process.kill(kafka, 'SIGSTOP');
+  onEnd(t, () => existsSync(`/proc/${kafka}`) && process.kill(kafka, 'SIGKILL'));
+  run.child.kill('SIGINT');
+  await run.says('once more ends it at once');
+  await sleep(1000);
+  assert.ok(run.isRunning, 'it waits for Kafka');
+  run.child.kill('SIGINT');
+  assert.equal(await run.end(5000), 130);
+  process.kill(kafka, 'SIGCONT');
+  await waitUntil('nothing is left', () => processesNaming(dataDir).length === 0);
 });
 
 test('a role tells in one line which server it misses', async (t) => {
