@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -113,7 +113,7 @@ test('a port that cannot be had is told before any server is started', async (t)
   const server = createServer().listen(0, '127.0.0.1');
   await waitUntil('it listens', () => server.listening);
   onEnd(t, () => server.close());
-  const { port } = server.address() as { port: number };
+  const { port } = server.address() as AddressInfo;
   for (const option of ['--grpc-port', '--http-port', '--mqtt-port']) {
     const line = new RegExp(`^penstock: port ${port} is in use: free it, or choose another with ${option}$`);
     await refuses(t, dev(option, String(port)), {}, line);
@@ -208,7 +208,7 @@ test('a second Ctrl-C ends it at once, and the servers follow', async (t) => {
   await waitUntil('nothing is left', () => processesNaming(dataDir).length === 0);
 });
 
-test('a role tells in one line which server it misses', async (t) => {
+test('a role tells in one line which server or port it misses', async (t) => {
   const kafka = /^penstock: cannot reach Kafka at 127\.0\.0\.1:1: start it, or set TB_KAFKA_SERVERS$/;
   for (const role of ['control-plane', 'ingress', 'executor']) {
     await refuses(t, [role, ...FREE_PORTS], { TB_KAFKA_SERVERS: '127.0.0.1:1' }, kafka);
@@ -223,6 +223,15 @@ test('a role tells in one line which server it misses', async (t) => {
   const postgres = /^penstock: PostgreSQL at \S+ cannot be used: .*password.*set PENSTOCK_POSTGRES_URL\.$/;
   const output = await refuses(t, ['control-plane', ...FREE_PORTS], env, postgres);
   assert.doesNotMatch(output, /hunter2/);
+
+  const taken = createServer().listen(0, '127.0.0.1');
+  await waitUntil('it listens', () => taken.listening);
+  onEnd(t, () => taken.close());
+  const { port } = taken.address() as AddressInfo;
+  for (const option of ['--grpc-port', '--http-port', '--mqtt-port']) {
+    const line = new RegExp(`^penstock: port ${port} is in use: free it, or choose another with .*${option}`);
+    await refuses(t, ['ingress', ...FREE_PORTS, option, String(port)], env, line);
+  }
 
   const waiting = new PenstockRun(['control-plane', ...FREE_PORTS], {
     ...env,

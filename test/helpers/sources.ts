@@ -33,7 +33,12 @@ export function sourcesIn(...folders: readonly string[]): readonly Source[] {
 
 export function sourceOf(path: string, text: string): Source {
   const code = text.replace(STRING_OR_COMMENT, (_, string?: string) => string ?? '');
-  const specifiers = [...code.matchAll(STATEMENT), ...code.matchAll(CALL)].map(([, one]) => one!);
+  const untemplated = text.replace(STRING_OR_COMMENT, (_, string = '') =>
+    string[0] === '`' ? '``' : string,
+  );
+  const specifiers = [STATEMENT, CALL].flatMap((way) =>
+    [...untemplated.matchAll(way)].map(([, one]) => one!),
+  );
   return {
     path,
     code,

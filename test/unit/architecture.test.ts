@@ -86,7 +86,7 @@ const partOf = (path: string) =>
 const filesWith = (pattern: RegExp, ...exceptions: readonly string[]) =>
   inSrc.filter(({ path, code }) => !exceptions.includes(path) && pattern.test(code)).map(({ path }) => path);
 
-test('the scanner of imports sees every way to import, and no comment', () => {
+test('the scanner of imports sees every way to import, and neither comments nor templates', () => {
   const lines = [
     "import { a } from './a.ts';",
     'import type {',
@@ -103,6 +103,9 @@ test('the scanner of imports sees every way to import, and no comment', () => {
     "/* import './block.ts' */",
     "const url = 'https://example.com'; export const g = 1;",
     "export const h = 'text';",
+    'const program = `',
+    "import './template.ts';",
+    '`;',
   ];
   assert.deepEqual(sourceOf('src/x/y.ts', lines.join('\n')).imports, [
     { file: 'src/x/a.ts' },
