@@ -1,5 +1,6 @@
 import { TYPES, type Type } from '../contract/integration-type.ts';
-import type { Settings } from '../runtime/settings.ts';
+import type { SettingName, Settings } from '../runtime/settings.ts';
+import { UserError } from '../runtime/user-error.ts';
 import type { Policy } from './delivery/policy.ts';
 
 /** What an executor needs to know. Times in milliseconds. */
@@ -41,17 +42,21 @@ export function executorConfig(settings: Settings): ExecutorConfig {
   };
 }
 
-/** The types to serve: the supported ones (ALL, or names in any case) without the excluded ones (NONE, or names). */
+/**
+ * The types to serve: the supported ones (ALL, or names in any case) without the excluded ones (NONE, or names).
+ * @throws UserError naming the setting that names an unknown type
+ */
 export function typesOf(supported: readonly string[], excluded: readonly string[]): readonly Type[] {
-  const wanted = new Set(supported.includes('ALL') ? TYPES : supported.map(typeNamed));
-  if (!excluded.includes('NONE')) for (const name of excluded) wanted.delete(typeNamed(name));
-  return TYPES.filter((type) => wanted.has(type));
+  const wanted = supported.includes('ALL') ? TYPES : named('TB_SERVICE_INTEGRATIONS_SUPPORTED', supported);
+  const unwanted = excluded.includes('NONE') ? [] : named('TB_SERVICE_INTEGRATIONS_EXCLUDED', excluded);
+  return TYPES.filter((type) => wanted.includes(type) && !unwanted.includes(type));
 }
 
-function typeNamed(name: string): Type {
-  const type = TYPES.find((one) => one.toLowerCase() === name.toLowerCase());
-  if (type) return type;
-  throw new Error(
-    `there is no integration type ${name}: use ${TYPES.map((one) => one.toUpperCase()).join(', ')}`,
-  );
+function named(setting: SettingName, names: readonly string[]): readonly Type[] {
+  return names.map((name) => {
+    const type = TYPES.find((one) => one.toLowerCase() === name.toLowerCase());
+    if (type) return type;
+    const known = TYPES.map((one) => one.toUpperCase()).join(', ');
+    throw new UserError(`${setting}: there is no integration type ${name}: use ${known}`);
+  });
 }
