@@ -89,6 +89,16 @@ export interface Follower extends AsyncDisposable {
   readonly restored: Promise<void>;
 }
 
+export interface ReadOptions {
+  readonly topic: string;
+  /** What to read of which partition. What is not there any more, or not yet, is left out. */
+  readonly ranges: ReadonlyMap<number, OffsetRange>;
+  /** Ends the reading; it rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called for one batch of one partition at a time, however long it takes. The reading ends when it rejects. */
+  eachBatch(records: readonly IncomingRecord[]): Promise<void>;
+}
+
 /** What the system asks of Kafka. Every call that does I/O has a deadline of the adapter's own. */
 export interface Bus extends AsyncDisposable {
   /**
@@ -104,6 +114,10 @@ export interface Bus extends AsyncDisposable {
   listTopics(): Promise<readonly string[]>;
   /** The offsets of each partition of a topic. */
   offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>>;
+  /** The first offset of each partition at or after a time in milliseconds; the end offset when there is none. */
+  offsetsAt(topic: string, time: number): Promise<ReadonlyMap<number, number>>;
+  /** Deletes what is before an offset of each partition. */
+  deleteRecords(topic: string, before: ReadonlyMap<number, number>): Promise<void>;
   /** What a group has committed for a topic: the offset to resume at, for each partition that has one. */
   committed(groupId: string, topic: string): Promise<ReadonlyMap<number, number>>;
   /** Removes consumer groups without members; one that does not exist is no error. */
@@ -112,6 +126,11 @@ export interface Bus extends AsyncDisposable {
   consume(options: ConsumeOptions): Promise<Consumer>;
   /** Follows topics from their beginning: the partitions that the group gives to this member. */
   follow(options: FollowOptions): Promise<Follower>;
+  /**
+   * Reads parts of partitions, each in order, to their ends. No group's offsets move. Rejects when nothing comes for long,
+   * and after that, or after an abort, `eachBatch` is not called again.
+   */
+  read(options: ReadOptions): Promise<void>;
 }
 
 export type BusErrorReason = 'timeout' | 'full' | 'too-large' | 'unknown-topic' | 'failed' | 'closed';

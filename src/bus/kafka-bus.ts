@@ -6,6 +6,7 @@ import { BRIEFLY, createClient, FOR_EVER, type KafkaConfig } from './kafka/clien
 import { consume } from './kafka/consumer.ts';
 import { follow } from './kafka/follower.ts';
 import { BatchingProducer } from './kafka/producer.ts';
+import { read } from './kafka/reader.ts';
 
 interface Deps {
   readonly clock: Clock;
@@ -25,10 +26,13 @@ export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
     deleteTopics: (names) => admin.deleteTopics(names),
     listTopics: () => admin.listTopics(),
     offsets: (topic) => admin.offsets(topic),
+    offsetsAt: (topic, time) => admin.offsetsAt(topic, time),
+    deleteRecords: (topic, before) => admin.deleteRecords(topic, before),
     committed: (groupId, topic) => admin.committed(groupId, topic),
     deleteGroups: (groupIds) => admin.deleteGroups(groupIds),
     consume: (options) => consume(lasting, options, deps),
     follow: (options) => follow(lasting, admin, options, deps),
+    read: (options) => read(brief, admin, options, deps),
     [Symbol.asyncDispose]: () => producer[Symbol.asyncDispose](),
   };
 }

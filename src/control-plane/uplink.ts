@@ -1,6 +1,7 @@
 import { UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { Bus, Consumer, RecordBatch } from '../bus/bus.ts';
 import { decoder } from '../bus/codec.ts';
+import { keepingAlive } from '../bus/keeping-alive.ts';
 import type { Topics } from '../bus/topics.ts';
 import { RpcError } from '../rpc/error.ts';
 import { type Backoff, backoffPause } from '../runtime/backoff.ts';
@@ -12,7 +13,6 @@ import type { Database } from './store/database.ts';
 import { storeReports } from './store/reports.ts';
 
 const MAX_WAIT = 500;
-const HEARTBEAT_INTERVAL = 1000;
 /** Reports stored in one transaction. */
 const CHUNK = 500;
 const RETRY: Backoff = { initial: 200, max: 2000 };
@@ -122,22 +122,6 @@ async function storeTogether({ db, clock, metrics }: UplinkDeps, reports: readon
   const leftOut = await db.transaction((queries) => storeReports(queries, fold));
   metrics.suppressed.inc({ kind: 'unknown_integration' }, leftOut.unknown);
   metrics.suppressed.inc({ kind: 'statistics' }, leftOut.statistics);
-}
-
-/** Waits for the work while the consumer stays a member of its group. */
-async function keepingAlive(batch: RecordBatch, clock: Clock, work: Promise<void>): Promise<void> {
-  const settled = work.then(
-    () => true,
-    () => true,
-  );
-  for (;;) {
-    const beat = Promise.withResolvers<boolean>();
-    const cancel = clock.setTimer(() => beat.resolve(false), HEARTBEAT_INTERVAL);
-    const isSettled = await Promise.race([settled, beat.promise]);
-    cancel();
-    if (isSettled || !batch.isRunning()) return work;
-    await batch.heartbeat();
-  }
 }
 
 const isUnavailable = (error: unknown) => error instanceof RpcError;

@@ -40,6 +40,8 @@ export class FakeKafka {
   readonly watcher: Watcher;
   /** So many commits were not taken, for whatever reason. */
   refused = 0;
+  /** So often members asked for records. */
+  fetches = 0;
   /** Which member gets which partition: it changes who owns what at the next rebalance. */
   rotation = 0;
   generation = 0;
@@ -65,6 +67,13 @@ export class FakeKafka {
     this.log[partition]!.push(record);
     this.#wake();
     return record;
+  }
+
+  /** Deletes the topic and makes it anew; the commits of its group go with it. */
+  recreate(): void {
+    for (const records of this.log) records.length = 0;
+    this.commits.clear();
+    for (const member of this.#members) member.outOfRange();
   }
 
   changed(): Promise<void> {
@@ -185,6 +194,11 @@ export class FakeClient implements Bus, Consumer {
     this.#owned.clear();
   }
 
+  /** The positions are beyond the end: a consumer goes back to the beginning. */
+  outOfRange(): void {
+    for (const partition of this.owned) this.#owned.set(partition, 0);
+  }
+
   #start(partition: number): number {
     return this.#kafka.commits.get(partition) ?? this.#kafka.log[partition]?.[0]?.offset ?? 0;
   }
@@ -213,6 +227,7 @@ export class FakeClient implements Bus, Consumer {
 
   async #fetch(): Promise<boolean> {
     const batches: RecordBatch[] = [];
+    this.#kafka.fetches++;
     for (const [partition, position] of this.#owned) {
       const fetched = this.#kafka.log[partition]!.filter(({ offset }) => offset >= position);
       const records = fetched

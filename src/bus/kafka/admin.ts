@@ -2,7 +2,7 @@ import type { Kafka, Admin as KafkaAdmin } from 'kafkajs';
 import type { Clock } from '../../runtime/clock.ts';
 import { DeadlineError, withDeadline } from '../../runtime/deadline.ts';
 import { messageOf } from '../../runtime/logger.ts';
-import { BusError, type OffsetRange } from '../bus.ts';
+import { BusError, type BusErrorReason, type OffsetRange } from '../bus.ts';
 import type { Topic } from '../topics.ts';
 import { protocolErrorType } from './client.ts';
 
@@ -98,6 +98,24 @@ export class Admin {
     });
   }
 
+  offsetsAt(topic: string, time: number): Promise<ReadonlyMap<number, number>> {
+    return this.#call(`reading the offsets of ${topic} by time`, async (admin) => {
+      // A negative time has a meaning of its own to Kafka.
+      const offsets = await admin.fetchTopicOffsetsByTimestamp(topic, Math.max(0, time));
+      return new Map(offsets.map(({ partition, offset }) => [partition, Number(offset)]));
+    });
+  }
+
+  async deleteRecords(topic: string, before: ReadonlyMap<number, number>): Promise<void> {
+    await this.#call(`deleting records of ${topic}`, async (admin) => {
+      const offsets = await offsetsOf(admin, topic); // kafkajs needs the topic's leaders
+      const partitions = [...before]
+        .filter(([partition, offset]) => offset > (offsets.get(partition)?.start ?? offset))
+        .map(([partition, offset]) => ({ partition, offset: String(offset) }));
+      if (partitions.length > 0) await admin.deleteTopicRecords({ topic, partitions });
+    });
+  }
+
   committed(groupId: string, topic: string): Promise<ReadonlyMap<number, number>> {
     return this.#call(`reading the commits of ${groupId}`, async (admin) => {
       const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
@@ -128,8 +146,7 @@ export class Admin {
         admin.connect().then(() => work(admin)),
       );
     } catch (error) {
-      const reason = error instanceof DeadlineError ? 'timeout' : 'failed';
-      throw new BusError(reason, `${what}: ${messageOf(error)}`, { cause: error });
+      throw new BusError(reasonOf(error), `${what}: ${messageOf(error)}`, { cause: error });
     } finally {
       await admin.disconnect().catch(() => {});
     }
@@ -141,6 +158,11 @@ async function offsetsOf(admin: KafkaAdmin, topic: string): Promise<ReadonlyMap<
   return new Map(
     offsets.map(({ partition, low, high }) => [partition, { start: Number(low), end: Number(high) }]),
   );
+}
+
+function reasonOf(error: unknown): BusErrorReason {
+  if (error instanceof DeadlineError) return 'timeout';
+  return protocolErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION' ? 'unknown-topic' : 'failed';
 }
 
 /** Whether every part of an error of several topics is of this type. */

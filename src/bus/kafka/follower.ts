@@ -3,6 +3,7 @@ import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Consumer, Follower, FollowOptions, RecordBatch, TopicPartition } from '../bus.ts';
 import type { Admin } from './admin.ts';
 import { type ConsumerDeps, consume } from './consumer.ts';
+import { watchFetches } from './fetches.ts';
 
 interface Partition extends TopicPartition {
   /** The offset of the next record. */
@@ -113,27 +114,17 @@ class TopicFollower implements Follower {
     }
   }
 
-  /** Reads from kafkajs' instrumentation what the consumer interface does not tell: positions and empty fetches. */
   watch(client: KafkaConsumer): void {
     this.#client = client;
-    const cycles = new Map<number, { answers: number; batches: number }>();
-    let answers = 0;
-    let batches = 0;
-    client.on(client.events.REQUEST, ({ payload }) => {
-      if (payload.apiName === 'Fetch') answers++;
-    });
-    client.on(client.events.FETCH_START, ({ payload }) => {
-      const last = cycles.get(payload.nodeId);
-      if (last && answers > last.answers && batches === last.batches) this.#nothingFrom(payload.nodeId);
-      cycles.set(payload.nodeId, { answers, batches });
-    });
-    client.on(client.events.END_BATCH_PROCESS, ({ payload }) => {
-      batches++;
-      const partition = this.#partitions.get(keyOf(payload));
-      if (!partition) return;
-      partition.position = Math.max(partition.position, Number(payload.lastOffset) + 1);
-      partition.emptyFetches = 0;
-      this.#checkRestored();
+    watchFetches(client, {
+      nothingFrom: (node) => this.#nothingFrom(node),
+      passed: (passed, position) => {
+        const partition = this.#partitions.get(keyOf(passed));
+        if (!partition) return;
+        partition.position = Math.max(partition.position, position);
+        partition.emptyFetches = 0;
+        this.#checkRestored();
+      },
     });
   }
 
