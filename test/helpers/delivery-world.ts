@@ -6,7 +6,7 @@ import type { OutgoingRecord } from '../../src/bus/bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
 import { DeadLetters } from '../../src/executor/delivery/dead-letters.ts';
 import { Delivery, type DeliveryEvents, type InFlight } from '../../src/executor/delivery/delivery.ts';
-import { Intake } from '../../src/executor/delivery/intake.ts';
+import { Intake, type IntakeEvents } from '../../src/executor/delivery/intake.ts';
 import type { Policy } from '../../src/executor/delivery/policy.ts';
 import { Statistics } from '../../src/executor/delivery/statistics.ts';
 import { DELIVERED, type Handler, type Outbound, type Outcome } from '../../src/executor/handlers/handler.ts';
@@ -62,9 +62,11 @@ interface Message {
   deadLettered: number;
   skipped: number;
   unreadable: boolean;
+  removed: boolean;
 }
 
-const isGivenUp = (message: Message) => message.deadLettered + message.skipped > 0 || message.unreadable;
+const isGivenUp = (message: Message) =>
+  message.deadLettered + message.skipped > 0 || message.unreadable || message.removed;
 const isSettled = (message: Message) => message.told > 0 || isGivenUp(message);
 
 /** Kafka, an external system, any number of executors, and an account of every message, on one clock. */
@@ -112,7 +114,24 @@ export class World implements Watcher {
       value,
       ...account,
       unreadable: kind === 'unreadable',
+      removed: false,
     });
+  }
+
+  /** The topic is made anew: what was there does not count any more. */
+  forget(): void {
+    for (const messages of this.#messages) messages.length = 0;
+    this.#commits.clear();
+  }
+
+  /** Kafka's retention removes the records before this offset. */
+  removeBefore(partition: number, offset: number): void {
+    const log = this.kafka.log[partition]!;
+    log.splice(
+      0,
+      log.findIndex((record) => record.offset >= offset),
+    );
+    for (const message of this.#messages[partition]!) message.removed ||= message.offset < offset;
   }
 
   /** Moves time on; after each timer, all that must hold always is checked. */
@@ -220,6 +239,10 @@ export class World implements Watcher {
     assert.ok(isDone(), `not done: ${JSON.stringify([...this.kafka.commits])}`);
     const lost = this.messages.filter((one) => one.landed === 0 && !isGivenUp(one));
     assert.deepEqual(lost, [], 'messages were lost');
+    assert.ok(
+      this.executors.every(({ retentionLost }) => retentionLost === 0),
+      'a loss was told that was none',
+    );
   }
 }
 
@@ -275,6 +298,8 @@ export class TestExecutor {
   readonly delivery: Delivery;
   readonly intake: Intake;
   readonly statistics: Statistics;
+  /** So many messages it missed in the topic. */
+  retentionLost = 0;
   readonly #world: World;
   readonly #clock: ProcessClock;
   /** The timers of the intake and the delivery alone. */
@@ -320,7 +345,13 @@ export class TestExecutor {
       deadLetter: (message, failure, signal) => deadLetters.keep(message, failure, signal),
     });
     const { delivery } = this;
-    this.intake = new Intake(ID, { ...common, clock: this.#ownClock, delivery, events: this.statistics });
+    const events: IntakeEvents = {
+      undecodable: (record, why) => this.statistics.undecodable(record, why),
+      retentionLost: (count) => {
+        this.retentionLost += count;
+      },
+    };
+    this.intake = new Intake(ID, { ...common, clock: this.#ownClock, delivery, events });
   }
 
   get isRunning(): boolean {

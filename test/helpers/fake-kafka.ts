@@ -107,6 +107,7 @@ export class FakeKafka {
 
   leave(client: FakeClient): void {
     if (!this.#members.delete(client)) return;
+    this.#joining.get(client)?.(); // it finds out with its next heartbeat
     this.#joining.delete(client);
     client.unassign(false);
     this.rebalance();
@@ -262,7 +263,7 @@ export class FakeClient implements Bus, Consumer {
     if (this.#dead) await forever();
     if (this.#isolated) throw new Error('not reached');
     const now = this.#kafka.clock.monotonic();
-    if (now - this.#lastHeartbeat > SESSION_TIMEOUT) {
+    if (now - this.#lastHeartbeat >= SESSION_TIMEOUT) {
       this.#kafka.watcher.expired(this);
       this.#kafka.leave(this);
     }

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { create } from '@bufbuild/protobuf';
+import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
+import { Delivery, MAX_AHEAD } from '../../src/executor/delivery/delivery.ts';
+import { DELIVERED, type Outcome } from '../../src/executor/handlers/handler.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+
+const ENVELOPE = create(EnvelopeSchema, { topicName: 't' });
+
+/** A delivery whose handler delivers at once, but for the first message, which waits until it is let go. */
+function slowFirst(maxInFlight: number, maxInFlightBytes: number) {
+  const first = Promise.withResolvers<readonly Outcome[]>();
+  const clock = new FakeClock();
+  const ignore = () => {};
+  const delivery = new Delivery({
+    handler: {
+      parallel: 2,
+      connect: async () => {},
+      deliver: (pack) => (pack[0]?.offset === 0 ? first.promise : Promise.resolve(pack.map(() => DELIVERED))),
+      [Symbol.asyncDispose]: async () => {},
+    },
+    packMessages: 1000,
+    policy: {
+      strategy: 'RETRY_ALL',
+      retries: 0,
+      pauseBetweenRetries: 1,
+      maxPause: 1,
+      packProcessingTimeout: 1000,
+      maxInFlight,
+      maxInFlightBytes,
+      deadLetter: true,
+    },
+    events: {
+      received: ignore,
+      delivered: ignore,
+      failed: ignore,
+      skipped: ignore,
+      deadLettered: ignore,
+      released: ignore,
+    },
+    deadLetter: async () => {},
+    clock,
+    random: () => 0,
+  });
+  const take = (offset: number, bytes = 10, key: string | null = null) =>
+    delivery.take(0, offset, key, ENVELOPE, new Uint8Array(bytes));
+  return { delivery, take, clock, letGo: () => first.resolve([DELIVERED]) };
+}
+
+test('one message that is not settled lets the others of its partition run ahead so far and no further', async () => {
+  const { delivery, take, clock, letGo } = slowFirst(10_000, 1e9);
+  for (let offset = 0; offset < MAX_AHEAD; offset++) {
+    if (delivery.inFlight > 5000) await clock.advance(0);
+    assert.ok(delivery.hasSpace(0));
+    take(offset);
+  }
+  await clock.advance(0);
+  assert.deepEqual([delivery.inFlight, delivery.hasSpace(0), delivery.hasSpace(1)], [1, false, true]);
+  letGo();
+  await clock.advance(0);
+  assert.deepEqual([delivery.inFlight, delivery.hasSpace(0)], [0, true]);
+  assert.deepEqual(delivery.committable(), [{ partition: 0, offset: MAX_AHEAD }]);
+});
+
+test('the window is full by bytes too, but never for the only message', async () => {
+  const { delivery, take, clock, letGo } = slowFirst(100, 1000);
+  assert.ok(delivery.hasSpace(0));
+  take(0, 600, 'a');
+  assert.ok(delivery.hasSpace(0));
+  take(1, 5000, 'a');
+  assert.equal(delivery.hasSpace(0), false);
+  letGo();
+  await clock.advance(0);
+  assert.deepEqual([delivery.inFlight, delivery.hasSpace(0)], [0, true]);
+});

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
+import type { Policy } from '../../src/executor/delivery/policy.ts';
+import { type Plan, type Script, World } from '../helpers/delivery-world.ts';
+
+const POLICY: Policy = {
+  strategy: 'RETRY_ALL',
+  retries: 0,
+  pauseBetweenRetries: 100,
+  maxPause: 1000,
+  packProcessingTimeout: 60_000,
+  maxInFlight: 4,
+  maxInFlightBytes: 1e6,
+  deadLetter: true,
+};
+
+const answer = (plan: Partial<Plan>): Script => ({
+  answer: 'outcomes',
+  plans: [{ outcome: 'delivered', delay: 1, stubborn: false, ...plan }],
+});
+const throttled = (retryAfter: number) => answer({ outcome: FailureClass.THROTTLED, retryAfter });
+
+async function worldWith(script: readonly Script[], policy: Partial<Policy> = {}, partitions = 1) {
+  const world = new World(
+    { partitions, packMessages: 1, parallel: 4, policy: { ...POLICY, ...policy } },
+    script,
+  );
+  const publish = (count: number, partition = 0, key: string | null = 'a') => {
+    for (let i = 0; i < count; i++) world.publish(partition, key);
+  };
+  return { world, publish, landed: () => world.messages.map((message) => message.landed) };
+}
+
+test('an executor that was cut off leaves alone what another one has delivered meanwhile', async () => {
+  const { world, publish, landed } = await worldWith([throttled(40_000)]);
+  publish(3);
+  const cutOff = await world.start();
+  await world.advance(1000);
+  void cutOff.client.isolate(15_000);
+  await world.advance(7000);
+  const other = await world.start();
+  publish(2);
+  await world.advance(5000);
+  assert.deepEqual(landed(), [1, 1, 1, 1, 1]);
+  await Promise.all([other.stop(1000), world.advance(3000)]);
+  await world.advance(10_000);
+  assert.deepEqual(cutOff.client.owned, [0]);
+  assert.equal(cutOff.delivery.inFlight, 0);
+  publish(1);
+  await world.quiesce();
+  assert.deepEqual(landed(), [1, 1, 1, 1, 1, 1]);
+});
+
+test('an executor that takes over is not told of losses that are none', async () => {
+  const quick = Array.from({ length: 8 }, () => answer({}));
+  const slow = Array.from({ length: 4 }, () => answer({ delay: 3000 }));
+  const { world, publish } = await worldWith([...quick, ...slow]);
+  await world.start();
+  publish(5);
+  await world.advance(2000); // committed
+  publish(8, 0, null);
+  await world.advance(100); // three are delivered, and committed not before the rebalance
+  const second = await world.start();
+  await world.advance(5000);
+  assert.deepEqual(second.client.owned, [0]);
+  await world.quiesce();
+});
+
+test('what retention removed before it was delivered is told, once, and the rest is delivered', async () => {
+  const { world, publish, landed } = await worldWith([]);
+  publish(2);
+  const first = await world.start();
+  await world.advance(2000);
+  await Promise.all([first.stop(1000), world.advance(3000)]);
+  publish(5, 0, null);
+  world.removeBefore(0, 4);
+  const second = await world.start();
+  await world.advance(3000);
+  assert.equal(second.retentionLost, 2);
+  assert.deepEqual(landed(), [1, 1, 0, 0, 1, 1, 1]);
+  assert.equal(world.kafka.commits.get(0), 7);
+});
+
+test('a topic that was made anew is delivered from its beginning', async () => {
+  const { world, publish } = await worldWith([]);
+  publish(5);
+  const executor = await world.start();
+  await world.advance(2000);
+  world.kafka.recreate();
+  world.forget();
+  publish(2);
+  await world.advance(3000);
+  assert.deepEqual(
+    world.messages.map(({ landed }) => landed),
+    [1, 1],
+  );
+  assert.equal(world.kafka.commits.get(0), 2);
+  assert.equal(executor.retentionLost, 0);
+});
+
+test('the membership is kept alive while the window is full and commits hang', async () => {
+  const { world, publish } = await worldWith([answer({ delay: 50_000 })], { maxInFlight: 1 });
+  world.kafka.faults.stalledCommits = 100;
+  await world.start();
+  publish(5, 0, null);
+  await world.advance(45_000); // fails when the membership runs out
+  await world.quiesce();
+});
+
+test('while it stops, an integration does not fetch in a circle', async () => {
+  const { world, publish } = await worldWith([answer({ delay: 4000 })]);
+  publish(50);
+  const executor = await world.start();
+  await world.advance(10);
+  const { fetches } = world.kafka;
+  const stopped = executor.stop(5000);
+  await world.advance(3900);
+  assert.ok(world.kafka.fetches - fetches < 10, `${world.kafka.fetches - fetches} fetches`);
+  await Promise.all([stopped, world.advance(5000)]);
+});
+
+test('what waits for a retry makes room when its partition is lost', async () => {
+  const failing = Array.from({ length: 4 }, () => throttled(300_000));
+  const { world, publish } = await worldWith(failing, {}, 2);
+  const first = await world.start();
+  publish(4, 1, null);
+  await world.advance(1000);
+  world.kafka.rotation = 1;
+  await world.start();
+  await world.advance(5000);
+  assert.deepEqual(first.client.owned, [0]);
+  publish(3, 0);
+  await world.advance(5000);
+  assert.equal(world.kafka.commits.get(0), 3);
+  assert.equal(world.kafka.commits.get(1), 4);
+});
+
+test('a message that expires while it waits behind another of its key is given up without a try', async () => {
+  const { world, publish } = await worldWith([answer({ delay: 3000 })]);
+  publish(1);
+  world.publish(0, 'a', 'expires');
+  publish(1);
+  await world.start();
+  await world.quiesce();
+  assert.deepEqual(
+    world.messages.map(({ landed, deadLettered }) => [landed, deadLettered]),
+    [
+      [1, 0],
+      [0, 1],
+      [1, 0],
+    ],
+  );
+});
+
+test('a stop waits for a dead letter within its grace; one that is not kept comes again', async () => {
+  for (const [failedSends, letters] of [
+    [2, 1],
+    [1000, 0],
+  ] as const) {
+    const { world, publish } = await worldWith([answer({ outcome: FailureClass.REJECTED })]);
+    world.kafka.faults.failedSends = failedSends;
+    publish(1);
+    const executor = await world.start();
+    await world.advance(5);
+    await Promise.all([executor.stop(5000), world.advance(8000)]);
+    assert.equal(world.messages[0]?.deadLettered, letters);
+    assert.equal(world.kafka.commits.get(0), letters);
+    await world.quiesce();
+    assert.equal(world.messages[0]?.landed, 1 - letters);
+  }
+});
