@@ -189,7 +189,10 @@ test('an executor that stops in the middle and starts again delivers each messag
   const bench = await executorBench(t);
   await bench.createTopics();
   const endpoint = await httpEndpoint(t);
-  endpoint.respond = (response) => setTimeout(() => response.writeHead(200).end(), 5);
+  endpoint.respond = (response) => {
+    const slowly = endpoint.received.length > 100; // so that the stop comes before the end
+    setTimeout(() => response.writeHead(200).end(), slowly ? 50 : 0);
+  };
   const id = await bench.want(endpoint.url, { delivery: { maxInFlight: 5 } });
   const clients = numbers(0, 20, 'client');
   const publish = (from: number, to: number) =>
@@ -206,6 +209,7 @@ test('an executor that stops in the middle and starts again delivers each messag
       figures?.delivered === BigInt(delivered) && figures.inFlight + figures.delivered === figures.received
     );
   });
+  endpoint.respond = answer(200);
   await publish(20, 25);
   await bench.start();
   await gets(endpoint, 500);
