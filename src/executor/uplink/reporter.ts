@@ -21,7 +21,7 @@ export interface Subject {
 export type Report = Exclude<MessageInitShape<typeof UplinkRecordSchema>['report'], undefined>;
 
 interface Deps {
-  readonly bus: Bus;
+  readonly bus: Pick<Bus, 'send'>;
   readonly topics: Topics;
   readonly serviceId: string;
   readonly clock: Clock;
