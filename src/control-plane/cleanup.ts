@@ -3,6 +3,7 @@ import type { Topics } from '../bus/topics.ts';
 import { Periodic, type PeriodicDeps } from './periodic.ts';
 import type { Database } from './store/database.ts';
 import { deleteOldEvents } from './store/events.ts';
+import { deleteOldReplays } from './store/replays.ts';
 import { dropTopicDeletions, dueTopicDeletions } from './store/topic-deletions.ts';
 
 const SWEEP_INTERVAL = 5000;
@@ -53,6 +54,18 @@ export function startEventCleanup(deps: PeriodicDeps & { db: Database; eventsTtl
       name: 'deleting old events',
       interval: EVENTS_INTERVAL,
       work: async () => (await deleteOldEvents(deps.db, deps.eventsTtl, EVENTS_BATCH)) === EVENTS_BATCH,
+    },
+    deps,
+  );
+}
+
+/** Deletes replays that ended longer ago than `eventsTtl` milliseconds. */
+export function startReplayCleanup(deps: PeriodicDeps & { db: Database; eventsTtl: number }): Periodic {
+  return new Periodic(
+    {
+      name: 'deleting old replays',
+      interval: EVENTS_INTERVAL,
+      work: async () => (await deleteOldReplays(deps.db, deps.eventsTtl, EVENTS_BATCH)) === EVENTS_BATCH,
     },
     deps,
   );

@@ -7,13 +7,15 @@ import type { RpcService } from '../rpc/service.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
-import { startEventCleanup, startTopicSweep } from './cleanup.ts';
+import { startEventCleanup, startReplayCleanup, startTopicSweep } from './cleanup.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { startReconciler, startRelay } from './outbox.ts';
 import { patiently } from './patiently.ts';
+import { Replays } from './replays.ts';
 import { controlPlaneServices } from './services.ts';
 import { Database } from './store/database.ts';
 import { Leadership } from './store/leadership.ts';
+import { Locks } from './store/locks.ts';
 import { migrate } from './store/migrate.ts';
 import { startUplink } from './uplink.ts';
 
@@ -58,14 +60,18 @@ export async function startControlPlane(
   const groupId = topics.group(`control-plane.${config.serviceId}.${randomUUID()}`);
   const requester = stack.use(await startRequester({ ...deps, topic: notifications, groupId }));
   const leadership = stack.use(new Leadership(config.postgresUrl, deps));
-  const inner = { ...deps, ...config, db, leadership, requester };
+  const locks = stack.use(new Locks(config.postgresUrl, deps));
+  const inner = { ...deps, ...config, db, leadership, locks, requester };
   const relay = stack.use(startRelay(inner));
   stack.use(startReconciler(inner, relay));
   stack.use(startUplink(inner));
   stack.use(startTopicSweep(inner));
   stack.use(startEventCleanup(inner));
+  stack.use(startReplayCleanup(inner));
+  const replays = stack.use(new Replays(inner));
 
-  const services = controlPlaneServices({ ...inner, wakeRelay: () => relay.wake() });
+  const wake = { wakeRelay: () => relay.wake(), wakeReplays: () => replays.wake() };
+  const services = controlPlaneServices({ ...inner, ...wake });
   const owned = stack.move();
   return { services, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

@@ -5,6 +5,7 @@ import { typeOf } from '../contract/integration-type.ts';
 import { violationsOf } from '../contract/validate.ts';
 import { failed, invalidArgument, notFound, type RpcError } from '../rpc/error.ts';
 import { tooLarge } from './checks.ts';
+import type { Lock, Locks } from './store/locks.ts';
 
 /** Well below the megabyte that a record on a downlink topic may have. */
 const MAX_INTEGRATION_BYTES = 524_288;
@@ -31,4 +32,15 @@ export function requireSameType(before: Integration, after: Integration): void {
   if (stored === wanted) return;
   const description = `the type cannot change: integration ${before.id} is of type ${stored}; create another one`;
   throw invalidArgument([{ field: `integration.${wanted}`, description, reason: 'TYPE_CHANGED' }]);
+}
+
+/**
+ * Lets one redrive or purge of an integration run at a time, across nodes.
+ * @throws RpcError FAILED_PRECONDITION while another one runs
+ */
+export async function lockDeadLetters(locks: Locks, integrationId: string): Promise<Lock> {
+  const lock = await locks.tryLock(`dead letters of ${integrationId}`);
+  if (lock) return lock;
+  const text = `a redrive or a purge of the dead letters of integration ${integrationId} is running: wait for its end, or cancel it`;
+  throw failed(Code.FAILED_PRECONDITION, 'REDRIVE_RUNNING', text);
 }

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../rpc/error.ts';
+import { invalidArgument, type RpcError } from '../rpc/error.ts';
 import type { Position } from './store/integrations.ts';
 
 const DEFAULT_PAGE_SIZE = 50;
@@ -19,6 +19,29 @@ export function positionOf(token: string): Position | undefined {
   const [time = '', id = ''] = Buffer.from(token, 'base64url').toString().split(' ');
   if (/^\d+$/.test(time) && Number(time) <= MAX_TIME && UUID.test(id))
     return { time: new Date(Number(time)), id };
+  throw badToken();
+}
+
+/** A place in a list of dead letters. */
+export interface DeadLetterPosition {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+export function deadLetterToken({ partition, offset }: DeadLetterPosition): string {
+  return Buffer.from(`${partition}-${offset}`).toString('base64url');
+}
+
+/** @throws RpcError INVALID_ARGUMENT when no answer contained this token */
+export function deadLetterPositionOf(token: string): DeadLetterPosition | undefined {
+  if (token === '') return undefined;
+  const [, partition, offset] =
+    /^(\d{1,9})-(\d{1,15})$/.exec(Buffer.from(token, 'base64url').toString()) ?? [];
+  if (offset === undefined) throw badToken();
+  return { partition: Number(partition), offset: Number(offset) };
+}
+
+function badToken(): RpcError {
   const description = 'is not the next_page_token of an answer: leave it empty for the first page';
-  throw invalidArgument([{ field: 'page_token', description, reason: 'PAGE_TOKEN' }]);
+  return invalidArgument([{ field: 'page_token', description, reason: 'PAGE_TOKEN' }]);
 }

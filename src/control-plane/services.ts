@@ -5,6 +5,7 @@ import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { unimplemented } from '../rpc/error.ts';
 import { type RpcService, rpcService } from '../rpc/service.ts';
+import { cancelReplay } from './routes/cancel-replay.ts';
 import { checkConnection } from './routes/check-connection.ts';
 import { createIntegration } from './routes/create-integration.ts';
 import { deleteIntegration } from './routes/delete-integration.ts';
@@ -12,8 +13,14 @@ import type { RouteDeps } from './routes/deps.ts';
 import { disableIntegration } from './routes/disable-integration.ts';
 import { enableIntegration } from './routes/enable-integration.ts';
 import { getIntegration } from './routes/get-integration.ts';
+import { getReplay } from './routes/get-replay.ts';
+import { listDeadLetters } from './routes/list-dead-letters.ts';
 import { listEventsRoute } from './routes/list-events.ts';
 import { listIntegrationsRoute } from './routes/list-integrations.ts';
+import { listReplaysRoute } from './routes/list-replays.ts';
+import { purgeDeadLetters } from './routes/purge-dead-letters.ts';
+import { redriveDeadLetters } from './routes/redrive-dead-letters.ts';
+import { startReplay } from './routes/start-replay.ts';
 import { updateIntegration } from './routes/update-integration.ts';
 
 /** The services of a control-plane node, for any server. */
@@ -36,15 +43,15 @@ export function controlPlaneServices(deps: RouteDeps): readonly RpcService[] {
       watchEvents: notBuilt('penstock.v1.EventService/WatchEvents'),
     }),
     rpcService(DeadLetterService, {
-      listDeadLetters: notBuilt('penstock.v1.DeadLetterService/ListDeadLetters'),
-      redriveDeadLetters: notBuilt('penstock.v1.DeadLetterService/RedriveDeadLetters'),
-      purgeDeadLetters: notBuilt('penstock.v1.DeadLetterService/PurgeDeadLetters'),
+      listDeadLetters: (request, call) => listDeadLetters(deps, request, call),
+      redriveDeadLetters: (request, call) => redriveDeadLetters(deps, request, call),
+      purgeDeadLetters: (request) => purgeDeadLetters(deps, request),
     }),
     rpcService(ReplayService, {
-      startReplay: notBuilt('penstock.v1.ReplayService/StartReplay'),
-      getReplay: notBuilt('penstock.v1.ReplayService/GetReplay'),
-      listReplays: notBuilt('penstock.v1.ReplayService/ListReplays'),
-      cancelReplay: notBuilt('penstock.v1.ReplayService/CancelReplay'),
+      startReplay: (request) => startReplay(deps, request),
+      getReplay: (request) => getReplay(deps, request),
+      listReplays: (request) => listReplaysRoute(deps, request),
+      cancelReplay: (request) => cancelReplay(deps, request),
     }),
     rpcService(ClusterService, { listNodes: notBuilt('penstock.v1.ClusterService/ListNodes') }),
   ];

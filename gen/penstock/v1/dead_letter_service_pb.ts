@@ -38,7 +38,7 @@ export type ListedDeadLetter = Message<"penstock.v1.ListedDeadLetter"> & {
   deadLetter?: DeadLetter | undefined;
 
   /**
-   * The envelope in it. Unset: it cannot be decoded.
+   * The envelope in it. Unset: it cannot be decoded, or is larger than 4 MiB.
    *
    * @generated from field: penstock.v1.Envelope envelope = 3;
    */
@@ -136,7 +136,7 @@ export type ListDeadLettersRequest = Message<"penstock.v1.ListDeadLettersRequest
   integrationId: string;
 
   /**
-   * The most dead letters in the answer. 0: 50. At most 1000.
+   * The most dead letters in the answer. 0: 50. At most 1000. Large ones end a page early.
    *
    * @generated from field: int32 page_size = 2;
    */
@@ -241,7 +241,7 @@ export const RedriveDeadLettersRequestSchema: GenMessage<RedriveDeadLettersReque
  */
 export type RedriveDeadLettersResponse = Message<"penstock.v1.RedriveDeadLettersResponse"> & {
   /**
-   * How many dead letters pass the filter.
+   * How many dead letters pass the filter. Grows at first, while they are counted.
    *
    * @generated from field: int64 total = 1;
    */
@@ -297,7 +297,7 @@ export const PurgeDeadLettersRequestSchema: GenMessage<PurgeDeadLettersRequest> 
  */
 export type PurgeDeadLettersResponse = Message<"penstock.v1.PurgeDeadLettersResponse"> & {
   /**
-   * How many there were.
+   * How many there were, those that were put back already too.
    *
    * @generated from field: int64 purged = 1;
    */
@@ -328,7 +328,11 @@ export const DeadLetterService: GenService<{
     output: typeof ListDeadLettersResponseSchema;
   },
   /**
-   * Puts dead letters back on the integration's message topic and marks them as redriven. Streams its progress.
+   * Puts dead letters back on the integration's message topic, the oldest first, and marks them as redriven. They are
+   * appended behind what is waiting there: those of one order key keep their order among themselves, but come after what
+   * was published meanwhile. What is given up again while it runs is not part of it. Streams its progress; it stops when
+   * the caller goes away, and what was put back until then stays marked. One redrive or purge of an integration runs at a
+   * time, a second one is refused (FAILED_PRECONDITION, REDRIVE_RUNNING).
    *
    * @generated from rpc penstock.v1.DeadLetterService.RedriveDeadLetters
    */

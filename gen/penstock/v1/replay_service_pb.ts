@@ -64,7 +64,7 @@ export type Replay = Message<"penstock.v1.Replay"> & {
   state: ReplayState;
 
   /**
-   * Messages in the range.
+   * Messages in the range when it was started.
    *
    * @generated from field: int64 total = 7;
    */
@@ -78,7 +78,7 @@ export type Replay = Message<"penstock.v1.Replay"> & {
   replayed: bigint;
 
   /**
-   * Why it failed, for people.
+   * Why it failed, for people; of one that is done, how many messages were gone before they were read.
    *
    * @generated from field: string reason = 9;
    */
@@ -169,21 +169,21 @@ export type StartReplayRequest = Message<"penstock.v1.StartReplayRequest"> & {
   targetIntegrationId: string;
 
   /**
-   * From this time on. Unset: from the first message there.
+   * From the first message taken in at or after this time on. Unset: from the first message there.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 3;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Before this time. Unset: now.
+   * Up to, and without, the first message taken in at or after this time. Unset: now.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 4;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Instead of times: parts of partitions.
+   * Instead of times: parts of partitions, one for each partition at most. They must be there.
    *
    * @generated from field: repeated penstock.v1.OffsetRange offset_ranges = 5;
    */
@@ -274,7 +274,7 @@ export const GetReplayResponseSchema: GenMessage<GetReplayResponse> = /*@__PURE_
  */
 export type ListReplaysRequest = Message<"penstock.v1.ListReplaysRequest"> & {
   /**
-   * Of this integration. Empty: of all.
+   * From or to this integration. Empty: all.
    *
    * @generated from field: string integration_id = 1;
    */
@@ -428,13 +428,16 @@ export const ReplayStateSchema: GenEnum<ReplayState> = /*@__PURE__*/
   enumDesc(file_penstock_v1_replay_service, 0);
 
 /**
- * Delivers messages again from what the message topic still holds, without moving the live position.
+ * Delivers messages again from what the message topic still holds, without moving the live position. A replay appends
+ * copies behind what is waiting on the target's message topic: messages of one order key keep their order among
+ * themselves, but come after what was published meanwhile. It is kept: when its node goes, another one goes on with it,
+ * and may send the last few messages twice.
  *
  * @generated from service penstock.v1.ReplayService
  */
 export const ReplayService: GenService<{
   /**
-   * Starts a replay.
+   * Starts a replay of what is there now.
    *
    * @generated from rpc penstock.v1.ReplayService.StartReplay
    */
@@ -454,7 +457,7 @@ export const ReplayService: GenService<{
     output: typeof GetReplayResponseSchema;
   },
   /**
-   * Lists replays, the newest first.
+   * Lists replays, the newest first. Those that ended are kept as long as events are.
    *
    * @generated from rpc penstock.v1.ReplayService.ListReplays
    */
@@ -464,7 +467,7 @@ export const ReplayService: GenService<{
     output: typeof ListReplaysResponseSchema;
   },
   /**
-   * Stops a replay. What it has sent stays sent.
+   * Stops a replay, within a second. What it has sent stays sent. One that has ended stays as it is.
    *
    * @generated from rpc penstock.v1.ReplayService.CancelReplay
    */

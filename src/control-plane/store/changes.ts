@@ -10,6 +10,7 @@ import {
   type StoredIntegration,
 } from './integrations.ts';
 import { insertOutbox, type OutboxRow } from './outbox.ts';
+import { failReplaysOf } from './replays.ts';
 import { dropTopicDeletions, planTopicDeletion } from './topic-deletions.ts';
 
 // Each change of an integration and the downlink records that tell of it: in one transaction, under the row's lock.
@@ -63,6 +64,7 @@ export function saveDeletion(
     if (!stored) return false;
     check(stored.integration);
     await removeIntegration(queries, id);
+    await failReplaysOf(queries, id);
     await insertOutbox(queries, tombstones(topics, stored.integration));
     await planTopicDeletion(queries, id);
     return true;

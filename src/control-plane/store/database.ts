@@ -124,7 +124,8 @@ export function hasState(error: unknown, state: RegExp): boolean {
   return found instanceof DatabaseError && state.test(found.code ?? '');
 }
 
-function unavailable(cause: unknown): RpcError {
+/** What callers are told when PostgreSQL does not answer. */
+export function unavailable(cause: unknown): RpcError {
   const message = 'PostgreSQL cannot be reached or does not answer: try again';
   return failed(Code.UNAVAILABLE, 'DATABASE_UNAVAILABLE', message, { cause });
 }

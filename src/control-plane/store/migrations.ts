@@ -75,4 +75,40 @@ export const MIGRATIONS: readonly string[] = [
   create index events_by_time on events (time, id);
   create index events_by_integration on events (integration_id, time, id);
   `,
+  /* sql */ `
+  -- Runs of dead letters that were put back: those from the start offset on, before the end offset. They may overlap.
+  create table redriven_dead_letters (
+    integration_id uuid not null references integrations on delete cascade,
+    partition      int not null,
+    start_offset   bigint not null,
+    end_offset     bigint not null,
+    redriven_time  timestamptz not null,
+    primary key (integration_id, partition, start_offset, end_offset)
+  );
+
+  create table replays (
+    id                    uuid primary key,
+    integration_id        uuid not null,
+    target_integration_id uuid not null,
+    -- The encoded penstock.v1.StartReplayRequest.
+    request               bytea not null,
+    state                 smallint not null,
+    reason                text not null,
+    total                 bigint not null,
+    replayed              bigint not null,
+    create_time           timestamptz not null,
+    finish_time           timestamptz
+  );
+  create index replays_by_time on replays (create_time, id);
+  create index replays_running on replays (create_time) where finish_time is null;
+
+  create table replay_partitions (
+    replay_id   uuid not null references replays on delete cascade,
+    partition   int not null,
+    -- Everything before it is sent.
+    next_offset bigint not null,
+    end_offset  bigint not null,
+    primary key (replay_id, partition)
+  );
+  `,
 ];

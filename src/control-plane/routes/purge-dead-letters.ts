@@ -1,0 +1,32 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type {
+  PurgeDeadLettersRequest,
+  PurgeDeadLettersResponseSchema,
+} from '../../../gen/penstock/v1/dead_letter_service_pb.ts';
+import { kafkaError } from '../checks.ts';
+import { deadLetterRanges } from '../dead-letters.ts';
+import { lockDeadLetters, unknownIntegration } from '../guards.ts';
+import { findIntegration } from '../store/integrations.ts';
+import { forgetRedriven } from '../store/redriven.ts';
+import type { RouteDeps } from './deps.ts';
+
+export async function purgeDeadLetters(
+  deps: RouteDeps,
+  { integrationId }: PurgeDeadLettersRequest,
+): Promise<MessageInitShape<typeof PurgeDeadLettersResponseSchema>> {
+  const { db, bus, topics, locks } = deps;
+  if (!(await findIntegration(db, integrationId))) throw unknownIntegration(integrationId);
+  await using _lock = await lockDeadLetters(locks, integrationId);
+  try {
+    const ranges = [...(await deadLetterRanges(deps, integrationId))].filter(
+      ([, { start, end }]) => start < end,
+    );
+    if (ranges.length === 0) return { purged: 0n };
+    const ends = new Map(ranges.map(([partition, { end }]) => [partition, end]));
+    await bus.deleteRecords(topics.deadLetters(integrationId).name, ends);
+    for (const [partition, end] of ends) await forgetRedriven(db, integrationId, partition, end);
+    return { purged: BigInt(ranges.reduce((sum, [, { start, end }]) => sum + end - start, 0)) };
+  } catch (error) {
+    throw kafkaError(error);
+  }
+}

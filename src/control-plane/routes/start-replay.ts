@@ -1,0 +1,48 @@
+import { randomUUID } from 'node:crypto';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { Code } from '../../../gen/google/rpc/code_pb.ts';
+import type {
+  StartReplayRequest,
+  StartReplayResponseSchema,
+} from '../../../gen/penstock/v1/replay_service_pb.ts';
+import { failed, invalidArgument, type RpcError } from '../../rpc/error.ts';
+import { kafkaError } from '../checks.ts';
+import { unknownIntegration } from '../guards.ts';
+import { replayRanges, requireRange } from '../replay-range.ts';
+import { findIntegration } from '../store/integrations.ts';
+import { findReplay, runningReplayIds, saveReplay } from '../store/replays.ts';
+import type { RouteDeps } from './deps.ts';
+
+/** Of the whole installation. */
+const MAX_RUNNING = 100;
+
+export async function startReplay(
+  deps: RouteDeps,
+  request: StartReplayRequest,
+): Promise<MessageInitShape<typeof StartReplayResponseSchema>> {
+  const { db, bus, topics, clock, wakeReplays } = deps;
+  const sourceId = request.integrationId;
+  const targetId = request.targetIntegrationId || sourceId;
+  requireRange(request);
+  if (!(await findIntegration(db, sourceId))) throw unknownIntegration(sourceId);
+  if (!(await findIntegration(db, targetId))) throw unknownTarget(targetId);
+  if ((await runningReplayIds(db)).length >= MAX_RUNNING) {
+    const text = `${MAX_RUNNING} replays are running: wait until one ends, or cancel one`;
+    throw failed(Code.RESOURCE_EXHAUSTED, 'TOO_MANY_REPLAYS', text);
+  }
+  const ranges = await replayRanges(bus, topics.messages(sourceId).name, request).catch((error) => {
+    throw kafkaError(error);
+  });
+  const id = randomUUID();
+  const createTime = new Date(clock.now());
+  const isSaved = await saveReplay(db, { id, sourceId, targetId, request, ranges, createTime });
+  const replay = await findReplay(db, id);
+  if (!isSaved || !replay) throw unknownIntegration(sourceId); // deleted since it was found
+  wakeReplays();
+  return { replay };
+}
+
+function unknownTarget(id: string): RpcError {
+  const description = `integration ${id} is not known`;
+  return invalidArgument([{ field: 'target_integration_id', description, reason: 'NOT_FOUND' }]);
+}

@@ -1,0 +1,79 @@
+import type { Client } from 'pg';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { unavailable } from './database.ts';
+import { closeLockConnection, openLockConnection } from './lock-connection.ts';
+
+/** Disposing it gives the lock back. */
+export interface Lock extends AsyncDisposable {
+  /** Aborts, with an `RpcError`, when the lock is lost: another node may have it from now on. */
+  readonly signal: AbortSignal;
+}
+
+/** Locks by name that hold across nodes, all of this node's on one connection to PostgreSQL. */
+export class Locks implements AsyncDisposable {
+  readonly #url: string;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  /** PostgreSQL would give a connection the same lock twice. */
+  readonly #held = new Map<string, AbortController>();
+  #connection: Promise<Client> | undefined;
+
+  /** Connects with the first lock. */
+  constructor(url: string, deps: { readonly clock: Clock; readonly logger: Logger }) {
+    this.#url = url;
+    this.#clock = deps.clock;
+    this.#logger = deps.logger;
+  }
+
+  /** Undefined: somebody holds it. @throws RpcError UNAVAILABLE when PostgreSQL cannot be reached */
+  async tryLock(name: string): Promise<Lock | undefined> {
+    if (this.#held.has(name)) return undefined;
+    const lost = new AbortController();
+    this.#held.set(name, lost);
+    try {
+      if (await this.#ask('pg_try_advisory_lock', name)) {
+        return { signal: lost.signal, [Symbol.asyncDispose]: () => this.#release(name, lost) };
+      }
+    } catch (cause) {
+      throw unavailable(cause);
+    }
+    this.#held.delete(name);
+    return undefined;
+  }
+
+  async #release(name: string, lost: AbortController): Promise<void> {
+    if (this.#held.get(name) !== lost) return;
+    // The connection's end, if it comes to that, gives it back too.
+    await this.#ask('pg_advisory_unlock', name).catch(() => {});
+    if (this.#held.get(name) === lost) this.#held.delete(name);
+  }
+
+  async #ask(lockFunction: string, name: string): Promise<boolean> {
+    this.#connection ??= openLockConnection(this.#url, 'penstock-locks', this.#logger, () => this.#lose());
+    const connection = this.#connection;
+    try {
+      const client = await connection;
+      const sql = `select ${lockFunction}(hashtextextended($1, 0)) as done`;
+      const { rows } = await client.query<{ done: boolean }>(sql, [name]);
+      return rows[0]?.done === true;
+    } catch (error) {
+      if (this.#connection === connection) this.#lose(error);
+      throw error;
+    }
+  }
+
+  #lose(cause: unknown = new Error('the connection with the locks is lost')): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    for (const lost of this.#held.values()) lost.abort(unavailable(cause));
+    this.#held.clear();
+    connection?.then((client) => closeLockConnection(client, this.#clock)).catch(() => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const client = await this.#connection?.catch(() => undefined);
+    this.#connection = undefined;
+    if (client) await closeLockConnection(client, this.#clock);
+  }
+}

@@ -1,0 +1,65 @@
+import type { OffsetRange } from '../../bus/bus.ts';
+import type { Queries } from './database.ts';
+
+/** Marks dead letters of one partition as put back; `offsets` ascend. Rejects when the integration is deleted. */
+export async function markRedriven(
+  queries: Queries,
+  integrationId: string,
+  partition: number,
+  offsets: readonly number[],
+  time: Date,
+): Promise<void> {
+  const runs = runsOf(offsets);
+  await queries.query(
+    `insert into redriven_dead_letters (integration_id, partition, start_offset, end_offset, redriven_time)
+     select $1, $2, run.*, $5 from unnest($3::bigint[], $4::bigint[]) as run
+     on conflict (integration_id, partition, start_offset, end_offset) do update set redriven_time = excluded.redriven_time`,
+    [integrationId, partition, runs.map(({ start }) => start), runs.map(({ end }) => end), time],
+  );
+}
+
+/** When the dead letters of a part of a partition were last put back, by offset. */
+export async function redrivenTimes(
+  queries: Queries,
+  integrationId: string,
+  partition: number,
+  { start, end }: OffsetRange,
+): Promise<ReadonlyMap<number, Date>> {
+  const rows = await queries.query<{ start_offset: string; end_offset: string; redriven_time: Date }>(
+    `select start_offset, end_offset, redriven_time from redriven_dead_letters
+     where integration_id = $1 and partition = $2 and start_offset < $4 and end_offset > $3 order by redriven_time`,
+    [integrationId, partition, start, end],
+  );
+  const times = new Map<number, Date>();
+  for (const row of rows) {
+    const last = Math.min(end, Number(row.end_offset));
+    for (let offset = Math.max(start, Number(row.start_offset)); offset < last; offset++) {
+      times.set(offset, row.redriven_time);
+    }
+  }
+  return times;
+}
+
+/** Removes the marks of dead letters that are gone from a partition: those before an offset. */
+export async function forgetRedriven(
+  queries: Queries,
+  integrationId: string,
+  partition: number,
+  before: number,
+): Promise<void> {
+  await queries.query(
+    'delete from redriven_dead_letters where integration_id = $1 and partition = $2 and end_offset <= $3',
+    [integrationId, partition, before],
+  );
+}
+
+/** Ascending offsets as runs without a gap. */
+export function runsOf(offsets: readonly number[]): OffsetRange[] {
+  const runs: { start: number; end: number }[] = [];
+  for (const offset of offsets) {
+    const last = runs.at(-1);
+    if (last?.end === offset) last.end++;
+    else runs.push({ start: offset, end: offset + 1 });
+  }
+  return runs;
+}
