@@ -74,6 +74,7 @@ test('reading keeps to its ranges; what is not there yet is not waited for', asy
   assert.deepEqual(offsetsOf(await readAll(bus, topic, range(290, 900))), from(290, 300));
   assert.deepEqual(await readAll(bus, topic, range(300, 300)), []);
   assert.deepEqual(await readAll(bus, topic, new Map()), []);
+  await bus.read({ topic: 'never-there', ranges: new Map(), eachBatch: async () => assert.fail('a batch') });
 });
 
 test('of several partitions only those that are asked for are read', async (t) => {

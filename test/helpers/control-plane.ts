@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { DeadLetterService } from '../../gen/penstock/v1/dead_letter_service_pb.ts';
 import {
   type DownlinkRecord,
   DownlinkRecordSchema,
@@ -9,6 +10,7 @@ import {
 } from '../../gen/penstock/v1/downlink_pb.ts';
 import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
+import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { Bus, IncomingRecord } from '../../src/bus/bus.ts';
 import type { Topics } from '../../src/bus/topics.ts';
@@ -45,11 +47,18 @@ export const HTTP_WITH_SECRET = {
   },
 };
 
-/** A control plane on a real PostgreSQL and a real Kafka, served over gRPC, with clients for it. */
-export async function controlPlaneForTests(t: TestContext, config: Partial<ControlPlaneConfig> = {}) {
+/**
+ * A control plane on a real PostgreSQL and a real Kafka, served over gRPC, with clients for it. A second node shares the
+ * first one's `kafka` and PostgreSQL.
+ */
+export async function controlPlaneForTests(
+  t: TestContext,
+  config: Partial<ControlPlaneConfig> = {},
+  kafka?: { readonly bus: Bus; readonly topics: Topics },
+) {
   const stack = new AsyncDisposableStack();
   t.after(() => stack.disposeAsync()); // before the servers it uses go
-  const { bus, topics } = await busForTests(t);
+  const { bus, topics } = kafka ?? (await busForTests(t));
   const postgresUrl = config.postgresUrl ?? (await databaseForTests(t));
   const deps = { ...testDeps(), bus, topics };
   const settings = { serviceId: 'cp', checkTimeout: 4000, topicDeletionDelay: 100, eventsTtl: 86_400_000 };
@@ -59,7 +68,10 @@ export async function controlPlaneForTests(t: TestContext, config: Partial<Contr
   const server = stack.use(await startRpcServer({ ...deps, ...ports, services: controlPlane.services }));
   const client = stack.use(createClient(IntegrationService, server.grpcAddress));
   const events = stack.use(createClient(EventService, server.grpcAddress));
-  return { ...deps, postgresUrl, client, events, server };
+  const deadLetters = stack.use(createClient(DeadLetterService, server.grpcAddress));
+  const replays = stack.use(createClient(ReplayService, server.grpcAddress));
+  const clients = { client, events, deadLetters, replays };
+  return { ...deps, ...clients, postgresUrl, server, stop: () => stack.disposeAsync() };
 }
 
 /** Answers validation requests as an executor does: with what `answer` makes of them, which tests may replace. */

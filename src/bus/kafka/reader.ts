@@ -39,6 +39,7 @@ export async function read(
 ): Promise<void> {
   const { topic, ranges, signal } = options;
   signal?.throwIfAborted();
+  if (ranges.size === 0) return;
   const there = await admin.ends(topic);
   const parts = new Map<number, Part>();
   for (const [partition, { start, end }] of ranges) {
