@@ -3,12 +3,14 @@ import { writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { measureHttp } from './http.ts';
 import { measureLatency } from './latency.ts';
+import { measureOutage } from './outage.ts';
 import { measureStart } from './start.ts';
 
 const MEASUREMENTS: Readonly<Record<string, () => Promise<object>>> = {
   start: measureStart,
   http: measureHttp,
   latency: measureLatency,
+  outage: measureOutage,
 };
 
 const wanted = process.argv.slice(2);

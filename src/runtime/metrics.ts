@@ -68,6 +68,18 @@ export function createMetrics() {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600],
       registers,
     }),
+    lag: new Gauge({
+      name: 'penstock_integration_lag',
+      help: 'Messages in the partitions of this executor that are not settled.',
+      labelNames: ['integration'],
+      registers,
+    }),
+    oldestAge: new Gauge({
+      name: 'penstock_integration_oldest_age_seconds',
+      help: 'Age of the oldest message that is taken in and not settled; 0 = there is none.',
+      labelNames: ['integration'],
+      registers,
+    }),
     /** Reports and events that were not sent or stored, because of a limit. */
     suppressed: new Counter({
       name: 'penstock_suppressed_reports_total',

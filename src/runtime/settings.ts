@@ -68,10 +68,14 @@ export const SETTINGS = {
     min: 1,
     max: 100_000,
   }),
-  PENSTOCK_MAX_IN_FLIGHT_BYTES: integer(67_108_864, 'Bytes of one integration on their way at a time.', {
-    unit: 'bytes',
-    min: 1_048_576,
-  }),
+  PENSTOCK_MAX_IN_FLIGHT_BYTES: integer(
+    16_777_216,
+    'Bytes of one integration on their way, or waiting for those before them, at a time.',
+    {
+      unit: 'bytes',
+      min: 1_048_576,
+    },
+  ),
   PENSTOCK_MAX_PAUSE: integer(60_000, 'RETRY_ALL: the longest pause between two tries.', MS),
   PENSTOCK_POSTGRES_URL: text(
     'postgres://penstock@localhost:5432/penstock',

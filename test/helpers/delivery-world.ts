@@ -5,7 +5,12 @@ import { DeadLetterSchema, EnvelopeSchema, FailureClass } from '../../gen/pensto
 import type { OutgoingRecord } from '../../src/bus/bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
 import { DeadLetters } from '../../src/executor/delivery/dead-letters.ts';
-import { Delivery, type DeliveryEvents, type InFlight } from '../../src/executor/delivery/delivery.ts';
+import {
+  Delivery,
+  type DeliveryEvents,
+  type InFlight,
+  WAITING,
+} from '../../src/executor/delivery/delivery.ts';
 import { Intake, type IntakeEvents } from '../../src/executor/delivery/intake.ts';
 import type { Policy } from '../../src/executor/delivery/policy.ts';
 import { Statistics } from '../../src/executor/delivery/statistics.ts';
@@ -33,7 +38,7 @@ export interface Plan {
 }
 
 /** How the handler answers one call. */
-export type Answer = 'outcomes' | 'rejects' | 'throws' | 'never' | 'too few';
+export type Answer = 'outcomes' | 'rejects' | 'throws' | 'never' | 'too few' | 'refuses';
 
 export interface Script {
   readonly answer: Answer;
@@ -406,11 +411,11 @@ export class TestExecutor {
   /** What holds at every moment. */
   check(): void {
     const { delivery, statistics } = this;
-    const { received, delivered, deadLettered, skipped, inFlight } = statistics.report(delivery.inFlight, 0);
+    const { received, delivered, deadLettered, skipped, inFlight } = statistics.report(delivery, 0);
     assert.equal(received, BigInt(delivered!) + BigInt(deadLettered!) + BigInt(skipped!) + BigInt(inFlight!));
     assert.equal(Number(delivered), this.#told);
     assert.equal(this.#told, this.#toldByHandler, 'what the handler delivered in time is counted once');
-    assert.ok(delivery.inFlight >= 0 && delivery.inFlight <= this.#world.shape.policy.maxInFlight);
+    assert.ok(delivery.inFlight >= 0 && delivery.inFlight <= this.#world.shape.policy.maxInFlight * WAITING);
   }
 
   #events(): DeliveryEvents {
@@ -483,7 +488,8 @@ export class TestExecutor {
     for (const { message, plan } of planned) {
       world.clock.setTimer(() => {
         const cut = signal.aborted || this.#gone;
-        if (plan.outcome === 'delivered' && (plan.stubborn || !cut)) world.land(message);
+        if (answer !== 'refuses' && plan.outcome === 'delivered' && (plan.stubborn || !cut))
+          world.land(message);
       }, plan.delay);
     }
     const end = Math.max(...planned.map(({ plan }) => plan.delay));
@@ -492,6 +498,8 @@ export class TestExecutor {
       if (this.#gone || answer === 'never') return;
       if (answer === 'rejects') return reject(new Error('rejected'));
       const outcomes = planned.map(({ plan }) => outcomeOf(plan));
+      if (answer === 'refuses')
+        outcomes.fill({ delivered: false, failureClass: FailureClass.REJECTED, reason: 'r', ofPack: true });
       if (answer === 'too few') outcomes.pop();
       if (!signal.aborted) this.#toldByHandler += outcomes.filter(({ delivered }) => delivered).length;
       resolve(outcomes);

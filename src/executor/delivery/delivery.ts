@@ -5,13 +5,15 @@ import { Attempt } from './attempt.ts';
 import { Lanes } from './lanes.ts';
 import type { Policy } from './policy.ts';
 import { SettledPrefix } from './settled-prefix.ts';
-import { decide, isExpired } from './strategy.ts';
+import { decide, isExpired, isRefusedAsAWhole } from './strategy.ts';
 
 /**
  * How far a partition may run ahead of its first message that is not settled. What lies between is remembered, and comes
  * again after a kill.
  */
 export const MAX_AHEAD = 100_000;
+/** Messages taken in for each that may be on its way, at most: those that wait in lanes are bounded, too. */
+export const WAITING = 16;
 
 /** A message in the window. */
 export interface InFlight extends Outbound {
@@ -63,9 +65,11 @@ export class Delivery {
   readonly #attempts = new Set<Attempt>();
   /** Messages that wait for their next try. */
   readonly #pauses = new Map<InFlight, CancelTimer>();
+  /** Parts of packs that were refused as a whole: they leave before anything else. */
+  readonly #halves: (readonly InFlight[])[] = [];
   readonly #stop = new AbortController();
-  /** Messages and bytes that are taken in and not settled. */
-  #count = 0;
+  /** What is taken in and not settled, the oldest first. */
+  readonly #window = new Set<InFlight>();
   #bytes = 0;
   #deadLettering = 0;
   #stopping = false;
@@ -76,14 +80,21 @@ export class Delivery {
   }
 
   get inFlight(): number {
-    return this.#count;
+    return this.#window.size;
+  }
+
+  /** The message that is not settled for longest. */
+  get oldest(): InFlight | undefined {
+    return this.#window.values().next().value;
   }
 
   /** Whether one more message of this partition may be taken in. */
   hasSpace(partition: number): boolean {
     const { maxInFlight, maxInFlightBytes } = this.#deps.policy;
-    if (this.#stopping || this.#count >= maxInFlight) return false;
-    if (this.#bytes >= maxInFlightBytes && this.#count > 0) return false;
+    // Those that wait behind others of their lane do not count: a blocked lane is not to fill the window.
+    if (this.#stopping || this.#lanes.heads >= maxInFlight) return false;
+    if (this.#window.size >= maxInFlight * WAITING) return false;
+    if (this.#bytes >= maxInFlightBytes && this.#window.size > 0) return false;
     const prefix = this.#prefixes.get(partition);
     return !prefix || prefix.next - prefix.committable < MAX_AHEAD;
   }
@@ -108,10 +119,11 @@ export class Delivery {
   take(partition: number, offset: number, key: string | null, envelope: Envelope, value: Uint8Array): void {
     const prefix = this.#prefix(partition, offset);
     prefix.take(offset);
-    this.#count++;
+    const message = { partition, offset, key, envelope, value, firstAttempt: 0, attempts: 0, prefix };
+    this.#window.add(message);
     this.#bytes += value.byteLength;
     this.#deps.events.received();
-    this.#lanes.add({ partition, offset, key, envelope, value, firstAttempt: 0, attempts: 0, prefix });
+    this.#lanes.add(message);
     this.#pump();
   }
 
@@ -170,18 +182,30 @@ export class Delivery {
 
   /** Hands out what may leave, while the handler takes more. */
   #pump(): void {
-    const { handler, packMessages, clock } = this.#deps;
-    while (!this.hasStopped && this.#attempts.size < handler.parallel && this.#lanes.hasReady) {
-      const pack: InFlight[] = [];
-      while (pack.length < packMessages) {
-        const message = this.#lanes.take();
-        if (!message) break;
-        if (!this.#isOwned(message)) this.#release(message);
-        else if (isExpired(message.envelope, clock.now())) this.#giveUp(message, EXPIRED);
-        else pack.push(message);
-      }
+    const mayLeave = () => this.#halves.length > 0 || this.#lanes.hasReady;
+    while (!this.hasStopped && this.#attempts.size < this.#deps.handler.parallel && mayLeave()) {
+      const pack = this.#checked(this.#halves.shift() ?? this.#taken());
       if (pack.length > 0) void this.#attempt(pack);
     }
+  }
+
+  #taken(): InFlight[] {
+    const pack: InFlight[] = [];
+    for (let message = this.#lanes.take(); message; message = this.#lanes.take()) {
+      if (pack.push(message) === this.#deps.packMessages) break;
+    }
+    return pack;
+  }
+
+  /** Without those that are not to leave any more. */
+  #checked(pack: readonly InFlight[]): readonly InFlight[] {
+    const now = this.#deps.clock.now();
+    return pack.filter((message) => {
+      if (!this.#isOwned(message)) this.#release(message);
+      else if (isExpired(message.envelope, now)) this.#giveUp(message, EXPIRED);
+      else return true;
+      return false;
+    });
   }
 
   async #attempt(pack: readonly InFlight[]): Promise<void> {
@@ -194,6 +218,14 @@ export class Delivery {
     this.#attempts.add(attempt);
     const outcomes = await attempt.outcomes;
     this.#attempts.delete(attempt);
+    if (pack.length > 1 && !this.hasStopped && isRefusedAsAWhole(outcomes)) {
+      // The message at fault is found by halves, and only it is given up.
+      for (const message of pack) message.attempts--; // it was the pack that was refused
+      const middle = pack.length >> 1;
+      this.#halves.push(pack.slice(0, middle), pack.slice(middle));
+      this.#pump();
+      return;
+    }
     for (const [i, message] of pack.entries()) {
       const outcome = outcomes[i] ?? NO_OUTCOME;
       if (outcome.delivered) {
@@ -256,7 +288,7 @@ export class Delivery {
 
   #settle(message: InFlight): void {
     message.prefix.settle(message.offset);
-    this.#count--;
+    this.#window.delete(message);
     this.#bytes -= message.value.byteLength;
     this.#lanes.done(message);
     this.wake();

@@ -8,22 +8,27 @@ export class Lanes<T extends { readonly key: string | null }> {
   #ready: T[] = [];
   /** Taken from the front of `#ready` and dropped now and then: shifting an array one by one is dear. */
   #taken = 0;
+  #heads = 0;
+
+  /** Items that may leave or have left: all but those behind another one of their lane. */
+  get heads(): number {
+    return this.#heads;
+  }
 
   get hasReady(): boolean {
     return this.#taken < this.#ready.length;
   }
 
   add(item: T): void {
-    if (item.key === null) {
-      this.#ready.push(item);
-      return;
+    if (item.key !== null) {
+      const behind = this.#behind.get(item.key);
+      if (behind) {
+        behind.push(item);
+        return;
+      }
+      this.#behind.set(item.key, []);
     }
-    const behind = this.#behind.get(item.key);
-    if (behind) {
-      behind.push(item);
-      return;
-    }
-    this.#behind.set(item.key, []);
+    this.#heads++;
     this.#ready.push(item);
   }
 
@@ -49,10 +54,12 @@ export class Lanes<T extends { readonly key: string | null }> {
 
   /** The head that was taken is settled: the next of its lane may leave. */
   done(item: T): void {
-    if (item.key === null) return;
-    const behind = this.#behind.get(item.key);
-    const next = behind?.shift();
-    if (next) this.#ready.push(next);
-    else this.#behind.delete(item.key);
+    const next = item.key === null ? undefined : this.#behind.get(item.key)?.shift();
+    if (next) {
+      this.#ready.push(next);
+      return;
+    }
+    this.#heads--;
+    if (item.key !== null) this.#behind.delete(item.key);
   }
 }

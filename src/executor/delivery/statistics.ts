@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
+import { durationFromMs, timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { StatisticsReportSchema } from '../../../gen/penstock/v1/uplink_pb.ts';
 import type { IncomingRecord } from '../../bus/bus.ts';
@@ -7,7 +7,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Failure } from '../handlers/handler.ts';
 import type { ErrorReports } from '../uplink/error-reports.ts';
-import type { DeliveryEvents, InFlight } from './delivery.ts';
+import type { Delivery, DeliveryEvents, InFlight } from './delivery.ts';
 import type { IntakeEvents } from './intake.ts';
 
 const RESULTS = [
@@ -116,19 +116,25 @@ export class Statistics implements DeliveryEvents, IntakeEvents {
     });
   }
 
-  /** received = delivered + dead-lettered + skipped + in flight, for what this executor still answers for. */
-  report(inFlight: number, lag: number): MessageInitShape<typeof StatisticsReportSchema> {
+  /** The figures now; sets the gauges, too. received = delivered + dead-lettered + skipped + in flight, for what this executor still answers for. */
+  report(delivery: Delivery, lag: number): MessageInitShape<typeof StatisticsReportSchema> {
+    const { metrics, clock } = this.#deps;
+    const oldest = delivery.oldest?.envelope.receivedTime;
+    const oldestAge = oldest ? Math.max(0, clock.now() - timestampMs(oldest)) : undefined;
+    metrics.lag.labels(this.#integrationId).set(lag);
+    metrics.oldestAge.labels(this.#integrationId).set((oldestAge ?? 0) / 1000);
     const { received, released, delivered, dead_lettered, skipped, undecodable } = this.#counts;
     return {
       received: BigInt(received - released),
       delivered: BigInt(delivered),
       deadLettered: BigInt(dead_lettered),
       skipped: BigInt(skipped),
-      inFlight: BigInt(inFlight),
+      inFlight: BigInt(delivery.inFlight),
       retried: BigInt(this.#retried),
       timedOut: BigInt(this.#timedOut),
       undecodable: BigInt(undecodable),
       lag: BigInt(lag),
+      ...(oldestAge === undefined ? {} : { oldestAge: durationFromMs(oldestAge) }),
       ...(this.#lastDelivered === 0 ? {} : { lastDeliveredTime: timestampFromMs(this.#lastDelivered) }),
     };
   }

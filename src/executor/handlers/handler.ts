@@ -23,6 +23,8 @@ export interface Failure {
   readonly reason: string;
   /** The pause the external system asked for, in milliseconds. */
   readonly retryAfter?: number;
+  /** The pack failed as one, and any of its messages may be at fault: the same failure for each of them. */
+  readonly ofPack?: boolean;
 }
 
 /** What a handler is told of its surroundings. */

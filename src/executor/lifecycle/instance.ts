@@ -134,11 +134,11 @@ function reportFigures(
 ): () => void {
   let last = '';
   const report = () => {
-    const value = statistics.report(delivery.inFlight, intake.lag);
+    const value = statistics.report(delivery, intake.lag);
     const { integrationId, generation } = subject();
-    const { lastDeliveredTime: _, ...counts } = value;
+    const { lastDeliveredTime: _, oldestAge, ...counts } = value;
     const figures = Object.entries(counts).map(([name, figure]) => [name, String(figure)]);
-    const now = JSON.stringify([...figures, String(generation)]);
+    const now = JSON.stringify([...figures, String(generation), String(oldestAge?.seconds)]);
     if (now === last) return;
     last = now;
     reporter.tell(subject(), { case: 'statistics', value });
