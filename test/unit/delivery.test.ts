@@ -74,3 +74,14 @@ test('the window is full by bytes too, but never for the only message', async ()
   await clock.advance(0);
   assert.deepEqual([delivery.inFlight, delivery.hasSpace(0)], [0, true]);
 });
+
+test('a blocked lane holds back itself alone, also with many messages behind its head', async () => {
+  const { delivery, take, clock } = slowFirst(4, 1e9);
+  for (let offset = 0; offset < 30; offset++) take(offset, 10, 'blocked');
+  assert.ok(delivery.hasSpace(0), 'what waits in a lane does not fill the window');
+  for (let offset = 30; offset < 40; offset++) take(offset, 10, `other-${offset}`);
+  await clock.advance(0);
+  assert.equal(delivery.inFlight, 30, 'all the others are delivered');
+  for (let offset = 40; offset < 74; offset++) take(offset, 10, 'blocked');
+  assert.ok(!delivery.hasSpace(0), 'but what waits is bounded, too');
+});
