@@ -4,6 +4,7 @@ import { LifecycleAction } from '../../../gen/penstock/v1/uplink_pb.ts';
 import { fingerprint } from '../../contract/fingerprint.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
 import { messageOf } from '../../runtime/logger.ts';
+import { forgetIntegration } from '../../runtime/metrics.ts';
 import { Instance, type InstanceDeps } from './instance.ts';
 
 /** The part of an integration that one executor runs. */
@@ -75,7 +76,7 @@ export class Manager {
       }
     }
     entry.settling = false;
-    if (!entry.wish) this.#entries.delete(key);
+    if (!entry.wish) this.#forget(key);
   }
 
   #isAsWished({ wish, instance }: Entry): boolean {
@@ -141,6 +142,14 @@ export class Manager {
     reporter.lifecycle({ integrationId, shard, generation }, { action, success, state, reason });
   }
 
+  /** The figures of an integration go with the last part of it that runs here. */
+  #forget(key: string): void {
+    this.#entries.delete(key);
+    const integrationId = idOf(key);
+    if ([...this.#entries.keys()].some((other) => idOf(other) === integrationId)) return;
+    void forgetIntegration(this.#deps.metrics, integrationId);
+  }
+
   async #pause(failures: number, signal: AbortSignal): Promise<void> {
     const { config, clock, random } = this.#deps;
     const backoff = { initial: FIRST_PAUSE, max: config.restart.maxPause };
@@ -153,3 +162,6 @@ export class Manager {
     await Promise.all([...this.#entries.values()].map(({ settled }) => settled));
   }
 }
+
+/** Downlink records are keyed by the integration's id, followed by `/<shard>` for every shard but the first. */
+const idOf = (key: string) => key.split('/', 1)[0]!;
