@@ -8,7 +8,7 @@ const BODY = 620;
 const WINDOW = 64;
 const RUNS = 3;
 
-interface Drain {
+export interface Drain {
   readonly rate: number;
   readonly cpuMicros: number;
   readonly peakMiB: number;

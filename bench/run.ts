@@ -4,12 +4,15 @@ import { cpus, totalmem } from 'node:os';
 import { measureHttp } from './http.ts';
 import { measureLatency } from './latency.ts';
 import { measureOutage } from './outage.ts';
+import { measureIntegrations, measureSizes } from './scale.ts';
 import { measureStart } from './start.ts';
 
 const MEASUREMENTS: Readonly<Record<string, () => Promise<object>>> = {
   start: measureStart,
   http: measureHttp,
   latency: measureLatency,
+  sizes: measureSizes,
+  integrations: measureIntegrations,
   outage: measureOutage,
 };
 
