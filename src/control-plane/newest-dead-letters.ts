@@ -33,7 +33,7 @@ export class NewestDeadLetters {
   offer({ record, redrivenTime }: FoundDeadLetter): void {
     if (this.#before && compare(record, this.#before) >= 0) return;
     const { partition, offset } = record;
-    const value = Uint8Array.from(record.value ?? []);
+    const value = new Uint8Array(record.value ?? []);
     // Nearly always the newest so far.
     const index = this.#kept.findLastIndex((other) => compare(other, record) < 0) + 1;
     this.#kept.splice(index, 0, { partition, offset, value, redrivenTime });
