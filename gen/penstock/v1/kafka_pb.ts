@@ -7,13 +7,15 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
+import type { PemCredentials } from "./credentials_pb.ts";
+import { file_penstock_v1_credentials } from "./credentials_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file penstock/v1/kafka.proto.
  */
 export const file_penstock_v1_kafka: GenFile = /*@__PURE__*/
-  fileDesc("ChdwZW5zdG9jay92MS9rYWZrYS5wcm90bxILcGVuc3RvY2sudjEihQkKEkthZmthQ29uZmlndXJhdGlvbhKpAQoRYm9vdHN0cmFwX3NlcnZlcnMYASADKAlCjQG6SIkBkgGFAQgBECAif7oBfAoXa2Fma2EuYm9vdHN0cmFwX3NlcnZlcnMSEW11c3QgYmUgaG9zdDpwb3J0Gk50aGlzLmlzSG9zdEFuZFBvcnQodHJ1ZSkgfHwgdGhpcy5tYXRjaGVzKCdeW0EtWmEtejAtOS5fLV17MSwyNTN9OlswLTldezEsNX0kJykSqQEKBXRvcGljGAIgASgJQpkBukiVAboBkQEKC2thZmthLnRvcGljElltdXN0IGJlIGEgS2Fma2EgdG9waWMgbmFtZTogbGV0dGVycywgZGlnaXRzLCBkb3QsIHVuZGVyc2NvcmUgYW5kIGh5cGhlbiBvbmx5LCBhdCBtb3N0IDI0ORondGhpcy5tYXRjaGVzKCdeW2EtekEtWjAtOS5fLV17MCwyNDl9JCcpEhoKA2tleRgDIAEoCUIIukgFcgMYgEBIAIgBARIiChBjbGllbnRfaWRfcHJlZml4GAQgASgJQgi6SAVyAxjIARIYCgdyZXRyaWVzGAUgASgNQge6SAQqAhhkEisKEGJhdGNoX3NpemVfYnl0ZXMYBiABKA1CDLpICSoHGICAgAgoAUgBiAEBEjcKBmxpbmdlchgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIPDIAEjEKE2J1ZmZlcl9tZW1vcnlfYnl0ZXMYCCABKARCD7pIDDIKGICAgIAEKICABEgCiAEBEi4KBGFja3MYCSABKA4yFi5wZW5zdG9jay52MS5LYWZrYUFja3NCCLpIBYIBAhABEjwKC2NvbXByZXNzaW9uGAogASgOMh0ucGVuc3RvY2sudjEuS2Fma2FDb21wcmVzc2lvbkIIukgFggECEAESOQoNa2Fma2FfaGVhZGVycxgLIAMoCzIYLnBlbnN0b2NrLnYxLkthZmthSGVhZGVyQgi6SAWSAQIQZBJLChVrYWZrYV9oZWFkZXJzX2NoYXJzZXQYDCABKAlCLLpIKXInUgBSBVVURi04UgpJU08tODg1OS0xUghVUy1BU0NJSVIGVVRGLTE2EiQKBHNhc2wYDSABKAsyFi5wZW5zdG9jay52MS5LYWZrYVNhc2wSIgoDdGxzGA4gASgLMhUucGVuc3RvY2sudjEuS2Fma2FUbHMSWAoQb3RoZXJfcHJvcGVydGllcxgPIAMoCzI0LnBlbnN0b2NrLnYxLkthZmthQ29uZmlndXJhdGlvbi5PdGhlclByb3BlcnRpZXNFbnRyeUIIukgFmgECEGQSHQoVc2VuZF9vbmx5X21zZ19wYXlsb2FkGBAgASgIGjYKFE90aGVyUHJvcGVydGllc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEX2tleUITChFfYmF0Y2hfc2l6ZV9ieXRlc0IWChRfYnVmZmVyX21lbW9yeV9ieXRlcyJACgtLYWZrYUhlYWRlchIYCgNrZXkYASABKAlCC7pICMgBAXIDGIAIEhcKBXZhbHVlGAIgASgJQgi6SAVyAxiAQCLBAQoJS2Fma2FTYXNsEj4KCW1lY2hhbmlzbRgBIAEoDjIfLnBlbnN0b2NrLnYxLkthZmthU2FzbE1lY2hhbmlzbUIKukgHggEEEAEgABIdCgh1c2VybmFtZRgCIAEoCUILukgIyAEBcgMYgAgSIgoIcGFzc3dvcmQYAyABKAlCC4ABAbpIBXIDGIAgSACIAQESJAoSdG9rZW5fZW5kcG9pbnRfdXJsGAQgASgJQgi6SAVyAxiAQEILCglfcGFzc3dvcmQiwAEKCEthZmthVGxzEhoKB2NhX2NlcnQYASABKAlCCbpIBnIEGICAEBIXCgRjZXJ0GAIgASgJQgm6SAZyBBiAgBASJgoLcHJpdmF0ZV9rZXkYAyABKAlCDIABAbpIBnIEGICABEgAiAEBEi4KFHByaXZhdGVfa2V5X3Bhc3N3b3JkGAQgASgJQguAAQG6SAVyAxiAIEgBiAEBQg4KDF9wcml2YXRlX2tleUIXChVfcHJpdmF0ZV9rZXlfcGFzc3dvcmQqZwoJS2Fma2FBY2tzEhoKFktBRktBX0FDS1NfVU5TUEVDSUZJRUQQABISCg5LQUZLQV9BQ0tTX0FMTBABEhUKEUtBRktBX0FDS1NfTEVBREVSEAISEwoPS0FGS0FfQUNLU19OT05FEAMqwgEKEEthZmthQ29tcHJlc3Npb24SIQodS0FGS0FfQ09NUFJFU1NJT05fVU5TUEVDSUZJRUQQABIaChZLQUZLQV9DT01QUkVTU0lPTl9OT05FEAESGgoWS0FGS0FfQ09NUFJFU1NJT05fR1pJUBACEhwKGEtBRktBX0NPTVBSRVNTSU9OX1NOQVBQWRADEhkKFUtBRktBX0NPTVBSRVNTSU9OX0xaNBAEEhoKFktBRktBX0NPTVBSRVNTSU9OX1pTVEQQBSrQAQoSS2Fma2FTYXNsTWVjaGFuaXNtEiQKIEtBRktBX1NBU0xfTUVDSEFOSVNNX1VOU1BFQ0lGSUVEEAASHgoaS0FGS0FfU0FTTF9NRUNIQU5JU01fUExBSU4QARImCiJLQUZLQV9TQVNMX01FQ0hBTklTTV9TQ1JBTV9TSEFfMjU2EAISJgoiS0FGS0FfU0FTTF9NRUNIQU5JU01fU0NSQU1fU0hBXzUxMhADEiQKIEtBRktBX1NBU0xfTUVDSEFOSVNNX09BVVRIQkVBUkVSEARiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("ChdwZW5zdG9jay92MS9rYWZrYS5wcm90bxILcGVuc3RvY2sudjEiiwkKEkthZmthQ29uZmlndXJhdGlvbhKpAQoRYm9vdHN0cmFwX3NlcnZlcnMYASADKAlCjQG6SIkBkgGFAQgBECAif7oBfAoXa2Fma2EuYm9vdHN0cmFwX3NlcnZlcnMSEW11c3QgYmUgaG9zdDpwb3J0Gk50aGlzLmlzSG9zdEFuZFBvcnQodHJ1ZSkgfHwgdGhpcy5tYXRjaGVzKCdeW0EtWmEtejAtOS5fLV17MSwyNTN9OlswLTldezEsNX0kJykSqQEKBXRvcGljGAIgASgJQpkBukiVAboBkQEKC2thZmthLnRvcGljElltdXN0IGJlIGEgS2Fma2EgdG9waWMgbmFtZTogbGV0dGVycywgZGlnaXRzLCBkb3QsIHVuZGVyc2NvcmUgYW5kIGh5cGhlbiBvbmx5LCBhdCBtb3N0IDI0ORondGhpcy5tYXRjaGVzKCdeW2EtekEtWjAtOS5fLV17MCwyNDl9JCcpEhoKA2tleRgDIAEoCUIIukgFcgMYgEBIAIgBARIiChBjbGllbnRfaWRfcHJlZml4GAQgASgJQgi6SAVyAxjIARIYCgdyZXRyaWVzGAUgASgNQge6SAQqAhhkEisKEGJhdGNoX3NpemVfYnl0ZXMYBiABKA1CDLpICSoHGICAgAgoAUgBiAEBEjcKBmxpbmdlchgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIPDIAEjEKE2J1ZmZlcl9tZW1vcnlfYnl0ZXMYCCABKARCD7pIDDIKGICAgIAEKICABEgCiAEBEi4KBGFja3MYCSABKA4yFi5wZW5zdG9jay52MS5LYWZrYUFja3NCCLpIBYIBAhABEjwKC2NvbXByZXNzaW9uGAogASgOMh0ucGVuc3RvY2sudjEuS2Fma2FDb21wcmVzc2lvbkIIukgFggECEAESOQoNa2Fma2FfaGVhZGVycxgLIAMoCzIYLnBlbnN0b2NrLnYxLkthZmthSGVhZGVyQgi6SAWSAQIQZBJLChVrYWZrYV9oZWFkZXJzX2NoYXJzZXQYDCABKAlCLLpIKXInUgBSBVVURi04UgpJU08tODg1OS0xUghVUy1BU0NJSVIGVVRGLTE2EiQKBHNhc2wYDSABKAsyFi5wZW5zdG9jay52MS5LYWZrYVNhc2wSKAoDdGxzGA4gASgLMhsucGVuc3RvY2sudjEuUGVtQ3JlZGVudGlhbHMSWAoQb3RoZXJfcHJvcGVydGllcxgPIAMoCzI0LnBlbnN0b2NrLnYxLkthZmthQ29uZmlndXJhdGlvbi5PdGhlclByb3BlcnRpZXNFbnRyeUIIukgFmgECEGQSHQoVc2VuZF9vbmx5X21zZ19wYXlsb2FkGBAgASgIGjYKFE90aGVyUHJvcGVydGllc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEX2tleUITChFfYmF0Y2hfc2l6ZV9ieXRlc0IWChRfYnVmZmVyX21lbW9yeV9ieXRlcyJACgtLYWZrYUhlYWRlchIYCgNrZXkYASABKAlCC7pICMgBAXIDGIAIEhcKBXZhbHVlGAIgASgJQgi6SAVyAxiAQCLBAQoJS2Fma2FTYXNsEj4KCW1lY2hhbmlzbRgBIAEoDjIfLnBlbnN0b2NrLnYxLkthZmthU2FzbE1lY2hhbmlzbUIKukgHggEEEAEgABIdCgh1c2VybmFtZRgCIAEoCUILukgIyAEBcgMYgAgSIgoIcGFzc3dvcmQYAyABKAlCC4ABAbpIBXIDGIAgSACIAQESJAoSdG9rZW5fZW5kcG9pbnRfdXJsGAQgASgJQgi6SAVyAxiAQEILCglfcGFzc3dvcmQqZwoJS2Fma2FBY2tzEhoKFktBRktBX0FDS1NfVU5TUEVDSUZJRUQQABISCg5LQUZLQV9BQ0tTX0FMTBABEhUKEUtBRktBX0FDS1NfTEVBREVSEAISEwoPS0FGS0FfQUNLU19OT05FEAMqwgEKEEthZmthQ29tcHJlc3Npb24SIQodS0FGS0FfQ09NUFJFU1NJT05fVU5TUEVDSUZJRUQQABIaChZLQUZLQV9DT01QUkVTU0lPTl9OT05FEAESGgoWS0FGS0FfQ09NUFJFU1NJT05fR1pJUBACEhwKGEtBRktBX0NPTVBSRVNTSU9OX1NOQVBQWRADEhkKFUtBRktBX0NPTVBSRVNTSU9OX0xaNBAEEhoKFktBRktBX0NPTVBSRVNTSU9OX1pTVEQQBSrQAQoSS2Fma2FTYXNsTWVjaGFuaXNtEiQKIEtBRktBX1NBU0xfTUVDSEFOSVNNX1VOU1BFQ0lGSUVEEAASHgoaS0FGS0FfU0FTTF9NRUNIQU5JU01fUExBSU4QARImCiJLQUZLQV9TQVNMX01FQ0hBTklTTV9TQ1JBTV9TSEFfMjU2EAISJgoiS0FGS0FfU0FTTF9NRUNIQU5JU01fU0NSQU1fU0hBXzUxMhADEiQKIEtBRktBX1NBU0xfTUVDSEFOSVNNX09BVVRIQkVBUkVSEARiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_penstock_v1_credentials]);
 
 /**
  * Produces each message to a topic of a Kafka cluster.
@@ -115,9 +117,9 @@ export type KafkaConfiguration = Message<"penstock.v1.KafkaConfiguration"> & {
   /**
    * TLS to the brokers. Unset: none.
    *
-   * @generated from field: penstock.v1.KafkaTls tls = 14;
+   * @generated from field: penstock.v1.PemCredentials tls = 14;
    */
-  tls?: KafkaTls | undefined;
+  tls?: PemCredentials | undefined;
 
   /**
    * Further properties of the Java producer by their Java names. Those without a meaning here are refused by name.
@@ -210,48 +212,6 @@ export type KafkaSasl = Message<"penstock.v1.KafkaSasl"> & {
  */
 export const KafkaSaslSchema: GenMessage<KafkaSasl> = /*@__PURE__*/
   messageDesc(file_penstock_v1_kafka, 2);
-
-/**
- * TLS of a Kafka client, in PEM.
- *
- * @generated from message penstock.v1.KafkaTls
- */
-export type KafkaTls = Message<"penstock.v1.KafkaTls"> & {
-  /**
-   * The authorities trusted for the brokers' certificates. Unset: the system's.
-   *
-   * @generated from field: string ca_cert = 1;
-   */
-  caCert: string;
-
-  /**
-   * The client's certificate chain, for mutual TLS.
-   *
-   * @generated from field: string cert = 2;
-   */
-  cert: string;
-
-  /**
-   * The client's private key, for mutual TLS. Write-only.
-   *
-   * @generated from field: optional string private_key = 3;
-   */
-  privateKey?: string | undefined;
-
-  /**
-   * The password of the private key. Write-only.
-   *
-   * @generated from field: optional string private_key_password = 4;
-   */
-  privateKeyPassword?: string | undefined;
-};
-
-/**
- * Describes the message penstock.v1.KafkaTls.
- * Use `create(KafkaTlsSchema)` to create a new message.
- */
-export const KafkaTlsSchema: GenMessage<KafkaTls> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_kafka, 3);
 
 /**
  * Which acknowledgement a produced record needs.
