@@ -48,7 +48,7 @@ export async function installationForTests(t: TestContext) {
     PENSTOCK_GRPC_PORT: '0',
     PENSTOCK_HTTP_PORT: '0',
     PENSTOCK_MQTT_PORT: '0',
-    INTEGRATIONS_CHECK_API_REQUEST_TIMEOUT_SEC: '2',
+    INTEGRATIONS_CHECK_API_REQUEST_TIMEOUT_SEC: '5',
     PENSTOCK_TOPIC_DELETION_DELAY: '500',
   };
   /** Starts a process; stopped after the test. */
