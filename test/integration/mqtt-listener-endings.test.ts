@@ -57,6 +57,25 @@ test('a client that the server does not read from is not let go for its silence'
   assert.equal(reasonOf(client.packets.at(-1)), 0x8d);
 });
 
+test('what a client sent before it hung up is read to its end, also when it had to wait', async (t) => {
+  const { sink, address } = await listenerForTests(t);
+  const stored: ((matches: number) => void)[] = [];
+  sink.answer = () => new Promise((resolve) => stored.push(resolve));
+  const will = { topic: 'gone', payload: 'bye', qos: 0, retain: false } as const;
+  const client = await RawMqttClient.connected(t, address, 5, { clientId: 'hangs up', will });
+  const other = await RawMqttClient.connected(t, address, 5, { clientId: 'other' });
+  client.send(...Array.from({ length: 1030 }, () => publish(0, 0)), { cmd: 'disconnect', reasonCode: 0 });
+  await waitUntil('the limit', () => stored.length === 1024);
+  client.socket.end();
+  await once(client.socket, 'finish');
+  other.send({ cmd: 'pingreq' });
+  await other.received(2); // the server has seen the end by now
+  for (const resolve of stored.splice(0)) resolve(1);
+  await client.closed();
+  assert.equal(sink.messages.length, 1030);
+  assert.ok(!sink.payloads.includes('bye'), 'it said goodbye, so its will is void');
+});
+
 test('a session is kept for its expiry and no longer', async (t) => {
   const clock = new ManualClock();
   const { address } = await listenerForTests(t, {}, clock);

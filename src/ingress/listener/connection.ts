@@ -68,6 +68,8 @@ export class Connection {
   readonly #read = () => this.#readOn();
   #client: Client | undefined;
   #isDraining = false;
+  /** The client sends no more; what it sent may still wait in the framer. */
+  #hasPeerEnded = false;
   #hasEnded = false;
   /** By the monotonic clock. */
   #lastPacket = 0;
@@ -87,7 +89,10 @@ export class Connection {
       });
     });
     socket.on('error', (error) => deps.logger.debug('MQTT socket error', { error: messageOf(error) }));
-    socket.on('end', () => this.#end('lost'));
+    socket.on('end', () => {
+      this.#hasPeerEnded = true;
+      this.#readOn();
+    });
     socket.on('drain', this.#read);
     socket.on('data', (chunk: Buffer) => {
       if (this.#hasEnded) return;
@@ -124,7 +129,8 @@ export class Connection {
         }
         const frame = this.#framer.next();
         if (frame === undefined) {
-          this.#socket.resume();
+          if (this.#hasPeerEnded) this.#end('lost');
+          else this.#socket.resume();
           return;
         }
         this.#lastPacket = this.#deps.clock.monotonic();

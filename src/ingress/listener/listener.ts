@@ -73,7 +73,8 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
     },
   };
   let isStopping = false;
-  const server = createServer((socket) => {
+  // Half open: a client that hangs up is still heard to its last packet.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     if (isStopping) {
       socket.destroy();
       return;
