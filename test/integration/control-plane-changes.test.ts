@@ -53,6 +53,17 @@ test('changes of integrations', async (t) => {
     assert.deepEqual(same.integration, integration);
   });
 
+  await t.test('an update that changes nothing is not sent again', async (t) => {
+    const downlink = await downlinkForTests(t, system);
+    const created = await create();
+    const { id } = created;
+    const same = await client.updateIntegration({ integration: created });
+    assert.deepEqual(same.integration, created);
+    await client.updateIntegration({ integration: { ...created, name: 'new' } });
+    await waitUntil('the change is sent', () => downlink.generations(id).includes(2));
+    assert.deepEqual(downlink.generations(id), [1, 2]);
+  });
+
   await t.test('an etag that is not the current one: ABORTED', async () => {
     const created = await create();
     const { integration } = await client.updateIntegration({ integration: { ...created, name: 'first' } });

@@ -34,8 +34,9 @@ export async function updateIntegration(
     await validate(deps, next.integration, call);
     if (request.validateOnly) return { integration: await loadAnswer(db, next) };
     // What was merged and agreed to is saved only if nothing changed meanwhile; else once more, from what is there now.
+    const isChanged = next !== stored;
     const saved = await saveChange(db, topics, id, (locked) =>
-      locked.integration.etag === stored.integration.etag ? next : locked,
+      isChanged && locked.integration.etag === stored.integration.etag ? next : locked,
     );
     if (!saved) throw unknownIntegration(id);
     if (saved.integration.etag === next.integration.etag) {
