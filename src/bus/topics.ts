@@ -18,18 +18,20 @@ const SHARED_PARTITIONS = 12;
 /** The largest record that is sent, in bytes. Kafka counts the whole batch, so the topics take a little more. */
 export const MAX_RECORD_BYTES = 17_825_792;
 
+const large = { 'max.message.bytes': String(2 * MAX_RECORD_BYTES) };
+
 const compacted = {
   'cleanup.policy': 'compact',
   'min.cleanable.dirty.ratio': '0.1',
   'segment.ms': String(DAY),
   'delete.retention.ms': String(DAY),
+  ...large,
 };
 const retained = (ms: number, bytes = -1) => ({
   'cleanup.policy': 'delete',
   'retention.ms': String(ms),
   'retention.bytes': String(bytes),
 });
-const large = { 'max.message.bytes': String(2 * MAX_RECORD_BYTES) };
 
 /** The topics of an installation, by design section 5. `prefix` lets several share a Kafka. */
 export type Topics = ReturnType<typeof topicsOf>;
@@ -42,6 +44,7 @@ export function topicsOf(prefix: string) {
       topic(`${prefix}.ie.validation.${type}`, ValidationRequestSchema, SHARED_PARTITIONS, {
         ...retained(10 * MINUTE),
         'segment.ms': String(10 * MINUTE),
+        ...large,
       }),
     uplink: topic(`${prefix}.ie.uplink`, UplinkRecordSchema, SHARED_PARTITIONS, retained(7 * DAY)),
     notifications: (serviceId: string) =>

@@ -104,6 +104,20 @@ test('a record of 15 MB goes through, one beyond the limit is refused alone', as
   assert.equal(records[1]?.value?.byteLength, 15_000_000);
 });
 
+test('a record that its topic does not take is refused alone, whatever shares its batch', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const strict = topics.messages(randomUUID());
+  const small = { ...strict, config: { ...strict.config, 'max.message.bytes': '1000' } };
+  const other = await messageTopic(bus, topics);
+  await bus.createTopics([small]);
+  const value = (size: number) => Buffer.alloc(size, 1);
+  const refused = bus.send(small.name, { key: 'a', value: value(5000) });
+  const taken = [small, other, other].map(({ name }) => bus.send(name, { key: 'a', value: value(100) }));
+  await assert.rejects(refused, (error) => error instanceof BusError && error.reason === 'too-large');
+  await Promise.all(taken);
+  assert.equal((await bus.offsets(small.name)).get(0)?.end, 1);
+});
+
 test('a topic that does not exist, or no longer, fails its own records and no others', async (t) => {
   const { bus, topics } = await busForTests(t);
   const gone = await messageTopic(bus, topics);

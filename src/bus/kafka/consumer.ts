@@ -13,6 +13,7 @@ import {
 
 const COMMIT_DEADLINE = 3000;
 const STOP_DEADLINE = 3000;
+const SLOW_JOIN = 5000;
 const RETRY = { initial: 200, max: 2000 };
 
 export interface ConsumerDeps {
@@ -68,8 +69,9 @@ class GroupConsumer implements Consumer {
     for (let attempt = 1; ; attempt++) {
       stop.throwIfAborted();
       try {
-        return await this.#join();
+        return await this.#joinUnless(stop);
       } catch (error) {
+        stop.throwIfAborted();
         if (attempt === 1) {
           logger.warn('cannot consume yet, trying again', {
             groupId,
@@ -82,7 +84,23 @@ class GroupConsumer implements Consumer {
     }
   }
 
-  async #join(): Promise<void> {
+  /** kafkajs tries to connect without end: a stop does not wait for it, and somebody is to know when it takes long. */
+  async #joinUnless(stop: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#deps;
+    const { groupId } = this.#options;
+    const { promise: stopped, reject } = Promise.withResolvers<never>();
+    const onStop = () => reject(stop.reason);
+    stop.addEventListener('abort', onStop, { once: true });
+    const cancel = clock.setTimer(() => logger.warn('joining a group takes long', { groupId }), SLOW_JOIN);
+    try {
+      await Promise.race([this.#join(stop), stopped]);
+    } finally {
+      cancel();
+      stop.removeEventListener('abort', onStop);
+    }
+  }
+
+  async #join(stop: AbortSignal): Promise<void> {
     const { groupId, topics, maxWait } = this.#options;
     const client = this.#kafka.consumer({
       groupId,
@@ -100,12 +118,14 @@ class GroupConsumer implements Consumer {
     try {
       await client.connect();
       await client.subscribe({ topics: [...topics], fromBeginning: true });
+      stop.throwIfAborted();
       await client.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
         partitionsConsumedConcurrently: 12,
         eachBatch: (payload) => this.#eachBatch(payload),
       });
+      stop.throwIfAborted(); // joined too late: nobody would leave the group
     } catch (error) {
       await client.disconnect().catch(() => {});
       throw error;

@@ -1,4 +1,4 @@
-import kafkajs, { type Kafka, type Producer } from 'kafkajs';
+import type { Kafka, Producer } from 'kafkajs';
 import { backoffPause } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
@@ -6,6 +6,7 @@ import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { BusError, type OutgoingRecord } from '../bus.ts';
 import { MAX_RECORD_BYTES } from '../topics.ts';
 import { protocolErrorType } from './client.ts';
+import { type Message, spreadingPartitioner } from './partitioner.ts';
 
 /** Records in one batch, at most. */
 const BATCH_RECORDS = 1000;
@@ -13,8 +14,10 @@ const BATCH_RECORDS = 1000;
 const BATCH_BYTES = 1_000_000;
 /** Bytes waiting, at most: beyond it `send` is refused. */
 const QUEUE_BYTES = 67_108_864;
-/** From `send` to its end, at most, in milliseconds. */
-const SEND_DEADLINE = 30_000;
+/** From `send` to its last attempt, at most, in milliseconds. */
+const SEND_DEADLINE = 20_000;
+/** One attempt to send a batch, at most. Never less: a producer that is cut off at once never gets to connect. */
+const ATTEMPT_DEADLINE = 10_000;
 /** What Kafka adds to a record, roughly. */
 const RECORD_OVERHEAD = 100;
 /** From the close to its end, at most, in milliseconds. */
@@ -26,15 +29,8 @@ interface Queued {
   readonly message: Message;
   readonly bytes: number;
   readonly deadline: number;
-  resolve(): void;
-  reject(error: BusError): void;
-}
-
-interface Message {
-  readonly key: string | null;
-  readonly value: Buffer | null;
-  /** Picks the partition of a record without a key: drawn once, so that a retry writes to the same one. */
-  readonly spread: number;
+  /** Ends it: without an error Kafka has the record. */
+  settle(error?: BusError): void;
 }
 
 interface Deps {
@@ -85,7 +81,12 @@ export class BatchingProducer implements AsyncDisposable {
         spread: key === null ? this.#deps.random() : 0,
       };
       const deadline = this.#deps.clock.monotonic() + SEND_DEADLINE;
-      this.#queue.push({ topic, message, bytes, deadline, resolve, reject });
+      const settle = (error?: BusError) => {
+        this.#queuedBytes -= bytes;
+        if (error) reject(error);
+        else resolve();
+      };
+      this.#queue.push({ topic, message, bytes, deadline, settle });
       this.#queuedBytes += bytes;
       this.#sending ??= this.#drain();
     });
@@ -109,20 +110,67 @@ export class BatchingProducer implements AsyncDisposable {
     return this.#queue.splice(0, count);
   }
 
-  /** Tries until Kafka has the batch or its first deadline passes; every record of it is settled at the end. */
+  /** Tries until Kafka has the batch or its records have passed their deadlines; each of them is settled at the end. */
   async #sendBatch(batch: readonly Queued[]): Promise<void> {
-    let left = batch;
+    const { clock, logger, random } = this.#deps;
+    let left = this.#inTime(batch);
     for (let attempt = 1; left.length > 0; attempt++) {
       try {
         await this.#attempt(left);
-        for (const queued of left) queued.resolve();
-        break;
+        for (const queued of left) queued.settle();
+        return;
       } catch (error) {
-        left = await this.#withoutHopeless(left, error);
-        if (left.length > 0) await this.#deps.clock.sleep(backoffPause(RETRY, attempt, this.#deps.random()));
+        logger.warn('Kafka did not take a batch', { records: left.length, error: messageOf(error) });
+        if (isProducerLost(error)) this.#discard();
+        if (protocolErrorType(error) === 'MESSAGE_TOO_LARGE') {
+          await this.#sendApart(left, error);
+          return;
+        }
+        await clock.sleep(backoffPause(RETRY, attempt, random()));
+        left = this.#inTime(await this.#ofKnownTopics(left, error), error);
       }
     }
-    for (const { bytes } of batch) this.#queuedBytes -= bytes;
+  }
+
+  /** Without those whose time is over: they are rejected. */
+  #inTime(batch: readonly Queued[], cause?: unknown): readonly Queued[] {
+    const now = this.#deps.clock.monotonic();
+    return batch.filter((queued) => {
+      if (this.#closed) queued.settle(new BusError('closed', 'the producer is closed', { cause }));
+      else if (now < queued.deadline) return true;
+      else
+        queued.settle(
+          new BusError('timeout', `Kafka did not take the record within ${SEND_DEADLINE} ms`, { cause }),
+        );
+      return false;
+    });
+  }
+
+  /** Finds the record that the topic does not take, by halves: only it is rejected. */
+  async #sendApart(batch: readonly Queued[], cause: unknown): Promise<void> {
+    this.#discard(); // its sequence numbers are those of the whole batch
+    if (batch.length === 1) {
+      const { topic, bytes } = batch[0]!;
+      batch[0]!.settle(
+        new BusError('too-large', `topic ${topic} takes no record of ${bytes} bytes`, { cause }),
+      );
+      return;
+    }
+    const middle = batch.length >> 1;
+    await this.#sendBatch(batch.slice(0, middle));
+    await this.#sendBatch(batch.slice(middle));
+  }
+
+  /** Without those whose topic does not exist: they are rejected. */
+  async #ofKnownTopics(batch: readonly Queued[], cause: unknown): Promise<readonly Queued[]> {
+    if (protocolErrorType(cause) !== 'UNKNOWN_TOPIC_OR_PARTITION') return batch;
+    const missing = await this.#missing(batch);
+    if (missing.size > 0) this.#discard();
+    return batch.filter((queued) => {
+      if (!missing.has(queued.topic)) return true;
+      queued.settle(new BusError('unknown-topic', `topic ${queued.topic} does not exist`, { cause }));
+      return false;
+    });
   }
 
   async #attempt(batch: readonly Queued[]): Promise<void> {
@@ -131,12 +179,11 @@ export class BatchingProducer implements AsyncDisposable {
       topic,
       messages: queued.map((q) => q.message),
     }));
-    const left = batch[0]!.deadline - this.#deps.clock.monotonic();
     let cancel = () => {};
     const late = new Promise<never>((_, reject) => {
       cancel = this.#deps.clock.setTimer(
         () => reject(new BusError('timeout', 'Kafka did not answer in time')),
-        left,
+        ATTEMPT_DEADLINE,
       );
     });
     const work = this.#connected().then((producer) => producer.sendBatch({ acks: -1, topicMessages }));
@@ -150,32 +197,6 @@ export class BatchingProducer implements AsyncDisposable {
     } finally {
       cancel();
     }
-  }
-
-  /** Rejects those that cannot succeed any more; answers the others. */
-  async #withoutHopeless(batch: readonly Queued[], error: unknown): Promise<readonly Queued[]> {
-    const { clock, logger } = this.#deps;
-    logger.warn('Kafka did not take a batch', { records: batch.length, error: messageOf(error) });
-    const unknownTopics =
-      protocolErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION'
-        ? await this.#missing(batch)
-        : new Set<string>();
-    if (unknownTopics.size > 0 || isProducerLost(error)) this.#discard();
-    const now = clock.monotonic();
-    return batch.filter((queued) => {
-      if (unknownTopics.has(queued.topic)) {
-        queued.reject(
-          new BusError('unknown-topic', `topic ${queued.topic} does not exist`, { cause: error }),
-        );
-      } else if (this.#closed || now >= queued.deadline) {
-        queued.reject(
-          new BusError('timeout', `Kafka did not take the record within ${SEND_DEADLINE} ms`, {
-            cause: error,
-          }),
-        );
-      } else return true;
-      return false;
-    });
   }
 
   async #missing(batch: readonly Queued[]): Promise<Set<string>> {
@@ -246,12 +267,3 @@ function isProducerLost(error: unknown): boolean {
     ].includes(type)
   );
 }
-
-/** As the Java client for records with a key; without one by the number drawn for the record. */
-const spreadingPartitioner: typeof kafkajs.Partitioners.DefaultPartitioner = () => {
-  const byKey = kafkajs.Partitioners.DefaultPartitioner();
-  return (args) =>
-    args.message.key === null || args.message.key === undefined
-      ? Math.floor((args.message as unknown as Message).spread * args.partitionMetadata.length)
-      : byKey(args);
-};

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Kafka } from 'kafkajs';
+import { BusError } from '../../src/bus/bus.ts';
+import { BatchingProducer } from '../../src/bus/kafka/producer.ts';
+import { createLogger } from '../../src/runtime/logger.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+
+/** A kafkajs whose brokers are away until `kafka.isUp`. */
+function fakeKafka() {
+  const kafka = { isUp: false, sent: 0 };
+  const producer = () => ({
+    connect: async () => {
+      if (!kafka.isUp) throw new Error('connect ECONNREFUSED');
+    },
+    sendBatch: async ({ topicMessages }: { topicMessages: { messages: unknown[] }[] }) => {
+      if (!kafka.isUp) throw new Error('connection closed');
+      kafka.sent += topicMessages.flatMap(({ messages }) => messages).length;
+    },
+    disconnect: async () => {},
+  });
+  return { kafka, client: { producer } as unknown as Kafka };
+}
+
+test('after an outage longer than any record waits, the next records go through at once', async () => {
+  const { kafka, client } = fakeKafka();
+  const clock = new FakeClock();
+  const logger = createLogger('error', clock, () => {});
+  const producer = new BatchingProducer(client, { clock, logger, random: () => 0.5 });
+  const ends = { taken: 0, late: 0 };
+  const send = () => {
+    producer.send('t', { key: 'k', value: Buffer.from('x') }).then(
+      () => ends.taken++,
+      (error) => {
+        assert.ok(error instanceof BusError && error.reason === 'timeout');
+        ends.late++;
+      },
+    );
+  };
+  const steps = async (seconds: number) => {
+    for (let i = 0; i < seconds * 10; i++) {
+      send();
+      await new Promise((resolve) => setImmediate(resolve));
+      await clock.advance(100);
+    }
+  };
+  await steps(60);
+  assert.equal(ends.taken, 0);
+  assert.ok(ends.late > 300, `${ends.late} were told in time`);
+  kafka.isUp = true;
+  await steps(3);
+  assert.ok(ends.taken > 20, `${ends.taken} went through`);
+  assert.equal(ends.taken, kafka.sent);
+});
