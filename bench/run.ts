@@ -16,6 +16,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<object>>> = {
   outage: measureOutage,
 };
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130)); // the servers with it
 const wanted = process.argv.slice(2);
 const names = wanted.length > 0 ? wanted : Object.keys(MEASUREMENTS);
 const machine = {

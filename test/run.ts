@@ -29,10 +29,10 @@ async function run(
     stdio: 'inherit',
     env: { ...process.env, ...env },
   });
-  const forward = (signal: NodeJS.Signals) => child.kill(signal);
-  process.on('SIGINT', forward).on('SIGTERM', forward);
+  const stop = () => child.kill('SIGTERM');
+  process.once('exit', stop);
   const [code] = await once(child, 'exit');
-  process.off('SIGINT', forward).off('SIGTERM', forward);
+  process.off('exit', stop);
   return code === 0;
 }
 
@@ -58,6 +58,8 @@ if (unknown.length > 0)
 const chosen = (folders: readonly string[]) =>
   folders.filter((folder) => wanted.length === 0 || wanted.includes(folder));
 
+// Ends at once, and what was started here with it: the servers stop when their starter ends.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 installPrograms(say);
 const passed = [await runSharing(chosen(SHARING)), await run(chosen(ALONE), 1, {})];
 process.exitCode = passed.every(Boolean) ? 0 : 1;

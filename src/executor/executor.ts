@@ -53,6 +53,8 @@ export async function startExecutor(
   await Promise.all(joining);
   const everything = Promise.all(restored);
   await withDeadline(deps.clock, RESTORE_DEADLINE, 'restoring the integrations', everything, signal);
+  // First of all, before the group is left: who takes over must not begin while messages are still on their way here.
+  stack.defer(() => manager.stop());
   deps.logger.info('executor is ready', { serviceId, types: types.join() });
   return stack.move();
 }

@@ -50,7 +50,7 @@ export function createMetrics() {
     /** Messages of an integration by what became of them; see StatisticsReport. */
     messages: new Counter({
       name: 'penstock_integration_messages_total',
-      help: 'Messages of an integration: received, delivered, dead_lettered, skipped, undecodable, retention_lost.',
+      help: 'Messages of an integration: received, delivered, dead_lettered, skipped, released (left to the next run or another executor), undecodable, retention_lost.',
       labelNames: ['integration', 'result'],
       registers,
     }),

@@ -3,7 +3,9 @@ import { boolean, choice, integer, list, type Setting, text } from './setting.ts
 import { UserError } from './user-error.ts';
 
 const PORT = { min: 0, max: 65535 };
-const MS = { unit: 'ms', min: 1 };
+/** Timers take no more milliseconds than this. */
+const MAX_MS = 2_147_483_647;
+const MS = { unit: 'ms', min: 1, max: MAX_MS };
 
 /** Every setting, by the name of its environment variable. Printed by `penstock settings`. */
 export const SETTINGS = {
@@ -22,7 +24,10 @@ export const SETTINGS = {
     ['localhost:9092'],
     'Bootstrap servers of the Kafka that carries messages and configuration.',
   ),
-  TB_IE_MSG_POLL_INTERVAL: integer(1000, 'The longest wait of a fetch from a message topic.', MS),
+  TB_IE_MSG_POLL_INTERVAL: integer(1000, 'The longest wait of a fetch from a message topic.', {
+    ...MS,
+    max: 2000,
+  }),
   TB_IE_MSG_PACK_PROCESSING_TIMEOUT: integer(30_000, 'The deadline of one attempt to deliver.', {
     ...MS,
     min: 10,

@@ -239,11 +239,11 @@ export class Delivery {
 
   #failed(message: InFlight, failure: Failure): void {
     const { policy, events, clock, random } = this.#deps;
+    if (this.hasStopped) return; // not settled, so it comes again
     if (!this.#isOwned(message)) {
       this.#release(message);
       return;
     }
-    if (this.hasStopped) return; // not settled, so it comes again
     const decision = decide(policy, failure, message.attempts, random());
     if (!decision.retry) {
       this.#giveUp(message, failure);
@@ -270,6 +270,7 @@ export class Delivery {
     this.#deadLettering++;
     deadLetter(message, failure, this.#stop.signal)
       .then(() => {
+        if (!this.#window.has(message)) return; // kept too late: it is released, and comes again
         events.deadLettered();
         this.#settle(message);
       })
@@ -311,8 +312,12 @@ export class Delivery {
     while ((this.#attempts.size > 0 || this.#deadLettering > 0) && !late) await this.changed();
     cancel();
     this.#stop.abort(new Error('the delivery stopped'));
-    for (const attempt of this.#attempts) attempt.cut('the delivery stopped');
+    const attempts = [...this.#attempts];
+    for (const attempt of attempts) attempt.cut('the delivery stopped');
     this.wake();
+    await Promise.all(attempts.map(({ outcomes }) => outcomes));
+    for (const _ of this.#window) this.#deps.events.released(); // whoever runs next answers for them
+    this.#window.clear();
   }
 }
 

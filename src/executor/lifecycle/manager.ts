@@ -18,6 +18,8 @@ interface Entry {
   instance: Instance | undefined;
   /** Aborts what waits, when the wish changes: a pause before a start, a start that hangs. */
   changed: AbortController;
+  /** What the instance runs. */
+  running: Wish | undefined;
   /** Whether the one worker that brings this entry to its wish is at it, and its end. */
   settling: boolean;
   settled: Promise<void>;
@@ -27,6 +29,7 @@ const newEntry = (): Entry => ({
   wish: undefined,
   instance: undefined,
   changed: new AbortController(),
+  running: undefined,
   settling: false,
   settled: Promise.resolve(),
 });
@@ -40,6 +43,7 @@ const FIRST_PAUSE = 1000;
 export class Manager {
   readonly #deps: InstanceDeps;
   readonly #entries = new Map<string, Entry>();
+  #isStopping = false;
 
   constructor(deps: InstanceDeps) {
     this.#deps = deps;
@@ -47,6 +51,7 @@ export class Manager {
 
   /** Wants this to run; undefined: nothing. `key` is the downlink record's. An older generation is ignored. */
   want(key: string, wish: Wish | undefined): void {
+    if (wish && this.#isStopping) return;
     const known = this.#entries.get(key);
     if (wish && known?.wish && wish.integration.generation <= known.wish.integration.generation) return;
     if (!known && !wish) return;
@@ -79,12 +84,14 @@ export class Manager {
     if (!entry.wish) this.#forget(key);
   }
 
-  #isAsWished({ wish, instance }: Entry): boolean {
+  #isAsWished(entry: Entry): boolean {
+    const { wish, instance } = entry;
     if (!wish?.integration.enabled) return instance === undefined;
     if (instance?.fingerprint !== fingerprint(wish.integration)) return false;
     const { generation } = wish.integration;
     if (instance.generation < generation) {
       instance.generation = generation; // a change that the delivery does not see
+      entry.running = wish;
       this.#report(wish, LifecycleAction.UPDATED, true, IntegrationState.ACTIVE, '');
     }
     return true;
@@ -98,11 +105,12 @@ export class Manager {
     reason: string,
   ): Promise<void> {
     entry.instance = await Instance.start(wish.integration, wish.shard, this.#deps, signal);
+    entry.running = wish;
     this.#report(wish, action, true, IntegrationState.ACTIVE, reason);
   }
 
   async #stop(entry: Entry, wish: Wish | undefined): Promise<void> {
-    const { instance } = entry;
+    const { instance, running } = entry;
     entry.instance = undefined;
     try {
       await instance?.[Symbol.asyncDispose]();
@@ -111,6 +119,8 @@ export class Manager {
     }
     if (wish && !wish.integration.enabled) {
       this.#report(wish, LifecycleAction.STOPPED, true, IntegrationState.DISABLED, 'disabled');
+    } else if (!wish && running) {
+      this.#report(running, LifecycleAction.STOPPED, true, IntegrationState.PENDING, 'left this executor');
     }
   }
 
@@ -156,8 +166,9 @@ export class Manager {
     await clock.sleep(backoffPause(backoff, failures, random()), signal).catch(() => {}); // a new wish ends it
   }
 
-  /** Stops everything that runs. */
+  /** Stops everything that runs; nothing starts any more. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     for (const key of this.#entries.keys()) this.want(key, undefined);
     await Promise.all([...this.#entries.values()].map(({ settled }) => settled));
   }
