@@ -146,6 +146,27 @@ test('QoS 2: PUBREL before PUBREC ends the connection', async (t) => {
   assert.deepEqual(acks(client.packets), []);
 });
 
+test('QoS 2: messages without PUBREL have a limit, the announced Receive Maximum', async (t) => {
+  const { sink, address } = await listenerForTests(t);
+  const client = await RawMqttClient.connected(t, address, 5);
+  const { properties } = client.packets[0] as { properties?: { receiveMaximum?: number } };
+  assert.equal(properties?.receiveMaximum, 1024);
+  client.send(...Array.from({ length: 1024 }, (_, index) => publish(index + 1, 2)));
+  await client.received(1025);
+  client.send(publish(1, 2, { dup: true }));
+  await client.received(1026);
+  client.send(pubrel(1), publish(1025, 2));
+  await client.received(1028);
+  assert.deepEqual(acks(client.packets.slice(-3)), ['pubrec 1', 'pubcomp 1', 'pubrec 1025']);
+  client.send(publish(1026, 2));
+  await client.closed();
+  assert.equal(reasonOf(client.packets.at(-1)), 0x93);
+  assert.equal(sink.messages.length, 1025);
+  const old = await RawMqttClient.connected(t, address, 4, { clientId: 'told no maximum' });
+  old.send(...Array.from({ length: 1100 }, (_, index) => publish(index + 1, 2)));
+  await old.received(1101);
+});
+
 test('the socket is not read beyond the in-flight limit, and read on afterwards', async (t) => {
   const { sink, address } = await listenerForTests(t);
   const stored: ((matches: number) => void)[] = [];

@@ -3,7 +3,7 @@ import type { Metrics } from '../../runtime/metrics.ts';
 import type { TakeIn } from '../fan-out.ts';
 import type { InFlightBytes } from './in-flight-bytes.ts';
 import type { OutgoingPackets } from './outgoing-packets.ts';
-import { PacketType, protocolError, ReasonCode } from './protocol.ts';
+import { MqttError, PacketType, protocolError, ReasonCode } from './protocol.ts';
 import type { Session } from './sessions.ts';
 
 /** Messages of one connection on their way to Kafka, at most; announced as Receive Maximum. */
@@ -58,7 +58,10 @@ export class Intake {
     return this.#inFlight >= MAX_IN_FLIGHT || this.#bytes >= MAX_IN_FLIGHT_BYTES;
   }
 
-  /** `size`: the bytes of the whole packet. */
+  /**
+   * `size`: the bytes of the whole packet.
+   * @throws MqttError when the client has too many messages of QoS 2 that it does not release
+   */
   publish(message: PublishedMessage, packetId: number, size: number): void {
     if (message.qos === 0) {
       this.#track(this.#store(message), size, undefined);
@@ -67,9 +70,10 @@ export class Intake {
       this.#pending.push(pending);
       this.#track(this.#store(message), size, pending);
     } else {
+      const stored = this.#storeOnce(message, packetId);
       const pending: Pending = { type: PacketType.PUBREC, packetId };
       this.#pending.push(pending);
-      this.#track(this.#storeOnce(message, packetId), size, pending);
+      this.#track(stored, size, pending);
     }
   }
 
@@ -98,8 +102,13 @@ export class Intake {
   /** A QoS 2 message that comes again before its PUBREL is the same one: it is acknowledged, not stored again. */
   #storeOnce(message: PublishedMessage, packetId: number): Promise<number> {
     const { received } = this.#session;
+    const { version } = this.#deps.outgoing;
     const known = received.get(packetId);
     if (known !== undefined) return known === 'stored' ? Promise.resolve(1) : known;
+    // Only 5.0 is told a maximum; older clients may use every packet identifier before they release one.
+    if (version === 5 && received.size >= MAX_IN_FLIGHT) {
+      throw new MqttError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, `${received.size} messages without PUBREL`);
+    }
     const stored = this.#store(message);
     received.set(packetId, stored);
     stored.then(
