@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import { type MessageInitShape, create as message } from '@bufbuild/protobuf';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { type IntegrationSchema, IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
+import {
+  CreateIntegrationRequestSchema,
+  UpdateIntegrationRequestSchema,
+} from '../../gen/penstock/v1/integration_service_pb.ts';
+import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+import { createIntegration } from '../../src/control-plane/routes/create-integration.ts';
+import { updateIntegration } from '../../src/control-plane/routes/update-integration.ts';
+import { Database } from '../../src/control-plane/store/database.ts';
+import { Locks } from '../../src/control-plane/store/locks.ts';
 import { controlPlaneForTests, downlinkForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -62,6 +71,35 @@ test('changes of integrations', async (t) => {
     await client.updateIntegration({ integration: { ...created, name: 'new' } });
     await waitUntil('the change is sent', () => downlink.generations(id).includes(2));
     assert.deepEqual(downlink.generations(id), [1, 2]);
+  });
+
+  await t.test('nothing is saved for a caller who gave up while the executor agreed', async () => {
+    const { id } = await create();
+    const before = await total();
+    await using db = new Database(system.postgresUrl, system);
+    await using locks = new Locks(system.postgresUrl, system);
+    const caller = new AbortController();
+    const requester = {
+      replyTopic: '',
+      async request() {
+        caller.abort(new Error('gave up'));
+        return message(ValidationResponseSchema);
+      },
+    };
+    const wakes = { wakeRelay() {}, wakeReplays() {} };
+    const deps = { ...system, ...wakes, db, locks, requester, checkTimeout: 1000 };
+    const headers = {
+      requestHeader: new Headers(),
+      responseHeader: new Headers(),
+      responseTrailer: new Headers(),
+    };
+    const call = { ...headers, signal: caller.signal, timeoutMs: () => undefined };
+    const creation = message(CreateIntegrationRequestSchema, { integration: HTTP });
+    await assert.rejects(createIntegration(deps, creation, call), /gave up/);
+    const update = message(UpdateIntegrationRequestSchema, { integration: { ...HTTP, id, name: 'new' } });
+    await assert.rejects(updateIntegration(deps, update, call), /gave up/);
+    assert.equal(await total(), before);
+    assert.equal((await client.getIntegration({ id })).integration?.generation, 1n);
   });
 
   await t.test('an etag that is not the current one: ABORTED', async () => {

@@ -46,6 +46,7 @@ export async function createIntegration(
   // Lists are ordered by the time of creation: it must not be older than what lists have shown already.
   const stored = firstRevision(request.integration!, id, clock.now());
   const answer = answerOf(stored, NO_REPORTS);
+  call.signal.throwIfAborted(); // a caller who was told that it failed finds nothing saved
   const isNew = await saveNew(db, topics, stored, requestId, since);
   wakeRelay();
   if (isNew) return { integration: answer };

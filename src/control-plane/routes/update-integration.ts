@@ -33,8 +33,9 @@ export async function updateIntegration(
     const next = merge(stored, request, deps.clock.now());
     await validate(deps, next.integration, call);
     if (request.validateOnly) return { integration: await loadAnswer(db, next) };
-    // What was merged and agreed to is saved only if nothing changed meanwhile; else once more, from what is there now.
     const isChanged = next !== stored;
+    call.signal.throwIfAborted(); // a caller who was told that it failed finds nothing saved
+    // What was merged and agreed to is saved only if nothing changed meanwhile; else once more, from what is there now.
     const saved = await saveChange(db, topics, id, (locked) =>
       isChanged && locked.integration.etag === stored.integration.etag ? next : locked,
     );
