@@ -1,14 +1,15 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import { type AddressInfo, isIPv6 } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { file_google_rpc_error_details } from '../../gen/google/rpc/error_details_pb.ts';
 import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
+import { authority } from '../runtime/authority.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { withDeadline } from '../runtime/deadline.ts';
+import { listenError } from '../runtime/listen-error.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
-import { UserError } from '../runtime/user-error.ts';
 import { addService } from './grpcjs.ts';
 import { guarded } from './guard.ts';
 import { createHealth } from './health.ts';
@@ -146,15 +147,6 @@ async function listenHttp(server: Server, host: string, port: number, logger: Lo
   return (server.address() as AddressInfo).port;
 }
 
-/** grpc-js keeps the code of the cause only in its text. */
-function listenError(error: unknown, host: string, port: number, setting: string): Error {
-  const text = messageOf(error);
-  const message = text.includes('EADDRINUSE')
-    ? `port ${port} is in use: free it, or choose another with ${setting}`
-    : `cannot listen on ${authority(host, port)} (${text}): check PENSTOCK_BIND_ADDRESS and ${setting}`;
-  return new UserError(message, { cause: error });
-}
-
 async function stopGrpc(server: grpc.Server, clock: Clock): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.tryShutdown(() => resolve());
@@ -170,5 +162,3 @@ async function stopHttp(server: Server, clock: Clock): Promise<void> {
     server.closeAllConnections(),
   );
 }
-
-const authority = (host: string, port: number) => `${isIPv6(host) ? `[${host}]` : host}:${port}`;

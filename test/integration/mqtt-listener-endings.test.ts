@@ -122,11 +122,19 @@ test('stopping acknowledges what is on its way, then says so', async (t) => {
   assert.equal(sink.messages.length, 1, 'a will says that the client is gone, which it is not');
 });
 
-test('a taken port is told in one line', async (t) => {
+test('a port that cannot be listened on is told in one line, with the setting to change', async (t) => {
   const { address } = await listenerForTests(t);
   const port = Number(address.split(':')[1]);
-  const config = { host: '127.0.0.1', port, maxPacketBytes: 1024, maxConnections: 1 };
-  await assert.rejects(startListener(config, { ...testDeps(), takeIn: async () => 0 }), {
+  const start = (host: string) => {
+    const config = { host, port, maxPacketBytes: 1024, maxConnections: 1 };
+    return startListener(config, { ...testDeps(), takeIn: async () => 0 });
+  };
+  await assert.rejects(start('127.0.0.1'), {
+    name: 'UserError',
     message: `port ${port} is in use: free it, or choose another with PENSTOCK_MQTT_PORT (--mqtt-port)`,
+  });
+  await assert.rejects(start('203.0.113.1'), {
+    name: 'UserError',
+    message: /^cannot listen on 203\.0\.113\.1:\d+ .*PENSTOCK_BIND_ADDRESS and PENSTOCK_MQTT_PORT/,
   });
 });

@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import type { PublishedMessage } from '../../contract/encode-envelope.ts';
+import { authority } from '../../runtime/authority.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
+import { listenError } from '../../runtime/listen-error.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TakeIn } from '../fan-out.ts';
@@ -37,7 +40,7 @@ const STOP_DEADLINE = 5000;
 
 /**
  * Listens for MQTT 3.1, 3.1.1 and 5.0 clients that publish; subscriptions are refused.
- * @throws when the port cannot be had
+ * @throws UserError when the port cannot be listened on
  */
 export async function startListener(config: ListenerConfig, deps: ListenerDeps): Promise<Listener> {
   const { clock, logger, metrics, takeIn } = deps;
@@ -105,24 +108,16 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
 }
 
 async function listen(server: Server, { host, port }: ListenerConfig): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(error.code === 'EADDRINUSE' ? new Error(portInUse(port), { cause: error }) : error);
-    });
-    server.listen(port, host, () => {
-      server.removeAllListeners('error');
-      resolve();
-    });
-  });
+  try {
+    server.listen(port, host);
+    await once(server, 'listening');
+  } catch (error) {
+    throw listenError(error, host, port, 'PENSTOCK_MQTT_PORT (--mqtt-port)');
+  }
 }
-
-const portInUse = (port: number) =>
-  `port ${port} is in use: free it, or choose another with PENSTOCK_MQTT_PORT (--mqtt-port)`;
 
 function addressOf(server: Server): string {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the MQTT listener is not on TCP');
-  return address.family === 'IPv6'
-    ? `[${address.address}]:${address.port}`
-    : `${address.address}:${address.port}`;
+  return authority(address.address, address.port);
 }
