@@ -116,6 +116,20 @@ test('changes of integrations', async (t) => {
     await client.deleteIntegration({ id: created.id, etag: integration!.etag });
   });
 
+  await t.test('max_executors cannot grow beyond the partitions of the topic', async () => {
+    const { id } = await create({ ...HTTP, delivery: { maxExecutors: 3 } });
+    const update = (maxExecutors: number) =>
+      client.updateIntegration({
+        integration: { id, delivery: { maxExecutors } },
+        updateMask: { paths: ['delivery.max_executors'] },
+      });
+    await update(2);
+    const { code, fields, message } = await rpcRejection(() => update(4));
+    assert.deepEqual([code, ...fields], [Code.INVALID_ARGUMENT, 'integration.delivery.max_executors']);
+    assert.match(message, /beyond the 3 partitions/);
+    assert.equal((await update(3)).integration?.generation, 3n);
+  });
+
   await t.test('concurrent updates of different fields all last', async () => {
     const { id } = await create();
     await Promise.all([

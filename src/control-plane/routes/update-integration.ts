@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
-import { IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
+import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
 import type {
   UpdateIntegrationRequest,
   UpdateIntegrationResponseSchema,
@@ -10,7 +10,8 @@ import { violationsOf } from '../../contract/validate.ts';
 import { failed, invalidArgument } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import { loadAnswer } from '../answer.ts';
-import { validate } from '../checks.ts';
+import { kafkaError, validate } from '../checks.ts';
+import { shardsOf } from '../downlink.ts';
 import { requireEtag, requireSameType, requireValid, unknownIntegration } from '../guards.ts';
 import { nextRevision } from '../revision.ts';
 import { saveChange } from '../store/changes.ts';
@@ -31,6 +32,7 @@ export async function updateIntegration(
     const stored = await findIntegration(db, id);
     if (!stored) throw unknownIntegration(id);
     const next = merge(stored, request, deps.clock.now());
+    await requirePartitions(deps, stored.integration, next.integration);
     await validate(deps, next.integration, call);
     if (request.validateOnly) return { integration: await loadAnswer(db, next) };
     const isChanged = next !== stored;
@@ -58,6 +60,23 @@ function merge(stored: StoredIntegration, request: UpdateIntegrationRequest, now
   requireValid(integration);
   requireSameType(before, integration);
   return nextRevision(stored, integration, now);
+}
+
+/** The message topic keeps the partitions that it was created with. */
+async function requirePartitions(
+  { bus, topics }: RouteDeps,
+  before: Integration,
+  after: Integration,
+): Promise<void> {
+  const shards = shardsOf(after);
+  if (shards <= shardsOf(before)) return;
+  const offsets = await bus.offsets(topics.messages(after.id).name).catch((error) => {
+    throw kafkaError(error);
+  });
+  if (shards <= offsets.size) return;
+  const description = `cannot grow beyond the ${offsets.size} partitions of its topic yet: create another integration`;
+  const field = 'integration.delivery.max_executors';
+  throw invalidArgument([{ field, description, reason: 'TOO_FEW_PARTITIONS' }]);
 }
 
 function requireId({ integration }: UpdateIntegrationRequest): string {
