@@ -7,6 +7,9 @@ import { type Bus, BusError, type IncomingRecord } from './bus.ts';
 import { decoder } from './codec.ts';
 import type { Topic } from './topics.ts';
 
+/** How long reading the topic of the answers to its end may take, in milliseconds. */
+const RESTORE_DEADLINE = 60_000;
+
 /** Asks over Kafka and waits for the answer on a topic of this node alone. */
 export interface Requester extends AsyncDisposable {
   /** The topic to answer on. */
@@ -32,10 +35,13 @@ interface Options {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Ends the start. */
+  readonly signal?: AbortSignal | undefined;
 }
 
+/** @throws DeadlineError when the topic of the answers is not read to its end in time */
 export async function startRequester(options: Options): Promise<Requester> {
-  const { bus, topic, groupId, clock, metrics } = options;
+  const { bus, topic, groupId, clock, metrics, signal: starting } = options;
   const decode = decoder(topic.schema, options);
   const waiting = new Map<string, (response: ValidationResponse) => void>();
   const onRecord = (record: IncomingRecord) => {
@@ -46,8 +52,19 @@ export async function startRequester(options: Options): Promise<Requester> {
     else metrics.strayReplies.inc();
     waiting.delete(response.requestId);
   };
-  const follower = await bus.follow({ groupId, topics: [topic.name], maxWait: 500, onRecord });
-  await follower.restored;
+  const follower = await bus.follow({
+    groupId,
+    topics: [topic.name],
+    maxWait: 500,
+    onRecord,
+    ...(starting ? { signal: starting } : {}),
+  });
+  try {
+    await withDeadline(clock, RESTORE_DEADLINE, 'following the answers', follower.restored, starting);
+  } catch (error) {
+    await follower[Symbol.asyncDispose]();
+    throw error;
+  }
   return {
     replyTopic: topic.name,
     async request(requestTopic, requestId, value, timeToLive, signal) {

@@ -58,7 +58,7 @@ export async function startControlPlane(
 
   // A group for each run: a new run need not wait until Kafka notices that the one before is dead.
   const groupId = topics.group(`control-plane.${config.serviceId}.${randomUUID()}`);
-  const requester = stack.use(await startRequester({ ...deps, topic: notifications, groupId }));
+  const requester = stack.use(await startRequester({ ...deps, topic: notifications, groupId, signal }));
   const leadership = stack.use(new Leadership(config.postgresUrl, deps));
   const locks = stack.use(new Locks(config.postgresUrl, deps));
   const inner = { ...deps, ...config, db, leadership, locks, requester };
