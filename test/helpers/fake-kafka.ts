@@ -312,6 +312,12 @@ export class FakeClient implements Bus, Consumer {
 
   async createTopics(): Promise<void> {}
 
+  async offsets(): Promise<ReadonlyMap<number, { start: number; end: number }>> {
+    return new Map(
+      this.#kafka.log.map((_, partition) => [partition, { start: 0, end: this.#kafka.end(partition) }]),
+    );
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#dead) await forever();
     this.#stopped = true;
@@ -321,7 +327,6 @@ export class FakeClient implements Bus, Consumer {
 
   deleteTopics = unused;
   listTopics = unused;
-  offsets = unused;
   offsetsAt = unused;
   deleteRecords = unused;
   read = unused;

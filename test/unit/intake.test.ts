@@ -170,3 +170,18 @@ test('a stop waits for a dead letter within its grace; one that is not kept come
     assert.equal(world.messages[0]?.landed, 1 - letters);
   }
 });
+
+test('the lag grows while the window is full and nothing is fetched', async () => {
+  const { world, publish } = await worldWith([answer({ delay: 20_000 })], {
+    maxInFlight: 1,
+    packProcessingTimeout: 30_000,
+  });
+  publish(3, 0, null);
+  const executor = await world.start();
+  await world.advance(1000);
+  const before = executor.intake.lag;
+  publish(40, 0, null);
+  await Promise.all([executor.intake.refreshLag(), world.advance(10)]);
+  assert.deepEqual([before, executor.intake.lag], [3, 43]);
+  await world.quiesce();
+});

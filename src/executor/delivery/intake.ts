@@ -71,6 +71,19 @@ export class Intake implements AsyncDisposable {
     return lag;
   }
 
+  /** Reads the ends anew while nothing is fetched because the window is full: then the topic grows unseen. */
+  async refreshLag(): Promise<void> {
+    const { bus, delivery, logger } = this.#deps;
+    const blocked = [...this.#ends.keys()].filter((partition) => !delivery.hasSpace(partition));
+    if (blocked.length === 0) return;
+    try {
+      const offsets = await bus.offsets(this.#topic);
+      for (const partition of blocked) this.#ends.set(partition, offsets.get(partition)?.end ?? 0);
+    } catch (error) {
+      logger.debug('the lag is not known anew', { topic: this.#topic, error: messageOf(error) });
+    }
+  }
+
   #own(partitions: ReadonlySet<number>): void {
     this.#membership = {};
     for (const partition of this.#ends.keys()) if (!partitions.has(partition)) this.#ends.delete(partition);

@@ -145,14 +145,19 @@ function reportFigures(
     logger.info('statistics', { integration: integrationId, ...Object.fromEntries(figures) });
   };
   let cancel = () => {};
+  let stopped = false;
   const tick = () => {
     cancel = clock.setTimer(() => {
-      report();
-      tick();
+      void intake.refreshLag().then(() => {
+        if (stopped) return;
+        report();
+        tick();
+      });
     }, config.statisticsInterval);
   };
   tick();
   return () => {
+    stopped = true;
     cancel();
     report();
   };
