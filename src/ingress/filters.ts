@@ -106,12 +106,13 @@ const RESTORE_DEADLINE = 60_000;
 const MAX_WAIT = 500;
 
 /**
- * Follows the downlink topics of all types and keeps the filters current. Resolves once they are complete; disposing stops
- * following.
+ * Follows the downlink topics of all types and keeps the filters current. Resolves once they are complete; rejects with
+ * the signal's reason when that aborts before. Disposing stops following.
  */
 export async function followFilters(
   serviceId: string,
   deps: FollowDeps,
+  signal: AbortSignal,
 ): Promise<{ readonly filters: Filters } & AsyncDisposable> {
   const { bus, topics, clock, random } = deps;
   const filters = new Filters((id) => topics.messages(id).name);
@@ -130,14 +131,15 @@ export async function followFilters(
     groupId: topics.group(`ingress.${serviceId}.${random().toString(36).slice(2)}`),
     topics: downlinks.map(({ name }) => name),
     maxWait: MAX_WAIT,
-    signal: joining.signal,
+    signal: AbortSignal.any([signal, joining.signal]),
     onRecord: (record) => takeOver(record, filters, decode),
     onRestored: (partition) => filters.restored(partition),
     onLost: (partition) => filters.lost(partition),
   });
   cancel();
   started.use(follower);
-  await withDeadline(clock, RESTORE_DEADLINE, 'reading the topic filters from Kafka', follower.restored);
+  const { restored } = follower;
+  await withDeadline(clock, RESTORE_DEADLINE, 'reading the topic filters from Kafka', restored, signal);
   const disposable = started.move();
   return { filters, [Symbol.asyncDispose]: () => disposable.disposeAsync() };
 }

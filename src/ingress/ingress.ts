@@ -28,10 +28,17 @@ export interface Ingress extends AsyncDisposable {
   readonly mqttAddress: string;
 }
 
-/** Resolves once every integration's filters are known and the MQTT listener listens. */
-export async function startIngress(config: IngressConfig, deps: IngressDeps): Promise<Ingress> {
+/**
+ * Resolves once every integration's filters are known and the MQTT listener listens; rejects with the signal's reason when
+ * that aborts before.
+ */
+export async function startIngress(
+  config: IngressConfig,
+  deps: IngressDeps,
+  signal: AbortSignal,
+): Promise<Ingress> {
   await using started = new AsyncDisposableStack();
-  const followed = started.use(await followFilters(config.serviceId, deps));
+  const followed = started.use(await followFilters(config.serviceId, deps, signal));
   const takeIn = createFanOut({ ...deps, filters: followed.filters, node: config.serviceId });
   const listener = started.use(await startListener(config.mqtt, { ...deps, takeIn }));
   const running = started.move();

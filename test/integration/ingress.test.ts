@@ -59,7 +59,7 @@ async function start(t: TestContext, bus: Bus, topics: Topics) {
     kafkaPrefix: '',
     mqtt: { host: '127.0.0.1', port: 0, maxPacketBytes: 1_048_576, maxConnections: 10 },
   };
-  const ingress = await startIngress(config, { ...deps, bus, topics });
+  const ingress = await startIngress(config, { ...deps, bus, topics }, new AbortController().signal);
   t.after(() => ingress[Symbol.asyncDispose]());
   const server = await startRpcServer({
     services: ingress.services,
