@@ -9,9 +9,9 @@ export type Fault = 'none' | 'down' | 'silent';
 export async function faultProxy(t: TestContext, host: string, port: number) {
   let fault: Fault = 'none';
   const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     if (fault === 'down') return socket.resetAndDestroy();
-    const upstream = connect(port, host);
+    const upstream = connect({ port, host, allowHalfOpen: true });
     for (const one of [socket, upstream]) {
       sockets.add(one);
       one.on('error', () => {}); // `close` follows
@@ -21,6 +21,9 @@ export async function faultProxy(t: TestContext, host: string, port: number) {
         upstream.destroy();
       });
     }
+    // A server that is silent does not answer the end of a connection either.
+    socket.on('end', () => fault === 'none' && upstream.end());
+    upstream.on('end', () => fault === 'none' && socket.end());
     socket.on('data', (data) => fault === 'none' && upstream.write(data));
     upstream.on('data', (data) => fault === 'none' && socket.write(data));
   });

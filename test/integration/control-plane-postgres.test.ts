@@ -6,6 +6,8 @@ import { Database } from '../../src/control-plane/store/database.ts';
 import { deleteOldEvents } from '../../src/control-plane/store/events.ts';
 import { migrate } from '../../src/control-plane/store/migrate.ts';
 import { MIGRATIONS } from '../../src/control-plane/store/migrations.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { createLogger } from '../../src/runtime/logger.ts';
 import { controlPlaneForTests, downlinkForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { faultProxy } from '../helpers/fault-proxy.ts';
 import { databaseForTests } from '../helpers/postgres.ts';
@@ -48,6 +50,15 @@ test('a start waits for PostgreSQL, and gives up with what to do', async (t) => 
   const wrong = new URL(postgresUrl);
   wrong.pathname = '/no_such_database';
   await assert.rejects(migrate(wrong.href, 60_000, testDeps()), /no_such_database.*PENSTOCK_POSTGRES_URL/);
+});
+
+test('a PostgreSQL that stops after the migration holds up no start', { timeout: 30_000 }, async (t) => {
+  const { proxy, postgresUrl } = await proxied(t);
+  const logger = createLogger('info', systemClock, (line) => {
+    if (line.includes(`"version":${MIGRATIONS.length}`)) proxy.set('silent');
+  });
+  await migrate(postgresUrl, 10_000, { clock: systemClock, logger });
+  proxy.set('none');
 });
 
 test('old events go, a few at a time', async (t) => {

@@ -29,14 +29,14 @@ function stuckStart() {
   return { clock, stop, state, started };
 }
 
-test('a start that cannot read the answers ends in time', async () => {
+test('a start that cannot read the answers ends in time', { timeout: 10_000 }, async () => {
   const { clock, state, started } = stuckStart();
   setImmediate(() => clock.advance(60_000));
   await assert.rejects(started, DeadlineError);
   assert.ok(state.isDisposed);
 });
 
-test('a start that is given up ends', async () => {
+test('a start that is given up ends', { timeout: 10_000 }, async () => {
   const { stop, state, started } = stuckStart();
   setImmediate(() => stop.abort(new Error('shutting down')));
   await assert.rejects(started, /shutting down/);

@@ -3,6 +3,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { UserError } from '../../runtime/user-error.ts';
 import { patiently } from '../patiently.ts';
+import { closeLockConnection } from './lock-connection.ts';
 import { MIGRATIONS } from './migrations.ts';
 
 const CONNECT_TIMEOUT = 2000;
@@ -49,7 +50,7 @@ export async function migrate(
       deps.logger.warn('the PostgreSQL schema is of a newer version', { version: current });
     }
   } finally {
-    await client.end(); // gives the lock back
+    await closeLockConnection(client, deps.clock); // gives the lock back
   }
 }
 
