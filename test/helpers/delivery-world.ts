@@ -5,15 +5,11 @@ import { DeadLetterSchema, EnvelopeSchema, FailureClass } from '../../gen/pensto
 import type { OutgoingRecord } from '../../src/bus/bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
 import { DeadLetters } from '../../src/executor/delivery/dead-letters.ts';
-import {
-  Delivery,
-  type DeliveryEvents,
-  type InFlight,
-  WAITING,
-} from '../../src/executor/delivery/delivery.ts';
+import { Delivery, type DeliveryEvents } from '../../src/executor/delivery/delivery.ts';
 import { Intake, type IntakeEvents } from '../../src/executor/delivery/intake.ts';
 import type { Policy } from '../../src/executor/delivery/policy.ts';
 import { Statistics } from '../../src/executor/delivery/statistics.ts';
+import { type InFlight, WAITING } from '../../src/executor/delivery/window.ts';
 import { DELIVERED, type Handler, type Outbound, type Outcome } from '../../src/executor/handlers/handler.ts';
 import { ErrorReports } from '../../src/executor/uplink/error-reports.ts';
 import { Reporter } from '../../src/executor/uplink/reporter.ts';
@@ -170,7 +166,7 @@ export class World implements Watcher {
   /** What an executor had on its way, or had delivered without a commit, may come once more when another takes over. */
   lost(client: FakeClient, partition: number, knows: boolean): void {
     const executor = this.executors.find((one) => one.client === client);
-    const next = executor?.delivery.next(partition) ?? 0;
+    const next = executor?.delivery.window.next(partition) ?? 0;
     for (const message of this.#messages[partition]!) {
       if (message.offset < (this.kafka.commits.get(partition) ?? 0) || message.offset >= next) continue;
       const mayStillEnd = executor?.mayDeliver && (!knows || executor.isOnItsWay(message));
@@ -239,7 +235,7 @@ export class World implements Watcher {
     if (!this.executors.some((one) => one.isRunning)) await this.start();
     const isDone = () =>
       this.#messages.every((_, p) => (this.kafka.commits.get(p) ?? 0) === this.kafka.end(p)) &&
-      this.executors.every((one) => !one.isRunning || one.delivery.inFlight === 0);
+      this.executors.every((one) => !one.isRunning || one.delivery.window.size === 0);
     await this.advance(600_000, isDone);
     assert.ok(isDone(), `not done: ${JSON.stringify([...this.kafka.commits])}`);
     const lost = this.messages.filter((one) => one.landed === 0 && !isGivenUp(one));
@@ -384,7 +380,7 @@ export class TestExecutor {
     await this.delivery.stop(grace);
     const { kafka } = this.#world;
     const { refused, generation } = kafka;
-    const settled = this.delivery.committable();
+    const settled = this.delivery.window.committable();
     await this.intake[Symbol.asyncDispose]();
     this.#errors.stop();
     if (this.#gone) return;
@@ -411,11 +407,13 @@ export class TestExecutor {
   /** What holds at every moment. */
   check(): void {
     const { delivery, statistics } = this;
-    const { received, delivered, deadLettered, skipped, inFlight } = statistics.report(delivery, 0);
+    const { received, delivered, deadLettered, skipped, inFlight } = statistics.report(delivery.window, 0);
     assert.equal(received, BigInt(delivered!) + BigInt(deadLettered!) + BigInt(skipped!) + BigInt(inFlight!));
     assert.equal(Number(delivered), this.#told);
     assert.equal(this.#told, this.#toldByHandler, 'what the handler delivered in time is counted once');
-    assert.ok(delivery.inFlight >= 0 && delivery.inFlight <= this.#world.shape.policy.maxInFlight * WAITING);
+    assert.ok(
+      delivery.window.size >= 0 && delivery.window.size <= this.#world.shape.policy.maxInFlight * WAITING,
+    );
   }
 
   #events(): DeliveryEvents {

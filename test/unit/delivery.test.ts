@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
-import { Delivery, MAX_AHEAD } from '../../src/executor/delivery/delivery.ts';
+import { Delivery } from '../../src/executor/delivery/delivery.ts';
+import { MAX_AHEAD } from '../../src/executor/delivery/window.ts';
 import { DELIVERED, type Outcome } from '../../src/executor/handlers/handler.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 
@@ -51,16 +52,16 @@ function slowFirst(maxInFlight: number, maxInFlightBytes: number) {
 test('one message that is not settled lets the others of its partition run ahead so far and no further', async () => {
   const { delivery, take, clock, letGo } = slowFirst(10_000, 1e9);
   for (let offset = 0; offset < MAX_AHEAD; offset++) {
-    if (delivery.inFlight > 5000) await clock.advance(0);
+    if (delivery.window.size > 5000) await clock.advance(0);
     assert.ok(delivery.hasSpace(0));
     take(offset);
   }
   await clock.advance(0);
-  assert.deepEqual([delivery.inFlight, delivery.hasSpace(0), delivery.hasSpace(1)], [1, false, true]);
+  assert.deepEqual([delivery.window.size, delivery.hasSpace(0), delivery.hasSpace(1)], [1, false, true]);
   letGo();
   await clock.advance(0);
-  assert.deepEqual([delivery.inFlight, delivery.hasSpace(0)], [0, true]);
-  assert.deepEqual(delivery.committable(), [{ partition: 0, offset: MAX_AHEAD }]);
+  assert.deepEqual([delivery.window.size, delivery.hasSpace(0)], [0, true]);
+  assert.deepEqual(delivery.window.committable(), [{ partition: 0, offset: MAX_AHEAD }]);
 });
 
 test('the window is full by bytes too, but never for the only message', async () => {
@@ -72,7 +73,7 @@ test('the window is full by bytes too, but never for the only message', async ()
   assert.equal(delivery.hasSpace(0), false);
   letGo();
   await clock.advance(0);
-  assert.deepEqual([delivery.inFlight, delivery.hasSpace(0)], [0, true]);
+  assert.deepEqual([delivery.window.size, delivery.hasSpace(0)], [0, true]);
 });
 
 test('a blocked lane holds back itself alone, also with many messages behind its head', async () => {
@@ -81,7 +82,7 @@ test('a blocked lane holds back itself alone, also with many messages behind its
   assert.ok(delivery.hasSpace(0), 'what waits in a lane does not fill the window');
   for (let offset = 30; offset < 40; offset++) take(offset, 10, `other-${offset}`);
   await clock.advance(0);
-  assert.equal(delivery.inFlight, 30, 'all the others are delivered');
+  assert.equal(delivery.window.size, 30, 'all the others are delivered');
   for (let offset = 40; offset < 74; offset++) take(offset, 10, 'blocked');
   assert.ok(!delivery.hasSpace(0), 'but what waits is bounded, too');
 });

@@ -46,7 +46,7 @@ test('an executor that was cut off leaves alone what another one has delivered m
   await Promise.all([other.stop(1000), world.advance(3000)]);
   await world.advance(10_000);
   assert.deepEqual(cutOff.client.owned, [0]);
-  assert.equal(cutOff.delivery.inFlight, 0);
+  assert.equal(cutOff.delivery.window.size, 0);
   publish(1);
   await world.quiesce();
   assert.deepEqual(landed(), [1, 1, 1, 1, 1, 1]);

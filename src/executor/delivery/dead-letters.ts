@@ -7,7 +7,7 @@ import { backoffPause } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Failure } from '../handlers/handler.ts';
-import type { InFlight } from './delivery.ts';
+import type { InFlight } from './window.ts';
 
 const RETRY = { initial: 500, max: 30_000 };
 

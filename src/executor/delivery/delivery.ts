@@ -1,32 +1,11 @@
-import { type Envelope, FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
+import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
-import type { Failure, Handler, Outbound } from '../handlers/handler.ts';
+import type { Failure, Handler } from '../handlers/handler.ts';
 import { Attempt } from './attempt.ts';
 import { Lanes } from './lanes.ts';
 import type { Policy } from './policy.ts';
-import { SettledPrefix } from './settled-prefix.ts';
-import { decide, isExpired, isRefusedAsAWhole } from './strategy.ts';
-
-/**
- * How far a partition may run ahead of its first message that is not settled. What lies between is remembered, and comes
- * again after a kill.
- */
-export const MAX_AHEAD = 100_000;
-/** Messages taken in for each that may be on its way, at most: those that wait in lanes are bounded, too. */
-export const WAITING = 16;
-
-/** A message in the window. */
-export interface InFlight extends Outbound {
-  /** The order key; null = no order. */
-  readonly key: string | null;
-  /** The record's value, byte for byte. */
-  readonly value: Uint8Array;
-  /** Wall-clock time when it was first tried; 0 = not yet. */
-  firstAttempt: number;
-  attempts: number;
-  /** The ownership of its partition that it was taken in under. */
-  readonly prefix: SettledPrefix;
-}
+import { decide, EXPIRED, isExpired, isRefusedAsAWhole, NO_OUTCOME } from './strategy.ts';
+import { type InFlight, Window } from './window.ts';
 
 /** What happens to messages, told once each: counts and reports hang here. */
 export interface DeliveryEvents {
@@ -54,49 +33,33 @@ interface Deps {
 }
 
 /**
- * The window of one integration: takes messages in, hands them to the handler in packs, several at once, tries failed ones
- * again, and knows for each partition up to where everything is settled. A message waits for none but those before it in
- * its lane.
+ * Keeps the window of one integration moving: hands messages to the handler in packs, several at once, tries failed ones
+ * again, and settles what is delivered or given up. A message waits for none but those before it in its lane.
  */
 export class Delivery {
+  readonly window: Window;
   readonly #deps: Deps;
   readonly #lanes = new Lanes<InFlight>();
-  readonly #prefixes = new Map<number, SettledPrefix>();
   readonly #attempts = new Set<Attempt>();
   /** Messages that wait for their next try. */
   readonly #pauses = new Map<InFlight, CancelTimer>();
   /** Parts of packs that were refused as a whole: they leave before anything else. */
   readonly #halves: (readonly InFlight[])[] = [];
   readonly #stop = new AbortController();
-  /** What is taken in and not settled, the oldest first. */
-  readonly #window = new Set<InFlight>();
-  #bytes = 0;
   #deadLettering = 0;
   #stopping = false;
   #changed = Promise.withResolvers<void>();
 
   constructor(deps: Deps) {
     this.#deps = deps;
-  }
-
-  get inFlight(): number {
-    return this.#window.size;
-  }
-
-  /** The message that is not settled for longest. */
-  get oldest(): InFlight | undefined {
-    return this.#window.values().next().value;
+    this.window = new Window(deps.policy);
   }
 
   /** Whether one more message of this partition may be taken in. */
   hasSpace(partition: number): boolean {
-    const { maxInFlight, maxInFlightBytes } = this.#deps.policy;
     // Those that wait behind others of their lane do not count: a blocked lane is not to fill the window.
-    if (this.#stopping || this.#lanes.heads >= maxInFlight) return false;
-    if (this.#window.size >= maxInFlight * WAITING) return false;
-    if (this.#bytes >= maxInFlightBytes && this.#window.size > 0) return false;
-    const prefix = this.#prefixes.get(partition);
-    return !prefix || prefix.next - prefix.committable < MAX_AHEAD;
+    if (this.#stopping || this.#lanes.heads >= this.#deps.policy.maxInFlight) return false;
+    return this.window.hasSpace(partition);
   }
 
   /** Nothing leaves any more. */
@@ -115,69 +78,33 @@ export class Delivery {
     resolve();
   }
 
-  /** Takes a message in. Offsets of a partition grow; one that is left out does not exist. */
+  /** Takes a message in; see `Window.take`. */
   take(partition: number, offset: number, key: string | null, envelope: Envelope, value: Uint8Array): void {
-    const prefix = this.#prefix(partition, offset);
-    prefix.take(offset);
-    const message = { partition, offset, key, envelope, value, firstAttempt: 0, attempts: 0, prefix };
-    this.#window.add(message);
-    this.#bytes += value.byteLength;
     this.#deps.events.received();
-    this.#lanes.add(message);
+    this.#lanes.add(this.window.take(partition, offset, key, envelope, value));
     this.#pump();
-  }
-
-  /** Steps over a record that cannot be read. */
-  stepOver(partition: number, offset: number): void {
-    const prefix = this.#prefix(partition, offset);
-    prefix.take(offset);
-    prefix.settle(offset);
-  }
-
-  /** The offset of the next record to take in; undefined: none of this partition was taken in yet. */
-  next(partition: number): number | undefined {
-    return this.#prefixes.get(partition)?.next;
-  }
-
-  /** For each partition, the offset to resume at. */
-  committable(): readonly { readonly partition: number; readonly offset: number }[] {
-    return [...this.#prefixes].map(([partition, prefix]) => ({ partition, offset: prefix.committable }));
   }
 
   /** The partitions owned from now on. Of one that is lost, nothing leaves any more but what has left. */
   own(partitions: ReadonlySet<number>): void {
-    for (const partition of this.#prefixes.keys()) {
-      if (!partitions.has(partition)) this.#prefixes.delete(partition);
-    }
+    this.window.own(partitions);
     this.#releaseLost();
   }
 
   /** Lets go of a partition; what is taken in of it next begins anew. */
   lose(partition: number): void {
-    this.#prefixes.delete(partition);
+    this.window.lose(partition);
     this.#releaseLost();
   }
 
   #releaseLost(): void {
     for (const [message, cancel] of this.#pauses) {
-      if (this.#isOwned(message)) continue;
+      if (this.window.isOwned(message)) continue;
       cancel();
       this.#pauses.delete(message);
       this.#release(message);
     }
     this.#pump();
-  }
-
-  #prefix(partition: number, offset: number): SettledPrefix {
-    const known = this.#prefixes.get(partition);
-    if (known) return known;
-    const prefix = new SettledPrefix(offset);
-    this.#prefixes.set(partition, prefix);
-    return prefix;
-  }
-
-  #isOwned({ partition, prefix }: InFlight): boolean {
-    return this.#prefixes.get(partition) === prefix;
   }
 
   /** Hands out what may leave, while the handler takes more. */
@@ -201,7 +128,7 @@ export class Delivery {
   #checked(pack: readonly InFlight[]): readonly InFlight[] {
     const now = this.#deps.clock.now();
     return pack.filter((message) => {
-      if (!this.#isOwned(message)) this.#release(message);
+      if (!this.window.isOwned(message)) this.#release(message);
       else if (isExpired(message.envelope, now)) this.#giveUp(message, EXPIRED);
       else return true;
       return false;
@@ -240,7 +167,7 @@ export class Delivery {
   #failed(message: InFlight, failure: Failure): void {
     const { policy, events, clock, random } = this.#deps;
     if (this.hasStopped) return; // not settled, so it comes again
-    if (!this.#isOwned(message)) {
+    if (!this.window.isOwned(message)) {
       this.#release(message);
       return;
     }
@@ -270,7 +197,7 @@ export class Delivery {
     this.#deadLettering++;
     deadLetter(message, failure, this.#stop.signal)
       .then(() => {
-        if (!this.#window.has(message)) return; // kept too late: it is released, and comes again
+        if (!this.window.has(message)) return; // kept too late: it is released, and comes again
         events.deadLettered();
         this.#settle(message);
       })
@@ -288,9 +215,7 @@ export class Delivery {
   }
 
   #settle(message: InFlight): void {
-    message.prefix.settle(message.offset);
-    this.#window.delete(message);
-    this.#bytes -= message.value.byteLength;
+    this.window.settle(message);
     this.#lanes.done(message);
     this.wake();
   }
@@ -316,18 +241,6 @@ export class Delivery {
     for (const attempt of attempts) attempt.cut('the delivery stopped');
     this.wake();
     await Promise.all(attempts.map(({ outcomes }) => outcomes));
-    for (const _ of this.#window) this.#deps.events.released(); // whoever runs next answers for them
-    this.#window.clear();
+    for (let left = this.window.clear(); left > 0; left--) this.#deps.events.released(); // to whoever runs next
   }
 }
-
-const EXPIRED: Failure = {
-  delivered: false,
-  failureClass: FailureClass.EXPIRED,
-  reason: 'the message expiry interval has passed',
-};
-const NO_OUTCOME: Failure = {
-  delivered: false,
-  failureClass: FailureClass.UNAVAILABLE,
-  reason: 'the handler answered without an outcome for this message',
-};

@@ -65,7 +65,9 @@ export class Intake implements AsyncDisposable {
 
   /** Messages that are in the topic and not settled. */
   get lag(): number {
-    const settled = new Map(this.#deps.delivery.committable().map((one) => [one.partition, one.offset]));
+    const settled = new Map(
+      this.#deps.delivery.window.committable().map((one) => [one.partition, one.offset]),
+    );
     let lag = 0;
     for (const [partition, end] of this.#ends) lag += Math.max(0, end - (settled.get(partition) ?? end));
     return lag;
@@ -139,7 +141,7 @@ export class Intake implements AsyncDisposable {
     const { bus, delivery } = this.#deps;
     const committed = await bus.committed(this.#groupId, this.#topic);
     if (membership !== this.#membership) return;
-    for (const { partition, offset } of delivery.committable()) {
+    for (const { partition, offset } of delivery.window.committable()) {
       if (offset < (committed.get(partition) ?? -1)) delivery.lose(partition);
     }
     for (const [partition, offset] of committed) {
@@ -150,7 +152,7 @@ export class Intake implements AsyncDisposable {
   #see({ partition, endOffset }: RecordBatch): void {
     const { delivery, logger } = this.#deps;
     this.#ends.set(partition, endOffset);
-    if (endOffset >= (delivery.next(partition) ?? this.#committed.get(partition) ?? 0)) return;
+    if (endOffset >= (delivery.window.next(partition) ?? this.#committed.get(partition) ?? 0)) return;
     logger.warn('the topic ends before what was consumed: it was made anew', {
       topic: this.#topic,
       partition,
@@ -162,14 +164,14 @@ export class Intake implements AsyncDisposable {
   #take(record: IncomingRecord): void {
     const { delivery, events } = this.#deps;
     const { partition, offset, key, value } = record;
-    const next = delivery.next(partition) ?? this.#committed.get(partition);
+    const next = delivery.window.next(partition) ?? this.#committed.get(partition);
     if (next !== undefined && offset < next) return; // taken in before a rejoin, and still in the window
     if (next !== undefined && offset > next) events.retentionLost(offset - next);
     // A copy: one message that stays long would keep the whole fetch in memory.
     const copy = value && Buffer.from(value);
     const envelope = this.#decode(record, copy);
     if (copy && envelope) delivery.take(partition, offset, key, envelope, copy);
-    else delivery.stepOver(partition, offset);
+    else delivery.window.stepOver(partition, offset);
   }
 
   /** The rules of the schema for an envelope are few, and checked by hand: this runs for every message. */
@@ -204,7 +206,7 @@ export class Intake implements AsyncDisposable {
     try {
       await this.#resume();
       if (membership !== this.#membership) return;
-      const due = this.#deps.delivery
+      const due = this.#deps.delivery.window
         .committable()
         .filter(({ partition, offset }) => offset > (this.#committed.get(partition) ?? -1));
       if (due.length === 0) return;

@@ -7,8 +7,9 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Failure } from '../handlers/handler.ts';
 import type { ErrorReports } from '../uplink/error-reports.ts';
-import type { Delivery, DeliveryEvents, InFlight } from './delivery.ts';
+import type { DeliveryEvents } from './delivery.ts';
 import type { IntakeEvents } from './intake.ts';
+import type { InFlight, Window } from './window.ts';
 
 const RESULTS = [
   'received',
@@ -117,9 +118,9 @@ export class Statistics implements DeliveryEvents, IntakeEvents {
   }
 
   /** The figures now; sets the gauges, too. received = delivered + dead-lettered + skipped + in flight, for what this executor still answers for. */
-  report(delivery: Delivery, lag: number): MessageInitShape<typeof StatisticsReportSchema> {
+  report(window: Window, lag: number): MessageInitShape<typeof StatisticsReportSchema> {
     const { metrics, clock } = this.#deps;
-    const oldest = delivery.oldest?.envelope.receivedTime;
+    const oldest = window.oldest?.envelope.receivedTime;
     const oldestAge = oldest ? Math.max(0, clock.now() - timestampMs(oldest)) : undefined;
     metrics.lag.labels(this.#integrationId).set(lag);
     metrics.oldestAge.labels(this.#integrationId).set((oldestAge ?? 0) / 1000);
@@ -129,7 +130,7 @@ export class Statistics implements DeliveryEvents, IntakeEvents {
       delivered: BigInt(delivered),
       deadLettered: BigInt(dead_lettered),
       skipped: BigInt(skipped),
-      inFlight: BigInt(delivery.inFlight),
+      inFlight: BigInt(window.size),
       retried: BigInt(this.#retried),
       timedOut: BigInt(this.#timedOut),
       undecodable: BigInt(undecodable),

@@ -39,3 +39,14 @@ export function isExpired(envelope: Envelope, now: number): boolean {
     seconds !== undefined && receivedTime !== undefined && now >= timestampMs(receivedTime) + seconds * 1000
   );
 }
+
+export const EXPIRED: Failure = {
+  delivered: false,
+  failureClass: FailureClass.EXPIRED,
+  reason: 'the message expiry interval has passed',
+};
+export const NO_OUTCOME: Failure = {
+  delivered: false,
+  failureClass: FailureClass.UNAVAILABLE,
+  reason: 'the handler answered without an outcome for this message',
+};

@@ -102,7 +102,7 @@ export class Instance implements AsyncDisposable {
   }
 
   get inFlight(): number {
-    return this.#delivery.inFlight;
+    return this.#delivery.window.size;
   }
 
   get lag(): number {
@@ -134,7 +134,7 @@ function reportFigures(
 ): () => void {
   let last = '';
   const report = () => {
-    const value = statistics.report(delivery, intake.lag);
+    const value = statistics.report(delivery.window, intake.lag);
     const { integrationId, generation } = subject();
     const { lastDeliveredTime: _, oldestAge, ...counts } = value;
     const figures = Object.entries(counts).map(([name, figure]) => [name, String(figure)]);

@@ -1,0 +1,128 @@
+import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
+import type { Outbound } from '../handlers/handler.ts';
+import type { Policy } from './policy.ts';
+import { SettledPrefix } from './settled-prefix.ts';
+
+/**
+ * How far a partition may run ahead of its first message that is not settled. What lies between is remembered, and comes
+ * again after a kill.
+ */
+export const MAX_AHEAD = 100_000;
+/** Messages taken in for each that may be on its way, at most: those that wait in lanes are bounded, too. */
+export const WAITING = 16;
+
+/** A message in the window. */
+export interface InFlight extends Outbound {
+  /** The order key; null = no order. */
+  readonly key: string | null;
+  /** The record's value, byte for byte. */
+  readonly value: Uint8Array;
+  /** Wall-clock time when it was first tried; 0 = not yet. */
+  firstAttempt: number;
+  attempts: number;
+  /** The ownership of its partition that it was taken in under. */
+  readonly prefix: SettledPrefix;
+}
+
+/** What is taken in and not settled, and for each owned partition up to where everything is settled. */
+export class Window {
+  /** The oldest first. */
+  readonly #messages = new Set<InFlight>();
+  readonly #prefixes = new Map<number, SettledPrefix>();
+  readonly #policy: Pick<Policy, 'maxInFlight' | 'maxInFlightBytes'>;
+  #bytes = 0;
+
+  constructor(policy: Pick<Policy, 'maxInFlight' | 'maxInFlightBytes'>) {
+    this.#policy = policy;
+  }
+
+  get size(): number {
+    return this.#messages.size;
+  }
+
+  /** The message that is not settled for longest. */
+  get oldest(): InFlight | undefined {
+    return this.#messages.values().next().value;
+  }
+
+  /** Whether one more message of this partition fits; how many are on their way is not the window's to judge. */
+  hasSpace(partition: number): boolean {
+    const { maxInFlight, maxInFlightBytes } = this.#policy;
+    if (this.size >= maxInFlight * WAITING) return false;
+    if (this.#bytes >= maxInFlightBytes && this.size > 0) return false;
+    const prefix = this.#prefixes.get(partition);
+    return !prefix || prefix.next - prefix.committable < MAX_AHEAD;
+  }
+
+  /** Takes a message in. Offsets of a partition grow; one that is left out does not exist. */
+  take(
+    partition: number,
+    offset: number,
+    key: string | null,
+    envelope: Envelope,
+    value: Uint8Array,
+  ): InFlight {
+    const prefix = this.#prefix(partition, offset);
+    prefix.take(offset);
+    const message = { partition, offset, key, envelope, value, firstAttempt: 0, attempts: 0, prefix };
+    this.#messages.add(message);
+    this.#bytes += value.byteLength;
+    return message;
+  }
+
+  /** Steps over a record that cannot be read. */
+  stepOver(partition: number, offset: number): void {
+    const prefix = this.#prefix(partition, offset);
+    prefix.take(offset);
+    prefix.settle(offset);
+  }
+
+  has(message: InFlight): boolean {
+    return this.#messages.has(message);
+  }
+
+  settle(message: InFlight): void {
+    message.prefix.settle(message.offset);
+    this.#messages.delete(message);
+    this.#bytes -= message.value.byteLength;
+  }
+
+  /** Lets go of everything without settling it; answers how many messages it was. */
+  clear(): number {
+    const { size } = this;
+    this.#messages.clear();
+    return size;
+  }
+
+  /** The offset of the next record to take in; undefined: none of this partition was taken in yet. */
+  next(partition: number): number | undefined {
+    return this.#prefixes.get(partition)?.next;
+  }
+
+  /** For each partition, the offset to resume at. */
+  committable(): readonly { readonly partition: number; readonly offset: number }[] {
+    return [...this.#prefixes].map(([partition, prefix]) => ({ partition, offset: prefix.committable }));
+  }
+
+  /** The partitions owned from now on. */
+  own(partitions: ReadonlySet<number>): void {
+    for (const partition of this.#prefixes.keys()) if (!partitions.has(partition)) this.lose(partition);
+  }
+
+  /** Lets go of a partition; what is taken in of it next begins anew. */
+  lose(partition: number): void {
+    this.#prefixes.delete(partition);
+  }
+
+  isOwned({ partition, prefix }: InFlight): boolean {
+    return this.#prefixes.get(partition) === prefix;
+  }
+
+  #prefix(partition: number, offset: number): SettledPrefix {
+    const known = this.#prefixes.get(partition);
+    if (known) return known;
+    const prefix = new SettledPrefix(offset);
+    this.#prefixes.set(partition, prefix);
+    return prefix;
+  }
+}
