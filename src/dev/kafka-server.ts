@@ -90,7 +90,8 @@ async function format(
     await writeFile(files.properties, properties(incoming, 1, 2));
     const clusterId = randomBytes(16).toString('base64url');
     const tool = ['kafka.tools.StorageTool', 'format', '--ignore-formatted'];
-    await run(java, [...args, ...tool, '-t', clusterId, '-c', files.properties], {
+    // With an equals sign: an id may begin with a hyphen, and would be taken for an option.
+    await run(java, [...args, ...tool, `--cluster-id=${clusterId}`, `--config=${files.properties}`], {
       timeoutMs: START_MS,
       ...(signal ? { signal } : {}),
     });
