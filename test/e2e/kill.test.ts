@@ -9,8 +9,8 @@ import { receiver } from '../helpers/receiver.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 const MESSAGES = 10_000;
-/** Messages that may come twice: what was on its way or delivered and not committed when the kill came. */
-const UNCOMMITTED_SECONDS = 2;
+/** What may be on its way when the kill comes. */
+const IN_FLIGHT = 64;
 
 test('kill -9 of everything in the middle of 10,000 messages loses none that was acknowledged', async (t) => {
   const endpoint = await receiver(t);
@@ -87,8 +87,8 @@ test('kill -9 of everything in the middle of 10,000 messages loses none that was
   t.diagnostic(
     `${acknowledged.size} acknowledged, ${atKill} arrived before the kill, ${duplicates} came twice`,
   );
-  // In flight (64), and delivered within the commit interval before the kill.
-  assert.ok(duplicates <= 64 + (atKill / 2) * UNCOMMITTED_SECONDS, `${duplicates} duplicates`);
+  // What arrived before the kill came within a second or two: none of it need be committed.
+  assert.ok(duplicates <= IN_FLIGHT + atKill, `${duplicates} duplicates`);
   assert.equal(await second.stop(), 0);
   assert.deepEqual(processesNaming(dataDir), []);
 });
