@@ -35,6 +35,8 @@ export interface KafkaOptions {
   readonly signal?: AbortSignal;
   /** What the ports are taken from; they may be taken again before Kafka has them. */
   readonly findPorts?: (count: number) => Promise<readonly number[]>;
+  /** Names the cluster of an empty data directory: 16 bytes in base64url. */
+  readonly newClusterId?: () => string;
 }
 
 interface Files {
@@ -66,7 +68,8 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaServer> {
   progress('starting Kafka…');
   if (!existsSync(files.data)) {
     const archive = await ClassArchive.in(cacheDir, version, jars, clock);
-    await format(files, javaCommand(jars, [log4j(), ...archive.readArgs]), signal);
+    const { newClusterId = randomClusterId } = options;
+    await format(files, newClusterId(), javaCommand(jars, [log4j(), ...archive.readArgs]), signal);
   }
   for (let tries = 1; ; tries++) {
     const archive = await ClassArchive.in(cacheDir, version, jars, clock);
@@ -79,16 +82,18 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaServer> {
   }
 }
 
+const randomClusterId = () => randomBytes(16).toString('base64url');
+
 /** Makes the empty data directory, in one step as seen from outside. */
 async function format(
   files: Files,
+  clusterId: string,
   [java, ...args]: readonly [string, ...string[]],
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const incoming = await mkdtemp(join(files.data, '..', 'format-'));
   try {
     await writeFile(files.properties, properties(incoming, 1, 2));
-    const clusterId = randomBytes(16).toString('base64url');
     const tool = ['kafka.tools.StorageTool', 'format', '--ignore-formatted'];
     // With an equals sign: an id may begin with a hyphen, and would be taken for an option.
     await run(java, [...args, ...tool, `--cluster-id=${clusterId}`, `--config=${files.properties}`], {

@@ -112,3 +112,9 @@ test('the embedded Kafka', async (t) => {
     });
   });
 });
+
+test('a cluster id may begin with a hyphen, as one in 64 does', async (t) => {
+  const newClusterId = () => '-bcdefghijklmnopqrstuQ';
+  const { bootstrapServers } = await start(t, await temporaryDirectory(t), { newClusterId });
+  assert.equal(await clusterIdOf(Number(bootstrapServers.split(':')[1]), 5000), newClusterId());
+});
