@@ -94,6 +94,8 @@ async function createIntegration(grpcAddress: string, url: string, signal: Abort
   return known.id;
 }
 
+const NO_MATCHING_SUBSCRIBERS = 0x10;
+
 async function publish(mqttAddress: string, { say, clock }: Deps, signal: AbortSignal): Promise<void> {
   const client = await connectAsync(`mqtt://${mqttAddress}`, {
     protocolVersion: 5,
@@ -101,11 +103,21 @@ async function publish(mqttAddress: string, { say, clock }: Deps, signal: AbortS
     connectTimeout: 5000,
     reconnectPeriod: 0,
   });
+  let reasonCode: number | undefined; // of the last PUBACK; publishAsync does not tell
+  client.on('packetreceive', (packet) => {
+    if (packet.cmd === 'puback') reasonCode = packet.reasonCode;
+  });
   try {
     say(`demo: an MQTT client publishes ${MESSAGES} messages to ${TOPIC}\n`);
     for (let n = 1; n <= MESSAGES; n++) {
       const payload = { n, temperature: 20 + n / 10, sentAt: clock.now() };
-      await client.publishAsync(TOPIC, JSON.stringify(payload), { qos: 1 });
+      // Right after it was made, ingress may not know the integration yet, and says so: MQTT 5.0 section 3.4.2.1.
+      for (;;) {
+        await client.publishAsync(TOPIC, JSON.stringify(payload), { qos: 1 });
+        if (reasonCode !== NO_MATCHING_SUBSCRIBERS) break;
+        await clock.sleep(PAUSE, signal);
+        payload.sentAt = clock.now();
+      }
       await clock.sleep(PAUSE, signal);
     }
   } finally {
