@@ -24,7 +24,12 @@ async function run(
 ): Promise<boolean> {
   const files = folders.flatMap((folder) => globSync(`test/${folder}/**/*.test.ts`).toSorted());
   if (files.length === 0) return true;
-  const options = ['--test', `--test-concurrency=${concurrency}`, '--test-timeout=300000'];
+  const options = [
+    '--import=./test/helpers/left-open.ts',
+    '--test',
+    `--test-concurrency=${concurrency}`,
+    '--test-timeout=300000',
+  ];
   const child = spawn(process.execPath, [...options, ...files], {
     stdio: 'inherit',
     env: { ...process.env, ...env },

@@ -8,7 +8,7 @@ import { CommandError, run } from './command.ts';
 
 const LEAST_VERSION = 17;
 const DAY_MS = 86_400_000;
-const FLAGS = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:+ExitOnOutOfMemoryError'];
+const FLAGS = ['-Xmx1g', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:+ExitOnOutOfMemoryError'];
 
 /** What the user has set for other Java programs must not reach this one. */
 const WITHOUT = ['CLASSPATH', 'JAVA_TOOL_OPTIONS', 'JDK_JAVA_OPTIONS'];

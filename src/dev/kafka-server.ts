@@ -195,7 +195,7 @@ function properties(data: string, port: number, controllerPort: number): string 
     'share.coordinator.state.topic.min.isr': 1,
     'log.cleaner.enable': true,
     'log.cleaner.backoff.ms': 2000,
-    // Of the heap of 256 MB; the default of 128 MB leaves too little.
+    // The default of 128 MB is more than such a Kafka holds.
     'log.cleaner.dedupe.buffer.size': 16_777_216,
     // A broker that was killed can come back only when its session has ended.
     'broker.session.timeout.ms': 4000,

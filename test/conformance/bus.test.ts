@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
 import {
   type Bus,
@@ -206,6 +207,36 @@ test('a topic that comes later is waited for, and waiting can be given up', asyn
   await waitUntil('the record is there', () => records.length === 1);
   giveUp.abort(new Error('given up'));
   await assert.rejects(waiting, /given up/);
+});
+
+test('a consumer that is given up at any moment of its joining leaves no member behind', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const topic = await messageTopic(bus, topics);
+  const groupIds = Array.from({ length: 24 }, (_, i) => `${topic.name}.${i}`);
+  await Promise.all(
+    groupIds.map(async (groupId, i) => {
+      const giveUp = new AbortController();
+      const eachBatch = async () => {};
+      const joining = bus.consume({
+        groupId,
+        topics: [topic.name],
+        maxWait: 200,
+        eachBatch,
+        signal: giveUp.signal,
+      });
+      setTimeout(() => giveUp.abort(new Error('given up')), 15 * i);
+      await joining.then((consumer) => consumer[Symbol.asyncDispose]()).catch(() => {});
+    }),
+  );
+  const admin = new kafkajs.Kafka({ brokers: (await kafkaForTests()).split(',') }).admin();
+  t.after(() => admin.disconnect());
+  const members = async () => {
+    const { groups } = await admin.describeGroups(groupIds);
+    return groups.flatMap((group) => group.members).length;
+  };
+  // Kafka itself forgets a member that is silent for 6 s; one that stayed would not be.
+  await sleep(3000);
+  await waitUntil('nobody is in any of the groups', async () => (await members()) === 0);
 });
 
 test('following restores every partition by position, also empty ones, and goes on', async (t) => {

@@ -19,7 +19,6 @@ export const FOR_EVER: RetryOptions = {
   retries: 1_000_000,
   initialRetryTime: 100,
   maxRetryTime: 1000,
-  restartOnFailure: async () => true,
 };
 
 /** `retry` belongs here: on a producer or consumer it does not cover reconnecting. */

@@ -49,6 +49,7 @@ class GroupConsumer implements Consumer {
   readonly #onClient: OnClient;
   readonly #stop = new AbortController();
   #client: KafkaConsumer | undefined;
+  #joining: Promise<void> = Promise.resolve();
   #disposed: Promise<void> | undefined;
   /** Commits with the membership of the last batch: kafkajs' own `commitOffsets` would try again as a later member. */
   #commit: EachBatchPayload['commitOffsetsIfNecessary'] | undefined;
@@ -92,8 +93,9 @@ class GroupConsumer implements Consumer {
     const onStop = () => reject(stop.reason);
     stop.addEventListener('abort', onStop, { once: true });
     const cancel = clock.setTimer(() => logger.warn('joining a group takes long', { groupId }), SLOW_JOIN);
+    this.#joining = this.#join(stop);
     try {
-      await Promise.race([this.#join(stop), stopped]);
+      await Promise.race([this.#joining, stopped]);
     } finally {
       cancel();
       stop.removeEventListener('abort', onStop);
@@ -110,11 +112,13 @@ class GroupConsumer implements Consumer {
       minBytes: 1,
       maxWaitTimeInMs: maxWait,
       allowAutoTopicCreation: false,
+      // A client that restarts by itself does so also after it was disconnected: it is replaced instead.
+      retry: { retries: 5, restartOnFailure: async () => false },
     });
     this.#client = client;
     this.#onClient(client);
     client.on(client.events.GROUP_JOIN, ({ payload }) => this.#joined(payload.memberAssignment));
-    client.on(client.events.CRASH, ({ payload }) => this.#crashed(payload.error, payload.restart));
+    client.on(client.events.CRASH, ({ payload }) => this.#crashed(payload.error));
     try {
       await client.connect();
       await client.subscribe({ topics: [...topics], fromBeginning: true });
@@ -133,6 +137,7 @@ class GroupConsumer implements Consumer {
   }
 
   #joined(assignment: Readonly<Record<string, number[]>>): void {
+    if (this.#stop.signal.aborted) return; // it leaves at once
     const partitions = Object.entries(assignment).flatMap(([topic, numbers]) =>
       numbers.map((partition): TopicPartition => ({ topic, partition })),
     );
@@ -140,15 +145,16 @@ class GroupConsumer implements Consumer {
     this.#options.onAssigned?.(partitions);
   }
 
-  #crashed(error: Error, restarts: boolean): void {
-    const { logger } = this.#deps;
+  #crashed(error: Error): void {
+    const { clock, logger, random } = this.#deps;
+    const stop = this.#stop.signal;
+    if (stop.aborted) return;
     const fields = { groupId: this.#options.groupId, error: messageOf(error) };
-    if (restarts || this.#stop.signal.aborted) {
-      logger.warn('the consumer starts again', fields);
-      return;
-    }
-    logger.error('the consumer failed and is replaced', fields);
-    this.start().catch(() => {}); // rejects only when it is disposed
+    logger.warn('a consumer failed and is replaced', fields);
+    clock
+      .sleep(backoffPause(RETRY, 1, random()), stop)
+      .then(() => this.start())
+      .catch(() => {}); // rejects only when it is disposed
   }
 
   async #eachBatch(payload: EachBatchPayload): Promise<void> {
@@ -196,18 +202,19 @@ class GroupConsumer implements Consumer {
     this.#stop.abort(new BusError('closed', 'the consumer is closed'));
     const { clock, logger } = this.#deps;
     try {
-      await withDeadline(
-        clock,
-        STOP_DEADLINE,
-        'leaving the group',
-        this.#client?.disconnect() ?? Promise.resolve(),
-      );
+      await withDeadline(clock, STOP_DEADLINE, 'leaving the group', this.#leave());
     } catch (error) {
       logger.warn('a consumer did not stop in time', {
         groupId: this.#options.groupId,
         error: messageOf(error),
       });
     }
+  }
+
+  /** A kafkajs client that is disconnected while it joins joins all the same, and can then not be stopped any more. */
+  async #leave(): Promise<void> {
+    await this.#joining.catch(() => {});
+    await this.#client?.disconnect();
   }
 }
 
