@@ -57,7 +57,7 @@ export async function drain(rig: Rig, messages: number, bytes: number): Promise<
   };
 }
 
-async function drainRaw({ sink, url }: Rig): Promise<Drain> {
+export async function drainRaw({ sink, url }: Rig): Promise<Drain> {
   await using loop = new MeasuredChild('./undici-loop.ts', [
     url,
     String(MESSAGES),

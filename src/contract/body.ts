@@ -90,6 +90,10 @@ const base64 = (bytes: Uint8Array) =>
 /** User properties as an object; of repeated names the last one counts. */
 function propsOf({ userProperties }: Envelope): string {
   if (userProperties.length === 0) return '{}';
+  if (userProperties.length === 1) {
+    const { key, value } = userProperties[0]!;
+    return `{${JSON.stringify(key)}:${JSON.stringify(value)}}`;
+  }
   // Through entries: a property named __proto__ is a property like any other.
   return JSON.stringify(Object.fromEntries(userProperties.map(({ key, value }) => [key, value])));
 }

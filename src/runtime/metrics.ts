@@ -9,8 +9,11 @@ export type Metrics = ReturnType<typeof createMetrics>;
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
+  /** Called before the figures are read, for counts that are kept elsewhere: counting here for each message is dear. */
+  const beforeRead = new Set<() => void>();
   return {
     registry,
+    beforeRead,
     /** Records on Kafka that could not be decoded or did not validate, and were stepped over. */
     undecodable: new Counter({
       name: 'penstock_undecodable_records_total',
@@ -53,6 +56,9 @@ export function createMetrics() {
       help: 'Messages of an integration: received, delivered, dead_lettered, skipped, released (left to the next run or another executor), undecodable, retention_lost.',
       labelNames: ['integration', 'result'],
       registers,
+      collect: () => {
+        for (const bringUpToDate of beforeRead) bringUpToDate();
+      },
     }),
     /** Attempts that failed, by failure class. */
     failures: new Counter({

@@ -8,25 +8,30 @@ import type { Failure, Handler, Outbound, Outcome } from '../handlers/handler.ts
  * handler breaks its promise, or the attempt is cut, with the same failure for every message. A later answer is ignored.
  */
 export class Attempt {
-  readonly outcomes: Promise<readonly Outcome[]>;
-  readonly #end: (outcomes: readonly Outcome[]) => void;
   readonly #abort = new AbortController();
   readonly #pack: readonly Outbound[];
+  readonly #onEnd: (outcomes: readonly Outcome[]) => void;
+  readonly #cancelDeadline: () => void;
+  #isOver = false;
 
-  constructor(handler: Handler, pack: readonly Outbound[], deadline: number, clock: Clock) {
-    const { promise, resolve } = Promise.withResolvers<readonly Outcome[]>();
-    this.outcomes = promise;
+  /** @param onEnd called once, not before the constructor has returned */
+  constructor(
+    handler: Handler,
+    pack: readonly Outbound[],
+    deadline: number,
+    clock: Clock,
+    onEnd: (outcomes: readonly Outcome[]) => void,
+  ) {
     this.#pack = pack;
-    const cancel = clock.setTimer(
+    this.#onEnd = onEnd;
+    this.#cancelDeadline = clock.setTimer(
       () => this.#fail(FailureClass.TIMEOUT, `no answer within ${deadline} ms`),
       deadline,
     );
-    this.#end = (outcomes) => {
-      cancel();
-      resolve(outcomes);
-    };
-    const deliver = async () => handler.deliver(pack, this.#abort.signal);
-    deliver().then(this.#end, (error) => this.#fail(FailureClass.UNAVAILABLE, messageOf(error)));
+    answerOf(() => handler.deliver(pack, this.#abort.signal)).then(
+      (outcomes) => this.#answered(outcomes),
+      (error) => this.#fail(FailureClass.UNAVAILABLE, messageOf(error)),
+    );
   }
 
   cut(reason: string): void {
@@ -34,8 +39,29 @@ export class Attempt {
   }
 
   #fail(failureClass: FailureClass, reason: string): void {
+    if (!this.#isFirstEnd()) return;
+    this.#abort.abort(new Error(reason)); // it makes room before the next one begins
     const failure: Failure = { delivered: false, failureClass, reason };
-    this.#end(this.#pack.map(() => failure));
-    this.#abort.abort(new Error(reason));
+    this.#onEnd(this.#pack.map(() => failure));
+  }
+
+  #answered(outcomes: readonly Outcome[]): void {
+    if (this.#isFirstEnd()) this.#onEnd(outcomes);
+  }
+
+  #isFirstEnd(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    this.#cancelDeadline();
+    return true;
+  }
+}
+
+/** A handler that throws instead of rejecting breaks its promise like any other. */
+function answerOf<T>(deliver: () => Promise<T>): Promise<T> {
+  try {
+    return deliver();
+  } catch (error) {
+    return Promise.reject(error);
   }
 }

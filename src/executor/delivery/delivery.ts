@@ -1,6 +1,6 @@
 import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
-import type { Failure, Handler } from '../handlers/handler.ts';
+import type { Failure, Handler, Outcome } from '../handlers/handler.ts';
 import { Attempt } from './attempt.ts';
 import { Lanes } from './lanes.ts';
 import type { Policy } from './policy.ts';
@@ -19,6 +19,9 @@ export interface DeliveryEvents {
   /** Its partition went to another executor, which delivers it. */
   released(): void;
 }
+
+/** Messages that may leave or have left, for each that may be on its way: the next ones wait here, not in Kafka. */
+const READY = 2;
 
 interface Deps {
   readonly handler: Handler;
@@ -58,7 +61,7 @@ export class Delivery {
   /** Whether one more message of this partition may be taken in. */
   hasSpace(partition: number): boolean {
     // Those that wait behind others of their lane do not count: a blocked lane is not to fill the window.
-    if (this.#stopping || this.#lanes.heads >= this.#deps.policy.maxInFlight) return false;
+    if (this.#stopping || this.#lanes.heads >= this.#deps.policy.maxInFlight * READY) return false;
     return this.window.hasSpace(partition);
   }
 
@@ -111,8 +114,9 @@ export class Delivery {
   #pump(): void {
     const mayLeave = () => this.#halves.length > 0 || this.#lanes.hasReady;
     while (!this.hasStopped && this.#attempts.size < this.#deps.handler.parallel && mayLeave()) {
-      const pack = this.#checked(this.#halves.shift() ?? this.#taken());
-      if (pack.length > 0) void this.#attempt(pack);
+      const now = this.#deps.clock.now();
+      const pack = this.#checked(this.#halves.shift() ?? this.#taken(), now);
+      if (pack.length > 0) this.#attempt(pack, now);
     }
   }
 
@@ -125,8 +129,7 @@ export class Delivery {
   }
 
   /** Without those that are not to leave any more. */
-  #checked(pack: readonly InFlight[]): readonly InFlight[] {
-    const now = this.#deps.clock.now();
+  #checked(pack: readonly InFlight[], now: number): readonly InFlight[] {
     return pack.filter((message) => {
       if (!this.window.isOwned(message)) this.#release(message);
       else if (isExpired(message.envelope, now)) this.#giveUp(message, EXPIRED);
@@ -135,33 +138,36 @@ export class Delivery {
     });
   }
 
-  async #attempt(pack: readonly InFlight[]): Promise<void> {
-    const { handler, policy, clock, events } = this.#deps;
+  #attempt(pack: readonly InFlight[], now: number): void {
+    const { handler, policy, clock } = this.#deps;
     for (const message of pack) {
       message.attempts++;
-      message.firstAttempt ||= clock.now();
+      message.firstAttempt ||= now;
     }
-    const attempt = new Attempt(handler, pack, policy.packProcessingTimeout, clock);
+    const attempt = new Attempt(handler, pack, policy.packProcessingTimeout, clock, (outcomes) => {
+      this.#attempts.delete(attempt);
+      this.#ended(pack, outcomes);
+      if (this.#stopping) this.wake();
+      this.#pump();
+    });
     this.#attempts.add(attempt);
-    const outcomes = await attempt.outcomes;
-    this.#attempts.delete(attempt);
+  }
+
+  #ended(pack: readonly InFlight[], outcomes: readonly Outcome[]): void {
     if (pack.length > 1 && !this.hasStopped && isRefusedAsAWhole(outcomes)) {
       // The message at fault is found by halves, and only it is given up.
       for (const message of pack) message.attempts--; // it was the pack that was refused
       const middle = pack.length >> 1;
       this.#halves.push(pack.slice(0, middle), pack.slice(middle));
-      this.#pump();
       return;
     }
     for (const [i, message] of pack.entries()) {
       const outcome = outcomes[i] ?? NO_OUTCOME;
       if (outcome.delivered) {
-        events.delivered(message);
+        this.#deps.events.delivered(message);
         this.#settle(message);
       } else this.#failed(message, outcome);
     }
-    this.wake();
-    this.#pump();
   }
 
   #failed(message: InFlight, failure: Failure): void {
@@ -217,7 +223,8 @@ export class Delivery {
   #settle(message: InFlight): void {
     this.window.settle(message);
     this.#lanes.done(message);
-    this.wake();
+    // What is taken in then is many at a time.
+    if (this.#stopping || this.#lanes.heads <= this.#deps.policy.maxInFlight) this.wake();
   }
 
   /**
@@ -240,7 +247,6 @@ export class Delivery {
     const attempts = [...this.#attempts];
     for (const attempt of attempts) attempt.cut('the delivery stopped');
     this.wake();
-    await Promise.all(attempts.map(({ outcomes }) => outcomes));
     for (let left = this.window.clear(); left > 0; left--) this.#deps.events.released(); // to whoever runs next
   }
 }

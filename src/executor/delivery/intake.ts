@@ -1,7 +1,7 @@
-import { fromBinary } from '@bufbuild/protobuf';
-import { type Envelope, EnvelopeSchema } from '../../../gen/penstock/v1/envelope_pb.ts';
+import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { Bus, Consumer, IncomingRecord, RecordBatch } from '../../bus/bus.ts';
 import type { Topics } from '../../bus/topics.ts';
+import { decodeEnvelope } from '../../contract/decode-envelope.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Delivery } from './delivery.ts';
@@ -106,21 +106,26 @@ export class Intake implements AsyncDisposable {
     const membership = this.#membership;
     const isOver = () => delivery.hasStopped || membership !== this.#membership || !batch.isRunning();
     let heartbeat = clock.monotonic();
+    let taken: number | undefined;
     try {
       await this.#resume();
       if (isOver()) return;
       this.#see(batch);
       for (const record of batch.records) {
-        while (!delivery.hasSpace(partition) && !isOver()) {
-          await delivery.changed();
-          if (clock.monotonic() - heartbeat < HEARTBEAT_INTERVAL) continue;
-          await batch.heartbeat();
-          heartbeat = clock.monotonic();
+        if (!delivery.hasSpace(partition)) {
+          if (taken !== undefined) batch.takenIn(taken);
+          while (!delivery.hasSpace(partition) && !isOver()) {
+            await delivery.changed();
+            if (clock.monotonic() - heartbeat < HEARTBEAT_INTERVAL) continue;
+            await batch.heartbeat();
+            heartbeat = clock.monotonic();
+          }
+          if (isOver()) return;
         }
-        if (isOver()) return;
         this.#take(record);
-        batch.takenIn(record.offset);
+        taken = record.offset;
       }
+      if (taken !== undefined) batch.takenIn(taken);
     } catch (error) {
       await this.commit(); // the group rebalances: a commit is still taken
       throw error;
@@ -175,10 +180,10 @@ export class Intake implements AsyncDisposable {
   }
 
   /** The rules of the schema for an envelope are few, and checked by hand: this runs for every message. */
-  #decode(record: IncomingRecord, value: Uint8Array | null): Envelope | undefined {
+  #decode(record: IncomingRecord, value: Buffer | null): Envelope | undefined {
     let why = 'it breaks the rules of penstock.v1.Envelope';
     try {
-      const envelope = value === null ? undefined : fromBinary(EnvelopeSchema, value);
+      const envelope = value === null ? undefined : decodeEnvelope(value);
       if (envelope && envelope.topicName !== '' && envelope.qos <= 2) return envelope;
     } catch (error) {
       why = messageOf(error);

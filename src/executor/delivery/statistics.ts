@@ -33,10 +33,12 @@ interface Deps {
 }
 
 /** Counts what happens to an integration's messages on this executor, and passes failures on to the error reports. */
-export class Statistics implements DeliveryEvents, IntakeEvents {
+export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
   readonly #deps: Deps;
   readonly #integrationId: string;
   readonly #counts: Record<Result, number>;
+  /** What of `#counts` Prometheus has. */
+  readonly #exported: Record<Result, number>;
   /** Looked up once: finding a metric by its labels for each message is dear. */
   readonly #counters: Record<Result, { inc(by?: number): void }>;
   readonly #latency: { observe(seconds: number): void };
@@ -49,15 +51,28 @@ export class Statistics implements DeliveryEvents, IntakeEvents {
     this.#deps = deps;
     this.#integrationId = integrationId;
     this.#counts = Object.fromEntries(RESULTS.map((result) => [result, 0])) as Record<Result, number>;
+    this.#exported = { ...this.#counts };
     this.#counters = Object.fromEntries(
       RESULTS.map((result) => [result, metrics.messages.labels(integrationId, result)]),
     ) as Record<Result, { inc(by?: number): void }>;
     this.#latency = metrics.latency.labels(integrationId);
+    metrics.beforeRead.add(this.#export);
+  }
+
+  readonly #export = () => {
+    for (const result of RESULTS) {
+      this.#counters[result].inc(this.#counts[result] - this.#exported[result]);
+      this.#exported[result] = this.#counts[result];
+    }
+  };
+
+  [Symbol.dispose](): void {
+    this.#export();
+    this.#deps.metrics.beforeRead.delete(this.#export);
   }
 
   #count(result: Result, by = 1): void {
     this.#counts[result] += by;
-    this.#counters[result].inc(by);
   }
 
   received(): void {

@@ -26,7 +26,7 @@ export class HttpHandler implements Handler {
 
   constructor(config: HttpConfiguration, context: HandlerContext) {
     this.parallel = config.maxParallelRequestsCount || context.maxInFlight;
-    this.#sender = new HttpSender(config, this.parallel);
+    this.#sender = new HttpSender(config);
     this.#method = METHODS.get(config.requestMethod) ?? 'POST';
     this.#readTimeout = config.readTimeout ? durationMs(config.readTimeout) : 0;
     this.#context = context;
@@ -43,17 +43,22 @@ export class HttpHandler implements Handler {
   /** The pool connects with the first request: an endpoint that is away is no reason not to start. */
   async connect(): Promise<void> {}
 
-  deliver(pack: readonly Outbound[], signal: AbortSignal): Promise<readonly Outcome[]> {
-    return Promise.all(pack.map(({ envelope }) => this.#deliverOne(envelope, signal)));
+  async deliver(pack: readonly Outbound[], signal: AbortSignal): Promise<readonly Outcome[]> {
+    if (pack.length === 1) return [await this.#deliverOne(pack[0]!.envelope, signal)];
+    return await Promise.all(pack.map(({ envelope }) => this.#deliverOne(envelope, signal)));
   }
 
-  async #deliverOne(envelope: Outbound['envelope'], signal: AbortSignal): Promise<Outcome> {
+  #deliverOne(envelope: Outbound['envelope'], signal: AbortSignal): Promise<Outcome> {
     let request: HttpRequest;
     try {
       request = this.#request(envelope);
     } catch (error) {
       if (!(error instanceof UnencodableError)) throw error;
-      return { delivered: false, failureClass: FailureClass.UNENCODABLE, reason: messageOf(error) };
+      return Promise.resolve({
+        delivered: false,
+        failureClass: FailureClass.UNENCODABLE,
+        reason: messageOf(error),
+      });
     }
     return this.#readTimeout > 0 ? this.#sendWithin(request, signal) : this.#send(request, signal);
   }
@@ -66,13 +71,14 @@ export class HttpHandler implements Handler {
     return { method: this.#method, headers: { 'content-type': contentType }, body: content };
   }
 
-  async #send(request: HttpRequest, signal: AbortSignal): Promise<Outcome> {
-    try {
-      return outcomeOf(await this.#sender.send(request, signal), this.#context.clock.now());
-    } catch (error) {
-      if (signal.aborted) throw error;
-      return connectionFailure(error);
-    }
+  #send(request: HttpRequest, signal: AbortSignal): Promise<Outcome> {
+    return this.#sender.send(request, signal).then(
+      (answer) => outcomeOf(answer, this.#context.clock.now()),
+      (error) => {
+        if (signal.aborted) throw error;
+        return connectionFailure(error);
+      },
+    );
   }
 
   /** With the configuration's own, shorter deadline. */

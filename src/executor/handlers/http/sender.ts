@@ -1,6 +1,7 @@
-import { type Dispatcher, Pool } from 'undici';
+import type { Client, Dispatcher } from 'undici';
 import type { HttpConfiguration } from '../../../../gen/penstock/v1/http_pb.ts';
 import { fixedHeaders, tlsOptions } from './connection.ts';
+import { Connections } from './connections.ts';
 
 const CONNECT_TIMEOUT = 10_000;
 /** Of an answer that is no success, this much goes into the reason. */
@@ -21,20 +22,19 @@ export interface HttpAnswer {
   readonly excerpt: string;
 }
 
-/** Sends requests to one endpoint over a pool of connections. Redirects are not followed. */
+/** Sends requests to one endpoint, each over a connection of its own while it lasts. Redirects are not followed. */
 export class HttpSender {
-  readonly #pool: Pool;
+  readonly #connections: Connections;
   readonly #path: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #maxBytes: number;
 
-  constructor(config: HttpConfiguration, connections: number) {
+  constructor(config: HttpConfiguration) {
     const url = new URL(config.restEndpointUrl);
     this.#path = url.pathname + url.search;
     this.#headers = fixedHeaders(config);
     this.#maxBytes = config.maxInMemoryBufferSizeBytes ?? DEFAULT_BUFFER_BYTES;
-    this.#pool = new Pool(url.origin, {
-      connections,
+    this.#connections = new Connections(url.origin, {
       pipelining: 1,
       allowH2: false, // one connection would carry more than its share of the parallel requests
       // The caller's signal is the deadline: undici's own timers are coarse.
@@ -45,22 +45,24 @@ export class HttpSender {
   }
 
   /** Rejects when there is no answer, or when the signal aborts. */
-  send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+  send({ method, headers, body }: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const answer = new Answer(this.#maxBytes, signal, resolve, reject);
-      const headers = { ...request.headers, ...this.#headers };
-      this.#pool.dispatch({ path: this.#path, method: request.method, headers, body: request.body }, answer);
+      const client = this.#connections.take();
+      const answer = new Answer(this.#connections, client, this.#maxBytes, signal, resolve, reject);
+      client.dispatch({ path: this.#path, method, headers: { ...headers, ...this.#headers }, body }, answer);
     });
   }
 
   destroy(): Promise<void> {
-    return this.#pool.destroy();
+    return this.#connections.destroy();
   }
 }
 
 /** Takes one answer: the status decides, the body is read only so far that the connection can be used again. */
 class Answer implements Dispatcher.DispatchHandler {
+  readonly #connections: Connections;
+  readonly #client: Client;
   readonly #maxBytes: number;
   readonly #signal: AbortSignal;
   readonly #resolve: (answer: HttpAnswer) => void;
@@ -72,11 +74,15 @@ class Answer implements Dispatcher.DispatchHandler {
   #excerpt = '';
 
   constructor(
+    connections: Connections,
+    client: Client,
     maxBytes: number,
     signal: AbortSignal,
     resolve: (answer: HttpAnswer) => void,
     reject: (error: unknown) => void,
   ) {
+    this.#connections = connections;
+    this.#client = client;
     this.#maxBytes = maxBytes;
     this.#signal = signal;
     this.#resolve = resolve;
@@ -85,14 +91,14 @@ class Answer implements Dispatcher.DispatchHandler {
   }
 
   readonly #abort = () => {
-    this.#reject(this.#signal.reason);
-    this.#controller?.abort(this.#signal.reason);
+    const { reason } = this.#signal;
+    this.#reject(reason);
+    if (this.#controller) this.#controller.abort(reason);
+    else void this.#connections.drop(this.#client, reason); // it must not leave when there is a connection, later
   };
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    // A request that waited for a connection until its deadline must not leave any more.
-    if (this.#signal.aborted) controller.abort(this.#signal.reason);
   }
 
   onResponseStart(
@@ -101,7 +107,7 @@ class Answer implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ): void {
     this.#status = status;
-    this.#retryAfter = [headers['retry-after']].flat()[0];
+    if (!isSuccess(status)) this.#retryAfter = [headers['retry-after']].flat()[0];
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -110,22 +116,27 @@ class Answer implements Dispatcher.DispatchHandler {
       this.#excerpt = (this.#excerpt + chunk.toString('utf8', 0, EXCERPT)).slice(0, EXCERPT);
     }
     if (this.#bytes <= this.#maxBytes) return;
-    this.#end();
+    this.#answered();
     controller.abort(new Error('the answer is longer than max_in_memory_buffer_size_bytes'));
   }
 
   onResponseEnd(): void {
+    this.#answered();
     this.#end();
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    this.#signal.removeEventListener('abort', this.#abort);
     this.#reject(error);
+    this.#end();
+  }
+
+  #answered(): void {
+    this.#resolve({ status: this.#status, retryAfter: this.#retryAfter, excerpt: this.#excerpt });
   }
 
   #end(): void {
     this.#signal.removeEventListener('abort', this.#abort);
-    this.#resolve({ status: this.#status, retryAfter: this.#retryAfter, excerpt: this.#excerpt });
+    this.#connections.give(this.#client);
   }
 }
 

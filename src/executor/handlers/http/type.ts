@@ -48,7 +48,7 @@ async function check(
   _: HandlerContext,
   signal: AbortSignal,
 ): Promise<CheckResult> {
-  const sender = new HttpSender(config, 1);
+  const sender = new HttpSender(config);
   try {
     const { status } = await sender.send({ method: 'HEAD', headers: {}, body: null }, signal);
     const denied = status === 401 || status === 403;
