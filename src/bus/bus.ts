@@ -61,6 +61,11 @@ export interface ConsumeOptions {
 
 export interface Consumer extends AsyncDisposable {
   /**
+   * Whether Kafka has heard from this member so lately that no other one can have its partitions: without it, nothing of
+   * them may be begun.
+   */
+  holdsLease(): boolean;
+  /**
    * Commits, for each partition, the offset to resume at, as a member of the group: refused when the membership or the
    * partition is lost. Rejects when Kafka does not take it; nothing is retried.
    */

@@ -5,7 +5,8 @@ import { DeadLetterSchema, EnvelopeSchema, FailureClass } from '../../gen/pensto
 import type { OutgoingRecord } from '../../src/bus/bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
 import { DeadLetters } from '../../src/executor/delivery/dead-letters.ts';
-import { Delivery, type DeliveryEvents } from '../../src/executor/delivery/delivery.ts';
+import { Delivery } from '../../src/executor/delivery/delivery.ts';
+import type { DeliveryEvents } from '../../src/executor/delivery/delivery-events.ts';
 import { Intake, type IntakeEvents } from '../../src/executor/delivery/intake.ts';
 import type { Policy } from '../../src/executor/delivery/policy.ts';
 import { Statistics } from '../../src/executor/delivery/statistics.ts';
@@ -164,12 +165,12 @@ export class World implements Watcher {
   readonly #commits = new Map<number, number>();
 
   /** What an executor had on its way, or had delivered without a commit, may come once more when another takes over. */
-  lost(client: FakeClient, partition: number, knows: boolean): void {
+  lost(client: FakeClient, partition: number): void {
     const executor = this.executors.find((one) => one.client === client);
     const next = executor?.delivery.window.next(partition) ?? 0;
     for (const message of this.#messages[partition]!) {
       if (message.offset < (this.kafka.commits.get(partition) ?? 0) || message.offset >= next) continue;
-      const mayStillEnd = executor?.mayDeliver && (!knows || executor.isOnItsWay(message));
+      const mayStillEnd = executor?.mayDeliver && executor.isOnItsWay(message);
       if (message.told > 0 || mayStillEnd) message.excused++;
     }
   }
@@ -344,6 +345,7 @@ export class TestExecutor {
       policy: shape.policy,
       events: this.#events(),
       deadLetter: (message, failure, signal) => deadLetters.keep(message, failure, signal),
+      holdsLease: () => this.intake.holdsLease,
     });
     const { delivery } = this;
     const events: IntakeEvents = {
@@ -458,17 +460,12 @@ export class TestExecutor {
     world.must(pack.length > 0 && pack.length <= world.shape.packMessages, `a pack of ${pack.length}`);
     const owned = this.client.owned;
     const foreign = pack.find(({ partition }) => !owned.includes(partition));
-    world.must(!foreign || this.#isZombie, `partition ${foreign?.partition} is lost`);
+    world.must(!foreign, `partition ${foreign?.partition} is lost`);
     const keys = [...open.flatMap((call) => call.pack), ...pack]
       .map(({ partition, offset }) => ({ partition, key: world.message(partition, offset).key }))
       .filter(({ key }) => key !== null)
       .map(({ partition, key }) => `${partition} ${key}`);
     world.must(new Set(keys).size === keys.length, 'two messages of a key at the handler');
-  }
-
-  /** Kafka has put it out, and it cannot know. */
-  get #isZombie(): boolean {
-    return !this.#world.kafka.isMember(this.client);
   }
 
   #deliver(pack: readonly Outbound[], signal: AbortSignal): Promise<readonly Outcome[]> {

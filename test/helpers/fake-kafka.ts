@@ -10,6 +10,7 @@ import type {
 import type { Clock } from '../../src/runtime/clock.ts';
 
 const SESSION_TIMEOUT = 6000;
+const LEASE = SESSION_TIMEOUT - 2000;
 const REBALANCE_TIMEOUT = 10_000;
 const FETCH_RECORDS = 7;
 
@@ -19,8 +20,8 @@ type Offsets = readonly (TopicPartition & { readonly offset: number })[];
 export interface Watcher {
   /** A commit was taken. */
   committed(partition: number, offset: number): void;
-  /** A member no longer owns a partition; `knows`: it is told at once. */
-  lost(client: FakeClient, partition: number, knows: boolean): void;
+  /** A member no longer owns a partition, whether it knows it or not. */
+  lost(client: FakeClient, partition: number): void;
   sent(topic: string, record: OutgoingRecord): void;
   /** A member that can reach Kafka did not keep its membership alive. */
   expired(client: FakeClient): void;
@@ -109,7 +110,7 @@ export class FakeKafka {
     if (!this.#members.delete(client)) return;
     this.#joining.get(client)?.(); // it finds out with its next heartbeat
     this.#joining.delete(client);
-    client.unassign(false);
+    client.unassign();
     this.rebalance();
     this.#assignWhenAllJoined();
   }
@@ -123,7 +124,7 @@ export class FakeKafka {
   }
 
   #assign(): void {
-    for (const member of this.#members) if (!this.#joining.has(member)) member.unassign(false);
+    for (const member of this.#members) if (!this.#joining.has(member)) member.unassign();
     const joined = [...this.#joining];
     this.#members.clear();
     this.#joining.clear();
@@ -146,6 +147,8 @@ export class FakeClient implements Bus, Consumer {
   #owned = new Map<number, number>();
   generation = -1;
   #lastHeartbeat = 0;
+  /** When it last knew itself to be a member. */
+  #lastHeard = 0;
   #isolated = false;
   #dead = false;
   #stopped = false;
@@ -164,7 +167,7 @@ export class FakeClient implements Bus, Consumer {
   /** The process dies: the group finds out when the session times out. */
   kill(): void {
     this.#dead = true;
-    for (const partition of this.owned) this.#kafka.watcher.lost(this, partition, true);
+    for (const partition of this.owned) this.#kafka.watcher.lost(this, partition);
     this.#kafka.clock.setTimer(() => this.#kafka.leave(this), SESSION_TIMEOUT);
   }
 
@@ -172,26 +175,27 @@ export class FakeClient implements Bus, Consumer {
   async isolate(ms: number): Promise<void> {
     if (this.#isolated) return;
     this.#isolated = true;
-    this.#kafka.clock.setTimer(() => this.#isolated && this.#kafka.leave(this), SESSION_TIMEOUT);
+    const cancel = this.#kafka.clock.setTimer(() => this.#kafka.leave(this), SESSION_TIMEOUT);
     await this.#kafka.clock.sleep(ms);
+    cancel();
     this.#isolated = false;
     this.#lastHeartbeat = this.#kafka.clock.monotonic();
   }
 
   assign(partitions: readonly number[]): void {
     for (const partition of this.owned) {
-      if (!partitions.includes(partition)) this.#kafka.watcher.lost(this, partition, true);
+      if (!partitions.includes(partition)) this.#kafka.watcher.lost(this, partition);
     }
     this.generation = this.#kafka.generation;
-    this.#lastHeartbeat = this.#kafka.clock.monotonic();
+    this.#lastHeartbeat = this.#lastHeard = this.#kafka.clock.monotonic();
     this.#owned = new Map(partitions.map((partition) => [partition, this.#start(partition)]));
     if (!this.#dead)
       this.#options?.onAssigned?.(partitions.map((partition) => ({ topic: 'messages', partition })));
   }
 
   /** The group goes on without this member, which does not know it yet. */
-  unassign(knows: boolean): void {
-    if (!this.#dead) for (const partition of this.owned) this.#kafka.watcher.lost(this, partition, knows);
+  unassign(): void {
+    if (!this.#dead) for (const partition of this.owned) this.#kafka.watcher.lost(this, partition);
     this.#owned.clear();
   }
 
@@ -269,6 +273,11 @@ export class FakeClient implements Bus, Consumer {
     }
     this.#lastHeartbeat = now;
     if (this.#kafka.rebalancing || !this.#kafka.isMember(this)) throw new Error('the group rebalances');
+    this.#lastHeard = now;
+  }
+
+  holdsLease(): boolean {
+    return this.#clock.monotonic() - this.#lastHeard < LEASE;
   }
 
   async commit(offsets: Offsets): Promise<void> {

@@ -41,6 +41,7 @@ function slowFirst(maxInFlight: number, maxInFlightBytes: number) {
       released: ignore,
     },
     deadLetter: async () => {},
+    holdsLease: () => true,
     clock,
     random: () => 0,
   });

@@ -11,6 +11,10 @@ import {
   type TopicPartition,
 } from '../bus.ts';
 
+/** Without a heartbeat for so long, Kafka gives a member's partitions to others. */
+const SESSION = 6000;
+/** For what a heartbeat takes on its way, and for what is begun just before the end. */
+const LEASE = SESSION - 2000;
 const COMMIT_DEADLINE = 3000;
 const STOP_DEADLINE = 3000;
 const SLOW_JOIN = 5000;
@@ -54,6 +58,7 @@ class GroupConsumer implements Consumer {
   /** Commits with the membership of the last batch: kafkajs' own `commitOffsets` would try again as a later member. */
   #commit: EachBatchPayload['commitOffsetsIfNecessary'] | undefined;
   #owned = new Set<string>();
+  #lastHeartbeat = Number.NEGATIVE_INFINITY;
 
   constructor(kafka: Kafka, options: ConsumeOptions, deps: ConsumerDeps, onClient: OnClient) {
     this.#kafka = kafka;
@@ -106,7 +111,7 @@ class GroupConsumer implements Consumer {
     const { groupId, topics, maxWait } = this.#options;
     const client = this.#kafka.consumer({
       groupId,
-      sessionTimeout: 6000,
+      sessionTimeout: SESSION,
       rebalanceTimeout: 10_000,
       heartbeatInterval: 500,
       minBytes: 1,
@@ -118,6 +123,7 @@ class GroupConsumer implements Consumer {
     this.#client = client;
     this.#onClient(client);
     client.on(client.events.GROUP_JOIN, ({ payload }) => this.#joined(payload.memberAssignment));
+    client.on(client.events.HEARTBEAT, () => this.#heard());
     client.on(client.events.CRASH, ({ payload }) => this.#crashed(payload.error));
     try {
       await client.connect();
@@ -138,11 +144,20 @@ class GroupConsumer implements Consumer {
 
   #joined(assignment: Readonly<Record<string, number[]>>): void {
     if (this.#stop.signal.aborted) return; // it leaves at once
+    this.#heard();
     const partitions = Object.entries(assignment).flatMap(([topic, numbers]) =>
       numbers.map((partition): TopicPartition => ({ topic, partition })),
     );
     this.#owned = new Set(partitions.map(keyOf));
     this.#options.onAssigned?.(partitions);
+  }
+
+  #heard(): void {
+    this.#lastHeartbeat = this.#deps.clock.monotonic();
+  }
+
+  holdsLease(): boolean {
+    return this.#deps.clock.monotonic() - this.#lastHeartbeat < LEASE;
   }
 
   #crashed(error: Error): void {

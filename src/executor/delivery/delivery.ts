@@ -2,23 +2,11 @@ import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import type { Failure, Handler, Outcome } from '../handlers/handler.ts';
 import { Attempt } from './attempt.ts';
+import type { DeliveryEvents } from './delivery-events.ts';
 import { Lanes } from './lanes.ts';
 import type { Policy } from './policy.ts';
 import { decide, EXPIRED, isExpired, isRefusedAsAWhole, NO_OUTCOME } from './strategy.ts';
 import { type InFlight, Window } from './window.ts';
-
-/** What happens to messages, told once each: counts and reports hang here. */
-export interface DeliveryEvents {
-  received(): void;
-  delivered(message: InFlight): void;
-  /** A try failed; `givenUp`: it was the last. */
-  failed(message: InFlight, failure: Failure, givenUp: boolean): void;
-  /** Given up and not kept, by the policy. */
-  skipped(): void;
-  deadLettered(): void;
-  /** Its partition went to another executor, which delivers it. */
-  released(): void;
-}
 
 /** Messages that may leave or have left, for each that may be on its way: the next ones wait here, not in Kafka. */
 const READY = 2;
@@ -31,6 +19,8 @@ interface Deps {
   readonly events: DeliveryEvents;
   /** Keeps a message that is given up. Tries until it is kept; rejects only when `signal` aborts. */
   deadLetter(message: InFlight, failure: Failure, signal: AbortSignal): Promise<void>;
+  /** Whether the partitions are still this executor's for sure. */
+  holdsLease(): boolean;
   readonly clock: Clock;
   random(): number;
 }
@@ -81,6 +71,12 @@ export class Delivery {
     resolve();
   }
 
+  /** To be called now and then: what waits for something that nobody tells goes on. */
+  tick(): void {
+    this.wake();
+    this.#pump();
+  }
+
   /** Takes a message in; see `Window.take`. */
   take(partition: number, offset: number, key: string | null, envelope: Envelope, value: Uint8Array): void {
     this.#deps.events.received();
@@ -112,9 +108,10 @@ export class Delivery {
 
   /** Hands out what may leave, while the handler takes more. */
   #pump(): void {
-    const mayLeave = () => this.#halves.length > 0 || this.#lanes.hasReady;
-    while (!this.hasStopped && this.#attempts.size < this.#deps.handler.parallel && mayLeave()) {
-      const now = this.#deps.clock.now();
+    const { handler, holdsLease, clock } = this.#deps;
+    const isAnyReady = () => this.#halves.length > 0 || this.#lanes.hasReady;
+    while (!this.hasStopped && this.#attempts.size < handler.parallel && isAnyReady() && holdsLease()) {
+      const now = clock.now();
       const pack = this.#checked(this.#halves.shift() ?? this.#taken(), now);
       if (pack.length > 0) this.#attempt(pack, now);
     }

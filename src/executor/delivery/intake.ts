@@ -36,7 +36,7 @@ export class Intake implements AsyncDisposable {
   /** Where each partition resumes or was last committed. */
   #committed = new Map<number, number>();
   /** Another one with each join of the group. */
-  #membership: { resumed?: Promise<void> | undefined } = {};
+  #membership: { resumed?: Promise<void> | undefined; isCaughtUp?: true } = {};
   #consumer: Consumer | undefined;
   #stopTicking = () => {};
   #lastCommit = Promise.resolve();
@@ -61,6 +61,12 @@ export class Intake implements AsyncDisposable {
       onAssigned: (partitions) => this.#own(new Set(partitions.map(({ partition }) => partition))),
     });
     this.#tick();
+  }
+
+  /** Whether what was taken in may still leave; see `Consumer.holdsLease`. */
+  get holdsLease(): boolean {
+    if (!this.#membership.isCaughtUp) return false;
+    return this.#consumer?.holdsLease() ?? true; // it has joined, and is not told yet
   }
 
   /** Messages that are in the topic and not settled. */
@@ -90,11 +96,17 @@ export class Intake implements AsyncDisposable {
     this.#membership = {};
     for (const partition of this.#ends.keys()) if (!partitions.has(partition)) this.#ends.delete(partition);
     this.#deps.delivery.own(partitions);
+    this.#resume().catch((error) => {
+      this.#deps.logger.debug('where to go on is not known yet', {
+        topic: this.#topic,
+        error: messageOf(error),
+      });
+    });
   }
 
   #tick(): void {
     this.#stopTicking = this.#deps.clock.setTimer(() => {
-      this.#deps.delivery.wake(); // lets a batch that waits for space send its heartbeat
+      this.#deps.delivery.tick(); // lets a batch that waits for space send its heartbeat
       void this.commit();
       this.#tick();
     }, COMMIT_INTERVAL);
@@ -132,7 +144,7 @@ export class Intake implements AsyncDisposable {
     }
   }
 
-  /** Once after each join, before anything is taken in or committed: another executor may have gone further meanwhile. */
+  /** Once after each join, before anything leaves or is committed: another executor may have gone further meanwhile. */
   #resume(): Promise<void> {
     const membership = this.#membership;
     membership.resumed ??= this.#catchUp(membership).catch((error) => {
@@ -152,6 +164,8 @@ export class Intake implements AsyncDisposable {
     for (const [partition, offset] of committed) {
       this.#committed.set(partition, Math.max(offset, this.#committed.get(partition) ?? -1));
     }
+    this.#membership.isCaughtUp = true;
+    delivery.tick();
   }
 
   #see({ partition, endOffset }: RecordBatch): void {

@@ -7,7 +7,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Failure } from '../handlers/handler.ts';
 import type { ErrorReports } from '../uplink/error-reports.ts';
-import type { DeliveryEvents } from './delivery.ts';
+import type { DeliveryEvents } from './delivery-events.ts';
 import type { IntakeEvents } from './intake.ts';
 import type { InFlight, Window } from './window.ts';
 

@@ -91,8 +91,9 @@ export class Instance implements AsyncDisposable {
       policy,
       events: statistics,
       deadLetter: (message, failure, aborted) => deadLetters.keep(message, failure, aborted),
+      holdsLease: () => intake.holdsLease,
     });
-    const intake = new Intake(id, { bus, topics, delivery, events: statistics, clock, logger });
+    const intake: Intake = new Intake(id, { bus, topics, delivery, events: statistics, clock, logger });
     stack.defer(reportFigures(statistics, delivery, intake, subject, deps));
     stack.use(intake);
     stack.defer(() => delivery.stop(STOP_GRACE));
