@@ -2,6 +2,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { withDeadline } from '../runtime/deadline.ts';
+import { Limit } from '../runtime/limit.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { answerChecks } from './checks.ts';
@@ -14,6 +15,7 @@ import { Reporter } from './uplink/reporter.ts';
 /** How long a stop waits for the last reports. */
 const REPORT_GRACE = 3000;
 const RESTORE_DEADLINE = 60_000;
+const JOINS = 16;
 
 export interface ExecutorDeps {
   readonly bus: Bus;
@@ -37,7 +39,7 @@ export async function startExecutor(
   await using stack = new AsyncDisposableStack();
   const reporter = new Reporter({ ...deps, serviceId });
   stack.defer(() => reporter.stop(REPORT_GRACE));
-  const manager = new Manager({ ...deps, config, reporter });
+  const manager = new Manager({ ...deps, config, reporter, joins: new Limit(JOINS) });
   stack.defer(() => manager.stop());
   const types = config.types.filter((type) => BUILT_TYPES.includes(type));
   const restored: Promise<void>[] = [];

@@ -4,6 +4,7 @@ import type { Topics } from '../../bus/topics.ts';
 import { fingerprint } from '../../contract/fingerprint.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { timeoutSignal, withDeadline } from '../../runtime/deadline.ts';
+import type { Limit } from '../../runtime/limit.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { ExecutorConfig } from '../config.ts';
@@ -28,6 +29,8 @@ export interface InstanceDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Bounds how many integrations join their groups at a time: a thousand at once are more than a Kafka answers. */
+  readonly joins: Limit;
   random(): number;
 }
 
@@ -97,7 +100,7 @@ export class Instance implements AsyncDisposable {
     stack.defer(reportFigures(statistics, delivery, intake, subject, deps));
     stack.use(intake);
     stack.defer(() => delivery.stop(STOP_GRACE));
-    await intake.start(topics.messageGroup(id), config.pollInterval, signal);
+    await deps.joins.run(() => intake.start(topics.messageGroup(id), config.pollInterval, signal), signal);
     instance = new Instance(integration, delivery, intake, stack.move());
     return instance;
   }
