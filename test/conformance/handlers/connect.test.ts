@@ -6,7 +6,7 @@ import { systemClock } from '../../../src/runtime/clock.ts';
 import { timeoutSignal } from '../../../src/runtime/deadline.ts';
 import { messageOf } from '../../../src/runtime/logger.ts';
 import type { ServerCertificate } from '../../helpers/certificates.ts';
-import { conforms } from '../../helpers/conforms.ts';
+import { conforms, noneLeft } from '../../helpers/conforms.ts';
 import { bound, connected, contextOf, failureOf, never, outbound } from '../../helpers/handler.ts';
 import { onEnd } from '../../helpers/on-end.ts';
 import { type Configuration, PASSWORDS } from '../../helpers/peer.ts';
@@ -110,7 +110,7 @@ conforms('a check finds a peer, leaving no connection and delivering nothing', a
   assert.equal(reachable, true);
   assert.notEqual(message, '');
   assert.ok(peer.network.opened > 0);
-  await waitUntil('no connection is left', () => peer.network.connections === 0);
+  await noneLeft(peer);
   assert.deepEqual(await peer.payloads(), []);
 });
 
@@ -142,5 +142,5 @@ conforms('a check of a peer that hangs ends with its signal', async (_, start) =
   const { reachable, message } = await checking;
   assert.equal(reachable, false);
   assert.match(message, /too late/);
-  await waitUntil('no connection is left', () => peer.network.connections === 0);
+  await noneLeft(peer);
 });

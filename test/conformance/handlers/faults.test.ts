@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import { DELIVERED, type Handler } from '../../../src/executor/handlers/handler.ts';
-import { conforms } from '../../helpers/conforms.ts';
+import { conforms, noneLeft } from '../../helpers/conforms.ts';
 import { engine } from '../../helpers/engine.ts';
 import { bound, connected, contextOf, failureOf, never, outbound } from '../../helpers/handler.ts';
 import { onEnd } from '../../helpers/on-end.ts';
@@ -152,7 +152,7 @@ conforms('disposing ends what is on its way and leaves no connection', async (t,
   await has(peer, 'cut');
   await handler[Symbol.asyncDispose]();
   assert.equal(failureOf((await sending)[0]).failureClass, FailureClass.DISCONNECTED);
-  await waitUntil('no connection is left', () => peer.network.connections === 0);
+  await noneLeft(peer);
   await handler[Symbol.asyncDispose]();
 });
 
@@ -166,5 +166,5 @@ conforms('disposing while it connects ends that, too', async (t, start) => {
   await waitUntil('it connects', () => peer.network.connections > 0);
   await handler[Symbol.asyncDispose]();
   await ended;
-  await waitUntil('no connection is left', () => peer.network.connections === 0);
+  await noneLeft(peer);
 });
