@@ -31,6 +31,7 @@ export async function engine(
   const payload = ({ envelope }: Outbound) => Buffer.from(envelope.payload).toString();
   const delivery = new Delivery({
     handler,
+    holdsLease: () => true,
     packMessages: bound(configuration).pack.maxMessages,
     policy: {
       strategy: 'RETRY_ALL',
