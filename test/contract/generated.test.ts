@@ -52,6 +52,10 @@ test('gen/ is what buf generates from the schema; run `npm run generate` when it
   }
 });
 
+test('the option tables of docs/ are what the schema says; run `npm run generate` when they are not', async () => {
+  await promisify(execFile)(process.execPath, ['scripts/option-tables.ts', '--check'], { cwd: ROOT });
+});
+
 test('the schema keeps the rules of buf lint, and its format', async () => {
   await buf('lint', 'proto');
   await buf('format', '--diff', '--exit-code', 'proto');

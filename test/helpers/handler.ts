@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
-import type { HandlerContext, Outbound } from '../../src/executor/handlers/handler.ts';
+import type { Failure, HandlerContext, Outbound, Outcome } from '../../src/executor/handlers/handler.ts';
 import { handlerTypeOf } from '../../src/executor/handlers/registry.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-
-type Configuration = NonNullable<MessageInitShape<typeof IntegrationSchema>['configuration']>;
+import { onEnd } from './on-end.ts';
+import type { Configuration } from './peer.ts';
 
 /** The handler type of a configuration, bound to it. */
 export function bound(configuration: Configuration) {
@@ -33,7 +33,7 @@ export async function connected(
   context?: Partial<HandlerContext>,
 ) {
   const handler = bound(configuration).create(contextOf(context));
-  t.after(() => handler[Symbol.asyncDispose]());
+  onEnd(t, () => handler[Symbol.asyncDispose]());
   await handler.connect(never);
   return handler;
 }
@@ -41,7 +41,13 @@ export async function connected(
 /** A signal that never aborts. */
 export const never = new AbortController().signal;
 
-export function outbound(payload: string, offset = 0): Outbound {
-  const envelope = create(EnvelopeSchema, { topicName: 'a/b', clientId: 'c', payload: Buffer.from(payload) });
+export function outbound(payload: string, offset = 0, clientId = 'c'): Outbound {
+  const envelope = create(EnvelopeSchema, { topicName: 'a/b', clientId, payload: Buffer.from(payload) });
   return { envelope, partition: 0, offset };
+}
+
+/** Why a message was not delivered, once a handler has tried; fails when it was. */
+export function failureOf(outcome: Outcome | undefined): Failure {
+  assert.ok(outcome && !outcome.delivered, 'the message was delivered');
+  return outcome;
 }

@@ -4,6 +4,7 @@ import { createServer as createTlsServer, type ServerOptions } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { TLSSocket } from 'node:tls';
+import { onEnd } from './on-end.ts';
 
 export interface Received {
   readonly method: string;
@@ -100,6 +101,6 @@ export class HttpEndpoint {
 export async function httpEndpoint(t: TestContext, tls?: ServerOptions): Promise<HttpEndpoint> {
   const endpoint = new HttpEndpoint(tls);
   await endpoint.start();
-  t.after(() => endpoint.stop());
+  onEnd(t, () => endpoint.stop());
   return endpoint;
 }

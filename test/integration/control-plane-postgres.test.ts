@@ -9,13 +9,15 @@ import { MIGRATIONS } from '../../src/control-plane/store/migrations.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { controlPlaneForTests, downlinkForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
-import { faultProxy } from '../helpers/fault-proxy.ts';
+import { type Faults, faultProxy } from '../helpers/fault-proxy.ts';
 import { databaseForTests } from '../helpers/postgres.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
 import { encodedReport, report } from '../helpers/reports.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
+
+const SILENT: Faults = { upstream: { timeout: true }, downstream: { timeout: true } };
 
 /** A fresh database behind a proxy. */
 async function proxied(t: TestContext) {
@@ -40,13 +42,13 @@ test('nodes that start at once migrate once', async (t) => {
 
 test('a start waits for PostgreSQL, and gives up with what to do', async (t) => {
   const { proxy, postgresUrl } = await proxied(t);
-  proxy.set('down');
+  await proxy.set({ down: true });
   const given = migrate(postgresUrl, 60_000, testDeps());
-  setTimeout(() => proxy.set('none'), 700);
+  setTimeout(() => proxy.set({}), 700);
   await given;
-  proxy.set('down');
+  await proxy.set({ down: true });
   await assert.rejects(migrate(postgresUrl, 1, testDeps()), /Start it, or set PENSTOCK_POSTGRES_URL/);
-  proxy.set('none');
+  await proxy.set({});
   const wrong = new URL(postgresUrl);
   wrong.pathname = '/no_such_database';
   await assert.rejects(migrate(wrong.href, 60_000, testDeps()), /no_such_database.*PENSTOCK_POSTGRES_URL/);
@@ -55,10 +57,10 @@ test('a start waits for PostgreSQL, and gives up with what to do', async (t) => 
 test('a PostgreSQL that stops after the migration holds up no start', { timeout: 30_000 }, async (t) => {
   const { proxy, postgresUrl } = await proxied(t);
   const logger = createLogger('info', systemClock, (line) => {
-    if (line.includes(`"version":${MIGRATIONS.length}`)) proxy.set('silent');
+    if (line.includes(`"version":${MIGRATIONS.length}`)) void proxy.set(SILENT);
   });
   await migrate(postgresUrl, 10_000, { clock: systemClock, logger });
-  proxy.set('none');
+  await proxy.set({});
 });
 
 test('old events go, a few at a time', async (t) => {
@@ -103,8 +105,8 @@ test('PostgreSQL away or silent: UNAVAILABLE soon, and everything goes on afterw
   const id = integration!.id;
   const downlink = await downlinkForTests(t, system);
 
-  for (const fault of ['down', 'silent'] as const) {
-    proxy.set(fault);
+  for (const [fault, faults] of Object.entries({ down: { down: true }, silent: SILENT })) {
+    await proxy.set(faults);
     const begin = performance.now();
     const calls = [
       () => client.getIntegration({ id }),
@@ -119,7 +121,7 @@ test('PostgreSQL away or silent: UNAVAILABLE soon, and everything goes on afterw
     const late = report(id, { eventId: randomUUID() });
     await bus.send(topics.uplink.name, { key: id, value: encodedReport(late) });
     await new Promise((resolve) => setTimeout(resolve, 1500));
-    proxy.set('none');
+    await proxy.set({});
 
     const healed = performance.now();
     await waitUntil('the API is back', () =>

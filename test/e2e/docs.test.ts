@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type TestContext, test } from 'node:test';
+import { onEnd } from '../helpers/on-end.ts';
+import { dataDirectory, PenstockRun } from '../helpers/penstock.ts';
+import { installPrograms } from '../helpers/programs.ts';
+import { type Block, blocksOf, keepRunning, shell } from '../helpers/shell-blocks.ts';
+import { waitUntil } from '../helpers/wait-until.ts';
+
+/** Whether `printed` has the text of a page somewhere: … stands for anything, and how it is spaced does not matter. */
+function shows(printed: string, text: string): boolean {
+  const spaceless = printed.replaceAll(/\s+/g, '');
+  let at = 0;
+  return text
+    .replaceAll(/\s+/g, '')
+    .split('…')
+    .every((part) => {
+      const found = spaceless.indexOf(part, at);
+      at = found + part.length;
+      return found >= 0;
+    });
+}
+
+async function runs(command: string): Promise<string> {
+  const running = shell(command);
+  const [code] = await once(running.child, 'close');
+  assert.equal(code, 0, `${command}\n${running.output}`);
+  return running.output;
+}
+
+/**
+ * Runs the blocks of a page, word by word. `sh` runs to its end, `sh receiver` in the background, `sh publish` again until
+ * the next receiver's text has come; `answer` is what the last command printed, `receiver` what a receiver prints.
+ */
+async function runPage(t: TestContext, blocks: readonly Block[]): Promise<void> {
+  const receivers: ReturnType<typeof shell>[] = [];
+  let answer = '';
+  let publish = '';
+  for (const { language, kind, text } of blocks) {
+    if (language === 'sh' && kind === 'receiver') receivers.push(keepRunning(t, text));
+    else if (language === 'sh') answer = await runs(text);
+    if (language === 'sh') publish = kind === 'publish' ? text : publish;
+    else if (kind === 'answer') assert.ok(shows(answer, text), `expected\n${text}but it says\n${answer}`);
+    else if (kind === 'receiver') {
+      const arrived = () => receivers.some(({ output }) => shows(output, text));
+      // Published before ingress knew the integration, a message matches nothing.
+      for (let tries = 0; tries < 5 && !arrived(); tries++) {
+        if (tries > 0) await runs(publish);
+        await waitUntil(text, arrived, 3000).catch(() => {});
+      }
+      assert.ok(arrived(), `expected\n${text}but receivers say\n${receivers.map(({ output }) => output)}`);
+    }
+  }
+}
+
+test('the examples of docs/, word by word', async (t) => {
+  installPrograms(() => {});
+  const penstock = new PenstockRun(['dev', '--data-dir', await dataDirectory(t)]);
+  onEnd(t, () => penstock.stop());
+  await penstock.says('penstock is ready');
+  for (const type of ['http']) {
+    await t.test(`docs/${type}.md`, async (page) => runPage(page, await blocksOf(`docs/${type}.md`)));
+  }
+});
