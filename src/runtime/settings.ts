@@ -24,10 +24,14 @@ export const SETTINGS = {
     ['localhost:9092'],
     'Bootstrap servers of the Kafka that carries messages and configuration.',
   ),
-  TB_IE_MSG_POLL_INTERVAL: integer(1000, 'The longest wait of a fetch from a message topic.', {
-    ...MS,
-    max: 2000,
-  }),
+  TB_IE_MSG_POLL_INTERVAL: integer(
+    2000,
+    'The longest wait of a fetch from a message topic that is empty; a message ends it at once.',
+    {
+      ...MS,
+      max: 2000,
+    },
+  ),
   TB_IE_MSG_PACK_PROCESSING_TIMEOUT: integer(30_000, 'The deadline of one attempt to deliver.', {
     ...MS,
     min: 10,

@@ -239,6 +239,19 @@ test('a consumer that is given up at any moment of its joining leaves no member 
   await waitUntil('nobody is in any of the groups', async () => (await members()) === 0);
 });
 
+test('a consumer that waits for records leaves at once, and another one takes over', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const topic = await messageTopic(bus, topics);
+  const { consumer } = await collect(t, bus, topic, { maxWait: 8000 });
+  await sleep(500); // it waits for records now
+  const begin = performance.now();
+  await consumer[Symbol.asyncDispose]();
+  assert.ok(performance.now() - begin < 2000, 'it did not wait for the end of its fetch');
+  const { records } = await collect(t, bus, topic);
+  await bus.send(topic.name, { key: 'k', value: bytes('1') });
+  await waitUntil('the other one has it', () => records.length === 1, 4000);
+});
+
 test('following restores every partition by position, also empty ones, and goes on', async (t) => {
   const { bus, topics } = await busForTests(t);
   const topic = topics.downlink('http');

@@ -1,5 +1,6 @@
 import kafkajs, { type Kafka as KafkaClient, type RetryOptions } from 'kafkajs';
 import type { Logger } from '../../runtime/logger.ts';
+import { stopPromptly } from './prompt-stop.ts';
 import { stopBusyTimer } from './request-queue.ts';
 
 export interface KafkaConfig {
@@ -24,6 +25,7 @@ export const FOR_EVER: RetryOptions = {
 /** `retry` belongs here: on a producer or consumer it does not cover reconnecting. */
 export function createClient(config: KafkaConfig, retry: RetryOptions, logger: Logger): KafkaClient {
   stopBusyTimer();
+  stopPromptly();
   return new Kafka({
     brokers: [...config.brokers],
     clientId: config.clientId,

@@ -229,7 +229,8 @@ class GroupConsumer implements Consumer {
   /** A kafkajs client that is disconnected while it joins joins all the same, and can then not be stopped any more. */
   async #leave(): Promise<void> {
     await this.#joining.catch(() => {});
-    await this.#client?.disconnect();
+    await this.#client?.stop();
+    this.#client?.disconnect().catch(() => {}); // ends with the fetch that is on its way
   }
 }
 
