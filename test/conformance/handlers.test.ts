@@ -24,7 +24,7 @@ for (const [type, startPeer] of Object.entries(PEERS)) {
   conforms('the largest pack is delivered, each message once, with an outcome for each', async (t) => {
     const peer = await startPeer(t);
     const handler = await connected(t, peer.configuration);
-    const payloads = numbers(Math.min(bound(peer.configuration).pack.maxMessages, 1000));
+    const payloads = numbers(Math.min(bound(peer.configuration).pack().maxMessages, 1000));
     const outcomes = await handler.deliver(payloads.map(outbound), never);
     assert.deepEqual(
       outcomes,

@@ -1,6 +1,6 @@
 import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
-import type { Failure, Handler } from '../handlers/handler.ts';
+import type { Failure, Handler, PackLimits } from '../handlers/handler.ts';
 import { Attempt } from './attempt.ts';
 import { Lanes } from './lanes.ts';
 import type { Policy } from './policy.ts';
@@ -22,8 +22,7 @@ export interface DeliveryEvents {
 
 interface Deps {
   readonly handler: Handler;
-  /** Messages in a pack, at most. */
-  readonly packMessages: number;
+  readonly pack: PackLimits;
   readonly policy: Policy;
   readonly events: DeliveryEvents;
   /** Keeps a message that is given up. Tries until it is kept; rejects only when `signal` aborts. */
@@ -117,9 +116,14 @@ export class Delivery {
   }
 
   #taken(): InFlight[] {
+    const { maxMessages, maxBytes } = this.#deps.pack;
     const pack: InFlight[] = [];
-    for (let message = this.#lanes.take(); message; message = this.#lanes.take()) {
-      if (pack.push(message) === this.#deps.packMessages) break;
+    let bytes = 0;
+    for (let { next } = this.#lanes; next && pack.length < maxMessages; next = this.#lanes.next) {
+      bytes += next.value.byteLength;
+      if (bytes > maxBytes && pack.length > 0) break;
+      this.#lanes.take();
+      pack.push(next);
     }
     return pack;
   }

@@ -6,6 +6,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { timeoutSignal, withDeadline } from '../../runtime/deadline.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import type { TargetGuard } from '../../runtime/target-guard.ts';
 import type { ExecutorConfig } from '../config.ts';
 import { DeadLetters } from '../delivery/dead-letters.ts';
 import { Delivery } from '../delivery/delivery.ts';
@@ -24,6 +25,7 @@ export interface InstanceDeps {
   readonly config: ExecutorConfig;
   readonly bus: Bus;
   readonly topics: Topics;
+  readonly guard: TargetGuard;
   readonly reporter: Reporter;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -60,7 +62,7 @@ export class Instance implements AsyncDisposable {
     deps: InstanceDeps,
     signal: AbortSignal,
   ): Promise<Instance> {
-    const { config, bus, topics, clock, logger } = deps;
+    const { config, bus, topics, guard, clock, logger } = deps;
     const { id } = integration;
     const type = handlerTypeOf(integration);
     if (!type) throw new Error('this executor has no handler for the type: upgrade it');
@@ -71,6 +73,8 @@ export class Instance implements AsyncDisposable {
       metadata: integration.metadata,
       serviceId: config.serviceId,
       maxInFlight: policy.maxInFlight,
+      guard,
+      missing: { rule: 'fail', value: '' },
       clock,
     });
     await using stack = new AsyncDisposableStack();
@@ -87,7 +91,7 @@ export class Instance implements AsyncDisposable {
     const delivery = new Delivery({
       ...deps,
       handler,
-      packMessages: type.pack.maxMessages,
+      pack: type.pack(),
       policy,
       events: statistics,
       deadLetter: (message, failure, aborted) => deadLetters.keep(message, failure, aborted),
