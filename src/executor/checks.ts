@@ -12,6 +12,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { timeoutSignal } from '../runtime/deadline.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import type { TargetGuard } from '../runtime/target-guard.ts';
 import type { ExecutorConfig } from './config.ts';
 import type { HandlerContext } from './handlers/handler.ts';
 import { type BoundHandlerType, handlerTypeOf } from './handlers/registry.ts';
@@ -26,6 +27,7 @@ interface Deps {
   readonly config: ExecutorConfig;
   readonly bus: Bus;
   readonly topics: Topics;
+  readonly guard: TargetGuard;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -78,7 +80,10 @@ async function judge(request: ValidationRequest, deps: Deps, signal: AbortSignal
   const integration = request.integration!; // required by the schema
   const type = handlerTypeOf(integration);
   if (!type) return { ...AGREED, violations: [NO_HANDLER] };
-  const violations = [...violationsOf(IntegrationSchema, integration), ...ownViolations(integration, type)];
+  const violations = [
+    ...violationsOf(IntegrationSchema, integration),
+    ...ownViolations(integration, type, deps),
+  ];
   if (violations.length > 0) return { ...AGREED, violations };
   if (request.kind === ValidationKind.VALIDATE) return AGREED;
   const time = checkTime(durationMs(request.timeToLive!));
@@ -90,20 +95,26 @@ async function judge(request: ValidationRequest, deps: Deps, signal: AbortSignal
 /** The time for a check out of the time that the asker waits: the question and the answer have to travel, too. */
 const checkTime = (timeToLive: number) => Math.max(timeToLive / 2, timeToLive - TRAVEL_TIME);
 
-function ownViolations(integration: Integration, type: BoundHandlerType): readonly FieldViolation[] {
+function ownViolations(
+  integration: Integration,
+  type: BoundHandlerType,
+  { guard }: Deps,
+): readonly FieldViolation[] {
   const prefix = typeOf(integration);
   return type
-    .validate()
+    .validate(guard)
     .map((one) => ({ ...one, field: one.field === '' ? prefix : `${prefix}.${one.field}` }));
 }
 
-function contextOf(integration: Integration, { config, clock }: Deps): HandlerContext {
+function contextOf(integration: Integration, { config, guard, clock }: Deps): HandlerContext {
   return {
     integrationId: integration.id,
     integrationName: integration.name,
     metadata: integration.metadata,
     serviceId: config.serviceId,
     maxInFlight: 1,
+    guard,
+    missing: { rule: 'fail', value: '' },
     clock,
   };
 }

@@ -14,6 +14,8 @@ export interface ExecutorConfig {
   readonly restart: { readonly enabled: boolean; readonly maxPause: number };
   readonly errorReportsPerMinute: number;
   readonly statisticsInterval: number;
+  /** Whether integrations may connect to this machine and to private networks. */
+  readonly allowsLocalTargets: boolean;
 }
 
 export function executorConfig(settings: Settings): ExecutorConfig {
@@ -39,6 +41,7 @@ export function executorConfig(settings: Settings): ExecutorConfig {
     },
     errorReportsPerMinute: settings.EVENT_ERROR_RATE_LIMIT,
     statisticsInterval: settings.PENSTOCK_STATISTICS_INTERVAL,
+    allowsLocalTargets: settings.INTEGRATIONS_ALLOW_LOCAL_NETWORK_HOSTS,
   };
 }
 

@@ -5,6 +5,7 @@ import { withDeadline } from '../runtime/deadline.ts';
 import { Limit } from '../runtime/limit.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import { createTargetGuard } from '../runtime/target-guard.ts';
 import { answerChecks } from './checks.ts';
 import type { ExecutorConfig } from './config.ts';
 import { BUILT_TYPES } from './handlers/registry.ts';
@@ -39,7 +40,8 @@ export async function startExecutor(
   await using stack = new AsyncDisposableStack();
   const reporter = new Reporter({ ...deps, serviceId });
   stack.defer(() => reporter.stop(REPORT_GRACE));
-  const manager = new Manager({ ...deps, config, reporter, joins: new Limit(JOINS) });
+  const guard = createTargetGuard(config.allowsLocalTargets);
+  const manager = new Manager({ ...deps, config, reporter, guard, joins: new Limit(JOINS) });
   stack.defer(() => manager.stop());
   const types = config.types.filter((type) => BUILT_TYPES.includes(type));
   const restored: Promise<void>[] = [];
@@ -47,7 +49,7 @@ export async function startExecutor(
     followDownlink(type, { ...deps, manager }, signal).then((follower) => {
       restored.push(stack.use(follower).restored);
     }),
-    answerChecks(type, { ...deps, config }, signal).then((consumer) => {
+    answerChecks(type, { ...deps, config, guard }, signal).then((consumer) => {
       stack.use(consumer);
     }),
   ]);

@@ -65,6 +65,10 @@ export const SETTINGS = {
       max: 600,
     },
   ),
+  INTEGRATIONS_ALLOW_LOCAL_NETWORK_HOSTS: boolean(
+    true,
+    'Whether integrations may connect to this machine and to private networks. Cloud metadata is refused always.',
+  ),
   EVENT_ERROR_RATE_LIMIT: integer(100, 'Error events an executor sends for one integration in a minute.', {
     min: 1,
   }),

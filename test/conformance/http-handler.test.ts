@@ -356,7 +356,7 @@ test('a check takes any answer for a peer, but 401 and 403', async (t) => {
 test('a configuration that the schema cannot judge is judged', () => {
   const problem = (value: Config) =>
     bound({ case: 'http', value })
-      .validate()
+      .validate(contextOf().guard)
       .map(({ field }) => field);
   assert.deepEqual(problem({ restEndpointUrl: 'https://example.com/in' }), []);
   assert.deepEqual(problem({ restEndpointUrl: 'http://[' }), ['rest_endpoint_url']);

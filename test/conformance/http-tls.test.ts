@@ -63,7 +63,7 @@ test('certificates and keys that cannot work are told before they are used', asy
   const { cert, key } = issue('one');
   const privateKey = await encrypted(t, key, 'secret');
   const problem = (pem: Pem) => {
-    const [violation] = bound(configuration('https://127.0.0.1/', pem)).validate();
+    const [violation] = bound(configuration('https://127.0.0.1/', pem)).validate(contextOf().guard);
     if (violation) assert.equal(violation.field, 'credentials.pem');
     return violation?.description;
   };

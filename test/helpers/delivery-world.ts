@@ -11,7 +11,13 @@ import { Intake, type IntakeEvents } from '../../src/executor/delivery/intake.ts
 import type { Policy } from '../../src/executor/delivery/policy.ts';
 import { Statistics } from '../../src/executor/delivery/statistics.ts';
 import { type InFlight, WAITING } from '../../src/executor/delivery/window.ts';
-import { DELIVERED, type Handler, type Outbound, type Outcome } from '../../src/executor/handlers/handler.ts';
+import {
+  DELIVERED,
+  type Handler,
+  type Outbound,
+  type Outcome,
+  type PackLimits,
+} from '../../src/executor/handlers/handler.ts';
 import { ErrorReports } from '../../src/executor/uplink/error-reports.ts';
 import { Reporter } from '../../src/executor/uplink/reporter.ts';
 import type { CancelTimer, Clock } from '../../src/runtime/clock.ts';
@@ -44,7 +50,7 @@ export interface Script {
 
 export interface Shape {
   readonly partitions: number;
-  readonly packMessages: number;
+  readonly pack: PackLimits;
   readonly parallel: number;
   readonly policy: Policy;
 }
@@ -341,7 +347,7 @@ export class TestExecutor {
       clock: this.#ownClock,
       random,
       handler: this.#handler(),
-      packMessages: shape.packMessages,
+      pack: shape.pack,
       policy: shape.policy,
       events: this.#events(),
       deadLetter: (message, failure, signal) => deadLetters.keep(message, failure, signal),
@@ -457,7 +463,13 @@ export class TestExecutor {
     const open = [...this.#calls].filter(({ signal }) => !signal.aborted);
     world.must(this.mayDeliver, 'a call began after the stop');
     world.must(open.length < world.shape.parallel, 'too many packs at the handler');
-    world.must(pack.length > 0 && pack.length <= world.shape.packMessages, `a pack of ${pack.length}`);
+    const { maxMessages, maxBytes } = world.shape.pack;
+    world.must(pack.length > 0 && pack.length <= maxMessages, `a pack of ${pack.length}`);
+    const bytes = pack.reduce(
+      (sum, { partition, offset }) => sum + world.message(partition, offset).value.byteLength,
+      0,
+    );
+    world.must(pack.length === 1 || bytes <= maxBytes, `a pack of ${bytes} bytes`);
     const owned = this.client.owned;
     const foreign = pack.find(({ partition }) => !owned.includes(partition));
     world.must(!foreign, `partition ${foreign?.partition} is lost`);

@@ -32,7 +32,7 @@ export async function engine(
   const delivery = new Delivery({
     handler,
     holdsLease: () => true,
-    packMessages: bound(configuration).pack.maxMessages,
+    pack: bound(configuration).pack(),
     policy: {
       strategy: 'RETRY_ALL',
       retries: 0,

@@ -45,6 +45,7 @@ export const EXECUTOR: ExecutorConfig = {
   restart: { enabled: true, maxPause: 1000 },
   errorReportsPerMinute: 100,
   statisticsInterval: 200,
+  allowsLocalTargets: true,
 };
 
 export const REPLY_TOPIC = 'cp';

@@ -6,6 +6,7 @@ import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import type { Failure, HandlerContext, Outbound, Outcome } from '../../src/executor/handlers/handler.ts';
 import { handlerTypeOf } from '../../src/executor/handlers/registry.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { createTargetGuard } from '../../src/runtime/target-guard.ts';
 import { onEnd } from './on-end.ts';
 import type { Configuration } from './peer.ts';
 
@@ -22,6 +23,8 @@ export const contextOf = (context: Partial<HandlerContext> = {}): HandlerContext
   metadata: {},
   serviceId: 'ie-0',
   maxInFlight: 64,
+  guard: createTargetGuard(true),
+  missing: { rule: 'fail', value: '' },
   clock: systemClock,
   ...context,
 });

@@ -27,7 +27,7 @@ const policy: fc.Arbitrary<Policy> = fc.record({
 });
 const shape: fc.Arbitrary<Shape> = fc.record({
   partitions: fc.integer({ min: 1, max: 3 }),
-  packMessages: fc.integer({ min: 1, max: 5 }),
+  pack: fc.record({ maxMessages: fc.integer({ min: 1, max: 5 }), maxBytes: fc.constantFrom(1, 100, 1e6) }),
   parallel: fc.integer({ min: 1, max: 4 }),
   policy,
 });

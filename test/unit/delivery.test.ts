@@ -4,13 +4,19 @@ import { create } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { Delivery } from '../../src/executor/delivery/delivery.ts';
 import { MAX_AHEAD } from '../../src/executor/delivery/window.ts';
-import { DELIVERED, type Outcome } from '../../src/executor/handlers/handler.ts';
+import { DELIVERED, type Outcome, type PackLimits } from '../../src/executor/handlers/handler.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 
 const ENVELOPE = create(EnvelopeSchema, { topicName: 't' });
 
 /** A delivery whose handler delivers at once, but for the first message, which waits until it is let go. */
-function slowFirst(maxInFlight: number, maxInFlightBytes: number) {
+function slowFirst(
+  maxInFlight: number,
+  maxInFlightBytes: number,
+  pack: PackLimits = { maxMessages: 1000, maxBytes: 1e9 },
+) {
+  /** The offsets of each pack. */
+  const packs: number[][] = [];
   const first = Promise.withResolvers<readonly Outcome[]>();
   const clock = new FakeClock();
   const ignore = () => {};
@@ -18,10 +24,13 @@ function slowFirst(maxInFlight: number, maxInFlightBytes: number) {
     handler: {
       parallel: 2,
       connect: async () => {},
-      deliver: (pack) => (pack[0]?.offset === 0 ? first.promise : Promise.resolve(pack.map(() => DELIVERED))),
+      deliver: (messages) => {
+        packs.push(messages.map(({ offset }) => offset));
+        return messages[0]?.offset === 0 ? first.promise : Promise.resolve(messages.map(() => DELIVERED));
+      },
       [Symbol.asyncDispose]: async () => {},
     },
-    packMessages: 1000,
+    pack,
     policy: {
       strategy: 'RETRY_ALL',
       retries: 0,
@@ -47,7 +56,7 @@ function slowFirst(maxInFlight: number, maxInFlightBytes: number) {
   });
   const take = (offset: number, bytes = 10, key: string | null = null) =>
     delivery.take(0, offset, key, ENVELOPE, new Uint8Array(bytes));
-  return { delivery, take, clock, letGo: () => first.resolve([DELIVERED]) };
+  return { delivery, take, clock, packs, letGo: () => first.resolve([DELIVERED]) };
 }
 
 test('one message that is not settled lets the others of its partition run ahead so far and no further', async () => {
@@ -86,4 +95,16 @@ test('a blocked lane holds back itself alone, also with many messages behind its
   assert.equal(delivery.window.size, 30, 'all the others are delivered');
   for (let offset = 40; offset < 74; offset++) take(offset, 10, 'blocked');
   assert.ok(!delivery.hasSpace(0), 'but what waits is bounded, too');
+});
+
+test('a pack is full by bytes too, but takes its first message whatever its size', async () => {
+  const limits = { maxMessages: 3, maxBytes: 100 };
+  const { delivery, take, clock, packs, letGo } = slowFirst(100, 1e9, limits);
+  take(0, 1);
+  take(1, 1, 'busy'); // leaves alone, like the first: nothing else is there yet
+  for (const [i, bytes] of [40, 60, 1, 500, 99, 1, 1, 1, 1].entries()) take(2 + i, bytes);
+  letGo();
+  await clock.advance(0);
+  assert.equal(delivery.window.size, 0);
+  assert.deepEqual(packs, [[0], [1], [2, 3], [4], [5], [6, 7], [8, 9, 10]]);
 });

@@ -23,7 +23,7 @@ const throttled = (retryAfter: number) => answer({ outcome: FailureClass.THROTTL
 
 async function worldWith(script: readonly Script[], policy: Partial<Policy> = {}, partitions = 1) {
   const world = new World(
-    { partitions, packMessages: 1, parallel: 4, policy: { ...POLICY, ...policy } },
+    { partitions, pack: { maxMessages: 1, maxBytes: 1e9 }, parallel: 4, policy: { ...POLICY, ...policy } },
     script,
   );
   const publish = (count: number, partition = 0, key: string | null = 'a') => {

@@ -1,9 +1,10 @@
 import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
-import type { CancelTimer, Clock } from '../../runtime/clock.ts';
-import type { Failure, Handler, Outcome } from '../handlers/handler.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Failure, Handler, Outcome, PackLimits } from '../handlers/handler.ts';
 import { Attempt } from './attempt.ts';
 import type { DeliveryEvents } from './delivery-events.ts';
 import { Lanes } from './lanes.ts';
+import { Pauses } from './pauses.ts';
 import type { Policy } from './policy.ts';
 import { decide, EXPIRED, isExpired, isRefusedAsAWhole, NO_OUTCOME } from './strategy.ts';
 import { type InFlight, Window } from './window.ts';
@@ -13,8 +14,7 @@ const READY = 2;
 
 interface Deps {
   readonly handler: Handler;
-  /** Messages in a pack, at most. */
-  readonly packMessages: number;
+  readonly pack: PackLimits;
   readonly policy: Policy;
   readonly events: DeliveryEvents;
   /** Keeps a message that is given up. Tries until it is kept; rejects only when `signal` aborts. */
@@ -34,8 +34,7 @@ export class Delivery {
   readonly #deps: Deps;
   readonly #lanes = new Lanes<InFlight>();
   readonly #attempts = new Set<Attempt>();
-  /** Messages that wait for their next try. */
-  readonly #pauses = new Map<InFlight, CancelTimer>();
+  readonly #pauses: Pauses;
   /** Parts of packs that were refused as a whole: they leave before anything else. */
   readonly #halves: (readonly InFlight[])[] = [];
   readonly #stop = new AbortController();
@@ -45,6 +44,7 @@ export class Delivery {
 
   constructor(deps: Deps) {
     this.#deps = deps;
+    this.#pauses = new Pauses(deps.clock);
     this.window = new Window(deps.policy);
   }
 
@@ -97,12 +97,7 @@ export class Delivery {
   }
 
   #releaseLost(): void {
-    for (const [message, cancel] of this.#pauses) {
-      if (this.window.isOwned(message)) continue;
-      cancel();
-      this.#pauses.delete(message);
-      this.#release(message);
-    }
+    for (const lost of this.#pauses.cut((message) => !this.window.isOwned(message))) this.#release(lost);
     this.#pump();
   }
 
@@ -118,9 +113,14 @@ export class Delivery {
   }
 
   #taken(): InFlight[] {
+    const { maxMessages, maxBytes } = this.#deps.pack;
     const pack: InFlight[] = [];
-    for (let message = this.#lanes.take(); message; message = this.#lanes.take()) {
-      if (pack.push(message) === this.#deps.packMessages) break;
+    let bytes = 0;
+    for (let { next } = this.#lanes; next && pack.length < maxMessages; next = this.#lanes.next) {
+      bytes += next.value.byteLength;
+      if (bytes > maxBytes && pack.length > 0) break;
+      this.#lanes.take();
+      pack.push(next);
     }
     return pack;
   }
@@ -168,7 +168,7 @@ export class Delivery {
   }
 
   #failed(message: InFlight, failure: Failure): void {
-    const { policy, events, clock, random } = this.#deps;
+    const { policy, events, random } = this.#deps;
     if (this.hasStopped) return; // not settled, so it comes again
     if (!this.window.isOwned(message)) {
       this.#release(message);
@@ -181,12 +181,10 @@ export class Delivery {
     }
     events.failed(message, failure, false);
     if (this.#stopping) return;
-    const cancel = clock.setTimer(() => {
-      this.#pauses.delete(message);
+    this.#pauses.add(message, decision.pause, () => {
       this.#lanes.again(message);
       this.#pump();
-    }, decision.pause);
-    this.#pauses.set(message, cancel);
+    });
   }
 
   #giveUp(message: InFlight, failure: Failure): void {
@@ -231,8 +229,7 @@ export class Delivery {
    */
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
-    for (const cancel of this.#pauses.values()) cancel();
-    this.#pauses.clear();
+    this.#pauses.cut(() => true);
     let late = false;
     const cancel = this.#deps.clock.setTimer(() => {
       late = true;

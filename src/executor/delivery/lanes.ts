@@ -32,6 +32,11 @@ export class Lanes<T extends { readonly key: string | null }> {
     this.#ready.push(item);
   }
 
+  /** The item that `take` would answer. */
+  get next(): T | undefined {
+    return this.#ready[this.#taken];
+  }
+
   /** The next item that may leave. */
   take(): T | undefined {
     const item = this.#ready[this.#taken];

@@ -1,7 +1,9 @@
 import type { Envelope, FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { ConfigOf, Type } from '../../contract/integration-type.ts';
+import type { MissingRule } from '../../contract/template.ts';
 import type { FieldViolation } from '../../contract/validate.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { TargetGuard } from '../../runtime/target-guard.ts';
 
 /** An envelope on its way out. */
 export interface Outbound {
@@ -36,7 +38,18 @@ export interface HandlerContext {
   readonly serviceId: string;
   /** The window of the delivery: more than this is never on its way. */
   readonly maxInFlight: number;
+  /** Opens every connection: refuses targets that are not allowed. */
+  readonly guard: TargetGuard;
+  /** What a template does without a value. */
+  readonly missing: MissingRule;
   readonly clock: Clock;
+}
+
+/** How large the packs are that a handler takes. */
+export interface PackLimits {
+  readonly maxMessages: number;
+  /** Of the envelopes as they are on Kafka; a message that is larger comes alone. */
+  readonly maxBytes: number;
 }
 
 /** One connected destination, owned by one delivery: nobody else calls it. */
@@ -57,9 +70,9 @@ export interface CheckResult {
 
 /** A type of external system: how its configurations are judged and turned into handlers. */
 export interface HandlerType<T extends Type> {
-  readonly pack: { readonly maxMessages: number; readonly maxBytes: number };
+  pack(config: ConfigOf<T>): PackLimits;
   /** What the schema's rules cannot say; no I/O. Paths are relative to the configuration. */
-  validate(config: ConfigOf<T>): readonly FieldViolation[];
+  validate(config: ConfigOf<T>, guard: TargetGuard): readonly FieldViolation[];
   /** Tries to reach the external system with a client of its own, never the live one. */
   check(config: ConfigOf<T>, context: HandlerContext, signal: AbortSignal): Promise<CheckResult>;
   /** No I/O. */

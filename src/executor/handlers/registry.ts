@@ -1,7 +1,8 @@
 import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Type } from '../../contract/integration-type.ts';
 import type { FieldViolation } from '../../contract/validate.ts';
-import type { CheckResult, Handler, HandlerContext, HandlerType } from './handler.ts';
+import type { TargetGuard } from '../../runtime/target-guard.ts';
+import type { CheckResult, Handler, HandlerContext, HandlerType, PackLimits } from './handler.ts';
 import { http } from './http/type.ts';
 
 /** The handler of each type that this version can deliver to. A type of the schema must be named here. */
@@ -18,8 +19,8 @@ export const BUILT_TYPES = (Object.keys(HANDLER_TYPES) as Type[]).filter(
 
 /** The handler type of an integration, bound to its configuration. */
 export interface BoundHandlerType {
-  readonly pack: HandlerType<Type>['pack'];
-  validate(): readonly FieldViolation[];
+  pack(): PackLimits;
+  validate(guard: TargetGuard): readonly FieldViolation[];
   check(context: HandlerContext, signal: AbortSignal): Promise<CheckResult>;
   create(context: HandlerContext): Handler;
 }
@@ -44,8 +45,8 @@ function bind<T extends Type>(
 ): BoundHandlerType | undefined {
   return (
     type && {
-      pack: type.pack,
-      validate: () => type.validate(config),
+      pack: () => type.pack(config),
+      validate: (guard) => type.validate(config, guard),
       check: (context, signal) => type.check(config, context, signal),
       create: (context) => type.create(config, context),
     }

@@ -7,6 +7,7 @@ import { timeoutSignal, withDeadline } from '../../runtime/deadline.ts';
 import type { Limit } from '../../runtime/limit.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import type { TargetGuard } from '../../runtime/target-guard.ts';
 import type { ExecutorConfig } from '../config.ts';
 import { DeadLetters } from '../delivery/dead-letters.ts';
 import { Delivery } from '../delivery/delivery.ts';
@@ -25,6 +26,7 @@ export interface InstanceDeps {
   readonly config: ExecutorConfig;
   readonly bus: Bus;
   readonly topics: Topics;
+  readonly guard: TargetGuard;
   readonly reporter: Reporter;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -63,7 +65,7 @@ export class Instance implements AsyncDisposable {
     deps: InstanceDeps,
     signal: AbortSignal,
   ): Promise<Instance> {
-    const { config, bus, topics, clock, logger } = deps;
+    const { config, bus, topics, guard, clock, logger } = deps;
     const { id } = integration;
     const type = handlerTypeOf(integration);
     if (!type) throw new Error('this executor has no handler for the type: upgrade it');
@@ -74,6 +76,8 @@ export class Instance implements AsyncDisposable {
       metadata: integration.metadata,
       serviceId: config.serviceId,
       maxInFlight: policy.maxInFlight,
+      guard,
+      missing: { rule: 'fail', value: '' },
       clock,
     });
     await using stack = new AsyncDisposableStack();
@@ -90,7 +94,7 @@ export class Instance implements AsyncDisposable {
     const delivery = new Delivery({
       ...deps,
       handler,
-      packMessages: type.pack.maxMessages,
+      pack: type.pack(),
       policy,
       events: statistics,
       deadLetter: (message, failure, aborted) => deadLetters.keep(message, failure, aborted),

@@ -16,7 +16,7 @@ conforms('a message is delivered, with its payload', async (t, start) => {
 conforms('the largest pack is delivered, each message once, with an outcome for each', async (t, start) => {
   const peer = await start();
   const handler = await connected(t, peer.configuration);
-  const payloads = numbers(Math.min(bound(peer.configuration).pack.maxMessages, 1000));
+  const payloads = numbers(Math.min(bound(peer.configuration).pack().maxMessages, 1000));
   const pack = payloads.map((payload, i) => outbound(payload, i, `client ${i}`));
   const outcomes = await handler.deliver(pack, never);
   assert.deepEqual(

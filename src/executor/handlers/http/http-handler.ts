@@ -26,7 +26,7 @@ export class HttpHandler implements Handler {
 
   constructor(config: HttpConfiguration, context: HandlerContext) {
     this.parallel = config.maxParallelRequestsCount || context.maxInFlight;
-    this.#sender = new HttpSender(config);
+    this.#sender = new HttpSender(config, context.guard);
     this.#method = METHODS.get(config.requestMethod) ?? 'POST';
     this.#readTimeout = config.readTimeout ? durationMs(config.readTimeout) : 0;
     this.#context = context;

@@ -1,5 +1,6 @@
 import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import { messageOf } from '../../../runtime/logger.ts';
+import { TargetRefusedError } from '../../../runtime/target-guard.ts';
 import { DELIVERED, type Failure, type Outcome } from '../handler.ts';
 import { type HttpAnswer, isSuccess } from './sender.ts';
 
@@ -44,5 +45,7 @@ export function retryAfterMs(header: string | undefined, now: number): number | 
 
 /** The connection could not be made, or was lost before the answer was there. */
 export function connectionFailure(error: unknown): Failure {
-  return { delivered: false, failureClass: FailureClass.DISCONNECTED, reason: messageOf(error) };
+  const failureClass =
+    error instanceof TargetRefusedError ? FailureClass.UNAVAILABLE : FailureClass.DISCONNECTED;
+  return { delivered: false, failureClass, reason: messageOf(error) };
 }

@@ -1,5 +1,6 @@
-import type { Client, Dispatcher } from 'undici';
+import { buildConnector, type Client, type Dispatcher } from 'undici';
 import type { HttpConfiguration } from '../../../../gen/penstock/v1/http_pb.ts';
+import type { TargetGuard } from '../../../runtime/target-guard.ts';
 import { fixedHeaders, tlsOptions } from './connection.ts';
 import { Connections } from './connections.ts';
 
@@ -29,7 +30,7 @@ export class HttpSender {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #maxBytes: number;
 
-  constructor(config: HttpConfiguration) {
+  constructor(config: HttpConfiguration, guard: TargetGuard) {
     const url = new URL(config.restEndpointUrl);
     this.#path = url.pathname + url.search;
     this.#headers = fixedHeaders(config);
@@ -40,7 +41,7 @@ export class HttpSender {
       // The caller's signal is the deadline: undici's own timers are coarse.
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect: { timeout: CONNECT_TIMEOUT, ...tlsOptions(config.credentials) },
+      connect: guardedConnector(config, guard),
     });
   }
 
@@ -57,6 +58,35 @@ export class HttpSender {
   destroy(): Promise<void> {
     return this.#connections.destroy();
   }
+}
+
+/** undici's own connector, through the guard. */
+function guardedConnector(config: HttpConfiguration, guard: TargetGuard): buildConnector.connector {
+  const connect = buildConnector({
+    timeout: CONNECT_TIMEOUT,
+    allowH2: false,
+    lookup: guard.lookup,
+    ...tlsOptions(config.credentials),
+  });
+  const refusal = (host: string): Error | undefined => {
+    try {
+      guard.checkLiteral(host);
+      return undefined;
+    } catch (error) {
+      return error as Error;
+    }
+  };
+  return (target, callback) => {
+    const refused = refusal(target.hostname);
+    // As late as any other failure to connect.
+    if (refused) return queueMicrotask(() => callback(refused, null));
+    connect(target, (error, socket) => {
+      const failure = error ?? (socket.remoteAddress ? refusal(socket.remoteAddress) : undefined);
+      if (!failure) return callback(null, socket!);
+      socket?.destroy();
+      callback(failure, null);
+    });
+  };
 }
 
 /** Takes one answer: the status decides, the body is read only so far that the connection can be used again. */
