@@ -9,10 +9,10 @@ import { waitUntil } from '../../helpers/wait-until.ts';
 
 /** A day of an integration that starts anew each five minutes, the default of INTEGRATIONS_REINIT_FREQUENCY_MS. */
 const DAY = (24 * 60) / 5;
-/** Not measured: what is made once and kept, such as compiled code and caches of names. */
-const WARM_UP = 100;
-/** Kept each time, at most: a handler that is kept takes some 20 KiB, and what is not kept adds up to about 1. */
-const BYTES = 2.5 * 1024;
+/** Not measured: what is made once and kept, such as compiled code and caches of names, is made in this time. */
+const WARM_UP = DAY / 2;
+/** Kept each time, at most: a handler that is kept takes 20 KiB and more; noise and what a peer writes down take 1 to 3. */
+const BYTES = 6 * 1024;
 const TIMEOUT = 240_000;
 
 const untilDelivered = (handler: Handler, signal: AbortSignal) =>
