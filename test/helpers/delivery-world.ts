@@ -463,6 +463,8 @@ export class TestExecutor {
     const open = [...this.#calls].filter(({ signal }) => !signal.aborted);
     world.must(this.mayDeliver, 'a call began after the stop');
     world.must(open.length < world.shape.parallel, 'too many packs at the handler');
+    const moving = pack.length + open.reduce((sum, call) => sum + call.pack.length, 0);
+    world.must(moving <= world.shape.policy.maxInFlight, `${moving} messages at the handler`);
     const { maxMessages, maxBytes } = world.shape.pack;
     world.must(pack.length > 0 && pack.length <= maxMessages, `a pack of ${pack.length}`);
     const bytes = pack.reduce(

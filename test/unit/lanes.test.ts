@@ -47,7 +47,7 @@ test('of each key one item leaves at a time, in order, also when it is put back;
           waiting.push(item);
           lanes.add(item);
         } else if ('take' in one) {
-          assert.equal(lanes.hasReady, take() !== undefined);
+          assert.equal(lanes.next !== undefined, take() !== undefined);
         } else if ('again' in one) {
           const item = pick(one.again);
           if (!item) continue;
@@ -62,7 +62,7 @@ test('of each key one item leaves at a time, in order, also when it is put back;
         while (take());
         for (const item of taken.splice(0)) lanes.done(item);
       }
-      assert.equal(lanes.hasReady, false);
+      assert.equal(lanes.next, undefined);
     }),
     { numRuns: 300 },
   );

@@ -4,6 +4,7 @@ import type { Failure, Handler, Outcome, PackLimits } from '../handlers/handler.
 import { Attempt } from './attempt.ts';
 import type { DeliveryEvents } from './delivery-events.ts';
 import { Lanes } from './lanes.ts';
+import { takePack } from './pack.ts';
 import { Pauses } from './pauses.ts';
 import type { Policy } from './policy.ts';
 import { decide, EXPIRED, isExpired, isRefusedAsAWhole, NO_OUTCOME } from './strategy.ts';
@@ -34,6 +35,8 @@ export class Delivery {
   readonly #deps: Deps;
   readonly #lanes = new Lanes<InFlight>();
   readonly #attempts = new Set<Attempt>();
+  /** Messages in attempts. */
+  #moving = 0;
   readonly #pauses: Pauses;
   /** Parts of packs that were refused as a whole: they leave before anything else. */
   readonly #halves: (readonly InFlight[])[] = [];
@@ -103,26 +106,23 @@ export class Delivery {
 
   /** Hands out what may leave, while the handler takes more. */
   #pump(): void {
-    const { handler, holdsLease, clock } = this.#deps;
-    const isAnyReady = () => this.#halves.length > 0 || this.#lanes.hasReady;
-    while (!this.hasStopped && this.#attempts.size < handler.parallel && isAnyReady() && holdsLease()) {
+    const { handler, policy, holdsLease, clock } = this.#deps;
+    while (!this.hasStopped && this.#attempts.size < handler.parallel && holdsLease()) {
+      const next = this.#next(policy.maxInFlight - this.#moving);
+      if (!next) return;
       const now = clock.now();
-      const pack = this.#checked(this.#halves.shift() ?? this.#taken(), now);
+      const pack = this.#checked(next, now);
       if (pack.length > 0) this.#attempt(pack, now);
     }
   }
 
-  #taken(): InFlight[] {
+  /** What may leave next, of at most `room` messages. */
+  #next(room: number): readonly InFlight[] | undefined {
+    const [half] = this.#halves;
+    if (half) return half.length <= room ? this.#halves.shift() : undefined;
     const { maxMessages, maxBytes } = this.#deps.pack;
-    const pack: InFlight[] = [];
-    let bytes = 0;
-    for (let { next } = this.#lanes; next && pack.length < maxMessages; next = this.#lanes.next) {
-      bytes += next.value.byteLength;
-      if (bytes > maxBytes && pack.length > 0) break;
-      this.#lanes.take();
-      pack.push(next);
-    }
-    return pack;
+    const pack = takePack(this.#lanes, Math.min(maxMessages, room), maxBytes);
+    return pack.length > 0 ? pack : undefined;
   }
 
   /** Without those that are not to leave any more. */
@@ -143,11 +143,13 @@ export class Delivery {
     }
     const attempt = new Attempt(handler, pack, policy.packProcessingTimeout, clock, (outcomes) => {
       this.#attempts.delete(attempt);
+      this.#moving -= pack.length;
       this.#ended(pack, outcomes);
       if (this.#stopping) this.wake();
       this.#pump();
     });
     this.#attempts.add(attempt);
+    this.#moving += pack.length;
   }
 
   #ended(pack: readonly InFlight[], outcomes: readonly Outcome[]): void {

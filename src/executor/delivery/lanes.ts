@@ -15,10 +15,6 @@ export class Lanes<T extends { readonly key: string | null }> {
     return this.#heads;
   }
 
-  get hasReady(): boolean {
-    return this.#taken < this.#ready.length;
-  }
-
   add(item: T): void {
     if (item.key !== null) {
       const behind = this.#behind.get(item.key);
