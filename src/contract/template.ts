@@ -1,3 +1,4 @@
+import { MissingValue, type TemplatePolicy } from '../../gen/penstock/v1/template_pb.ts';
 import { topicNameProblem } from '../topic-filter/topic-filter.ts';
 import { UnencodableError } from './body.ts';
 import { getterOf, PLACEHOLDERS, type TemplateSource, type Value } from './placeholders.ts';
@@ -9,6 +10,13 @@ export interface MissingRule {
   readonly rule: 'fail' | 'empty' | 'default';
   /** For `default`. */
   readonly value: string;
+}
+
+/** The integration's rule. Unset: fail. */
+export function missingRule(policy: TemplatePolicy | undefined): MissingRule {
+  if (policy?.missing === MissingValue.EMPTY) return { rule: 'empty', value: '' };
+  if (policy?.missing === MissingValue.DEFAULT) return { rule: 'default', value: policy.defaultValue };
+  return { rule: 'fail', value: '' };
 }
 
 /** Where a template's result goes, and so how its values are written. */
@@ -71,6 +79,17 @@ export function compileTemplate(
     if (refusal !== undefined) throw new UnencodableError(refusal);
     return result;
   };
+}
+
+/** Whether a template without a problem writes a JSON object or array, with values in strings or in place of values. */
+export function isJsonTemplate(text: string): boolean {
+  let isInString = false;
+  let sample = '';
+  for (const part of partsOf(text, '${')) {
+    if (typeof part === 'string') isInString = endsInString(part, isInString);
+    sample += typeof part === 'string' ? part : isInString ? '' : 'null';
+  }
+  return /^\s*[[{]/.test(sample) && isJson(sample);
 }
 
 /** How a value is written. */

@@ -7,6 +7,7 @@ import type { Bus, Consumer, RecordBatch } from '../bus/bus.ts';
 import { decoder } from '../bus/codec.ts';
 import type { Topics } from '../bus/topics.ts';
 import { type Type, typeOf } from '../contract/integration-type.ts';
+import { missingRule } from '../contract/template.ts';
 import { type FieldViolation, violationsOf } from '../contract/validate.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { timeoutSignal } from '../runtime/deadline.ts';
@@ -114,7 +115,7 @@ function contextOf(integration: Integration, { config, guard, clock }: Deps): Ha
     serviceId: config.serviceId,
     maxInFlight: 1,
     guard,
-    missing: { rule: 'fail', value: '' },
+    missing: missingRule(integration.templates),
     clock,
   };
 }

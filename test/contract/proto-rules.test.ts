@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
+import { MissingValue } from '../../gen/penstock/v1/template_pb.ts';
 import { violationsOf } from '../../src/contract/validate.ts';
 
 type Init = Exclude<MessageInitShape<typeof IntegrationSchema>, Integration>;
@@ -63,6 +64,20 @@ check('the integration', [
   ['no configuration', { configuration: { case: undefined } }, 'configuration'],
   ['an empty metadata key', { metadata: { '': 'x' } }, 'metadata[""]'],
   ['a long metadata value', { metadata: { a: 'x'.repeat(4097) } }, 'metadata["a"]'],
+]);
+
+check('templates', [
+  ['unset', { templates: {} }],
+  ['a default value', { templates: { missing: MissingValue.DEFAULT, defaultValue: 'x' } }],
+  ['no default value', { templates: { missing: MissingValue.DEFAULT } }],
+  ['a default value without its rule', { templates: { defaultValue: 'x' } }, 'templates'],
+  ['a default value with another rule', { templates: { missing: 2, defaultValue: 'x' } }, 'templates'],
+  ['an unknown rule', { templates: { missing: 9 as 0 } }, 'templates.missing'],
+  [
+    'a long default value',
+    { templates: { missing: 3, defaultValue: 'x'.repeat(4097) } },
+    'templates.default_value',
+  ],
 ]);
 
 check('delivery', [

@@ -143,6 +143,15 @@ for (const [payload, type, inEnvelope, contentType] of WRITTEN) {
   });
 }
 
+function isJson(payload: Uint8Array): boolean {
+  try {
+    JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const INVALID = [
   ['{"a":', 'JSON'],
   ['', 'JSON'],
@@ -213,6 +222,31 @@ test('of repeated user properties the last counts, whatever their names', () => 
 test('configured metadata may name the integration otherwise', () => {
   const { json } = writeEnvelope('1', { metadata: { integrationName: 'mine' } });
   assert.deepEqual(json.metadata, { integrationName: 'mine' });
+});
+
+test('random bytes come back byte for byte, as whatever and in whatever they are written', () => {
+  const bytes = fc.oneof(
+    fc.uint8Array({ maxLength: 64 }),
+    fc.string({ unit: 'binary' }).map(payloadOf),
+    fc.json().map(payloadOf),
+  );
+  fc.assert(
+    fc.property(bytes, (payload) => {
+      const buffer = Buffer.from(payload);
+      const isText = Buffer.from(buffer.toString('utf8')).equals(buffer);
+      for (const payloadContentType of [AS_JSON, AS_TEXT, AS_BINARY, UNSPECIFIED]) {
+        const alone = write(payload, { payloadContentType, sendOnlyMsgPayload: true });
+        assert.deepEqual(Buffer.from(alone.content), buffer);
+        const { text, json } = writeEnvelope(payload, { payloadContentType });
+        if (payloadContentType === AS_JSON && isJson(payload)) {
+          assert.ok(text.startsWith(`{"payload":${buffer.toString('utf8')},"topicName":`));
+        } else if (payloadContentType === AS_TEXT && isText)
+          assert.deepEqual(Buffer.from(json.payload), buffer);
+        else assert.deepEqual(Buffer.from(json.payload, 'base64'), buffer);
+      }
+    }),
+    { numRuns: 500 },
+  );
 });
 
 test('whatever the message, the envelope is valid JSON and the payload comes back byte for byte', () => {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
+import { MissingValue } from '../../gen/penstock/v1/template_pb.ts';
 import { fingerprint } from '../../src/contract/fingerprint.ts';
 
 type Init = MessageInitShape<typeof IntegrationSchema>;
@@ -55,6 +56,10 @@ test('counts what a delivery depends on', () => {
     { ...BASE, delivery: { retries: 4, maxPause: { seconds: 5n } } },
     { ...BASE, delivery: { retries: 3, maxPause: { seconds: 6n } } },
     { ...BASE, delivery: { maxPause: { seconds: 5n } } },
+    { ...BASE, templates: {} },
+    { ...BASE, templates: { missing: MissingValue.EMPTY } },
+    { ...BASE, templates: { missing: MissingValue.DEFAULT } },
+    { ...BASE, templates: { missing: MissingValue.DEFAULT, defaultValue: 'x' } },
     { ...BASE, configuration: { case: 'http', value: { restEndpointUrl: 'http://a/' } } },
     withKafka({ bootstrapServers: ['c:9092'] }),
     withKafka({ otherProperties: { a: '2', b: '1' } }),

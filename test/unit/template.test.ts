@@ -4,11 +4,13 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import fc from 'fast-check';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
+import { MissingValue, TemplatePolicySchema } from '../../gen/penstock/v1/template_pb.ts';
 import { UnencodableError } from '../../src/contract/body.ts';
 import {
   compileTemplate,
   type Escape,
   type MissingRule,
+  missingRule,
   type TemplateSource,
   templateProblem,
 } from '../../src/contract/template.ts';
@@ -111,6 +113,16 @@ test('one rule says what a placeholder without a value gives, in each place', ()
     assert.equal(render(text, {}, 'url', BY_DEFAULT('a/b')), 'xa%2Fby', name);
     assert.equal(render(`"${text}"`, {}, 'json', BY_DEFAULT('"')), '"x\\"y"', name);
   }
+});
+
+test('the rule is that of the integration, and fail without one', () => {
+  const rule = (init?: MessageInitShape<typeof TemplatePolicySchema>) =>
+    missingRule(init && create(TemplatePolicySchema, init));
+  for (const unset of [undefined, {}, { missing: MissingValue.FAIL }, { missing: 99 as 0 }]) {
+    assert.deepEqual(rule(unset), FAIL);
+  }
+  assert.deepEqual(rule({ missing: MissingValue.EMPTY }), EMPTY);
+  assert.deepEqual(rule({ missing: MissingValue.DEFAULT, defaultValue: 'x' }), BY_DEFAULT('x'));
 });
 
 test('null in a payload is no value, and neither is what no payload has', () => {

@@ -41,7 +41,7 @@ async function saved({ db }: RouteDeps, id: string): Promise<Integration> {
 /** The draft as an executor takes it: whole. What does not matter for a connection is filled in. */
 async function draft(
   deps: RouteDeps,
-  { id, configuration, metadata, delivery }: Integration,
+  { id, configuration, metadata, delivery, templates }: Integration,
 ): Promise<Integration> {
   const whole = create(IntegrationSchema, {
     id: id || randomUUID(),
@@ -50,6 +50,7 @@ async function draft(
     configuration,
     metadata,
     ...(delivery && { delivery }),
+    ...(templates && { templates }),
   });
   requireValid(whole);
   if (id === '') return whole;

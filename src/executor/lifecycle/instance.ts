@@ -2,6 +2,7 @@ import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Bus } from '../../bus/bus.ts';
 import type { Topics } from '../../bus/topics.ts';
 import { fingerprint } from '../../contract/fingerprint.ts';
+import { missingRule } from '../../contract/template.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { timeoutSignal, withDeadline } from '../../runtime/deadline.ts';
 import type { Limit } from '../../runtime/limit.ts';
@@ -77,7 +78,7 @@ export class Instance implements AsyncDisposable {
       serviceId: config.serviceId,
       maxInFlight: policy.maxInFlight,
       guard,
-      missing: { rule: 'fail', value: '' },
+      missing: missingRule(integration.templates),
       clock,
     });
     await using stack = new AsyncDisposableStack();
