@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
-import { DELIVERED } from '../../../src/executor/handlers/handler.ts';
+import { DELIVERED, type HandlerContext } from '../../../src/executor/handlers/handler.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { timeoutSignal } from '../../../src/runtime/deadline.ts';
 import { messageOf } from '../../../src/runtime/logger.ts';
+import { createTargetGuard } from '../../../src/runtime/target-guard.ts';
 import type { ServerCertificate } from '../../helpers/certificates.ts';
 import { conforms, noneLeft } from '../../helpers/conforms.ts';
 import { bound, connected, contextOf, failureOf, never, outbound } from '../../helpers/handler.ts';
@@ -15,12 +16,16 @@ import { waitUntil } from '../../helpers/wait-until.ts';
 /** What may stand against a system that cannot be used as it is configured: another try may find that mended. */
 const MENDABLE: readonly FailureClass[] = [FailureClass.DISCONNECTED, FailureClass.UNAVAILABLE];
 
-const check = (configuration: Configuration, signal = never) =>
-  bound(configuration).check(contextOf(), signal);
+const check = (configuration: Configuration, signal = never, context: Partial<HandlerContext> = {}) =>
+  bound(configuration).check(contextOf(context), signal);
 
 /** Why a handler delivers nothing: the error of its connect, or the failure of its first message. */
-async function refusal(t: TestContext, configuration: Configuration): Promise<string> {
-  const handler = bound(configuration).create(contextOf());
+async function refusal(
+  t: TestContext,
+  configuration: Configuration,
+  context: Partial<HandlerContext> = {},
+): Promise<string> {
+  const handler = bound(configuration).create(contextOf(context));
   onEnd(t, () => handler[Symbol.asyncDispose]());
   using deadline = timeoutSignal(systemClock, 20_000, 'the refusal', never);
   try {
@@ -102,6 +107,20 @@ conforms('a name that does not resolve is told as the cause', async (t, start) =
   assert.equal(reachable, false);
   assert.match(message, /penstock\.invalid/);
   assert.match(await refusal(t, configuration), /penstock\.invalid/);
+});
+
+conforms('a target that is not allowed is told, and nothing connects to it', async (t, start) => {
+  const peer = await start();
+  const guard = createTargetGuard(false, (_, __, found) =>
+    found(null, [{ address: '127.0.0.1', family: 4 }]),
+  );
+  for (const host of ['127.0.0.1', 'inside.example']) {
+    const { reachable, message } = await check(peer.at(host), never, { guard });
+    assert.equal(reachable, false);
+    assert.match(message, /is a private address/);
+    assert.match(await refusal(t, peer.at(host), { guard }), /is a private address/);
+  }
+  assert.equal(peer.network.opened, 0);
 });
 
 conforms('a check finds a peer, leaving no connection and delivering nothing', async (_, start) => {
