@@ -19,6 +19,8 @@ export interface PublishedMessage {
   /** Seconds. */
   readonly messageExpiryInterval?: number | undefined;
   readonly payloadFormatIndicator?: number | undefined;
+  /** How many integrations it has passed through already. */
+  readonly hopCount?: number | undefined;
 }
 
 /** Where and when a message was taken in. */
@@ -47,6 +49,7 @@ const TAG = {
   payloadFormatIndicator: tag(field.payloadFormatIndicator, WireType.Varint),
   receivedTime: tag(field.receivedTime, WireType.LengthDelimited),
   node: tag(field.node, WireType.LengthDelimited),
+  hopCount: tag(field.hopCount, WireType.Varint),
 };
 /** Field 1 and field 2 of `UserProperty` (key, value) and of `Timestamp` (seconds, nanos). */
 const FIRST_TEXT = tag({ number: 1 }, WireType.LengthDelimited);
@@ -94,6 +97,7 @@ function write(writer: BinaryWriter, message: PublishedMessage, reception: Recep
   number(writer, TAG.payloadFormatIndicator, message.payloadFormatIndicator);
   writeTime(writer, reception.receivedTime);
   text(writer, TAG.node, reception.node || undefined);
+  number(writer, TAG.hopCount, message.hopCount || undefined);
 }
 
 function text(writer: BinaryWriter, fieldTag: number, value: string | undefined): void {

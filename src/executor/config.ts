@@ -32,6 +32,7 @@ export function executorConfig(settings: Settings): ExecutorConfig {
       maxInFlight: settings.PENSTOCK_MAX_IN_FLIGHT,
       maxInFlightBytes: settings.PENSTOCK_MAX_IN_FLIGHT_BYTES,
       deadLetter: true,
+      maxHops: settings.PENSTOCK_MAX_HOPS,
     },
     pollInterval: settings.TB_IE_MSG_POLL_INTERVAL,
     startTimeout: settings.INTEGRATIONS_INIT_CONNECTION_TIMEOUT_SEC * 1000,

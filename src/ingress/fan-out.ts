@@ -1,5 +1,6 @@
 import type { Bus } from '../bus/bus.ts';
 import { createEnvelopeEncoder, type PublishedMessage } from '../contract/encode-envelope.ts';
+import { takeHops } from '../contract/hops.ts';
 import { orderKey } from '../contract/order-key.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Filters } from './filters.ts';
@@ -21,13 +22,19 @@ interface Deps {
 /** Writes each message to the message topic of every integration that wants it. */
 export function createFanOut({ bus, filters, clock, node }: Deps): TakeIn {
   const encode = createEnvelopeEncoder();
-  return async (message: PublishedMessage) => {
-    const destinations = [...filters.match(message.topicName)];
+  return async (published: PublishedMessage) => {
+    const destinations = [...filters.match(published.topicName)];
     if (destinations.length === 0) return 0;
+    const message = withHops(published);
     const value = encode(message, { receivedTime: clock.now(), node });
     await Promise.all(
       destinations.map(({ topic, order }) => bus.send(topic, { key: orderKey(order, message), value })),
     );
     return destinations.length;
   };
+}
+
+/** What integrations before have counted is a field of its own, and leaves with the next count. */
+function withHops(message: PublishedMessage): PublishedMessage {
+  return message.userProperties.length === 0 ? message : { ...message, ...takeHops(message.userProperties) };
 }

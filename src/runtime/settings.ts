@@ -89,6 +89,11 @@ export const SETTINGS = {
       min: 1_048_576,
     },
   ),
+  PENSTOCK_MAX_HOPS: integer(
+    8,
+    'Integrations that a message may pass through before it is taken to go round in a loop and given up.',
+    { min: 1, max: 255 },
+  ),
   PENSTOCK_MAX_PAUSE: integer(60_000, 'RETRY_ALL: the longest pause between two tries.', MS),
   PENSTOCK_POSTGRES_URL: text(
     'postgres://penstock@localhost:5432/penstock',

@@ -42,6 +42,7 @@ export async function engine(
       maxInFlight: MAX_IN_FLIGHT,
       maxInFlightBytes: Number.POSITIVE_INFINITY,
       deadLetter: true,
+      maxHops: 8,
     },
     events: {
       received() {},

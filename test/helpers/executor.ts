@@ -39,6 +39,7 @@ export const EXECUTOR: ExecutorConfig = {
     maxInFlight: 64,
     maxInFlightBytes: 67_108_864,
     deadLetter: true,
+    maxHops: 8,
   },
   pollInterval: 100,
   startTimeout: 5000,
@@ -117,10 +118,10 @@ export class ExecutorBench {
   }
 
   /** Puts a message with each payload into an integration's topic, all from one client. */
-  async publish(id: string, payloads: readonly string[], clientId = 'c1'): Promise<void> {
+  async publish(id: string, payloads: readonly string[], clientId = 'c1', hopCount = 0): Promise<void> {
     const { bus, topics } = this;
     const encode = (payload: string) => {
-      const init = { topicName: 'a/b', clientId, payload: Buffer.from(payload) };
+      const init = { topicName: 'a/b', clientId, payload: Buffer.from(payload), hopCount };
       return toBinary(EnvelopeSchema, create(EnvelopeSchema, init));
     };
     const sends = payloads.map((payload) =>

@@ -5,7 +5,7 @@ import { durationFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import { AckStrategy } from '../../gen/penstock/v1/delivery_pb.ts';
 import { DownlinkRecordSchema, ValidationKind } from '../../gen/penstock/v1/downlink_pb.ts';
 import { DeadLetterSchema, EnvelopeSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
-import { type ExecutorBench, executorBench } from '../helpers/executor.ts';
+import { EXECUTOR, type ExecutorBench, executorBench } from '../helpers/executor.ts';
 import { answer, type HttpEndpoint, hang, httpEndpoint } from '../helpers/http-endpoint.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -119,6 +119,24 @@ test('SKIP_ALL keeps every message that failed as a dead letter, byte for byte',
     assert.ok(began <= first && first <= last && last <= Date.now());
   }
   assert.equal(endpoint.received.length, 30);
+});
+
+test('a message that goes round in a loop is a dead letter, and is reported', async (t) => {
+  const bench = await executorBench(t);
+  await bench.createTopics();
+  const endpoint = await httpEndpoint(t);
+  const delivery = { ackStrategy: AckStrategy.RETRY_ALL };
+  const id = await bench.want(endpoint.url, { delivery });
+  await bench.publish(id, ['round'], 'c1', 3);
+  await bench.publish(id, ['straight'], 'c1', 2);
+  await bench.start({ policy: { ...EXECUTOR.policy, maxHops: 3 } });
+  const [dead] = await deadLetters(bench, id, 1);
+  assert.equal(dead?.letter.failureClass, FailureClass.REJECTED);
+  assert.match(dead.letter.reason, /goes round in a loop: .* PENSTOCK_MAX_HOPS/);
+  await gets(endpoint, 1);
+  assert.deepEqual(bodies(endpoint), ['straight']);
+  await waitUntil('it is reported', () => errorsOf(bench, id) === 1n);
+  assert.match(bench.reportsOf(id, 'error')[0]!.message, /PENSTOCK_MAX_HOPS/);
 });
 
 test('a message without an answer is a dead letter of class timeout', async (t) => {

@@ -101,12 +101,13 @@ test('from a filter on Kafka to an envelope on Kafka', { timeout: 120_000 }, asy
 
   await client.publishAsync('sensors/1/t', 'hot', {
     qos: 1,
-    properties: { contentType: 'text/plain', userProperties: { a: ['1', '2'] } },
+    properties: { contentType: 'text/plain', userProperties: { a: ['1', '2'], 'penstock-hops': ['7', '3'] } },
   });
   const answer = await grpc.publishMessage({
     topicName: 'sensors/2/t',
     payload: Buffer.from('cold'),
     username: 'u',
+    userProperties: [{ key: 'penstock-hops', value: '5' }],
   });
   assert.equal(answer.matchedIntegrations, 1);
   for (const topicName of ['old/1', 'shard/1', 'other']) {
@@ -131,6 +132,7 @@ test('from a filter on Kafka to an envelope on Kafka', { timeout: 120_000 }, asy
   const [first, second] = received.map(({ envelope }) => envelope);
   assert.equal(Buffer.from(first!.payload).toString(), 'hot');
   assert.equal(Buffer.from(second!.payload).toString(), 'cold');
+  assert.deepEqual([first?.hopCount, second?.hopCount, second?.userProperties], [3, 5, []]);
   assert.equal(first?.contentType, 'text/plain');
   assert.deepEqual(
     first?.userProperties.map(({ key, value }) => [key, value]),

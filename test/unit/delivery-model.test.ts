@@ -24,6 +24,7 @@ const policy: fc.Arbitrary<Policy> = fc.record({
   maxInFlight: fc.integer({ min: 1, max: 12 }),
   maxInFlightBytes: fc.constantFrom(1, 100, 1e6),
   deadLetter: fc.boolean(),
+  maxHops: fc.constant(8),
 });
 const shape: fc.Arbitrary<Shape> = fc.record({
   partitions: fc.integer({ min: 1, max: 3 }),

@@ -14,6 +14,7 @@ const DEFAULTS: Policy = {
   maxInFlight: 64,
   maxInFlightBytes: 1e6,
   deadLetter: true,
+  maxHops: 8,
 };
 const resolve = (init: MessageInitShape<typeof DeliveryPolicySchema>) =>
   resolvePolicy(create(DeliveryPolicySchema, init), DEFAULTS);
@@ -44,6 +45,7 @@ test('what a policy sets counts, also where it is zero or false', () => {
     maxInFlight: 1,
     maxInFlightBytes: DEFAULTS.maxInFlightBytes,
     deadLetter: false,
+    maxHops: DEFAULTS.maxHops,
   });
   assert.equal(resolve({ ackStrategy: AckStrategy.SKIP_ALL }).strategy, 'SKIP_ALL');
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
-import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
+import { type Envelope, EnvelopeSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { Delivery } from '../../src/executor/delivery/delivery.ts';
 import { MAX_AHEAD } from '../../src/executor/delivery/window.ts';
 import { DELIVERED, type Outcome, type PackLimits } from '../../src/executor/handlers/handler.ts';
@@ -17,6 +17,10 @@ function slowFirst(
 ) {
   /** The offsets of each pack. */
   const packs: number[][] = [];
+  /** The reason of each failure, and whether the message was given up. */
+  const failures: [string, boolean][] = [];
+  /** The offset and the failure class of each dead letter. */
+  const letters: [number, FailureClass][] = [];
   const first = Promise.withResolvers<readonly Outcome[]>();
   const clock = new FakeClock();
   const ignore = () => {};
@@ -40,23 +44,26 @@ function slowFirst(
       maxInFlight,
       maxInFlightBytes,
       deadLetter: true,
+      maxHops: 8,
     },
     events: {
       received: ignore,
       delivered: ignore,
-      failed: ignore,
+      failed: (_, { reason }, givenUp) => failures.push([reason, givenUp]),
       skipped: ignore,
       deadLettered: ignore,
       released: ignore,
     },
-    deadLetter: async () => {},
+    deadLetter: async ({ offset }, { failureClass }) => {
+      letters.push([offset, failureClass]);
+    },
     holdsLease: () => true,
     clock,
     random: () => 0,
   });
-  const take = (offset: number, bytes = 10, key: string | null = null) =>
-    delivery.take(0, offset, key, ENVELOPE, new Uint8Array(bytes));
-  return { delivery, take, clock, packs, letGo: () => first.resolve([DELIVERED]) };
+  const take = (offset: number, bytes = 10, key: string | null = null, envelope: Envelope = ENVELOPE) =>
+    delivery.take(0, offset, key, envelope, new Uint8Array(bytes));
+  return { delivery, take, clock, packs, failures, letters, letGo: () => first.resolve([DELIVERED]) };
 }
 
 test('one message that is not settled lets the others of its partition run ahead so far and no further', async () => {
@@ -107,4 +114,23 @@ test('a pack is full by bytes too, but takes its first message whatever its size
   await clock.advance(0);
   assert.equal(delivery.window.size, 0);
   assert.deepEqual(packs, [[0], [1], [2, 3], [4], [5], [6, 7], [8, 9, 10]]);
+});
+
+test('a message that has passed through too many integrations is a dead letter, and never handed over', async () => {
+  const { delivery, take, clock, packs, failures, letters } = slowFirst(100, 1e9);
+  for (const [i, hopCount] of [7, 8, 9, 0xffff_ffff, 0].entries()) {
+    take(1 + i, 10, null, create(EnvelopeSchema, { topicName: 't', hopCount }));
+  }
+  await clock.advance(0);
+  assert.deepEqual(packs.flat(), [1, 5]);
+  assert.deepEqual(
+    letters,
+    [2, 3, 4].map((offset) => [offset, FailureClass.REJECTED]),
+  );
+  for (const [reason, givenUp] of failures) {
+    assert.match(reason, /goes round in a loop.*PENSTOCK_MAX_HOPS/);
+    assert.ok(givenUp);
+  }
+  assert.equal(failures.length, 3);
+  assert.deepEqual(delivery.window.committable(), [{ partition: 0, offset: 6 }]);
 });

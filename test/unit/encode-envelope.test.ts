@@ -25,6 +25,7 @@ const anyMessage: fc.Arbitrary<PublishedMessage> = fc.record({
   correlationData: maybe(bytes),
   messageExpiryInterval: maybe(uint32),
   payloadFormatIndicator: maybe(fc.integer({ min: 0, max: 1 })),
+  hopCount: maybe(uint32),
 });
 
 test('an encoded envelope is, byte for byte, what toBinary makes', () => {

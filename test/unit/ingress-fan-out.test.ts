@@ -75,6 +75,24 @@ test('a message that Kafka does not take for one of them is not taken in', async
   await assert.rejects(taken, BusError);
 });
 
+test('the hops that were counted leave the user properties for a field of their own', async () => {
+  const { sends, takeIn } = fanOut();
+  const other = { key: 'a', value: '1' };
+  const userProperties = [
+    { key: 'penstock-hops', value: '2' },
+    other,
+    { key: 'penstock-hops', value: '4' },
+    other,
+  ];
+  void takeIn({ ...message, userProperties });
+  const { hopCount, ...envelope } = fromBinary(EnvelopeSchema, sends[0]!.value!);
+  assert.equal(hopCount, 4);
+  assert.deepEqual(
+    envelope.userProperties.map(({ key, value }) => ({ key, value })),
+    [other, other],
+  );
+});
+
 test('a message that nobody wants is not encoded at all', async () => {
   const { sends, takeIn } = fanOut();
   assert.equal(await takeIn({ ...message, topicName: 'y' }), 0);

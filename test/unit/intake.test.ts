@@ -13,6 +13,7 @@ const POLICY: Policy = {
   maxInFlight: 4,
   maxInFlightBytes: 1e6,
   deadLetter: true,
+  maxHops: 8,
 };
 
 const answer = (plan: Partial<Plan>): Script => ({

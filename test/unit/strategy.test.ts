@@ -16,6 +16,7 @@ const POLICY: Policy = {
   maxInFlight: 64,
   maxInFlightBytes: 1e6,
   deadLetter: true,
+  maxHops: 8,
 };
 const failure = (failureClass: FailureClass, retryAfter?: number) => ({
   delivered: false as const,

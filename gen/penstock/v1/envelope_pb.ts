@@ -71,7 +71,7 @@ export type Envelope = Message<"penstock.v1.Envelope"> & {
   retain: boolean;
 
   /**
-   * MQTT 5 user properties, in order, with repeats.
+   * MQTT 5 user properties, in order, with repeats; without `penstock-hops`.
    *
    * @generated from field: repeated penstock.v1.UserProperty user_properties = 8;
    */
@@ -127,7 +127,7 @@ export type Envelope = Message<"penstock.v1.Envelope"> & {
   node: string;
 
   /**
-   * How many times it has passed through an integration already.
+   * How many integrations it has passed through already: what the user property `penstock-hops` counted.
    *
    * @generated from field: uint32 hop_count = 16;
    */

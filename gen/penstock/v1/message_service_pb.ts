@@ -57,7 +57,7 @@ export type PublishMessageRequest = Message<"penstock.v1.PublishMessageRequest">
   retain: boolean;
 
   /**
-   * MQTT 5 user properties.
+   * MQTT 5 user properties. `penstock-hops` says how many integrations the message has passed through already.
    *
    * @generated from field: repeated penstock.v1.UserProperty user_properties = 6;
    */

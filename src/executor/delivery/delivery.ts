@@ -7,7 +7,7 @@ import { Lanes } from './lanes.ts';
 import { takePack } from './pack.ts';
 import { Pauses } from './pauses.ts';
 import type { Policy } from './policy.ts';
-import { decide, EXPIRED, isExpired, isRefusedAsAWhole, NO_OUTCOME } from './strategy.ts';
+import { decide, EXPIRED, isExpired, isRefusedAsAWhole, LOOPING, NO_OUTCOME } from './strategy.ts';
 import { type InFlight, Window } from './window.ts';
 
 /** Messages that may leave or have left, for each that may be on its way: the next ones wait here, not in Kafka. */
@@ -130,6 +130,7 @@ export class Delivery {
     return pack.filter((message) => {
       if (!this.window.isOwned(message)) this.#release(message);
       else if (isExpired(message.envelope, now)) this.#giveUp(message, EXPIRED);
+      else if (message.envelope.hopCount >= this.#deps.policy.maxHops) this.#giveUp(message, LOOPING);
       else return true;
       return false;
     });

@@ -12,6 +12,8 @@ export interface Policy {
   readonly maxInFlight: number;
   readonly maxInFlightBytes: number;
   readonly deadLetter: boolean;
+  /** A message that has passed through so many integrations goes round in a loop. */
+  readonly maxHops: number;
 }
 
 /** The integration's policy; what it leaves unset comes from the executor's settings. */
@@ -31,6 +33,7 @@ export function resolvePolicy(policy: DeliveryPolicy | undefined, defaults: Poli
     maxInFlight: policy?.maxInFlight ?? defaults.maxInFlight,
     maxInFlightBytes: defaults.maxInFlightBytes,
     deadLetter: policy?.deadLetter ?? defaults.deadLetter,
+    maxHops: defaults.maxHops,
   };
 }
 

@@ -45,6 +45,13 @@ export const EXPIRED: Failure = {
   failureClass: FailureClass.EXPIRED,
   reason: 'the message expiry interval has passed',
 };
+export const LOOPING: Failure = {
+  delivered: false,
+  failureClass: FailureClass.REJECTED,
+  reason:
+    'the message goes round in a loop: it has passed through as many integrations as PENSTOCK_MAX_HOPS allows; ' +
+    'change the topic filters or the targets that lead it back, or allow more',
+};
 export const NO_OUTCOME: Failure = {
   delivered: false,
   failureClass: FailureClass.UNAVAILABLE,
