@@ -266,3 +266,25 @@ test('questions about configurations are answered', async (t) => {
   assert.equal(hanging.reachable, false);
   assert.match(hanging.message, /no answer within 2000 ms/);
 });
+
+test('an executor that may not reach its own network refuses integrations that lead there', async (t) => {
+  const bench = await executorBench(t);
+  await bench.createTopics();
+  const endpoint = await httpEndpoint(t);
+  const id = await bench.want(endpoint.url); // wanted before that was forbidden
+  await bench.publish(id, ['one']);
+  await bench.start({ allowsLocalTargets: false });
+  const configuration = { case: 'http' as const, value: { restEndpointUrl: endpoint.url } };
+  for (const kind of [ValidationKind.VALIDATE, ValidationKind.CHECK_CONNECTION]) {
+    const [violation] = (await bench.ask(kind, { configuration })).violations;
+    assert.equal(violation?.field, 'http.rest_endpoint_url');
+    assert.match(
+      violation.description,
+      /^refused: 127\.0\.0\.1 is a private address; allow it with INTEGRATIONS_/,
+    );
+  }
+  await waitUntil('the refusal is reported', () =>
+    bench.reportsOf(id, 'error').some(({ message }) => message.includes('refused: 127.0.0.1 is a private')),
+  );
+  assert.equal(endpoint.opened, 0);
+});

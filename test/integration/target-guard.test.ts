@@ -63,12 +63,14 @@ test('a socket reaches this machine only where that is allowed, whatever it is c
   }
 });
 
+/** Any name is this machine. */
+const resolving = (allowsLocal: boolean) =>
+  createTargetGuard(allowsLocal, (_name, _options, callback) =>
+    callback(null, [{ address: '127.0.0.1', family: 4 }]),
+  );
+
 test('a name is refused by what it resolves to', async (t) => {
   const server = await listening(t);
-  const resolving = (allowsLocal: boolean) =>
-    createTargetGuard(allowsLocal, (_name, _options, callback) =>
-      callback(null, [{ address: '127.0.0.1', family: 4 }]),
-    );
   const target = { host: 'innocent.example.com', port: server.port };
   assert.equal(await errorOf(resolving(true).connect(target)), undefined);
   const error = await errorOf(resolving(false).connect(target));
@@ -128,6 +130,18 @@ test('an HTTP integration reaches this machine only where that is allowed', asyn
     assert.match(found.message, /refused: .* is a private address; allow it with INTEGRATIONS_ALLOW_LOCAL/);
   }
   assert.equal(endpoint.received.length, 5);
+  assert.equal(endpoint.opened, 5, 'what is refused is not even connected to');
+});
+
+test('an HTTP integration is refused by what its name resolves to, before it connects', async (t) => {
+  const endpoint = await httpEndpoint(t);
+  const host = 'innocent.example.com';
+  assert.deepEqual(await deliver(t, endpoint, host, resolving(true)), { delivered: true });
+  const outcome = await deliver(t, endpoint, host, resolving(false));
+  assert.ok(outcome?.delivered === false);
+  assert.equal(outcome.failureClass, FailureClass.UNAVAILABLE);
+  assert.match(outcome.reason, /^refused: innocent\.example\.com \(127\.0\.0\.1\) is a private address/);
+  assert.equal(endpoint.opened, 1);
 });
 
 test('an HTTP integration looks at where it came to, and answers every message of a pool', async (t) => {

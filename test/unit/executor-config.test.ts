@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { typesOf } from '../../src/executor/config.ts';
+import { executorConfig, typesOf } from '../../src/executor/config.ts';
+import { readSettings } from '../../src/runtime/settings.ts';
 import { UserError } from '../../src/runtime/user-error.ts';
 
 test('an executor serves the supported types without the excluded ones', () => {
@@ -14,4 +15,14 @@ test('a type that does not exist is a failure that names the setting', () => {
     error instanceof UserError && error.message.startsWith(setting);
   assert.throws(() => typesOf(['HTPP'], ['NONE']), isAbout('TB_SERVICE_INTEGRATIONS_SUPPORTED'));
   assert.throws(() => typesOf(['ALL'], ['x']), isAbout('TB_SERVICE_INTEGRATIONS_EXCLUDED'));
+});
+
+test('what guards messages and targets comes from the settings', () => {
+  const config = executorConfig(readSettings({}, { PENSTOCK_MAX_HOPS: '3' }));
+  assert.deepEqual([config.policy.maxHops, config.allowsLocalTargets], [3, true]);
+  const strict = executorConfig(readSettings({}, { INTEGRATIONS_ALLOW_LOCAL_NETWORK_HOSTS: 'false' }));
+  assert.deepEqual([strict.policy.maxHops, strict.allowsLocalTargets], [8, false]);
+  for (const hops of ['0', '256', 'x']) {
+    assert.throws(() => readSettings({}, { PENSTOCK_MAX_HOPS: hops }), /PENSTOCK_MAX_HOPS=.* from 1 to 255/);
+  }
 });

@@ -37,7 +37,7 @@ function sourceOf({ payload = '', ...envelope }: EnvelopeInit = {}): TemplateSou
     offset: 1234,
     integrationId: '5f0c3ad2-8df0-4fc1-a8a5-1c3f8ab7cf55',
     integrationName: 'to "all"',
-    metadata: { site: 'north', __proto__: null! },
+    metadata: { site: 'north' },
     serviceId: 'ie-0',
   };
 }
