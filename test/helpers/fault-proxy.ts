@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { onEnd } from './on-end.ts';
+import { resetSocket } from './reset-socket.ts';
 
 /** What the bytes of one direction meet, by the names of toxiproxy. */
 export interface Toxics {
@@ -133,7 +134,7 @@ class Link {
   }
 
   cut(): void {
-    for (const socket of [this.#client, this.#server]) if (!socket.destroyed) socket.resetAndDestroy();
+    for (const socket of [this.#client, this.#server]) if (!socket.destroyed) resetSocket(socket);
   }
 
   async #carry(from: Socket, to: Socket, direction: Direction): Promise<void> {

@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { onEnd } from './on-end.ts';
+import { resetSocket } from './reset-socket.ts';
 
 export interface Received {
   readonly method: string;
@@ -92,7 +93,7 @@ export class HttpEndpoint {
     if (!server) return;
     const closed = once(server, 'close');
     server.close();
-    for (const socket of this.sockets) socket.resetAndDestroy();
+    for (const socket of this.sockets) resetSocket(socket);
     await closed;
   }
 }
