@@ -59,7 +59,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@grpc/grpc-js': ['src/rpc/'],
   kafkajs: ['src/bus/kafka/', 'src/executor/handlers/kafka/'],
   mqtt: ['src/dev/demo.ts', 'src/executor/handlers/mqtt/'],
-  'mqtt-packet': ['src/ingress/listener/'],
+  'mqtt-packet': ['src/ingress/listener/', 'src/executor/handlers/mqtt/'],
   pg: ['src/control-plane/store/', 'src/dev/postgres-server.ts'],
   'prom-client': ['src/runtime/metrics.ts'],
   undici: ['src/executor/handlers/http/'],
