@@ -64,7 +64,7 @@ export async function drain(rig: HttpRig, messages: number, bytes: number): Prom
   };
 }
 
-export async function drainRaw({ sink, url }: HttpRig): Promise<Drain> {
+async function drainRaw({ sink, url }: HttpRig): Promise<Drain> {
   await using loop = new MeasuredChild('./undici-loop.ts', [
     url,
     String(MESSAGES),

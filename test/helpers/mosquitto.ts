@@ -16,6 +16,8 @@ export interface MosquittoSettings {
   readonly general?: readonly string[];
   /** The lines of each listener. Unset: one over TCP. */
   readonly listeners?: readonly (readonly string[])[];
+  /** Whether it keeps to itself what it does. */
+  readonly isQuiet?: boolean;
   readonly files?: Readonly<Record<string, string>>;
 }
 
@@ -43,7 +45,7 @@ export class Mosquitto {
 
   /** Starts it, again on the same ports and with what it kept on disk. */
   async start(): Promise<void> {
-    const child = spawn('mosquitto', ['-v', '-c', join(this.#dir, 'mosquitto.conf')], {
+    const child = spawn('mosquitto', ['-c', join(this.#dir, 'mosquitto.conf')], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process = child;
@@ -69,11 +71,12 @@ export class Mosquitto {
 
 /** A mosquitto that is up, and stopped after the test. */
 export async function mosquitto(t: TestContext, settings: MosquittoSettings = {}): Promise<Mosquitto> {
-  const { general = ['allow_anonymous true'], listeners = [[]], files = {} } = settings;
+  const { general = ['allow_anonymous true'], listeners = [[]], isQuiet = false, files = {} } = settings;
   const dir = await temporaryDirectory(t);
   const ports = await freePorts(listeners.length);
   const lines = [
     `user ${userInfo().username}`,
+    `log_type ${isQuiet ? 'error' : 'all'}`,
     'persistence true',
     `persistence_location ${dir}/`,
     'max_queued_messages 100000', // a slow subscriber loses nothing

@@ -159,8 +159,9 @@ export type MqttConfiguration = Message<"penstock.v1.MqttConfiguration"> & {
   sendBinaryOnParseFailure?: boolean | undefined;
 
   /**
-   * What to publish instead of the envelope or the payload: a text with placeholders such as `${payload.temperature}`.
-   * Unset: the envelope, or the payload with `send_only_msg_payload`.
+   * What to publish instead of the envelope or the payload: a text with placeholders, e.g.
+   * `{"device": "${clientId}", "value": ${payload.temperature}}`. In one that begins with { or [ values are written as
+   * JSON. Unset: the envelope, or the payload with `send_only_msg_payload`.
    *
    * @generated from field: string body_template = 19;
    */

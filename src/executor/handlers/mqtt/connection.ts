@@ -61,10 +61,16 @@ export class Connection {
     return this.#session !== undefined;
   }
 
-  /** Rejects with the reason, leaving nothing behind. */
+  /** Rejects with the reason. One that was aborted is not to be used any more. */
   async connect(signal: AbortSignal): Promise<void> {
-    const either = AbortSignal.any([signal, this.#stop.signal]);
-    await this.#use(await Session.open(this.#config, this.#identity, this.#context, either));
+    signal.throwIfAborted();
+    const abort = () => this.#stop.abort(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      await this.#open();
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
   }
 
   send(sending: Sending): void {
@@ -105,7 +111,8 @@ export class Connection {
     return this.#backoff.initial === 0;
   }
 
-  async #use(session: Session): Promise<void> {
+  async #open(): Promise<void> {
+    const session = await Session.open(this.#config, this.#identity, this.#context, this.#stop.signal);
     if (this.#stop.signal.aborted) {
       await session.end(this.#context);
       throw this.#stop.signal.reason;
@@ -170,7 +177,7 @@ export class Connection {
 
   async #reconnect(failures: number): Promise<void> {
     try {
-      await this.#use(await Session.open(this.#config, this.#identity, this.#context, this.#stop.signal));
+      await this.#open();
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       this.#fail(messageOf(error));

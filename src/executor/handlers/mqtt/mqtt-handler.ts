@@ -27,8 +27,9 @@ export class MqttHandler implements Handler {
     await Promise.all(this.#connections.map((connection) => connection.connect(signal)));
   }
 
-  deliver(pack: readonly Outbound[], signal: AbortSignal): Promise<readonly Outcome[]> {
-    return Promise.all(pack.map((message) => this.#deliverOne(message, signal)));
+  async deliver(pack: readonly Outbound[], signal: AbortSignal): Promise<readonly Outcome[]> {
+    if (pack.length === 1) return [await this.#deliverOne(pack[0]!, signal)];
+    return await Promise.all(pack.map((message) => this.#deliverOne(message, signal)));
   }
 
   #deliverOne(message: Outbound, signal: AbortSignal): Promise<Outcome> {

@@ -2,8 +2,9 @@ import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { IClientPublishOptions } from 'mqtt';
 import { type Envelope, FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import { type MqttConfiguration, MqttVersion } from '../../../../gen/penstock/v1/mqtt_pb.ts';
-import { bodyWriter, UnencodableError } from '../../../contract/body.ts';
-import { compileTemplate } from '../../../contract/template.ts';
+import { UnencodableError } from '../../../contract/body.ts';
+import { compileTemplate, type TemplateSource } from '../../../contract/template.ts';
+import { templatedBodyWriter } from '../../../contract/templated-body.ts';
 import type { Failure, HandlerContext, Outbound } from '../handler.ts';
 import { type BodyType, bufferOf, propertiesBytes, propertiesOf, soundTopic } from './properties.ts';
 
@@ -34,9 +35,13 @@ interface Body {
   readonly type: BodyType | undefined;
 }
 
+type TopicWriter = (message: Outbound) => string;
+type PayloadWriter = (message: Outbound) => Body;
+
 export function publicationWriter(config: MqttConfiguration, context: HandlerContext): PublicationWriter {
-  const topicOf = topicWriter(config, context);
-  const bodyOf = payloadWriter(config, context);
+  const source = sourceOf(context);
+  const topicOf = topicWriter(config, context, source);
+  const bodyOf = payloadWriter(config, context, source);
   const qosOf = usesMessageQos(config) ? ({ qos }: Envelope) => qos as Qos : () => (config.qos ?? 1) as Qos;
   const isRetained = usesMessageRetain(config) ? ({ retain }: Envelope) => retain : () => config.retained;
   const is5 = config.mqttVersion === MqttVersion.MQTT_VERSION_5_0;
@@ -73,47 +78,33 @@ const usesMessageQos = (config: MqttConfiguration) => config.useMsgQos ?? config
 const usesMessageRetain = (config: MqttConfiguration) => config.useMsgRetain ?? !config.retained;
 
 /** What placeholders can name of a message. */
-const sourceOf = (context: HandlerContext) => {
-  const { integrationId, integrationName, metadata, serviceId } = context;
-  return ({ envelope, partition, offset }: Outbound) => ({
-    envelope,
-    partition,
-    offset,
-    integrationId,
-    integrationName,
-    metadata,
-    serviceId,
-  });
-};
+type SourceOf = (message: Outbound) => TemplateSource;
 
-function topicWriter(config: MqttConfiguration, context: HandlerContext): (message: Outbound) => string {
+function sourceOf({ integrationId, integrationName, metadata, serviceId }: HandlerContext): SourceOf {
+  return ({ envelope, partition, offset }) => {
+    return { envelope, partition, offset, integrationId, integrationName, metadata, serviceId };
+  };
+}
+
+function topicWriter(config: MqttConfiguration, { missing }: HandlerContext, source: SourceOf): TopicWriter {
   if (usesMessageTopic(config)) return ({ envelope }) => soundTopic('topic name', envelope.topicName);
-  if (!config.topicName.includes('${')) return () => config.topicName;
-  const write = compileTemplate(config.topicName, 'topic', context.missing);
-  const source = sourceOf(context);
+  const write = compileTemplate(config.topicName, 'topic', missing);
   return (message) => write(source(message));
 }
 
-function payloadWriter(config: MqttConfiguration, context: HandlerContext): (message: Outbound) => Body {
-  if (config.bodyTemplate !== '') {
-    const write = compileTemplate(config.bodyTemplate, 'none', context.missing);
-    const source = sourceOf(context);
-    return (message) => ({ payload: write(source(message)), type: { isText: true } });
-  }
-  const { integrationName, metadata, serviceId } = context;
-  const { payloadContentType, sendOnlyMsgPayload } = config;
-  const write = bodyWriter({
-    payloadContentType,
-    sendBinaryOnParseFailure: config.sendBinaryOnParseFailure ?? true,
-    sendOnlyMsgPayload,
-    integrationName,
-    metadata,
-    serviceId,
+function payloadWriter(config: MqttConfiguration, context: HandlerContext, source: SourceOf): PayloadWriter {
+  const { payloadContentType, sendOnlyMsgPayload, bodyTemplate } = config;
+  const { integrationName, metadata, serviceId, missing } = context;
+  const sendBinaryOnParseFailure = config.sendBinaryOnParseFailure ?? true;
+  const write = templatedBodyWriter({
+    ...{ payloadContentType, sendBinaryOnParseFailure, sendOnlyMsgPayload, bodyTemplate },
+    ...{ integrationName, metadata, serviceId, missing },
   });
-  return ({ envelope }) => {
-    const { content, contentType } = write(envelope);
+  const isPayload = sendOnlyMsgPayload && bodyTemplate === '';
+  return (message) => {
+    const { content, contentType } = write(source(message));
     const payload = typeof content === 'string' ? content : bufferOf(content);
-    return { payload, type: sendOnlyMsgPayload ? undefined : { contentType, isText: true } };
+    return { payload, type: isPayload ? undefined : { contentType, isText: true } };
   };
 }
 
