@@ -1,5 +1,5 @@
 import { MeasuredChild } from './child.ts';
-import { disable, enable, expectRequests, median, openRig, prepare, type Rig } from './rig.ts';
+import { disable, enable, expectRequests, type HttpRig, median, openHttpRig, prepare } from './rig.ts';
 
 const MESSAGES = 100_000;
 const PAYLOAD = 256;
@@ -17,30 +17,37 @@ export interface Drain {
 /** Drains 100,000 messages of 256 bytes to an HTTP endpoint, against undici's `dispatch` in a bare loop. */
 export async function measureHttp(): Promise<object> {
   await using stack = new AsyncDisposableStack();
-  const rig = await openRig(stack);
+  const rig = await openHttpRig(stack);
   const raw: Drain[] = [];
   const penstock: Drain[] = [];
   for (let run = 0; run < RUNS; run++) {
     raw.push(await drainRaw(rig));
     penstock.push(await drain(rig, MESSAGES, PAYLOAD));
   }
-  const of = (drains: readonly Drain[]) => ({
-    'messages/s': Math.round(median(drains.map(({ rate }) => rate))),
-    'CPU µs/message': Number(median(drains.map(({ cpuMicros }) => cpuMicros)).toFixed(1)),
-    'peak MiB': Math.max(...drains.map(({ peakMiB }) => peakMiB)),
-  });
-  const limit = of(raw);
-  const ours = of(penstock);
-  const share = `${Math.round((ours['messages/s'] / limit['messages/s']) * 100)} %`;
-  return { 'undici dispatch, bare loop': limit, penstock: { ...ours, 'of the limit': share } };
+  return { 'undici dispatch, bare loop': mediansOf(raw), penstock: shareOf(penstock, raw) };
+}
+
+/** The medians of several runs. */
+export const mediansOf = (drains: readonly Drain[]) => ({
+  'messages/s': Math.round(median(drains.map(({ rate }) => rate))),
+  'CPU µs/message': Number(median(drains.map(({ cpuMicros }) => cpuMicros)).toFixed(1)),
+  'peak MiB': Math.max(...drains.map(({ peakMiB }) => peakMiB)),
+});
+
+/** The medians, and how they stand to a limit that was measured beside them. */
+export function shareOf(drains: readonly Drain[], limit: readonly Drain[]) {
+  const ours = mediansOf(drains);
+  const share = `${Math.round((ours['messages/s'] / mediansOf(limit)['messages/s']) * 100)} %`;
+  return { ...ours, 'of the limit': share };
 }
 
 /** Drains one integration's topic; the rate counts from the first commit of the configuration to the last arrival. */
-export async function drain(rig: Rig, messages: number, bytes: number): Promise<Drain> {
+export async function drain(rig: HttpRig, messages: number, bytes: number): Promise<Drain> {
   const { bus, executor, sink, url } = rig;
   const id = await prepare(bus, messages, bytes);
   const first = await expectRequests(sink, 1);
-  await enable(bus, id, url, { maxInFlight: WINDOW, ackStrategy: 2 });
+  const configuration = { case: 'http' as const, value: { restEndpointUrl: url } };
+  await enable(bus, id, configuration, { maxInFlight: WINDOW, ackStrategy: 2 });
   await first.arrived;
   const cpu = executor.cpuSeconds;
   const begin = performance.now();
@@ -49,7 +56,7 @@ export async function drain(rig: Rig, messages: number, bytes: number): Promise<
   await arrived;
   const seconds = (performance.now() - begin) / 1000;
   const spent = executor.cpuSeconds - cpu;
-  await disable(bus, id);
+  await disable(bus, id, 'http');
   return {
     rate: (messages - 1000) / seconds,
     cpuMicros: (spent / (messages - 1000)) * 1e6,
@@ -57,7 +64,7 @@ export async function drain(rig: Rig, messages: number, bytes: number): Promise<
   };
 }
 
-export async function drainRaw({ sink, url }: Rig): Promise<Drain> {
+async function drainRaw({ sink, url }: HttpRig): Promise<Drain> {
   await using loop = new MeasuredChild('./undici-loop.ts', [
     url,
     String(MESSAGES),

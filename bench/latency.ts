@@ -7,7 +7,7 @@ import { MessageService } from '../gen/penstock/v1/message_service_pb.ts';
 import { createClient } from '../src/rpc/grpcjs.ts';
 import { PenstockRun } from '../test/helpers/penstock.ts';
 import { MeasuredChild } from './child.ts';
-import { enable, envelopeBytes, openRig, prepare, topics } from './rig.ts';
+import { enable, envelopeBytes, openHttpRig, prepare, topics } from './rig.ts';
 
 const SECONDS = 20;
 const RATE = 50;
@@ -59,9 +59,10 @@ async function publishToArrival(): Promise<object> {
 
 async function produceToArrival(): Promise<object> {
   await using stack = new AsyncDisposableStack();
-  const rig = await openRig(stack);
+  const rig = await openHttpRig(stack);
   const id = await prepare(rig.bus, 0, 1);
-  await enable(rig.bus, id, rig.url, undefined, { sendOnlyMsgPayload: true });
+  const value = { restEndpointUrl: rig.url, sendOnlyMsgPayload: true };
+  await enable(rig.bus, id, { case: 'http', value }, undefined);
   let n = 0;
   return await latencies(rig.sink, (body) =>
     rig.bus.send(topics.messages(id).name, { key: 'k', value: envelopeBytes(n++, Buffer.from(body)) }),

@@ -6,12 +6,12 @@ import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { DownlinkRecordSchema } from '../gen/penstock/v1/downlink_pb.ts';
 import { EnvelopeSchema } from '../gen/penstock/v1/envelope_pb.ts';
-import type { HttpConfigurationSchema } from '../gen/penstock/v1/http_pb.ts';
 import type { IntegrationSchema } from '../gen/penstock/v1/integration_pb.ts';
 import type { Bus } from '../src/bus/bus.ts';
 import { createKafkaBus } from '../src/bus/kafka-bus.ts';
 import { topicsOf } from '../src/bus/topics.ts';
-import { TYPES } from '../src/contract/integration-type.ts';
+import { TYPES, type Type } from '../src/contract/integration-type.ts';
+import { freePorts } from '../src/dev/free-port.ts';
 import { startKafka } from '../src/dev/kafka-server.ts';
 import { systemClock } from '../src/runtime/clock.ts';
 import { createLogger } from '../src/runtime/logger.ts';
@@ -20,15 +20,21 @@ import { MeasuredChild } from './child.ts';
 export const topics = topicsOf('bench');
 const CLIENTS = 1000;
 
-/** A Kafka, an executor process and an HTTP endpoint process; the benchmark itself plays control plane and ingress. */
+/** A Kafka and an executor process of one type; the benchmark itself plays control plane and ingress. */
 export interface Rig {
   readonly bus: Bus;
   readonly executor: MeasuredChild;
+  /** Where the executor serves its metrics. */
+  readonly metricsUrl: string;
+}
+
+/** With an HTTP endpoint process. */
+export interface HttpRig extends Rig {
   readonly sink: MeasuredChild;
   readonly url: string;
 }
 
-export async function openRig(stack: AsyncDisposableStack): Promise<Rig> {
+export async function openRig(stack: AsyncDisposableStack, type: Type): Promise<Rig> {
   const dataDir = await mkdtemp(join(tmpdir(), 'penstock-bench-'));
   stack.defer(() => rm(dataDir, { recursive: true, force: true }));
   const kafka = stack.use(await startKafka({ dataDir, progress: () => {}, clock: systemClock }));
@@ -38,17 +44,33 @@ export async function openRig(stack: AsyncDisposableStack): Promise<Rig> {
   const bus = stack.use(createKafkaBus({ brokers, clientId: 'bench', replication: 1 }, deps));
   const shared = TYPES.flatMap((type) => [topics.downlink(type), topics.validation(type)]);
   await bus.createTopics([...shared, topics.uplink]);
+  const [port] = await freePorts(1);
   const executor = stack.use(
-    new MeasuredChild('../src/main.ts', ['executor', '--grpc-port', '0', '--http-port', '0'], {
+    new MeasuredChild('../src/main.ts', ['executor', '--grpc-port', '0', '--http-port', String(port)], {
       TB_KAFKA_SERVERS: kafka.bootstrapServers,
       PENSTOCK_KAFKA_PREFIX: 'bench',
       PENSTOCK_LOG_LEVEL: 'error',
-      TB_SERVICE_INTEGRATIONS_SUPPORTED: 'HTTP',
+      TB_SERVICE_INTEGRATIONS_SUPPORTED: type,
     }),
   );
+  return { bus, executor, metricsUrl: `http://127.0.0.1:${port}/metrics` };
+}
+
+export async function openHttpRig(stack: AsyncDisposableStack): Promise<HttpRig> {
+  const rig = await openRig(stack, 'http');
   const sink = stack.use(new MeasuredChild('./http-sink.ts'));
   const { address } = await sink.message<{ address: { port: number } }>('address');
-  return { bus, executor, sink, url: `http://127.0.0.1:${address.port}/in` };
+  return { ...rig, sink, url: `http://127.0.0.1:${address.port}/in` };
+}
+
+/** How many messages of an integration the executor has delivered. */
+export async function delivered({ metricsUrl }: Rig, id: string): Promise<number> {
+  const text = await (await fetch(metricsUrl)).text();
+  const found = new RegExp(
+    `^penstock_integration_messages_total\\{integration="${id}",result="delivered"\\} (\\d+)$`,
+    'm',
+  );
+  return Number(found.exec(text)?.[1] ?? 0);
 }
 
 /** Tells the endpoint how many requests are to come; `arrived` resolves when they have. */
@@ -96,13 +118,14 @@ export function envelopeBytes(n: number, payload: Uint8Array): Uint8Array {
   );
 }
 
+type Configuration = Extract<NonNullable<IntegrationInit['configuration']>, { case: Type }>;
+
 /** Lets an executor run the integration, from what its topic holds on. */
 export function enable(
   bus: Bus,
   id: string,
-  url: string,
+  configuration: Configuration,
   delivery: IntegrationInit['delivery'],
-  http: MessageInitShape<typeof HttpConfigurationSchema> = {},
 ): Promise<void> {
   const record = create(DownlinkRecordSchema, {
     integration: {
@@ -111,15 +134,16 @@ export function enable(
       enabled: true,
       topicFilters: ['#'],
       generation: 1n,
-      configuration: { case: 'http', value: { restEndpointUrl: url, ...http } },
+      configuration,
       ...(delivery ? { delivery } : {}),
     },
   });
-  return bus.send(topics.downlink('http').name, { key: id, value: toBinary(DownlinkRecordSchema, record) });
+  const { name } = topics.downlink(configuration.case);
+  return bus.send(name, { key: id, value: toBinary(DownlinkRecordSchema, record) });
 }
 
-export function disable(bus: Bus, id: string): Promise<void> {
-  return bus.send(topics.downlink('http').name, { key: id, value: null });
+export function disable(bus: Bus, id: string, type: Type): Promise<void> {
+  return bus.send(topics.downlink(type).name, { key: id, value: null });
 }
 
 export const median = (values: readonly number[]): number =>

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { measureHttp } from './http.ts';
 import { measureLatency } from './latency.ts';
+import { measureMqtt } from './mqtt.ts';
 import { measureOutage } from './outage.ts';
 import { measureIntegrations, measureSizes } from './scale.ts';
 import { measureStart } from './start.ts';
@@ -10,6 +11,7 @@ import { measureStart } from './start.ts';
 const MEASUREMENTS: Readonly<Record<string, () => Promise<object>>> = {
   start: measureStart,
   http: measureHttp,
+  mqtt: measureMqtt,
   latency: measureLatency,
   sizes: measureSizes,
   integrations: measureIntegrations,

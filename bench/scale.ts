@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Drain, drain } from './http.ts';
-import { disable, enable, envelopeBytes, expectRequests, openRig, type Rig, topics } from './rig.ts';
+import { disable, enable, envelopeBytes, expectRequests, type HttpRig, openHttpRig, topics } from './rig.ts';
 
 const MESSAGES = 50_000;
 const INTEGRATIONS = [1, 100, 1000];
@@ -22,7 +22,7 @@ export async function measureSizes(): Promise<object> {
   const results: Record<string, object> = {};
   for (const [bytes, messages] of SIZES) {
     await using stack = new AsyncDisposableStack();
-    const rig = await openRig(stack);
+    const rig = await openHttpRig(stack);
     results[`${bytes} bytes`] = figuresOf(await drain(rig, messages, bytes));
   }
   return results;
@@ -33,13 +33,13 @@ export async function measureIntegrations(): Promise<object> {
   const results: Record<string, object> = {};
   for (const count of INTEGRATIONS) {
     await using stack = new AsyncDisposableStack();
-    const rig = await openRig(stack);
+    const rig = await openHttpRig(stack);
     results[`${count} integrations`] = figuresOf(await drainMany(rig, count));
   }
   return results;
 }
 
-async function drainMany({ bus, executor, sink, url }: Rig, count: number): Promise<Drain> {
+async function drainMany({ bus, executor, sink, url }: HttpRig, count: number): Promise<Drain> {
   const ids = Array.from({ length: count }, () => randomUUID());
   for (let i = 0; i < count; i += 100)
     await bus.createTopics(ids.slice(i, i + 100).map((id) => topics.messages(id)));
@@ -52,13 +52,14 @@ async function drainMany({ bus, executor, sink, url }: Rig, count: number): Prom
     await Promise.all(sends);
   }
   const { arrived } = await expectRequests(sink, MESSAGES);
+  const configuration = { case: 'http' as const, value: { restEndpointUrl: url } };
   const cpu = executor.cpuSeconds;
   const begin = performance.now();
-  await Promise.all(ids.map((id) => enable(bus, id, url, { ackStrategy: 2 })));
+  await Promise.all(ids.map((id) => enable(bus, id, configuration, { ackStrategy: 2 })));
   await arrived;
   const seconds = (performance.now() - begin) / 1000;
   const cpuMicros = ((executor.cpuSeconds - cpu) / MESSAGES) * 1e6;
   const { peakMiB } = executor;
-  await Promise.all(ids.map((id) => disable(bus, id)));
+  await Promise.all(ids.map((id) => disable(bus, id, 'http')));
   return { rate: MESSAGES / seconds, cpuMicros, peakMiB };
 }

@@ -1,5 +1,6 @@
-import { clone, type DescField, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
+import { clone, type DescField, type DescMessage, getOption, type MessageShape } from '@bufbuild/protobuf';
 import { isReflectMessage, type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
+import { FieldBehavior, field_behavior } from '../../gen/google/api/field_behavior_pb.ts';
 
 /** Whether the schema marks the field as a secret: `debug_redact`. */
 export function isSecret(field: DescField): boolean {
@@ -37,7 +38,22 @@ function messagesIn(message: ReflectMessage, field: DescField): readonly Reflect
   return [];
 }
 
-/** The paths of the secrets that are set, in the schema's names, e.g. `http.credentials.basic.password`. */
+/** Whether the field tells the items of a list apart: `IDENTIFIER` in the schema. */
+export function isIdentifier(field: DescField): boolean {
+  return getOption(field, field_behavior).includes(FieldBehavior.IDENTIFIER);
+}
+
+/** The items of a list by their identifiers; none where nothing tells them apart. */
+function itemsById(message: ReflectMessage, field: DescField): ReadonlyMap<unknown, ReflectMessage> {
+  const identifier = field.fieldKind === 'list' ? field.message?.fields.find(isIdentifier) : undefined;
+  if (identifier === undefined) return new Map();
+  return new Map(messagesIn(message, field).map((item) => [item.get(identifier), item]));
+}
+
+/**
+ * The paths of the secrets that are set, in the schema's names, e.g. `http.credentials.basic.password`, or
+ * `mqtt.static_client_ids["a"].password` for the item of a list.
+ */
 export function setSecretPaths<D extends DescMessage>(schema: D, message: MessageShape<D>): string[] {
   return secretPaths(reflect(schema, message), '');
 }
@@ -47,13 +63,17 @@ function secretPaths(message: ReflectMessage, prefix: string): string[] {
     if (!message.isSet(field)) return [];
     const path = prefix + field.name;
     if (isSecret(field)) return [path];
-    return field.fieldKind === 'message' ? secretPaths(message.get(field), `${path}.`) : [];
+    if (field.fieldKind === 'message') return secretPaths(message.get(field), `${path}.`);
+    return [...itemsById(message, field)].flatMap(([id, item]) =>
+      secretPaths(item, `${path}[${JSON.stringify(id)}].`),
+    );
   });
 }
 
 /**
  * A copy of `next` in which each secret that is unset takes the value it has in `stored`. Only where both hold the
- * message around it: credentials of another kind, or taken away, bring nothing back.
+ * message around it, in a list the item with the same identifier: credentials of another kind, or taken away, bring
+ * nothing back.
  */
 export function keepSecrets<D extends DescMessage>(
   schema: D,
@@ -72,6 +92,12 @@ function takeSecrets(next: ReflectMessage, stored: ReflectMessage): void {
       if (!next.isSet(field) && field.oneof === undefined) next.set(field, stored.get(field));
     } else if (field.fieldKind === 'message' && next.isSet(field)) {
       takeSecrets(next.get(field), stored.get(field));
+    } else {
+      const before = itemsById(stored, field);
+      for (const [id, item] of itemsById(next, field)) {
+        const known = before.get(id);
+        if (known) takeSecrets(item, known);
+      }
     }
   }
 }

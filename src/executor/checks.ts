@@ -32,6 +32,7 @@ interface Deps {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  random(): number;
 }
 
 type Verdict = Pick<ValidationResponse, 'reachable' | 'message'> & {
@@ -107,16 +108,19 @@ function ownViolations(
     .map((one) => ({ ...one, field: one.field === '' ? prefix : `${prefix}.${one.field}` }));
 }
 
-function contextOf(integration: Integration, { config, guard, clock }: Deps): HandlerContext {
+function contextOf(integration: Integration, { config, guard, clock, random }: Deps): HandlerContext {
   return {
     integrationId: integration.id,
     integrationName: integration.name,
     metadata: integration.metadata,
     serviceId: config.serviceId,
+    shard: 0,
+    shards: 1,
     maxInFlight: 1,
     guard,
     missing: missingRule(integration.templates),
     clock,
+    random,
   };
 }
 

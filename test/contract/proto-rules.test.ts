@@ -190,9 +190,27 @@ check('mqtt', [
   ['a wildcard in the topic name', mqtt({ topicName: 'a/+' }), 'mqtt.topic_name'],
   ['a topic name of the broker', mqtt({ topicName: '$SYS/a' }), 'mqtt.topic_name'],
   ['NUL in the topic name', mqtt({ topicName: 'a\0' }), 'mqtt.topic_name'],
+  ['a placeholder in the topic name', mqtt({ topicName: 'pub/${topic}/x' })],
+  ['a placeholder first in the topic name', mqtt({ topicName: '${topic[0]}/x' })],
+  ['a $ alone as the topic name', mqtt({ topicName: '$' }), 'mqtt.topic_name'],
   ['QoS 3', mqtt({ qos: 3 }), 'mqtt.qos'],
   ['version 2', mqtt({ mqttVersion: 2 as 0 }), 'mqtt.mqtt_version'],
   ['no wait to connect', mqtt({ connectTimeout: {} }), 'mqtt.connect_timeout'],
+  ['a path', mqtt({ websocketPath: '/mqtt?token=x' })],
+  ['a path without /', mqtt({ websocketPath: 'mqtt' }), 'mqtt.websocket_path'],
+  ['a path with a line break', mqtt({ websocketPath: '/\r\n' }), 'mqtt.websocket_path'],
+  ['a path with a fragment', mqtt({ websocketPath: '/mqtt#x' }), 'mqtt.websocket_path'],
+  ['a pool of none', mqtt({ poolSize: 0 }), 'mqtt.pool_size'],
+  ['a pool of 65', mqtt({ poolSize: 65 }), 'mqtt.pool_size'],
+  ['nothing in flight', mqtt({ maxInFlight: 0 }), 'mqtt.max_in_flight'],
+  ['more in flight than packet ids', mqtt({ maxInFlight: 65_536 }), 'mqtt.max_in_flight'],
+  ['client ids', mqtt({ staticClientIds: [{ clientId: 'a' }, { clientId: 'b', password: '' }] })],
+  ['no client id', mqtt({ staticClientIds: [{ clientId: '' }] }), 'mqtt.static_client_ids[0].client_id'],
+  [
+    'a client id twice',
+    mqtt({ staticClientIds: [{ clientId: 'a' }, { serviceId: 'e', clientId: 'a' }] }),
+    'mqtt.static_client_ids',
+  ],
 ]);
 
 check('kafka', [

@@ -93,8 +93,8 @@ export class ExecutorBench {
     return this.stack.use(await startExecutor({ ...EXECUTOR, ...config }, { ...deps, bus, topics }, signal));
   }
 
-  /** Wants this of the executors, as generation 1 of a new integration unless it says otherwise. */
-  async want(url: string, init: IntegrationInit = {}): Promise<string> {
+  /** Wants this of the executors, as generation 1 of a new integration unless it says otherwise; a share of it. */
+  async want(url: string, init: IntegrationInit = {}, shard = 0): Promise<string> {
     const { bus, topics } = this;
     const integration = {
       id: randomUUID(),
@@ -106,9 +106,10 @@ export class ExecutorBench {
       ...init,
     };
     await bus.createTopics([topics.messages(integration.id)]);
-    const record = create(DownlinkRecordSchema, { integration });
+    const record = create(DownlinkRecordSchema, { integration, shard });
     const value = toBinary(DownlinkRecordSchema, record);
-    await bus.send(topics.downlink('http').name, { key: integration.id, value });
+    const key = shard === 0 ? integration.id : `${integration.id}/${shard}`;
+    await bus.send(topics.downlink('http').name, { key, value });
     return integration.id;
   }
 

@@ -22,10 +22,13 @@ export const contextOf = (context: Partial<HandlerContext> = {}): HandlerContext
   integrationName: 'an integration',
   metadata: {},
   serviceId: 'ie-0',
+  shard: 0,
+  shards: 1,
   maxInFlight: 64,
   guard: createTargetGuard(true),
   missing: { rule: 'fail', value: '' },
   clock: systemClock,
+  random: Math.random,
   ...context,
 });
 

@@ -8,19 +8,22 @@ const GRPCURL = 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.8.9';
 const PACKAGES: readonly (readonly [program: string, debianPackage: string])[] = [
   ['curl', 'curl'],
   ['mosquitto_pub', 'mosquitto-clients'],
+  ['mosquitto', 'mosquitto'],
   ['openssl', 'openssl'],
   ['java', 'default-jre-headless'],
   ['mvn', 'maven'],
 ];
 
 const BIN = join(homedir(), '.cache', 'penstock', 'bin');
+/** Where Debian has servers, which is not on the PATH of everybody. */
+const SBIN = '/usr/sbin';
 
 /**
  * Puts every program that the tests use on the PATH: installs what is missing when this is Debian and we are root.
  * @throws Error that names what is missing and how to install it
  */
 export function installPrograms(say: (line: string) => void): void {
-  process.env.PATH = [BIN, process.env.PATH].join(delimiter);
+  process.env.PATH = [BIN, process.env.PATH, SBIN].join(delimiter);
   const missing = PACKAGES.filter(([program]) => !isThere(program)).map(([, debianPackage]) => debianPackage);
   if (!isThere('grpcurl') && !isThere('go')) missing.push('golang-go');
   if (missing.length > 0) installPackages(missing, say);

@@ -156,8 +156,8 @@ test('integrations that cannot start are told, and start with what mends them', 
   const bench = await executorBench(t);
   await bench.createTopics();
   const endpoint = await httpEndpoint(t);
-  const broker = { host: '127.0.0.1', topicName: 'x' };
-  const typeless = await bench.want('', { configuration: { case: 'mqtt', value: broker } });
+  const cluster = { bootstrapServers: ['127.0.0.1:9092'] };
+  const typeless = await bench.want('', { configuration: { case: 'kafka', value: cluster } });
   const broken = await bench.want('http://[');
   const good = await bench.want(endpoint.url);
   await bench.start();
@@ -252,7 +252,7 @@ test('questions about configurations are answered', async (t) => {
   assert.deepEqual(await fields(http({ headers: { 'X-A': '1', 'x-a': '2' } })), ['http.headers']);
   assert.deepEqual(await fields(http({ restEndpointUrl: 'http://[' })), ['http.rest_endpoint_url']);
   assert.deepEqual(await fields({ ...http({}), topicFilters: ['a/#/b'] }), ['topic_filters[0]']);
-  assert.deepEqual(await fields({ configuration: { case: 'mqtt', value: { host: 'x', topicName: 'y' } } }), [
+  assert.deepEqual(await fields({ configuration: { case: 'kafka', value: { bootstrapServers: ['x:1'] } } }), [
     '',
   ]);
 

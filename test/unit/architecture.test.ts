@@ -6,6 +6,8 @@ import { type Source, sourceOf, sourcesIn, withoutStrings } from '../helpers/sou
 
 const SHARED = ['gen/', 'src/contract/', 'src/topic-filter/', 'src/runtime/', 'src/rpc/', 'src/bus/'];
 const EXECUTOR = 'src/executor/';
+/** What the handler of a type may import. */
+const FOR_HANDLERS = [...SHARED, 'src/executor/handlers/handler.ts', 'src/executor/handlers/tls.ts'];
 
 /** Who may import whom, beside itself. The longest beginning of a file's path that stands here is its part. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -29,9 +31,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/executor/delivery/': [...SHARED, 'src/executor/handlers/', 'src/executor/uplink/'],
   'src/executor/uplink/': SHARED,
   'src/executor/handlers/': [...SHARED, 'src/executor/handlers/'],
-  'src/executor/handlers/http/': [...SHARED, 'src/executor/handlers/handler.ts'],
-  'src/executor/handlers/mqtt/': [...SHARED, 'src/executor/handlers/handler.ts'],
-  'src/executor/handlers/kafka/': [...SHARED, 'src/executor/handlers/handler.ts'],
+  'src/executor/handlers/http/': FOR_HANDLERS,
+  'src/executor/handlers/mqtt/': FOR_HANDLERS,
+  'src/executor/handlers/kafka/': FOR_HANDLERS,
   'src/cli/': ['gen/', 'src/contract/'],
   'src/process.ts': [
     'src/bus/',
@@ -57,7 +59,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@grpc/grpc-js': ['src/rpc/'],
   kafkajs: ['src/bus/kafka/', 'src/executor/handlers/kafka/'],
   mqtt: ['src/dev/demo.ts', 'src/executor/handlers/mqtt/'],
-  'mqtt-packet': ['src/ingress/listener/'],
+  'mqtt-packet': ['src/ingress/listener/', 'src/executor/handlers/mqtt/'],
   pg: ['src/control-plane/store/', 'src/dev/postgres-server.ts'],
   'prom-client': ['src/runtime/metrics.ts'],
   undici: ['src/executor/handlers/http/'],

@@ -124,6 +124,19 @@ test('a secret that is set in the changes is taken over', () => {
   });
 });
 
+test('the items of a list that is replaced keep their own secrets', () => {
+  const withIds = (...staticClientIds: { clientId: string; password?: string }[]) =>
+    make({ configuration: { case: 'mqtt', value: { host: 'h', staticClientIds } } });
+  const before = withIds({ clientId: 'a', password: 'A' }, { clientId: 'b', password: 'B' });
+  const next = withIds({ clientId: 'b' }, { clientId: 'c' }, { clientId: 'a', password: 'n3w' });
+  const after = withIds(
+    { clientId: 'b', password: 'B' },
+    { clientId: 'c' },
+    { clientId: 'a', password: 'n3w' },
+  );
+  assert.deepEqual(update(['mqtt.static_client_ids'], next, before), after);
+});
+
 test('a path to another type replaces the configuration', () => {
   const configuration = { case: 'mqtt' as const, value: { host: 'broker', clientId: 'c' } };
   const toMqtt = make({ configuration });

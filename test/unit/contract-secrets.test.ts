@@ -10,7 +10,13 @@ import {
 } from '@bufbuild/protobuf';
 import { reflect } from '@bufbuild/protobuf/reflect';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
-import { isSecret, keepSecrets, setSecretPaths, withoutSecrets } from '../../src/contract/secrets.ts';
+import {
+  isIdentifier,
+  isSecret,
+  keepSecrets,
+  setSecretPaths,
+  withoutSecrets,
+} from '../../src/contract/secrets.ts';
 
 const SECRET = 's3cret';
 
@@ -25,7 +31,8 @@ function pathsTo(
   });
 }
 
-const nameOf = (path: readonly DescField[]) => path.map((field) => field.name).join('.');
+const nameOf = (path: readonly DescField[]) =>
+  path.map((field) => field.name + (field.fieldKind === 'list' ? '[""]' : '')).join('.');
 
 /** An integration in which nothing is set but this path. */
 function integrationWith(path: readonly DescField[], value: string) {
@@ -35,6 +42,10 @@ function integrationWith(path: readonly DescField[], value: string) {
     if (field.fieldKind === 'message') {
       message.set(field, message.get(field));
       message = message.get(field);
+    } else if (field.fieldKind === 'list' && field.listKind === 'message') {
+      const item = reflect(field.message, create(field.message));
+      message.get(field).add(item);
+      message = item;
     } else {
       message.set(field, value);
     }
@@ -67,12 +78,15 @@ test('every field of the schema that is named like a secret is marked as one', (
   assert.deepEqual(named.map(nameOf), secretPaths.map(nameOf));
 });
 
-test('no secret of the schema is in a list or a map, where it could not be told whose it was', () => {
+const isList = (field: DescField) => field.fieldKind === 'list' || field.fieldKind === 'map';
+
+test('no secret of the schema is where it could not be told whose it is: in a map, in a list without identifiers', () => {
   for (const path of secretPaths) {
+    const nameless = path.filter(
+      (field) => isList(field) && !(field.fieldKind === 'list' && field.message?.fields.some(isIdentifier)),
+    );
     assert.deepEqual(
-      path
-        .filter((field) => field.fieldKind === 'list' || field.fieldKind === 'map')
-        .map((field) => field.name),
+      nameless.map((field) => field.name),
       [],
       nameOf(path),
     );
@@ -137,4 +151,41 @@ test('credentials of another kind, or taken away, bring no secret back', () => {
     const next = create(IntegrationSchema, { ...(configuration && { configuration }) });
     assert.ok(equals(IntegrationSchema, keepSecrets(IntegrationSchema, next, stored), next));
   }
+});
+
+const withIds = (...items: readonly { clientId: string; username?: string; password?: string }[]) =>
+  create(IntegrationSchema, {
+    configuration: { case: 'mqtt', value: { host: 'h', staticClientIds: [...items] } },
+  });
+
+test('in a list each item keeps its own secret, whatever its place', () => {
+  const stored = withIds(
+    { clientId: 'a', password: 'A' },
+    { clientId: 'b', password: 'B' },
+    { clientId: 'c' },
+  );
+  const next = withIds(
+    { clientId: 'new' },
+    { clientId: 'b', username: 'bob' },
+    { clientId: 'c' },
+    { clientId: 'a', password: '' },
+  );
+  assert.ok(
+    equals(
+      IntegrationSchema,
+      keepSecrets(IntegrationSchema, next, stored),
+      withIds(
+        { clientId: 'new' },
+        { clientId: 'b', username: 'bob', password: 'B' },
+        { clientId: 'c' },
+        { clientId: 'a', password: '' },
+      ),
+    ),
+  );
+  assert.deepEqual(setSecretPaths(IntegrationSchema, stored), [
+    'mqtt.static_client_ids["a"].password',
+    'mqtt.static_client_ids["b"].password',
+  ]);
+  const json = toJsonString(IntegrationSchema, withoutSecrets(IntegrationSchema, stored));
+  assert.doesNotMatch(json, /"A"|"B"/);
 });

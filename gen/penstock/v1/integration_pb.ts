@@ -118,7 +118,8 @@ export type Integration = Message<"penstock.v1.Integration"> & {
   etag: string;
 
   /**
-   * The paths of the write-only fields that are set, e.g. `http.credentials.basic.password`.
+   * The paths of the write-only fields that are set, e.g. `http.credentials.basic.password`, or
+   * `mqtt.static_client_ids["a"].password` for an item of a list, named by what identifies it.
    *
    * @generated from field: repeated string set_secrets = 13;
    */

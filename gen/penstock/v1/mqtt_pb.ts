@@ -5,17 +5,20 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.ts";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { AnonymousCredentials, BasicCredentials, PemCredentials } from "./credentials_pb.ts";
 import { file_penstock_v1_credentials } from "./credentials_pb.ts";
+import type { PayloadContentType } from "./payload_pb.ts";
+import { file_penstock_v1_payload } from "./payload_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file penstock/v1/mqtt.proto.
  */
 export const file_penstock_v1_mqtt: GenFile = /*@__PURE__*/
-  fileDesc("ChZwZW5zdG9jay92MS9tcXR0LnByb3RvEgtwZW5zdG9jay52MSLkCAoRTXF0dENvbmZpZ3VyYXRpb24SjQEKBGhvc3QYASABKAlCf7pIfLoBcQoJbXF0dC5ob3N0EiRtdXN0IGJlIGEgaG9zdCBuYW1lIG9yIGFuIElQIGFkZHJlc3MaPnRoaXMgPT0gJycgfHwgdGhpcy5tYXRjaGVzKCdeW0EtWmEtejAtOS5fLV0rJCcpIHx8IHRoaXMuaXNJcCgpyAEBcgMY/QESHgoEcG9ydBgCIAEoDUILukgIKgYY//8DKAFIAIgBARKrAQoKdG9waWNfbmFtZRgDIAEoCUKWAbpIkgG6AYgBChltcXR0LnRvcGljX25hbWUud2lsZGNhcmRzEj5tdXN0IGJlIGEgdG9waWMgbmFtZTogbm8gKywgbm8gIywgbm8gTlVMLCBub3QgYmVnaW5uaW5nIHdpdGggJBordGhpcy5tYXRjaGVzKCdeKFteJCsjXFx4MDBdW14rI1xceDAwXSopPyQnKXIEKP//AxIfChJ1c2VfbXNnX3RvcGljX25hbWUYBCABKAhIAYgBARIcCgljbGllbnRfaWQYBSABKAlCCbpIBnIEKP//AxIxCgtjcmVkZW50aWFscxgGIAEoCzIcLnBlbnN0b2NrLnYxLk1xdHRDcmVkZW50aWFscxILCgNzc2wYByABKAgSQgoPY29ubmVjdF90aW1lb3V0GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiAggPMgIIARJCChByZWNvbm5lY3RfcGVyaW9kGAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHDIAEjgKDG1xdHRfdmVyc2lvbhgKIAEoDjIYLnBlbnN0b2NrLnYxLk1xdHRWZXJzaW9uQgi6SAWCAQIQARIZCgNxb3MYCyABKA1CB7pIBCoCGAJIAogBARIYCgt1c2VfbXNnX3FvcxgMIAEoCEgDiAEBEhAKCHJldGFpbmVkGA0gASgIEhsKDnVzZV9tc2dfcmV0YWluGA4gASgISASIAQESPQoKa2VlcF9hbGl2ZRgPIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQI//8DMgASHQoVc2VuZF9vbmx5X21zZ19wYXlsb2FkGBAgASgIOqIBukieARqbAQoPbXF0dC50b3BpY19uYW1lEjV0b3BpY19uYW1lOiByZXF1aXJlZCB3aGVuIHVzZV9tc2dfdG9waWNfbmFtZSBpcyBmYWxzZRpRIWhhcyh0aGlzLnVzZV9tc2dfdG9waWNfbmFtZSkgfHwgdGhpcy51c2VfbXNnX3RvcGljX25hbWUgfHwgdGhpcy50b3BpY19uYW1lICE9ICcnQgcKBV9wb3J0QhUKE191c2VfbXNnX3RvcGljX25hbWVCBgoEX3Fvc0IOCgxfdXNlX21zZ19xb3NCEQoPX3VzZV9tc2dfcmV0YWluIrsBCg9NcXR0Q3JlZGVudGlhbHMSNgoJYW5vbnltb3VzGAEgASgLMiEucGVuc3RvY2sudjEuQW5vbnltb3VzQ3JlZGVudGlhbHNIABIuCgViYXNpYxgCIAEoCzIdLnBlbnN0b2NrLnYxLkJhc2ljQ3JlZGVudGlhbHNIABIqCgNwZW0YAyABKAsyGy5wZW5zdG9jay52MS5QZW1DcmVkZW50aWFsc0gAQhQKC2NyZWRlbnRpYWxzEgW6SAIIASpvCgtNcXR0VmVyc2lvbhIcChhNUVRUX1ZFUlNJT05fVU5TUEVDSUZJRUQQABIUChBNUVRUX1ZFUlNJT05fM18xEAMSFgoSTVFUVF9WRVJTSU9OXzNfMV8xEAQSFAoQTVFUVF9WRVJTSU9OXzVfMBAFYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_penstock_v1_credentials]);
+  fileDesc("ChZwZW5zdG9jay92MS9tcXR0LnByb3RvEgtwZW5zdG9jay52MSKzDwoRTXF0dENvbmZpZ3VyYXRpb24SjQEKBGhvc3QYASABKAlCf7pIfLoBcQoJbXF0dC5ob3N0EiRtdXN0IGJlIGEgaG9zdCBuYW1lIG9yIGFuIElQIGFkZHJlc3MaPnRoaXMgPT0gJycgfHwgdGhpcy5tYXRjaGVzKCdeW0EtWmEtejAtOS5fLV0rJCcpIHx8IHRoaXMuaXNJcCgpyAEBcgMY/QESHgoEcG9ydBgCIAEoDUILukgIKgYY//8DKAFIAIgBARLYAQoKdG9waWNfbmFtZRgDIAEoCULDAbpIvwG6AbUBChltcXR0LnRvcGljX25hbWUud2lsZGNhcmRzEmJtdXN0IGJlIGEgdG9waWMgbmFtZTogbm8gKywgbm8gIywgbm8gTlVMLCBiZWdpbm5pbmcgd2l0aCAkIG9ubHkgZm9yIGEgcGxhY2Vob2xkZXIgc3VjaCBhcyAke3RvcGljfRo0dGhpcy5tYXRjaGVzKCdeKChbXiQrI1xceDAwXXxbJF1be10pW14rI1xceDAwXSopPyQnKXIEKP//AxIfChJ1c2VfbXNnX3RvcGljX25hbWUYBCABKAhIAYgBARIcCgljbGllbnRfaWQYBSABKAlCCbpIBnIEKP//AxIxCgtjcmVkZW50aWFscxgGIAEoCzIcLnBlbnN0b2NrLnYxLk1xdHRDcmVkZW50aWFscxILCgNzc2wYByABKAgSQgoPY29ubmVjdF90aW1lb3V0GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiAggPMgIIARJCChByZWNvbm5lY3RfcGVyaW9kGAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHDIAEjgKDG1xdHRfdmVyc2lvbhgKIAEoDjIYLnBlbnN0b2NrLnYxLk1xdHRWZXJzaW9uQgi6SAWCAQIQARIZCgNxb3MYCyABKA1CB7pIBCoCGAJIAogBARIYCgt1c2VfbXNnX3FvcxgMIAEoCEgDiAEBEhAKCHJldGFpbmVkGA0gASgIEhsKDnVzZV9tc2dfcmV0YWluGA4gASgISASIAQESPQoKa2VlcF9hbGl2ZRgPIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQI//8DMgASHQoVc2VuZF9vbmx5X21zZ19wYXlsb2FkGBAgASgIEkcKFHBheWxvYWRfY29udGVudF90eXBlGBEgASgOMh8ucGVuc3RvY2sudjEuUGF5bG9hZENvbnRlbnRUeXBlQgi6SAWCAQIQARIpChxzZW5kX2JpbmFyeV9vbl9wYXJzZV9mYWlsdXJlGBIgASgISAWIAQESIAoNYm9keV90ZW1wbGF0ZRgTIAEoCUIJukgGcgQogIAEEjcKCXRyYW5zcG9ydBgUIAEoDjIaLnBlbnN0b2NrLnYxLk1xdHRUcmFuc3BvcnRCCLpIBYIBAhABEscBCg53ZWJzb2NrZXRfcGF0aBgVIAEoCUKuAbpIqgG6AaYBChNtcXR0LndlYnNvY2tldF9wYXRoEjdtdXN0IGJlIHRoZSBwYXRoIG9mIGEgVVJMLCBiZWdpbm5pbmcgd2l0aCAvLCBlLmcuIC9tcXR0GlZ0aGlzID09ICcnIHx8IChzaXplKHRoaXMpIDw9IDIwNDggJiYgdGhpcy5tYXRjaGVzKCdeL1shLX5dKiQnKSAmJiAhdGhpcy5jb250YWlucygnIycpKRIoCgN0bHMYFiABKAsyGy5wZW5zdG9jay52MS5QZW1DcmVkZW50aWFscxIhCglwb29sX3NpemUYFyABKA1CCbpIBioEGEAoAUgGiAEBEiIKEGNsaWVudF9pZF9wcmVmaXgYGCABKAlCCLpIBXIDKIAIEqsBChFzdGF0aWNfY2xpZW50X2lkcxgZIAMoCzIfLnBlbnN0b2NrLnYxLk1xdHRTdGF0aWNDbGllbnRJZEJvukhsugFjChZtcXR0LnN0YXRpY19jbGllbnRfaWRzEiJtdXN0IG5hbWUgZWFjaCBjbGllbnRfaWQgb25seSBvbmNlGiV0aGlzLm1hcChvbmUsIG9uZS5jbGllbnRfaWQpLnVuaXF1ZSgpkgEDEIACEicKDW1heF9pbl9mbGlnaHQYGiABKA1CC7pICCoGGP//AygBSAeIAQE6ogG6SJ4BGpsBCg9tcXR0LnRvcGljX25hbWUSNXRvcGljX25hbWU6IHJlcXVpcmVkIHdoZW4gdXNlX21zZ190b3BpY19uYW1lIGlzIGZhbHNlGlEhaGFzKHRoaXMudXNlX21zZ190b3BpY19uYW1lKSB8fCB0aGlzLnVzZV9tc2dfdG9waWNfbmFtZSB8fCB0aGlzLnRvcGljX25hbWUgIT0gJydCBwoFX3BvcnRCFQoTX3VzZV9tc2dfdG9waWNfbmFtZUIGCgRfcW9zQg4KDF91c2VfbXNnX3Fvc0IRCg9fdXNlX21zZ19yZXRhaW5CHwodX3NlbmRfYmluYXJ5X29uX3BhcnNlX2ZhaWx1cmVCDAoKX3Bvb2xfc2l6ZUIQCg5fbWF4X2luX2ZsaWdodCKkAQoSTXF0dFN0YXRpY0NsaWVudElkEhwKCnNlcnZpY2VfaWQYASABKAlCCLpIBXIDGP8BEiMKCWNsaWVudF9pZBgCIAEoCUIQ4kEBCLpICcgBAXIEKP//AxIaCgh1c2VybmFtZRgDIAEoCUIIukgFcgMYgAgSIgoIcGFzc3dvcmQYBCABKAlCC4ABAbpIBXIDGIAgSACIAQFCCwoJX3Bhc3N3b3JkIrsBCg9NcXR0Q3JlZGVudGlhbHMSNgoJYW5vbnltb3VzGAEgASgLMiEucGVuc3RvY2sudjEuQW5vbnltb3VzQ3JlZGVudGlhbHNIABIuCgViYXNpYxgCIAEoCzIdLnBlbnN0b2NrLnYxLkJhc2ljQ3JlZGVudGlhbHNIABIqCgNwZW0YAyABKAsyGy5wZW5zdG9jay52MS5QZW1DcmVkZW50aWFsc0gAQhQKC2NyZWRlbnRpYWxzEgW6SAIIASplCg1NcXR0VHJhbnNwb3J0Eh4KGk1RVFRfVFJBTlNQT1JUX1VOU1BFQ0lGSUVEEAASFgoSTVFUVF9UUkFOU1BPUlRfVENQEAESHAoYTVFUVF9UUkFOU1BPUlRfV0VCU09DS0VUEAIqbwoLTXF0dFZlcnNpb24SHAoYTVFUVF9WRVJTSU9OX1VOU1BFQ0lGSUVEEAASFAoQTVFUVF9WRVJTSU9OXzNfMRADEhYKEk1RVFRfVkVSU0lPTl8zXzFfMRAEEhQKEE1RVFRfVkVSU0lPTl81XzAQBWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_penstock_v1_credentials, file_penstock_v1_payload]);
 
 /**
  * Publishes each message to an MQTT broker.
@@ -31,28 +34,32 @@ export type MqttConfiguration = Message<"penstock.v1.MqttConfiguration"> & {
   host: string;
 
   /**
-   * The broker's port. Unset: 1883.
+   * The broker's port. Unset: 1883, with `ssl` 8883; over WebSocket 80, with `ssl` 443.
    *
    * @generated from field: optional uint32 port = 2;
    */
   port?: number | undefined;
 
   /**
-   * The topic name to publish to when `use_msg_topic_name` is false. No wildcards, not beginning with `$`.
+   * The topic name to publish to when `use_msg_topic_name` is false. Placeholders such as `pub/${topic}` or
+   * `${clientId}/up` stand for what the message holds. No wildcards, not beginning with `$` but for a placeholder.
    *
    * @generated from field: string topic_name = 3;
    */
   topicName: string;
 
   /**
-   * Publish to the topic name of the message itself. Unset: true.
+   * Publish to the topic name of the message itself. Unset: true when `topic_name` is unset, too.
    *
    * @generated from field: optional bool use_msg_topic_name = 4;
    */
   useMsgTopicName?: boolean | undefined;
 
   /**
-   * The client identifier. Unset: `penstock-<integration id>`.
+   * The client identifier. With `pool_size` above 1 the connections are `<client_id>:1`, `<client_id>:2` and so on, and
+   * with `delivery.max_executors` above 1 the second share of the integration is `<client_id>-1`, the third
+   * `<client_id>-2`. Unset: one of its own for each connection, new with each start, that begins with
+   * `client_id_prefix` and the name of the integration.
    *
    * @generated from field: string client_id = 5;
    */
@@ -73,14 +80,15 @@ export type MqttConfiguration = Message<"penstock.v1.MqttConfiguration"> & {
   ssl: boolean;
 
   /**
-   * How long to wait for the connection and the broker's CONNACK. Unset: 10 s.
+   * How long to wait for the connection and the broker's answer to CONNECT. Unset: 10 s.
    *
    * @generated from field: google.protobuf.Duration connect_timeout = 8;
    */
   connectTimeout?: Duration | undefined;
 
   /**
-   * The pause before connecting again; it grows with each failure. 0: never. Unset: 5 s.
+   * The pause before a lost connection is made again; it doubles with each failure, with jitter, up to one minute.
+   * 0: never; after a lost connection every message fails until the integration is restarted. Unset: 5 s.
    *
    * @generated from field: google.protobuf.Duration reconnect_period = 9;
    */
@@ -101,7 +109,7 @@ export type MqttConfiguration = Message<"penstock.v1.MqttConfiguration"> & {
   qos?: number | undefined;
 
   /**
-   * Publish with the QoS of the message itself. Unset: true.
+   * Publish with the QoS of the message itself. Unset: true when `qos` is unset, too.
    *
    * @generated from field: optional bool use_msg_qos = 12;
    */
@@ -115,7 +123,7 @@ export type MqttConfiguration = Message<"penstock.v1.MqttConfiguration"> & {
   retained: boolean;
 
   /**
-   * Publish with the RETAIN flag of the message itself. Unset: true.
+   * Publish with the RETAIN flag of the message itself. Unset: true unless `retained` is set.
    *
    * @generated from field: optional bool use_msg_retain = 14;
    */
@@ -134,6 +142,82 @@ export type MqttConfiguration = Message<"penstock.v1.MqttConfiguration"> & {
    * @generated from field: bool send_only_msg_payload = 16;
    */
   sendOnlyMsgPayload: boolean;
+
+  /**
+   * How the payload is written. Unspecified: BINARY, which is base64 in the envelope.
+   *
+   * @generated from field: penstock.v1.PayloadContentType payload_content_type = 17;
+   */
+  payloadContentType: PayloadContentType;
+
+  /**
+   * A payload that is not valid JSON or UTF-8 although `payload_content_type` says so: true or unset sends it as
+   * binary, false gives the message up as `unencodable`.
+   *
+   * @generated from field: optional bool send_binary_on_parse_failure = 18;
+   */
+  sendBinaryOnParseFailure?: boolean | undefined;
+
+  /**
+   * What to publish instead of the envelope or the payload: a text with placeholders, e.g.
+   * `{"device": "${clientId}", "value": ${payload.temperature}}`. In one that begins with { or [ values are written as
+   * JSON. Unset: the envelope, or the payload with `send_only_msg_payload`.
+   *
+   * @generated from field: string body_template = 19;
+   */
+  bodyTemplate: string;
+
+  /**
+   * What carries MQTT. Unspecified: TCP. TLS on top of either comes with `ssl`.
+   *
+   * @generated from field: penstock.v1.MqttTransport transport = 20;
+   */
+  transport: MqttTransport;
+
+  /**
+   * The path of the WebSocket. Unset: `/mqtt`.
+   *
+   * @generated from field: string websocket_path = 21;
+   */
+  websocketPath: string;
+
+  /**
+   * Certificates for `ssl` beside anonymous or basic credentials: the authorities trusted for the broker's certificate,
+   * and the client's own certificate where the broker wants one. Unset: the system's authorities, no certificate.
+   *
+   * @generated from field: penstock.v1.PemCredentials tls = 22;
+   */
+  tls?: PemCredentials | undefined;
+
+  /**
+   * Connections to the broker, for each executor. The messages of one client go over the same connection while it is up.
+   * Unset: 1.
+   *
+   * @generated from field: optional uint32 pool_size = 23;
+   */
+  poolSize?: number | undefined;
+
+  /**
+   * What the client identifiers begin with when `client_id` is unset: `<prefix>:<name><8 random>:<n>`.
+   *
+   * @generated from field: string client_id_prefix = 24;
+   */
+  clientIdPrefix: string;
+
+  /**
+   * Fixed client identifiers, each with its own credentials and one connection, instead of `client_id` and `pool_size`.
+   *
+   * @generated from field: repeated penstock.v1.MqttStaticClientId static_client_ids = 25;
+   */
+  staticClientIds: MqttStaticClientId[];
+
+  /**
+   * Messages on their way over one connection at a time; the broker's Receive Maximum lowers it.
+   * Unset: as many as `delivery.max_in_flight`.
+   *
+   * @generated from field: optional uint32 max_in_flight = 26;
+   */
+  maxInFlight?: number | undefined;
 };
 
 /**
@@ -142,6 +226,49 @@ export type MqttConfiguration = Message<"penstock.v1.MqttConfiguration"> & {
  */
 export const MqttConfigurationSchema: GenMessage<MqttConfiguration> = /*@__PURE__*/
   messageDesc(file_penstock_v1_mqtt, 0);
+
+/**
+ * A client identifier that the broker knows, with its own credentials.
+ *
+ * @generated from message penstock.v1.MqttStaticClientId
+ */
+export type MqttStaticClientId = Message<"penstock.v1.MqttStaticClientId"> & {
+  /**
+   * The executor that uses it, by its service id. Unset: any. With `delivery.max_executors` above 1 each share of the
+   * integration takes every so many-th of the entries: give each executor at least that many.
+   *
+   * @generated from field: string service_id = 1;
+   */
+  serviceId: string;
+
+  /**
+   * The client identifier.
+   *
+   * @generated from field: string client_id = 2;
+   */
+  clientId: string;
+
+  /**
+   * The user name. Unset: the integration's `credentials`.
+   *
+   * @generated from field: string username = 3;
+   */
+  username: string;
+
+  /**
+   * The password. Write-only: never read back; unset in an update keeps the one stored for this `client_id`.
+   *
+   * @generated from field: optional string password = 4;
+   */
+  password?: string | undefined;
+};
+
+/**
+ * Describes the message penstock.v1.MqttStaticClientId.
+ * Use `create(MqttStaticClientIdSchema)` to create a new message.
+ */
+export const MqttStaticClientIdSchema: GenMessage<MqttStaticClientId> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_mqtt, 1);
 
 /**
  * How an MQTT broker knows the client.
@@ -186,7 +313,48 @@ export type MqttCredentials = Message<"penstock.v1.MqttCredentials"> & {
  * Use `create(MqttCredentialsSchema)` to create a new message.
  */
 export const MqttCredentialsSchema: GenMessage<MqttCredentials> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_mqtt, 1);
+  messageDesc(file_penstock_v1_mqtt, 2);
+
+/**
+ * What carries MQTT.
+ *
+ * @generated from enum penstock.v1.MqttTransport
+ */
+export const MqttTransport = {
+  /**
+   * The default, TCP.
+   *
+   * @generated from enum value: MQTT_TRANSPORT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * TCP.
+   *
+   * @generated from enum value: MQTT_TRANSPORT_TCP = 1;
+   */
+  TCP: 1,
+
+  /**
+   * WebSocket (MQTT 5.0 section 6).
+   *
+   * @generated from enum value: MQTT_TRANSPORT_WEBSOCKET = 2;
+   */
+  WEBSOCKET: 2,
+} as const;
+
+/**
+ * What carries MQTT.
+ *
+ * @generated from enum penstock.v1.MqttTransport
+ */
+export type MqttTransport = (typeof MqttTransport)[keyof typeof MqttTransport] | UnknownEnum;
+
+/**
+ * Describes the enum penstock.v1.MqttTransport.
+ */
+export const MqttTransportSchema: GenEnum<MqttTransport> = /*@__PURE__*/
+  enumDesc(file_penstock_v1_mqtt, 0);
 
 /**
  * The versions of MQTT an integration can speak.
@@ -234,5 +402,5 @@ export type MqttVersion = (typeof MqttVersion)[keyof typeof MqttVersion] | Unkno
  * Describes the enum penstock.v1.MqttVersion.
  */
 export const MqttVersionSchema: GenEnum<MqttVersion> = /*@__PURE__*/
-  enumDesc(file_penstock_v1_mqtt, 0);
+  enumDesc(file_penstock_v1_mqtt, 1);
 

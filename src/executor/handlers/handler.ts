@@ -36,6 +36,9 @@ export interface HandlerContext {
   readonly metadata: Readonly<Record<string, string>>;
   /** This executor. */
   readonly serviceId: string;
+  /** Which share of the integration this is, from 0, out of how many. Each is with one executor at a time. */
+  readonly shard: number;
+  readonly shards: number;
   /** The window of the delivery: more than this is never on its way. */
   readonly maxInFlight: number;
   /** Opens every connection: refuses targets that are not allowed. */
@@ -43,6 +46,8 @@ export interface HandlerContext {
   /** What a template does without a value. */
   readonly missing: MissingRule;
   readonly clock: Clock;
+  /** A number in [0, 1). */
+  random(): number;
 }
 
 /** How large the packs are that a handler takes. */

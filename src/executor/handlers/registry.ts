@@ -4,11 +4,12 @@ import type { FieldViolation } from '../../contract/validate.ts';
 import type { TargetGuard } from '../../runtime/target-guard.ts';
 import type { CheckResult, Handler, HandlerContext, HandlerType, PackLimits } from './handler.ts';
 import { http } from './http/type.ts';
+import { mqtt } from './mqtt/type.ts';
 
 /** The handler of each type that this version can deliver to. A type of the schema must be named here. */
 const HANDLER_TYPES: { readonly [T in Type]: HandlerType<T> | undefined } = {
   http,
-  mqtt: undefined,
+  mqtt,
   kafka: undefined,
 };
 

@@ -76,10 +76,13 @@ export class Instance implements AsyncDisposable {
       integrationName: integration.name,
       metadata: integration.metadata,
       serviceId: config.serviceId,
+      shard,
+      shards: integration.delivery?.maxExecutors ?? 1,
       maxInFlight: policy.maxInFlight,
       guard,
       missing: missingRule(integration.templates),
       clock,
+      random: deps.random,
     });
     await using stack = new AsyncDisposableStack();
     stack.use(handler);

@@ -3,7 +3,7 @@ import type { FieldViolation } from '../../../contract/validate.ts';
 import { messageOf } from '../../../runtime/logger.ts';
 import type { TargetGuard } from '../../../runtime/target-guard.ts';
 import type { CheckResult, HandlerContext, HandlerType } from '../handler.ts';
-import { tlsProblem } from './connection.ts';
+import { tlsProblem } from '../tls.ts';
 import { HttpHandler } from './http-handler.ts';
 import { HttpSender } from './sender.ts';
 

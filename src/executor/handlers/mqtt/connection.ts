@@ -1,0 +1,218 @@
+import { durationMs } from '@bufbuild/protobuf/wkt';
+import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
+import type { MqttConfiguration } from '../../../../gen/penstock/v1/mqtt_pb.ts';
+import { backoffPause } from '../../../runtime/backoff.ts';
+import type { CancelTimer } from '../../../runtime/clock.ts';
+import { messageOf } from '../../../runtime/logger.ts';
+import { DELIVERED, type Failure, type HandlerContext, type Outbound, type Outcome } from '../handler.ts';
+import type { ConnectionError } from './course.ts';
+import type { Identity } from './identities.ts';
+import type { PublicationWriter } from './publication.ts';
+import { publishFailure, SESSION_TAKEN_OVER } from './reason-code.ts';
+import { Session } from './session.ts';
+
+const RECONNECT_PERIOD = 5000;
+const LONGEST_PAUSE = 60_000;
+/** How long a message waits for a lost connection to come back. */
+const PATIENCE = 10_000;
+
+/** A message on its way, and who is told what became of it. */
+export interface Sending {
+  readonly message: Outbound;
+  settle(outcome: Outcome): void;
+}
+
+/**
+ * A connection to the broker under one client id, which is made again when it is lost. What is on its way then fails, for
+ * nobody knows whether the broker has it; what comes while there is none waits for the next try to connect.
+ */
+export class Connection {
+  readonly #config: MqttConfiguration;
+  readonly #identity: Identity;
+  readonly #context: HandlerContext;
+  readonly #write: PublicationWriter;
+  readonly #backoff: { readonly initial: number; readonly max: number };
+  readonly #stop = new AbortController();
+  /** On their way over the session, at most `#window`. */
+  readonly #inFlight = new Set<Sending>();
+  /** For the session, or for space in the window. */
+  #waiting: Sending[] = [];
+  #session: Session | undefined;
+  #window = 0;
+  #reason = 'not connected yet';
+  #cancelPause: CancelTimer = () => {};
+  #cancelPatience: CancelTimer | undefined;
+
+  constructor(
+    config: MqttConfiguration,
+    identity: Identity,
+    context: HandlerContext,
+    write: PublicationWriter,
+  ) {
+    this.#config = config;
+    this.#identity = identity;
+    this.#context = context;
+    this.#write = write;
+    const initial = config.reconnectPeriod ? durationMs(config.reconnectPeriod) : RECONNECT_PERIOD;
+    this.#backoff = { initial, max: Math.max(initial, LONGEST_PAUSE) };
+  }
+
+  get isUp(): boolean {
+    return this.#session !== undefined;
+  }
+
+  /** Rejects with the reason. One that was aborted is not to be used any more. */
+  async connect(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const abort = () => this.#stop.abort(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      await this.#open();
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  send(sending: Sending): void {
+    if (this.#session && this.#waiting.length === 0 && this.#inFlight.size < this.#window) {
+      this.#leave(this.#session, sending);
+    } else if (!this.#session && (this.#stop.signal.aborted || this.#isForGood)) {
+      sending.settle(disconnected(this.#reason));
+    } else {
+      this.#waiting.push(sending);
+      if (!this.#session) this.#beginPatience();
+    }
+  }
+
+  /** Lets go of a message that nobody waits for any more. */
+  abandon(sending: Sending): void {
+    if (this.#inFlight.delete(sending)) {
+      // Brokers acknowledge in order: behind what is missing nothing comes any more, and its packet id would stay taken.
+      this.#session?.cut('it was cut, because the broker did not acknowledge a message in time');
+    } else {
+      this.#waiting = this.#waiting.filter((one) => one !== sending);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const reason = 'the integration stopped';
+    const session = this.#session;
+    this.#stop.abort(new Error(reason));
+    this.#cancelPause();
+    this.#session = undefined;
+    this.#fail(reason);
+    if (!session) return;
+    session.onLost = () => {};
+    await session.end(this.#context);
+  }
+
+  /** Whether a connection that is lost stays lost. */
+  get #isForGood(): boolean {
+    return this.#backoff.initial === 0;
+  }
+
+  async #open(): Promise<void> {
+    const session = await Session.open(this.#config, this.#identity, this.#context, this.#stop.signal);
+    if (this.#stop.signal.aborted) {
+      await session.end(this.#context);
+      throw this.#stop.signal.reason;
+    }
+    if (session.lost) throw session.lost;
+    session.onLost = (error) => this.#lost(error);
+    this.#session = session;
+    this.#window = Math.min(
+      this.#config.maxInFlight ?? Number.POSITIVE_INFINITY,
+      session.limits.receiveMaximum,
+    );
+    this.#endPatience();
+    this.#flush();
+  }
+
+  #leave(session: Session, sending: Sending): void {
+    const publication = this.#write(sending.message, session.limits);
+    if ('delivered' in publication) {
+      sending.settle(publication);
+      return;
+    }
+    this.#inFlight.add(sending);
+    session.publish(publication, (error, packet) => {
+      // Without a code it is no answer: the connection is about to be lost.
+      if (error && typeof error.code !== 'number') return;
+      if (!this.#inFlight.delete(sending)) return;
+      sending.settle(error ? publishFailure(error.code as number, wordsOf(packet)) : DELIVERED);
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    while (this.#session && this.#waiting.length > 0 && this.#inFlight.size < this.#window) {
+      this.#leave(this.#session, this.#waiting.shift()!);
+    }
+  }
+
+  #lost(error: ConnectionError): void {
+    this.#session = undefined;
+    this.#reason = error.message;
+    const failure = disconnected(error.message);
+    const lost = [...this.#inFlight];
+    this.#inFlight.clear();
+    for (const sending of lost) sending.settle(failure);
+    if (this.#isForGood) {
+      this.#reason = `${error.message}; with a reconnect_period of 0 it stays so until the integration is restarted`;
+      this.#fail(this.#reason);
+      return;
+    }
+    if (this.#waiting.length > 0) this.#beginPatience();
+    // Whoever took the client id over keeps it for a while: two that take it from each other get nothing done.
+    this.#pause(error.code === SESSION_TAKEN_OVER ? LONGEST_PAUSE : this.#pauseAfter(1), 1);
+  }
+
+  #pauseAfter(failures: number): number {
+    return backoffPause(this.#backoff, failures, this.#context.random());
+  }
+
+  #pause(ms: number, failures: number): void {
+    this.#cancelPause = this.#context.clock.setTimer(() => void this.#reconnect(failures), ms);
+  }
+
+  async #reconnect(failures: number): Promise<void> {
+    try {
+      await this.#open();
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      this.#fail(messageOf(error));
+      this.#pause(this.#pauseAfter(failures + 1), failures + 1);
+    }
+  }
+
+  /** Fails everything that is on its way or waits. */
+  #fail(reason: string): void {
+    this.#reason = reason;
+    this.#endPatience();
+    const failed = [...this.#inFlight, ...this.#waiting];
+    this.#inFlight.clear();
+    this.#waiting = [];
+    const failure = disconnected(reason);
+    for (const sending of failed) sending.settle(failure);
+  }
+
+  #beginPatience(): void {
+    this.#cancelPatience ??= this.#context.clock.setTimer(() => this.#fail(this.#reason), PATIENCE);
+  }
+
+  #endPatience(): void {
+    this.#cancelPatience?.();
+    this.#cancelPatience = undefined;
+  }
+}
+
+const disconnected = (reason: string): Failure => ({
+  delivered: false,
+  failureClass: FailureClass.DISCONNECTED,
+  reason,
+});
+
+/** What the broker says along with its code. */
+function wordsOf(packet: unknown): { readonly reasonString?: string } | undefined {
+  return (packet as { readonly properties?: { readonly reasonString?: string } } | undefined)?.properties;
+}

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
+import { executorBench } from '../helpers/executor.ts';
+import { toBroker } from '../helpers/mqtt-handler.ts';
+import { rawMqttBroker } from '../helpers/raw-mqtt-broker.ts';
+import { waitUntil } from '../helpers/wait-until.ts';
+
+const { ACTIVE, FAILED } = IntegrationState;
+
+test('a broker that refuses, or is away, shows as failed with its reason, until it lets in', async (t) => {
+  const bench = await executorBench(t);
+  await bench.createTopics();
+  const broker = await rawMqttBroker(t);
+  broker.connack = { returnCode: 4 };
+  const id = await bench.want('', { configuration: toBroker(broker.port) });
+  await bench.publish(id, ['one', 'two']);
+  await bench.start();
+  assert.equal((await bench.lifecycle(id, 1)).state, FAILED);
+  const reasons = () => bench.reportsOf(id, 'lifecycle').map(({ reason }) => reason);
+  assert.match(reasons()[0]!, /refused the connection: bad user name or password \(code 4\); check/);
+  await broker.stop();
+  await waitUntil('it is told that it is away', () => reasons().some((one) => one.includes('ECONNREFUSED')));
+  broker.connack = {};
+  await broker.start();
+  await waitUntil('it runs', () => bench.reportsOf(id, 'lifecycle').at(-1)?.state === ACTIVE);
+  await waitUntil('everything arrived', () => broker.payloads.length >= 2);
+  assert.deepEqual(broker.payloads, ['one', 'two']);
+  assert.equal(broker.clients.size, 1);
+});
+
+test('the shares of an integration have client ids of their own', async (t) => {
+  const bench = await executorBench(t);
+  await bench.createTopics();
+  const broker = await rawMqttBroker(t);
+  const id = randomUUID();
+  const wish = {
+    id,
+    configuration: toBroker(broker.port, { clientId: 'bridge' }),
+    delivery: { maxExecutors: 2 },
+  };
+  await bench.want('', wish);
+  await bench.want('', wish, 1);
+  await bench.start();
+  await waitUntil('both run', () => bench.reportsOf(id, 'lifecycle').length === 2);
+  const ids = [...broker.clients].map(({ connect }) => connect?.clientId);
+  assert.deepEqual(ids.toSorted(), ['bridge', 'bridge-1']);
+});
