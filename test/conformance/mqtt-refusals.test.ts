@@ -86,11 +86,12 @@ test('a message that is too large for the broker is not sent, to the byte', asyn
     payloadFormatIndicator: 1,
     messageExpiryInterval: 60,
   });
-  for (const one of [
-    full,
-    message({ payload: new Uint8Array(0) }),
-    message({ payload: Buffer.alloc(130) }),
-  ]) {
+  // Around the lengths at which the fields that hold a length grow.
+  const sizes = [0, 100, 101, 16_356, 16_357].map((bytes) => message({ payload: Buffer.alloc(bytes) }));
+  const properties = [102, 103].map((bytes) =>
+    message({ userProperties: [{ key: 'k', value: 'x'.repeat(bytes) }] }),
+  );
+  for (const one of [full, ...sizes, ...properties]) {
     broker.connack = {};
     await (await connected(t, toBroker(broker.port, value))).deliver([one], never);
     const { bytes } = broker.published.at(-1)!;
