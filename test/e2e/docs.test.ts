@@ -58,7 +58,7 @@ test('the examples of docs/, word by word', async (t) => {
   const penstock = new PenstockRun(['dev', '--data-dir', await dataDirectory(t)]);
   onEnd(t, () => penstock.stop());
   await penstock.says('penstock is ready');
-  for (const type of ['http']) {
+  for (const type of ['http', 'mqtt']) {
     await t.test(`docs/${type}.md`, async (page) => runPage(page, await blocksOf(`docs/${type}.md`)));
   }
 });
