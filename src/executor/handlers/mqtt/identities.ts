@@ -67,14 +67,12 @@ function freshClientId(config: MqttConfiguration, { integrationName, random }: P
 /** Those for this executor and those for any, shared out among the shards so that each has an owner at most. */
 function staticIdentities(config: MqttConfiguration, place: Place): readonly Identity[] {
   const { serviceId, shard, shards } = place;
-  const mine = (entry: MqttStaticClientId, i: number) => i % shards === shard && entry.clientId !== '';
-  const entries = [serviceId, ''].flatMap((id) =>
-    config.staticClientIds.filter((entry) => entry.serviceId === id).filter(mine),
-  );
+  const entriesFor = (id: string) => config.staticClientIds.filter((entry) => entry.serviceId === id);
+  const entries = [serviceId, ''].flatMap((id) => entriesFor(id).filter((_, i) => i % shards === shard));
   if (entries.length === 0) {
+    const share = shards > 1 ? ` that is left for share ${shard + 1} of ${shards}` : '';
     throw new Error(
-      `static_client_ids has none for executor ${serviceId}${shards > 1 ? ` that is left for share ${shard + 1} of ${shards}` : ''}: ` +
-        `add at least ${shards} for it, or for any executor`,
+      `static_client_ids has none for executor ${serviceId}${share}: add at least ${shards} for it, or for any executor`,
     );
   }
   return entries.map((entry) => ({ ...userOf(config, entry), clientId: entry.clientId }));

@@ -70,10 +70,7 @@ export class Session {
       stream.destroy();
     };
     signal.addEventListener('abort', abort, { once: true });
-    const onPacket = (packet: { readonly cmd: string }) => {
-      if (packet.cmd === 'connack') course.answered(packet as IConnackPacket);
-    };
-    client.on('packetreceive', onPacket);
+    client.once('packetreceive', (packet) => packet.cmd === 'connack' && course.answered(packet));
     client.on('disconnect', (packet) => course.disconnected(packet));
     client.on('error', (error) => {
       course.failed(error);
@@ -81,7 +78,6 @@ export class Session {
     });
     client.once('connect', (packet) => {
       signal.removeEventListener('abort', abort);
-      client.off('packetreceive', onPacket);
       resolve(new Session(client, stream, course, limitsOf(packet)));
     });
     client.once('close', () => {
