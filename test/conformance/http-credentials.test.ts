@@ -152,6 +152,25 @@ test('what an endpoint repeats of our credentials does not get into the reason',
   );
 });
 
+test('secret headers are sent with each request, and do not get into a reason', async (t) => {
+  const config = (restEndpointUrl: string) => ({
+    restEndpointUrl,
+    secretHeaders: [
+      { name: 'X-Api-Key', value: 'k3y-of-mine' },
+      { name: 'x-empty', value: '' },
+    ],
+  });
+  const { endpoint, handler } = await deliverTo(t, config);
+  await deliverOne(handler, message('x'));
+  endpoint.respond = (response, { headers }) => response.writeHead(400).end(`no: ${headers['x-api-key']}`);
+  assert.equal((await failureOf(handler)).reason, 'the endpoint answered 400: no: ***');
+  await check(config(endpoint.url));
+  for (const { headers } of endpoint.received) {
+    assert.equal(headers['x-api-key'], 'k3y-of-mine');
+    assert.equal(headers['x-empty'], '');
+  }
+});
+
 test('an authority and a client certificate go with any credentials; the token endpoint may have the system’s', async (t) => {
   const authority = await certificateAuthority(t);
   const server = authority.issue('server');

@@ -214,6 +214,15 @@ check('http', [
   ...['a:3128', 'socks5://a', 'http://a/b', 'http://a?b', 'http://u:p@a', 'http://'].map(
     (proxyUrl): Row => [`proxy ${proxyUrl}`, http({ proxyUrl }), 'http.proxy_url'],
   ),
+  ['a secret header', http({ secretHeaders: [{ name: 'X-Api-Key', value: 'ü' }, { name: 'x-a' }] })],
+  ['one twice', http({ secretHeaders: [{ name: 'X-A' }, { name: 'x-a' }] }), 'http.secret_headers'],
+  ['one without a name', http({ secretHeaders: [{ value: 'x' }] }), 'http.secret_headers[0].name'],
+  ['a secret host', http({ secretHeaders: [{ name: 'Host' }] }), 'http.secret_headers[0].name'],
+  [
+    'a secret of two lines',
+    http({ secretHeaders: [{ name: 'x-a', value: 'a\r\nb: c' }] }),
+    'http.secret_headers[0].value',
+  ],
   ['a batch of 0', http({ batching: { maxMessages: 0 } }), 'http.batching.max_messages'],
   ['a batch of 10,001', http({ batching: { maxMessages: 10_001 } }), 'http.batching.max_messages'],
   ['a batch of no bytes', http({ batching: { maxBytes: 0 } }), 'http.batching.max_bytes'],

@@ -84,6 +84,9 @@ test('each rule by itself', () => {
     ['batching', { batching: {}, requestMethod: HttpMethod.DELETE }],
     ['batching', { batching: {}, restEndpointUrl: `${URL}/\${topic}` }],
     ['batching', { batching: {}, headers: { 'x-a': '${topic}' } }],
+    ['secret_headers[1].value', { secretHeaders: [{ name: 'a', value: '' }, { name: 'b' }] }],
+    ['secret_headers[0].name', { headers: { 'X-A': '1' }, secretHeaders: [{ name: 'x-a', value: '1' }] }],
+    ['idempotency_key_header', { idempotencyKeyHeader: 'X-A', secretHeaders: [{ name: 'x-a', value: '1' }] }],
     ['proxy_url', { proxyUrl: 'http://proxy:99999' }],
     ['proxy_url', { proxyUrl: 'http://169.254.169.254:3128' }],
   ];

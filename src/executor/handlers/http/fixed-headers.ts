@@ -8,6 +8,7 @@ export function fixedHeaders(config: HttpConfiguration): Record<string, string> 
   for (const [name, value] of Object.entries(config.headers)) {
     if (!hasPlaceholder(value)) headers[name.toLowerCase()] = value;
   }
+  for (const { name, value = '' } of config.secretHeaders) headers[name.toLowerCase()] = value;
   const credentials = config.credentials?.credentials;
   if (credentials?.case === 'basic') headers.authorization = basicAuthorization(credentials.value);
   if (credentials?.case === 'bearer') headers.authorization = `Bearer ${credentials.value.token ?? ''}`;

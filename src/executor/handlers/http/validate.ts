@@ -56,7 +56,8 @@ function refusals(field: string, url: string, guard: TargetGuard): readonly Fiel
   }
 }
 
-function headerViolations({ headers, idempotencyKeyHeader }: HttpConfiguration): readonly FieldViolation[] {
+function headerViolations(config: HttpConfiguration): readonly FieldViolation[] {
+  const { headers, secretHeaders, idempotencyKeyHeader } = config;
   const violations: FieldViolation[] = [];
   const names = Object.keys(headers).map((name) => name.toLowerCase());
   const repeated = names.find((name, i) => names.indexOf(name) !== i);
@@ -69,8 +70,18 @@ function headerViolations({ headers, idempotencyKeyHeader }: HttpConfiguration):
     const field = `headers[${JSON.stringify(name)}]`;
     if (problem !== undefined) violations.push(violation(field, 'HEADERS_TEMPLATE', problem));
   }
-  if (names.includes(idempotencyKeyHeader.toLowerCase())) {
-    const description = 'is among headers, too: take it out of one of them';
+  for (const [i, { name, value }] of secretHeaders.entries()) {
+    const field = `secret_headers[${i}]`;
+    if (value === undefined)
+      violations.push(violation(`${field}.value`, 'SECRET_HEADERS_VALUE', 'is missing'));
+    if (names.includes(name.toLowerCase())) {
+      const description = 'is among headers, too: take it out of one of them';
+      violations.push(violation(`${field}.name`, 'SECRET_HEADERS_NAME', description));
+    }
+  }
+  const all = [...names, ...secretHeaders.map(({ name }) => name.toLowerCase())];
+  if (all.includes(idempotencyKeyHeader.toLowerCase())) {
+    const description = 'is among the other headers, too: take it out of one of them';
     violations.push(violation('idempotency_key_header', 'IDEMPOTENCY_KEY_HEADER', description));
   }
   return violations;
