@@ -34,6 +34,16 @@ export function bodyWriter(options: BodyOptions): (envelope: Envelope) => Body {
   return options.sendOnlyMsgPayload ? payloadWriter(options) : envelopeWriter(options);
 }
 
+/**
+ * A function that writes an envelope as a JSON value: what `bodyWriter` writes, but a payload alone that is not JSON as a
+ * JSON string, a binary one in base64. It throws an `UnencodableError`.
+ */
+export function jsonWriter(options: BodyOptions): (envelope: Envelope) => string {
+  return options.sendOnlyMsgPayload
+    ? ({ payload }) => payloadValue(payload, options)
+    : envelopeJsonWriter(options);
+}
+
 function payloadWriter(options: BodyOptions): (envelope: Envelope) => Body {
   return ({ payload }) => {
     const text = textOf(payload, options);
@@ -44,19 +54,24 @@ function payloadWriter(options: BodyOptions): (envelope: Envelope) => Body {
 }
 
 function envelopeWriter(options: BodyOptions): (envelope: Envelope) => Body {
+  const write = envelopeJsonWriter(options);
+  return (envelope) => ({ content: write(envelope), contentType: 'application/json' });
+}
+
+function envelopeJsonWriter(options: BodyOptions): (envelope: Envelope) => string {
   const node = JSON.stringify(options.serviceId);
   const metadata = JSON.stringify({ integrationName: options.integrationName, ...options.metadata });
   return (envelope) => {
     const { topicName, clientId, qos, retain, receivedTime, clientCertCn, username } = envelope;
     const ts = receivedTime ? timestampMs(receivedTime) : 0;
-    const content =
+    return (
       `{"payload":${payloadValue(envelope.payload, options)},"topicName":${JSON.stringify(topicName)}` +
       `,"clientId":${JSON.stringify(clientId)},"eventType":"PUBLISH_MSG","qos":${qos},"retain":${retain}` +
       `,"tbmqIeNode":${node},"tbmqNode":${JSON.stringify(envelope.node)},"ts":${ts}` +
       (clientCertCn === undefined ? '' : `,"clientCertCn":${JSON.stringify(clientCertCn)}`) +
       (username === undefined ? '' : `,"username":${JSON.stringify(username)}`) +
-      `,"props":${propsOf(envelope)},"metadata":${metadata}}`;
-    return { content, contentType: 'application/json' };
+      `,"props":${propsOf(envelope)},"metadata":${metadata}}`
+    );
   };
 }
 

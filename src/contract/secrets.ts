@@ -50,6 +50,19 @@ function itemsById(message: ReflectMessage, field: DescField): ReadonlyMap<unkno
   return new Map(messagesIn(message, field).map((item) => [item.get(identifier), item]));
 }
 
+/** The secrets that are set. */
+export function secretsIn<D extends DescMessage>(schema: D, message: MessageShape<D>): readonly string[] {
+  return secretValues(reflect(schema, message));
+}
+
+function secretValues(message: ReflectMessage): readonly string[] {
+  return message.fields.flatMap((field) =>
+    isSecret(field) && message.isSet(field)
+      ? [String(message.get(field))]
+      : messagesIn(message, field).flatMap(secretValues),
+  );
+}
+
 /**
  * The paths of the secrets that are set, in the schema's names, e.g. `http.credentials.basic.password`, or
  * `mqtt.static_client_ids["a"].password` for the item of a list.

@@ -118,6 +118,19 @@ const headerRows = (headers: readonly (readonly [string, string])[], isValid: bo
       ...(isValid ? [] : [`http.headers[${JSON.stringify(name)}]`]),
     ],
   );
+const codeRows = (codes: readonly string[], isValid: boolean) =>
+  codes.flatMap((code): Row[] => [
+    [`success ${code}`, http({ successCodes: [code] }), ...(isValid ? [] : ['http.success_codes[0]'])],
+    [`retry ${code}`, http({ retryCodes: [code] }), ...(isValid ? [] : ['http.retry_codes[0]'])],
+  ]);
+const credentialRows = (kind: 'bearer' | 'oauth2', field: string, cases: readonly [object, boolean][]) =>
+  cases.map(
+    ([value, isValid]): Row => [
+      `${kind} ${JSON.stringify(value)}`,
+      http({ credentials: { credentials: { case: kind, value } } }),
+      ...(isValid ? [] : [`http.credentials.${kind}.${field}`]),
+    ],
+  );
 
 check('http', [
   ...urlRows(['http://a', 'https://a:8443/b?c=d#e', 'http://[::1]:80/', 'http://a/@b', 'http://a?x=@']),
@@ -126,6 +139,8 @@ check('http', [
     'http.rest_endpoint_url',
   ),
   ...urlRows(['http://u:p@a/', 'http://u@a/', 'http://a\n/', 'http://a/ b'], 'http.rest_endpoint_url'),
+  ...urlRows(['http://a/${x}?y=${payload.z}', 'http://a?${x}', 'http://a/$${x}']),
+  ...urlRows(['http://${x}/', 'http://a.${x}', 'https://a:${x}/'], 'http.rest_endpoint_url'),
   ['a URL of 8193', http({ restEndpointUrl: `http://a/${'x'.repeat(8184)}` }), 'http.rest_endpoint_url'],
   ...headerRows(
     [
@@ -151,6 +166,7 @@ check('http', [
       ['upgrade', 'x'],
       ['keep-alive', 'x'],
       ['Proxy-Authorization', 'x'],
+      ['Penstock-Hops', '1'],
     ],
     false,
   ),
@@ -176,6 +192,65 @@ check('http', [
     http({ credentials: { credentials: { case: 'basic', value: { password: 'x' } } } }),
     'http.credentials.basic.username',
   ],
+  ['no time to connect', http({ connectTimeout: {} }), 'http.connect_timeout'],
+  ['no connection', http({ maxConnections: 0 }), 'http.max_connections'],
+  ['a short keep-alive', http({ keepAliveTimeout: { nanos: 999_999_999 } }), 'http.keep_alive_timeout'],
+  ['an unknown version', http({ httpVersion: 9 as 0 }), 'http.http_version'],
+  ['an unknown check', http({ checkMethod: 99 as 0 }), 'http.check_method'],
+  ...codeRows(['200', '599', '2xx', '5xx', '200-204', '299-200'], true),
+  ...codeRows(['', '100', '600', '1xx', '20', '2000', '2XX', '200-', '200-600', '2xx-3xx', '200,201'], false),
+  ['a code twice', http({ successCodes: ['200', '200'] }), 'http.success_codes'],
+  ['a key header', http({ idempotencyKeyHeader: 'Idempotency-Key' })],
+  ...['a b', 'x:', 'Host', 'penstock-hops', 'Content-Type', 'Authorization', 'x'.repeat(257)].map(
+    (name): Row => [
+      `key header ${name.slice(0, 20)}`,
+      http({ idempotencyKeyHeader: name }),
+      'http.idempotency_key_header',
+    ],
+  ),
+  ...['http://a', 'https://a:3128', 'http://[::1]:3128/'].map(
+    (proxyUrl): Row => [`proxy ${proxyUrl}`, http({ proxyUrl })],
+  ),
+  ...['a:3128', 'socks5://a', 'http://a/b', 'http://a?b', 'http://u:p@a', 'http://'].map(
+    (proxyUrl): Row => [`proxy ${proxyUrl}`, http({ proxyUrl }), 'http.proxy_url'],
+  ),
+  ['a secret header', http({ secretHeaders: [{ name: 'X-Api-Key', value: 'ü' }, { name: 'x-a' }] })],
+  ['one twice', http({ secretHeaders: [{ name: 'X-A' }, { name: 'x-a' }] }), 'http.secret_headers'],
+  ['one without a name', http({ secretHeaders: [{ value: 'x' }] }), 'http.secret_headers[0].name'],
+  ['a secret host', http({ secretHeaders: [{ name: 'Host' }] }), 'http.secret_headers[0].name'],
+  [
+    'a secret of two lines',
+    http({ secretHeaders: [{ name: 'x-a', value: 'a\r\nb: c' }] }),
+    'http.secret_headers[0].value',
+  ],
+  ['a batch of 0', http({ batching: { maxMessages: 0 } }), 'http.batching.max_messages'],
+  ['a batch of 10,001', http({ batching: { maxMessages: 10_001 } }), 'http.batching.max_messages'],
+  ['a batch of no bytes', http({ batching: { maxBytes: 0 } }), 'http.batching.max_bytes'],
+  ['a batch that waits long', http({ batching: { maxWait: { seconds: 61n } } }), 'http.batching.max_wait'],
+  ['an unknown batch', http({ batching: { format: 9 as 0 } }), 'http.batching.format'],
+  ...credentialRows('bearer', 'token', [
+    [{ token: 'abc.DEF-1=' }, true],
+    [{}, true], // kept from before; the executor knows
+    [{ token: '' }, false],
+    [{ token: 'a b' }, false],
+    [{ token: 'a\nb' }, false],
+    [{ token: 'ü' }, false],
+  ]),
+  ...credentialRows('oauth2', 'token_url', [
+    [{ clientId: 'id', tokenUrl: 'https://a/token?tenant=1' }, true],
+    [{ clientId: 'id' }, false],
+    [{ clientId: 'id', tokenUrl: 'a/token' }, false],
+    [{ clientId: 'id', tokenUrl: 'https://u:p@a/token' }, false],
+    [{ clientId: 'id', tokenUrl: 'https://a/token#x' }, false],
+  ]),
+  ...credentialRows('oauth2', 'client_id', [[{ tokenUrl: 'https://a/token' }, false]]),
+  ...credentialRows('oauth2', 'scopes[0]', [
+    [{ clientId: 'id', tokenUrl: 'https://a/', scopes: ['api://x/.default', '[]!#~'] }, true],
+    [{ clientId: 'id', tokenUrl: 'https://a/', scopes: ['a b'] }, false],
+    [{ clientId: 'id', tokenUrl: 'https://a/', scopes: ['"'] }, false],
+    [{ clientId: 'id', tokenUrl: 'https://a/', scopes: ['\\\\'] }, false],
+    [{ clientId: 'id', tokenUrl: 'https://a/', scopes: [''] }, false],
+  ]),
 ]);
 
 check('mqtt', [

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type RequestListener, type ServerResponse } from 'node:http';
+import { createSecureServer, type SecureServerOptions } from 'node:http2';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TestContext } from 'node:test';
@@ -14,6 +15,8 @@ export interface Received {
   /** The headers as they came: names and values in turn. */
   readonly rawHeaders: readonly string[];
   readonly body: Buffer;
+  /** `1.1` or `2.0`. */
+  readonly httpVersion: string;
   /** The common name of the client's certificate. */
   readonly clientCn: string | undefined;
 }
@@ -29,7 +32,7 @@ export const hang: Respond = () => {};
 /** Resets the connection instead of answering. */
 export const reset: Respond = (response) => response.socket?.resetAndDestroy();
 
-/** A real HTTP endpoint on 127.0.0.1, with TLS when `tls` is there, that does as it is told. */
+/** A real HTTP endpoint on 127.0.0.1, with TLS when `tls` is there, that does as it is told. It may speak HTTP/2, too. */
 export class HttpEndpoint {
   respond: Respond = answer(200);
   readonly received: Received[] = [];
@@ -44,9 +47,12 @@ export class HttpEndpoint {
   #server: ReturnType<typeof createServer> | undefined;
   #now = 0;
 
-  constructor(tls?: ServerOptions) {
+  constructor(tls?: ServerOptions, settings?: Http2Settings) {
     this.#scheme = tls ? 'https' : 'http';
-    this.#create = (listener) => (tls ? createTlsServer(tls, listener) : createServer(listener));
+    this.#create = (listener) => {
+      if (settings) return http2Server({ ...tls, settings }, listener);
+      return tls ? createTlsServer(tls, listener) : createServer(listener);
+    };
   }
 
   get url(): string {
@@ -69,6 +75,7 @@ export class HttpEndpoint {
           headers: request.headers,
           rawHeaders: request.rawHeaders,
           body: Buffer.concat(chunks),
+          httpVersion: request.httpVersion,
           clientCn: peer?.subject?.CN?.toString(),
         };
         this.received.push(received);
@@ -98,9 +105,21 @@ export class HttpEndpoint {
   }
 }
 
+type Http2Settings = NonNullable<SecureServerOptions['settings']>;
+
+function http2Server(options: SecureServerOptions, listener: RequestListener) {
+  const server = createSecureServer({ ...options, allowHTTP1: true }, listener as never);
+  server.on('sessionError', () => {}); // the client notices
+  return server as never as ReturnType<typeof createServer>;
+}
+
 /** An endpoint that is up, and stopped after the test. */
-export async function httpEndpoint(t: TestContext, tls?: ServerOptions): Promise<HttpEndpoint> {
-  const endpoint = new HttpEndpoint(tls);
+export async function httpEndpoint(
+  t: TestContext,
+  tls?: ServerOptions,
+  settings?: Http2Settings,
+): Promise<HttpEndpoint> {
+  const endpoint = new HttpEndpoint(tls, settings);
   await endpoint.start();
   onEnd(t, () => endpoint.stop());
   return endpoint;

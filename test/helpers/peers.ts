@@ -1,9 +1,11 @@
-import { http } from './http-peer.ts';
+import { http, http2, httpInBatches } from './http-peer.ts';
 import { mqttBroker } from './mqtt-peer.ts';
 import type { PeerType } from './peer.ts';
 
-/** The peer of each type; a handler joins the conformance suite with its line here. */
+/** The peers of each type, which is their first word; a handler joins the conformance suite with its line here. */
 export const PEERS: Readonly<Record<string, PeerType>> = {
   http,
+  'http in batches': httpInBatches,
+  'http over HTTP/2': http2,
   mqtt: mqttBroker,
 };

@@ -5,6 +5,7 @@ import { durationFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import { AckStrategy } from '../../gen/penstock/v1/delivery_pb.ts';
 import { DownlinkRecordSchema, ValidationKind } from '../../gen/penstock/v1/downlink_pb.ts';
 import { DeadLetterSchema, EnvelopeSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
+import { PayloadContentType } from '../../gen/penstock/v1/payload_pb.ts';
 import { EXECUTOR, type ExecutorBench, executorBench } from '../helpers/executor.ts';
 import { answer, type HttpEndpoint, hang, httpEndpoint } from '../helpers/http-endpoint.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -150,6 +151,45 @@ test('a message without an answer is a dead letter of class timeout', async (t) 
   const [dead] = await deadLetters(bench, id, 1);
   assert.equal(dead?.letter.failureClass, FailureClass.TIMEOUT);
   assert.match(dead?.letter.reason ?? '', /100 ms/);
+});
+
+test('of batches that are refused as a whole, the messages at fault alone are given up', async (t) => {
+  const bench = await executorBench(t);
+  await bench.createTopics();
+  const endpoint = await httpEndpoint(t);
+  const taken: number[] = [];
+  endpoint.respond = (response, { body }) => {
+    const items: number[] = JSON.parse(body.toString());
+    const isFine = items.every((item) => item % 50 !== 7);
+    if (isFine) taken.push(...items);
+    response.writeHead(isFine ? 200 : 422).end();
+  };
+  const id = await bench.want(endpoint.url, {
+    configuration: {
+      case: 'http',
+      value: {
+        restEndpointUrl: endpoint.url,
+        sendOnlyMsgPayload: true,
+        payloadContentType: PayloadContentType.JSON,
+        batching: { maxMessages: 20 },
+      },
+    },
+  });
+  const payloads = Array.from({ length: 200 }, (_, i) => i);
+  await Promise.all(payloads.map((payload) => bench.publish(id, [`${payload}`], `client ${payload}`)));
+  await bench.start();
+  const letters = await deadLetters(bench, id, 4);
+  await waitUntil('the others are delivered', () => taken.length >= 196);
+  assert.deepEqual(
+    letters.map(({ letter }) => fromBinary(EnvelopeSchema, letter.envelope).clientId).toSorted(),
+    ['client 107', 'client 157', 'client 57', 'client 7'],
+  );
+  for (const { letter } of letters) assert.equal(letter.reason, 'the endpoint answered 422');
+  assert.deepEqual(
+    taken.toSorted((a, b) => a - b),
+    payloads.filter((payload) => payload % 50 !== 7),
+  );
+  assert.ok(endpoint.received.length < 100, `${endpoint.received.length} requests`);
 });
 
 test('without dead letters, what is given up is skipped and counted', async (t) => {

@@ -7,7 +7,13 @@ import { type Source, sourceOf, sourcesIn, withoutStrings } from '../helpers/sou
 const SHARED = ['gen/', 'src/contract/', 'src/topic-filter/', 'src/runtime/', 'src/rpc/', 'src/bus/'];
 const EXECUTOR = 'src/executor/';
 /** What the handler of a type may import. */
-const FOR_HANDLERS = [...SHARED, 'src/executor/handlers/handler.ts', 'src/executor/handlers/tls.ts'];
+const FOR_HANDLERS = [
+  ...SHARED,
+  'src/executor/handlers/handler.ts',
+  'src/executor/handlers/tls.ts',
+  'src/executor/handlers/oauth2.ts',
+  'src/executor/handlers/token-request.ts',
+];
 
 /** Who may import whom, beside itself. The longest beginning of a file's path that stands here is its part. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {

@@ -14,6 +14,7 @@ import {
   isIdentifier,
   isSecret,
   keepSecrets,
+  secretsIn,
   setSecretPaths,
   withoutSecrets,
 } from '../../src/contract/secrets.ts';
@@ -70,12 +71,27 @@ const basic = (username: string, password?: string) =>
     },
   });
 
+/** Secrets that are not named like one. */
+const OTHERS = ['http.secret_headers[""].value'];
+
 test('every field of the schema that is named like a secret is marked as one', () => {
   const named = pathsTo(IntegrationSchema, (field) =>
     /password|passphrase|secret$|private_key|token$|api_key/.test(field.name),
   );
   assert.ok(named.length > 0);
-  assert.deepEqual(named.map(nameOf), secretPaths.map(nameOf));
+  const marked = secretPaths.map(nameOf).filter((name) => !OTHERS.includes(name));
+  assert.deepEqual(named.map(nameOf), marked);
+});
+
+test('all secrets of a message are found, also in lists', () => {
+  const integration = withIds(
+    { clientId: 'a', password: 'A' },
+    { clientId: 'b' },
+    { clientId: 'c', password: 'C' },
+  );
+  assert.deepEqual(secretsIn(IntegrationSchema, integration), ['A', 'C']);
+  assert.deepEqual(secretsIn(IntegrationSchema, basic('me', SECRET)), [SECRET]);
+  assert.deepEqual(secretsIn(IntegrationSchema, basic('me')), []);
 });
 
 const isList = (field: DescField) => field.fieldKind === 'list' || field.fieldKind === 'map';

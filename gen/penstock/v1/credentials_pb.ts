@@ -2,16 +2,16 @@
 // @generated from file penstock/v1/credentials.proto (package penstock.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file penstock/v1/credentials.proto.
  */
 export const file_penstock_v1_credentials: GenFile = /*@__PURE__*/
-  fileDesc("Ch1wZW5zdG9jay92MS9jcmVkZW50aWFscy5wcm90bxILcGVuc3RvY2sudjEiFgoUQW5vbnltb3VzQ3JlZGVudGlhbHMiYgoQQmFzaWNDcmVkZW50aWFscxIdCgh1c2VybmFtZRgBIAEoCUILukgIyAEBcgMYgAgSIgoIcGFzc3dvcmQYAiABKAlCC4ABAbpIBXIDGIAgSACIAQFCCwoJX3Bhc3N3b3JkIsYBCg5QZW1DcmVkZW50aWFscxIaCgdjYV9jZXJ0GAEgASgJQgm6SAZyBBiAgBASFwoEY2VydBgCIAEoCUIJukgGcgQYgIAQEiYKC3ByaXZhdGVfa2V5GAMgASgJQgyAAQG6SAZyBBiAgARIAIgBARIuChRwcml2YXRlX2tleV9wYXNzd29yZBgEIAEoCUILgAEBukgFcgMYgCBIAYgBAUIOCgxfcHJpdmF0ZV9rZXlCFwoVX3ByaXZhdGVfa2V5X3Bhc3N3b3JkYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("Ch1wZW5zdG9jay92MS9jcmVkZW50aWFscy5wcm90bxILcGVuc3RvY2sudjEiFgoUQW5vbnltb3VzQ3JlZGVudGlhbHMiYgoQQmFzaWNDcmVkZW50aWFscxIdCgh1c2VybmFtZRgBIAEoCUILukgIyAEBcgMYgAgSIgoIcGFzc3dvcmQYAiABKAlCC4ABAbpIBXIDGIAgSACIAQFCCwoJX3Bhc3N3b3JkIsYBCg5QZW1DcmVkZW50aWFscxIaCgdjYV9jZXJ0GAEgASgJQgm6SAZyBBiAgBASFwoEY2VydBgCIAEoCUIJukgGcgQYgIAQEiYKC3ByaXZhdGVfa2V5GAMgASgJQgyAAQG6SAZyBBiAgARIAIgBARIuChRwcml2YXRlX2tleV9wYXNzd29yZBgEIAEoCUILgAEBukgFcgMYgCBIAYgBAUIOCgxfcHJpdmF0ZV9rZXlCFwoVX3ByaXZhdGVfa2V5X3Bhc3N3b3JkIrUBChFCZWFyZXJDcmVkZW50aWFscxKVAQoFdG9rZW4YASABKAlCgAGAAQG6SHq6AXcKDGJlYXJlci50b2tlbhJFbXVzdCBiZSBhIHRva2VuOiAxIHRvIDE2Mzg0IHByaW50YWJsZSBBU0NJSSBjaGFyYWN0ZXJzIHdpdGhvdXQgYmxhbmtzGiB0aGlzLm1hdGNoZXMoJ15bIS1+XXsxLDE2Mzg0fSQnKUgAiAEBQggKBl90b2tlbiL6BAoRT0F1dGgyQ3JlZGVudGlhbHMS4gEKCXRva2VuX3VybBgBIAEoCULOAbpIygG6Ab4BChBvYXV0aDIudG9rZW5fdXJsEmVtdXN0IGJlIGFuIGFic29sdXRlIGh0dHAgb3IgaHR0cHMgVVJMIHdpdGhvdXQgdXNlciBpbmZvcm1hdGlvbiwgZS5nLiBodHRwczovL2V4YW1wbGUuY29tL29hdXRoMi90b2tlbhpDdGhpcyA9PSAnJyB8fCB0aGlzLm1hdGNoZXMoJ15odHRwcz86Ly9bXi8/I0BcXHNdKyhbLz9dW14jXFxzXSopPyQnKcgBAXIDGIBAEh4KCWNsaWVudF9pZBgCIAEoCUILukgIyAEBcgMYgAgSJwoNY2xpZW50X3NlY3JldBgDIAEoCUILgAEBukgFcgMYgCBIAIgBARK8AQoGc2NvcGVzGAQgAygJQqsBukinAZIBowEQZCKeAboBmgEKDW9hdXRoMi5zY29wZXMSYG11c3QgYmUgYSBzY29wZTogcHJpbnRhYmxlIEFTQ0lJIGNoYXJhY3RlcnMgd2l0aG91dCBibGFua3MsIHF1b3RlcyBhbmQgYmFja3NsYXNoZXMsIGF0IG1vc3QgMTAyNBondGhpcy5tYXRjaGVzKCdeWyEjLVxcW1xcXS1+XXsxLDEwMjR9JCcpEhoKCGF1ZGllbmNlGAUgASgJQgi6SAVyAxiAQBJKChVjbGllbnRfYXV0aGVudGljYXRpb24YBiABKA4yIS5wZW5zdG9jay52MS5DbGllbnRBdXRoZW50aWNhdGlvbkIIukgFggECEAFCEAoOX2NsaWVudF9zZWNyZXQqfgoUQ2xpZW50QXV0aGVudGljYXRpb24SJQohQ0xJRU5UX0FVVEhFTlRJQ0FUSU9OX1VOU1BFQ0lGSUVEEAASHwobQ0xJRU5UX0FVVEhFTlRJQ0FUSU9OX0JBU0lDEAESHgoaQ0xJRU5UX0FVVEhFTlRJQ0FUSU9OX0JPRFkQAmIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * No credentials.
@@ -97,4 +97,123 @@ export type PemCredentials = Message<"penstock.v1.PemCredentials"> & {
  */
 export const PemCredentialsSchema: GenMessage<PemCredentials> = /*@__PURE__*/
   messageDesc(file_penstock_v1_credentials, 2);
+
+/**
+ * A token in the Authorization header (RFC 6750).
+ *
+ * @generated from message penstock.v1.BearerCredentials
+ */
+export type BearerCredentials = Message<"penstock.v1.BearerCredentials"> & {
+  /**
+   * The token. Write-only: never read back; unset in an update keeps the one that is stored.
+   *
+   * @generated from field: optional string token = 1;
+   */
+  token?: string | undefined;
+};
+
+/**
+ * Describes the message penstock.v1.BearerCredentials.
+ * Use `create(BearerCredentialsSchema)` to create a new message.
+ */
+export const BearerCredentialsSchema: GenMessage<BearerCredentials> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_credentials, 3);
+
+/**
+ * OAuth 2.0 client credentials (RFC 6749 section 4.4): access tokens are asked for, kept, renewed before they expire,
+ * and once when one is refused.
+ *
+ * @generated from message penstock.v1.OAuth2Credentials
+ */
+export type OAuth2Credentials = Message<"penstock.v1.OAuth2Credentials"> & {
+  /**
+   * The token endpoint: an absolute http or https URL.
+   *
+   * @generated from field: string token_url = 1;
+   */
+  tokenUrl: string;
+
+  /**
+   * The client's id.
+   *
+   * @generated from field: string client_id = 2;
+   */
+  clientId: string;
+
+  /**
+   * The client's secret. Write-only: never read back; unset in an update keeps the one that is stored.
+   *
+   * @generated from field: optional string client_secret = 3;
+   */
+  clientSecret?: string | undefined;
+
+  /**
+   * The scopes to ask for. Unset: none, which is what the token endpoint makes of it.
+   *
+   * @generated from field: repeated string scopes = 4;
+   */
+  scopes: string[];
+
+  /**
+   * The `audience` to ask for, where the token endpoint wants one. Unset: none.
+   *
+   * @generated from field: string audience = 5;
+   */
+  audience: string;
+
+  /**
+   * How the client shows its id and secret. Unspecified: in the Authorization header.
+   *
+   * @generated from field: penstock.v1.ClientAuthentication client_authentication = 6;
+   */
+  clientAuthentication: ClientAuthentication;
+};
+
+/**
+ * Describes the message penstock.v1.OAuth2Credentials.
+ * Use `create(OAuth2CredentialsSchema)` to create a new message.
+ */
+export const OAuth2CredentialsSchema: GenMessage<OAuth2Credentials> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_credentials, 4);
+
+/**
+ * How an OAuth 2.0 client shows its id and secret (RFC 6749 section 2.3.1).
+ *
+ * @generated from enum penstock.v1.ClientAuthentication
+ */
+export const ClientAuthentication = {
+  /**
+   * The default, in the Authorization header.
+   *
+   * @generated from enum value: CLIENT_AUTHENTICATION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * In the Authorization header, as HTTP Basic.
+   *
+   * @generated from enum value: CLIENT_AUTHENTICATION_BASIC = 1;
+   */
+  BASIC: 1,
+
+  /**
+   * In the body, as `client_id` and `client_secret`.
+   *
+   * @generated from enum value: CLIENT_AUTHENTICATION_BODY = 2;
+   */
+  BODY: 2,
+} as const;
+
+/**
+ * How an OAuth 2.0 client shows its id and secret (RFC 6749 section 2.3.1).
+ *
+ * @generated from enum penstock.v1.ClientAuthentication
+ */
+export type ClientAuthentication = (typeof ClientAuthentication)[keyof typeof ClientAuthentication] | UnknownEnum;
+
+/**
+ * Describes the enum penstock.v1.ClientAuthentication.
+ */
+export const ClientAuthenticationSchema: GenEnum<ClientAuthentication> = /*@__PURE__*/
+  enumDesc(file_penstock_v1_credentials, 0);
 

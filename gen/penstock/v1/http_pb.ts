@@ -5,9 +5,10 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_google_api_field_behavior } from "../../google/api/field_behavior_pb.ts";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
-import type { AnonymousCredentials, BasicCredentials, PemCredentials } from "./credentials_pb.ts";
+import type { AnonymousCredentials, BasicCredentials, BearerCredentials, OAuth2Credentials, PemCredentials } from "./credentials_pb.ts";
 import { file_penstock_v1_credentials } from "./credentials_pb.ts";
 import type { PayloadContentType } from "./payload_pb.ts";
 import { file_penstock_v1_payload } from "./payload_pb.ts";
@@ -17,16 +18,18 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/http.proto.
  */
 export const file_penstock_v1_http: GenFile = /*@__PURE__*/
-  fileDesc("ChZwZW5zdG9jay92MS9odHRwLnByb3RvEgtwZW5zdG9jay52MSLgCgoRSHR0cENvbmZpZ3VyYXRpb24S5QEKEXJlc3RfZW5kcG9pbnRfdXJsGAEgASgJQskBukjFAboBuQEKFmh0dHAucmVzdF9lbmRwb2ludF91cmwSXW11c3QgYmUgYW4gYWJzb2x1dGUgaHR0cCBvciBodHRwcyBVUkwgd2l0aG91dCB1c2VyIGluZm9ybWF0aW9uLCBlLmcuIGh0dHA6Ly8xMjcuMC4wLjE6OTk5OS9pbhpAdGhpcyA9PSAnJyB8fCB0aGlzLm1hdGNoZXMoJ15odHRwcz86Ly9bXi8/I0BcXHNdKyhbLz8jXVxcUyopPyQnKcgBAXIDGIBAEjkKDnJlcXVlc3RfbWV0aG9kGAIgASgOMhcucGVuc3RvY2sudjEuSHR0cE1ldGhvZEIIukgFggECEAESwQQKB2hlYWRlcnMYAyADKAsyKy5wZW5zdG9jay52MS5IdHRwQ29uZmlndXJhdGlvbi5IZWFkZXJzRW50cnlCggS6SP4DmgH6AxBkIuMCugGZAQoRaHR0cC5oZWFkZXJzLm5hbWUSTG11c3QgYmUgYSBoZWFkZXIgbmFtZTogbGV0dGVycywgZGlnaXRzIGFuZCAhIyQlJicqKy5eX2B8fi0gb25seSwgYXQgbW9zdCAyNTYaNnRoaXMubWF0Y2hlcygnXlshIyQlJlx4MjcqKy5eX2B8fjAtOUEtWmEtei1dezEsMjU2fSQnKboBwgEKF2h0dHAuaGVhZGVycy5jb25uZWN0aW9uEi1pcyBzZXQgYnkgdGhlIGNvbm5lY3Rpb24gaXRzZWxmOyBsZWF2ZSBpdCBvdXQaeCF0aGlzLmxvd2VyQXNjaWkoKS5tYXRjaGVzKCdeKGhvc3R8Y29ubmVjdGlvbnxjb250ZW50LWxlbmd0aHx0cmFuc2Zlci1lbmNvZGluZ3x0ZXx1cGdyYWRlfGtlZXAtYWxpdmV8ZXhwZWN0fHByb3h5LS4qKSQnKSqPAboBhgEKEmh0dHAuaGVhZGVycy52YWx1ZRJFbXVzdCBiZSBhIGhlYWRlciB2YWx1ZTogcHJpbnRhYmxlIElTTy04ODU5LTEgdGV4dCB3aXRob3V0IGxpbmUgYnJlYWtzGil0aGlzLm1hdGNoZXMoJ15bXHRceDIwLVx4N2VceDgwLVx4ZmZdKiQnKXIDGIBAEjEKC2NyZWRlbnRpYWxzGAQgASgLMhwucGVuc3RvY2sudjEuSHR0cENyZWRlbnRpYWxzEj4KDHJlYWRfdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwyABItChttYXhfcGFyYWxsZWxfcmVxdWVzdHNfY291bnQYBiABKA1CCLpIBSoDGJBOEjoKH21heF9pbl9tZW1vcnlfYnVmZmVyX3NpemVfYnl0ZXMYByABKA1CDLpICSoHGIDAmgwoAUgAiAEBEkcKFHBheWxvYWRfY29udGVudF90eXBlGAggASgOMh8ucGVuc3RvY2sudjEuUGF5bG9hZENvbnRlbnRUeXBlQgi6SAWCAQIQARIpChxzZW5kX2JpbmFyeV9vbl9wYXJzZV9mYWlsdXJlGAkgASgISAGIAQESHQoVc2VuZF9vbmx5X21zZ19wYXlsb2FkGAogASgIGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQiIKIF9tYXhfaW5fbWVtb3J5X2J1ZmZlcl9zaXplX2J5dGVzQh8KHV9zZW5kX2JpbmFyeV9vbl9wYXJzZV9mYWlsdXJlIrsBCg9IdHRwQ3JlZGVudGlhbHMSNgoJYW5vbnltb3VzGAEgASgLMiEucGVuc3RvY2sudjEuQW5vbnltb3VzQ3JlZGVudGlhbHNIABIuCgViYXNpYxgCIAEoCzIdLnBlbnN0b2NrLnYxLkJhc2ljQ3JlZGVudGlhbHNIABIqCgNwZW0YAyABKAsyGy5wZW5zdG9jay52MS5QZW1DcmVkZW50aWFsc0gAQhQKC2NyZWRlbnRpYWxzEgW6SAIIASqYAQoKSHR0cE1ldGhvZBIbChdIVFRQX01FVEhPRF9VTlNQRUNJRklFRBAAEhQKEEhUVFBfTUVUSE9EX1BPU1QQARITCg9IVFRQX01FVEhPRF9QVVQQAhIVChFIVFRQX01FVEhPRF9QQVRDSBADEhMKD0hUVFBfTUVUSE9EX0dFVBAEEhYKEkhUVFBfTUVUSE9EX0RFTEVURRAFYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_penstock_v1_credentials, file_penstock_v1_payload]);
+  fileDesc("ChZwZW5zdG9jay92MS9odHRwLnByb3RvEgtwZW5zdG9jay52MSLYGgoRSHR0cENvbmZpZ3VyYXRpb24SqwMKEXJlc3RfZW5kcG9pbnRfdXJsGAEgASgJQo8DukiLA7oBuQEKFmh0dHAucmVzdF9lbmRwb2ludF91cmwSXW11c3QgYmUgYW4gYWJzb2x1dGUgaHR0cCBvciBodHRwcyBVUkwgd2l0aG91dCB1c2VyIGluZm9ybWF0aW9uLCBlLmcuIGh0dHA6Ly8xMjcuMC4wLjE6OTk5OS9pbhpAdGhpcyA9PSAnJyB8fCB0aGlzLm1hdGNoZXMoJ15odHRwcz86Ly9bXi8/I0BcXHNdKyhbLz8jXVxcUyopPyQnKboBwgEKI2h0dHAucmVzdF9lbmRwb2ludF91cmwucGxhY2Vob2xkZXJzEnNjYW4gaGF2ZSBwbGFjZWhvbGRlcnMgc3VjaCBhcyAke2NsaWVudElkfSBvbmx5IGFmdGVyIHRoZSBob3N0IGFuZCBwb3J0OiB0aG9zZSBjYW5ub3QgZGlmZmVyIGZyb20gbWVzc2FnZSB0byBtZXNzYWdlGiYhdGhpcy5tYXRjaGVzKCdeW14vXSovL1teLz8jXSpbJF1be10nKcgBAXIDGIBAEjkKDnJlcXVlc3RfbWV0aG9kGAIgASgOMhcucGVuc3RvY2sudjEuSHR0cE1ldGhvZEIIukgFggECEAES0AQKB2hlYWRlcnMYAyADKAsyKy5wZW5zdG9jay52MS5IdHRwQ29uZmlndXJhdGlvbi5IZWFkZXJzRW50cnlCkQS6SI0EmgGJBBBkIvICugGZAQoRaHR0cC5oZWFkZXJzLm5hbWUSTG11c3QgYmUgYSBoZWFkZXIgbmFtZTogbGV0dGVycywgZGlnaXRzIGFuZCAhIyQlJicqKy5eX2B8fi0gb25seSwgYXQgbW9zdCAyNTYaNnRoaXMubWF0Y2hlcygnXlshIyQlJlx4MjcqKy5eX2B8fjAtOUEtWmEtei1dezEsMjU2fSQnKboB0QEKF2h0dHAuaGVhZGVycy5jb25uZWN0aW9uEi1pcyBzZXQgYnkgdGhlIGNvbm5lY3Rpb24gaXRzZWxmOyBsZWF2ZSBpdCBvdXQahgEhdGhpcy5sb3dlckFzY2lpKCkubWF0Y2hlcygnXihob3N0fGNvbm5lY3Rpb258Y29udGVudC1sZW5ndGh8dHJhbnNmZXItZW5jb2Rpbmd8dGV8dXBncmFkZXxrZWVwLWFsaXZlfGV4cGVjdHxwcm94eS0uKnxwZW5zdG9jay1ob3BzKSQnKSqPAboBhgEKEmh0dHAuaGVhZGVycy52YWx1ZRJFbXVzdCBiZSBhIGhlYWRlciB2YWx1ZTogcHJpbnRhYmxlIElTTy04ODU5LTEgdGV4dCB3aXRob3V0IGxpbmUgYnJlYWtzGil0aGlzLm1hdGNoZXMoJ15bXHRceDIwLVx4N2VceDgwLVx4ZmZdKiQnKXIDGIBAEjEKC2NyZWRlbnRpYWxzGAQgASgLMhwucGVuc3RvY2sudjEuSHR0cENyZWRlbnRpYWxzEj4KDHJlYWRfdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwyABItChttYXhfcGFyYWxsZWxfcmVxdWVzdHNfY291bnQYBiABKA1CCLpIBSoDGJBOEjoKH21heF9pbl9tZW1vcnlfYnVmZmVyX3NpemVfYnl0ZXMYByABKA1CDLpICSoHGIDAmgwoAUgAiAEBEkcKFHBheWxvYWRfY29udGVudF90eXBlGAggASgOMh8ucGVuc3RvY2sudjEuUGF5bG9hZENvbnRlbnRUeXBlQgi6SAWCAQIQARIpChxzZW5kX2JpbmFyeV9vbl9wYXJzZV9mYWlsdXJlGAkgASgISAGIAQESHQoVc2VuZF9vbmx5X21zZ19wYXlsb2FkGAogASgIEkUKD2Nvbm5lY3RfdGltZW91dBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgMIrAIyBBDAhD0SKAoPbWF4X2Nvbm5lY3Rpb25zGAwgASgNQgq6SAcqBRiQTigBSAKIAQESRgoSa2VlcF9hbGl2ZV90aW1lb3V0GA0gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiAwiQHDICCAESIAoNYm9keV90ZW1wbGF0ZRgOIAEoCUIJukgGcgQogIAEEtoBCg1zdWNjZXNzX2NvZGVzGA8gAygJQsIBuki+AZIBugEQZBgBIrMBugGvAQoSaHR0cC5zdWNjZXNzX2NvZGVzEl1tdXN0IGJlIGEgc3RhdHVzIHN1Y2ggYXMgMjA0LCBhIHJhbmdlIHN1Y2ggYXMgMjAwLTIwNCBvciBhIGNsYXNzIHN1Y2ggYXMgMnh4LCBmcm9tIDIwMCB0byA1OTkaOnRoaXMubWF0Y2hlcygnXihbMi01XXh4fFsyLTVdWzAtOV17Mn0oLVsyLTVdWzAtOV17Mn0pPykkJykS1gEKC3JldHJ5X2NvZGVzGBAgAygJQsABuki8AZIBuAEQZBgBIrEBugGtAQoQaHR0cC5yZXRyeV9jb2RlcxJdbXVzdCBiZSBhIHN0YXR1cyBzdWNoIGFzIDQwNCwgYSByYW5nZSBzdWNoIGFzIDQwMC00MDQgb3IgYSBjbGFzcyBzdWNoIGFzIDR4eCwgZnJvbSAyMDAgdG8gNTk5Gjp0aGlzLm1hdGNoZXMoJ14oWzItNV14eHxbMi01XVswLTldezJ9KC1bMi01XVswLTldezJ9KT8pJCcpEisKCGJhdGNoaW5nGBEgASgLMhkucGVuc3RvY2sudjEuSHR0cEJhdGNoaW5nEtQDChZpZGVtcG90ZW5jeV9rZXlfaGVhZGVyGBIgASgJQrMDukivA7oBqAEKIGh0dHAuaWRlbXBvdGVuY3lfa2V5X2hlYWRlci5uYW1lEkxtdXN0IGJlIGEgaGVhZGVyIG5hbWU6IGxldHRlcnMsIGRpZ2l0cyBhbmQgISMkJSYnKisuXl9gfH4tIG9ubHksIGF0IG1vc3QgMjU2GjZ0aGlzLm1hdGNoZXMoJ15bISMkJSZceDI3KisuXl9gfH4wLTlBLVphLXotXXswLDI1Nn0kJym6Af8BCiZodHRwLmlkZW1wb3RlbmN5X2tleV9oZWFkZXIuY29ubmVjdGlvbhIxaXMgc2V0IGJ5IHRoZSBjb25uZWN0aW9uIGl0c2VsZjsgdXNlIGFub3RoZXIgbmFtZRqhASF0aGlzLmxvd2VyQXNjaWkoKS5tYXRjaGVzKCdeKGhvc3R8Y29ubmVjdGlvbnxjb250ZW50LWxlbmd0aHx0cmFuc2Zlci1lbmNvZGluZ3x0ZXx1cGdyYWRlfGtlZXAtYWxpdmV8ZXhwZWN0fHByb3h5LS4qfHBlbnN0b2NrLWhvcHN8Y29udGVudC10eXBlfGF1dGhvcml6YXRpb24pJCcpEjgKDGh0dHBfdmVyc2lvbhgTIAEoDjIYLnBlbnN0b2NrLnYxLkh0dHBWZXJzaW9uQgi6SAWCAQIQARL1AQoJcHJveHlfdXJsGBQgASgJQuEBukjdAboB1AEKDmh0dHAucHJveHlfdXJsEokBbXVzdCBiZSBhbiBodHRwIG9yIGh0dHBzIFVSTCBvZiBob3N0IGFuZCBwb3J0IGFsb25lLCBlLmcuIGh0dHA6Ly9wcm94eS5leGFtcGxlLmNvbTozMTI4OyB1c2VyIG5hbWUgYW5kIHBhc3N3b3JkIGdvIGludG8gcHJveHlfY3JlZGVudGlhbHMaNnRoaXMgPT0gJycgfHwgdGhpcy5tYXRjaGVzKCdeaHR0cHM/Oi8vW14vPyNAXFxzXSsvPyQnKXIDGIAIEjgKEXByb3h5X2NyZWRlbnRpYWxzGBUgASgLMh0ucGVuc3RvY2sudjEuQmFzaWNDcmVkZW50aWFscxIoCgN0bHMYFiABKAsyGy5wZW5zdG9jay52MS5QZW1DcmVkZW50aWFscxI8CgxjaGVja19tZXRob2QYFyABKA4yHC5wZW5zdG9jay52MS5IdHRwQ2hlY2tNZXRob2RCCLpIBYIBAhABEqMBCg5zZWNyZXRfaGVhZGVycxgYIAMoCzIZLnBlbnN0b2NrLnYxLlNlY3JldEhlYWRlckJwukhtugFlChNodHRwLnNlY3JldF9oZWFkZXJzEh9tdXN0IG5hbWUgZWFjaCBoZWFkZXIgb25seSBvbmNlGi10aGlzLm1hcChvbmUsIG9uZS5uYW1lLmxvd2VyQXNjaWkoKSkudW5pcXVlKCmSAQIQZBouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIiCiBfbWF4X2luX21lbW9yeV9idWZmZXJfc2l6ZV9ieXRlc0IfCh1fc2VuZF9iaW5hcnlfb25fcGFyc2VfZmFpbHVyZUISChBfbWF4X2Nvbm5lY3Rpb25zIuoECgxTZWNyZXRIZWFkZXISmgMKBG5hbWUYASABKAlCiwPiQQEIukiDA7oBoAEKGGh0dHAuc2VjcmV0X2hlYWRlcnMubmFtZRJMbXVzdCBiZSBhIGhlYWRlciBuYW1lOiBsZXR0ZXJzLCBkaWdpdHMgYW5kICEjJCUmJyorLl5fYHx+LSBvbmx5LCBhdCBtb3N0IDI1Nho2dGhpcy5tYXRjaGVzKCdeWyEjJCUmXHgyNyorLl5fYHx+MC05QS1aYS16LV17MCwyNTZ9JCcpugHYAQoeaHR0cC5zZWNyZXRfaGVhZGVycy5jb25uZWN0aW9uEi1pcyBzZXQgYnkgdGhlIGNvbm5lY3Rpb24gaXRzZWxmOyBsZWF2ZSBpdCBvdXQahgEhdGhpcy5sb3dlckFzY2lpKCkubWF0Y2hlcygnXihob3N0fGNvbm5lY3Rpb258Y29udGVudC1sZW5ndGh8dHJhbnNmZXItZW5jb2Rpbmd8dGV8dXBncmFkZXxrZWVwLWFsaXZlfGV4cGVjdHxwcm94eS0uKnxwZW5zdG9jay1ob3BzKSQnKcgBARKyAQoFdmFsdWUYAiABKAlCnQGAAQG6SJYBugGNAQoZaHR0cC5zZWNyZXRfaGVhZGVycy52YWx1ZRJFbXVzdCBiZSBhIGhlYWRlciB2YWx1ZTogcHJpbnRhYmxlIElTTy04ODU5LTEgdGV4dCB3aXRob3V0IGxpbmUgYnJlYWtzGil0aGlzLm1hdGNoZXMoJ15bXHRceDIwLVx4N2VceDgwLVx4ZmZdKiQnKXIDGIBASACIAQFCCAoGX3ZhbHVlIu0BCgxIdHRwQmF0Y2hpbmcSNgoGZm9ybWF0GAEgASgOMhwucGVuc3RvY2sudjEuSHR0cEJhdGNoRm9ybWF0Qgi6SAWCAQIQARIlCgxtYXhfbWVzc2FnZXMYAiABKA1CCrpIByoFGJBOKAFIAIgBARIkCgltYXhfYnl0ZXMYAyABKA1CDLpICSoHGICAgDIoAUgBiAEBEjkKCG1heF93YWl0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgy6SAmqAQYiAgg8MgBCDwoNX21heF9tZXNzYWdlc0IMCgpfbWF4X2J5dGVzIp8CCg9IdHRwQ3JlZGVudGlhbHMSNgoJYW5vbnltb3VzGAEgASgLMiEucGVuc3RvY2sudjEuQW5vbnltb3VzQ3JlZGVudGlhbHNIABIuCgViYXNpYxgCIAEoCzIdLnBlbnN0b2NrLnYxLkJhc2ljQ3JlZGVudGlhbHNIABIqCgNwZW0YAyABKAsyGy5wZW5zdG9jay52MS5QZW1DcmVkZW50aWFsc0gAEjAKBmJlYXJlchgEIAEoCzIeLnBlbnN0b2NrLnYxLkJlYXJlckNyZWRlbnRpYWxzSAASMAoGb2F1dGgyGAUgASgLMh4ucGVuc3RvY2sudjEuT0F1dGgyQ3JlZGVudGlhbHNIAEIUCgtjcmVkZW50aWFscxIFukgCCAEqdAoPSHR0cEJhdGNoRm9ybWF0EiEKHUhUVFBfQkFUQ0hfRk9STUFUX1VOU1BFQ0lGSUVEEAASIAocSFRUUF9CQVRDSF9GT1JNQVRfSlNPTl9BUlJBWRABEhwKGEhUVFBfQkFUQ0hfRk9STUFUX05ESlNPThACKlUKC0h0dHBWZXJzaW9uEhwKGEhUVFBfVkVSU0lPTl9VTlNQRUNJRklFRBAAEhQKEEhUVFBfVkVSU0lPTl8xXzEQARISCg5IVFRQX1ZFUlNJT05fMhACKvwBCg9IdHRwQ2hlY2tNZXRob2QSIQodSFRUUF9DSEVDS19NRVRIT0RfVU5TUEVDSUZJRUQQABIaChZIVFRQX0NIRUNLX01FVEhPRF9IRUFEEAESHQoZSFRUUF9DSEVDS19NRVRIT0RfT1BUSU9OUxACEhkKFUhUVFBfQ0hFQ0tfTUVUSE9EX0dFVBADEhoKFkhUVFBfQ0hFQ0tfTUVUSE9EX1BPU1QQBBIZChVIVFRQX0NIRUNLX01FVEhPRF9QVVQQBRIbChdIVFRQX0NIRUNLX01FVEhPRF9QQVRDSBAGEhwKGEhUVFBfQ0hFQ0tfTUVUSE9EX0RFTEVURRAHKpgBCgpIdHRwTWV0aG9kEhsKF0hUVFBfTUVUSE9EX1VOU1BFQ0lGSUVEEAASFAoQSFRUUF9NRVRIT0RfUE9TVBABEhMKD0hUVFBfTUVUSE9EX1BVVBACEhUKEUhUVFBfTUVUSE9EX1BBVENIEAMSEwoPSFRUUF9NRVRIT0RfR0VUEAQSFgoSSFRUUF9NRVRIT0RfREVMRVRFEAViBnByb3RvMw", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_penstock_v1_credentials, file_penstock_v1_payload]);
 
 /**
- * Delivers each message as one HTTP request. A status of 2xx is a delivery; redirects are not followed.
+ * Delivers each message as one HTTP request, or several of them in one with `batching`. Redirects are not followed.
+ * Every request carries the header `penstock-hops`, the number of integrations that the message has passed through.
  *
  * @generated from message penstock.v1.HttpConfiguration
  */
 export type HttpConfiguration = Message<"penstock.v1.HttpConfiguration"> & {
   /**
-   * Where the requests go: an absolute http or https URL, e.g. `http://127.0.0.1:9999/in`.
+   * Where the requests go: an absolute http or https URL, e.g. `http://127.0.0.1:9999/in`. Path and query are a
+   * template, e.g. `https://example.com/devices/${clientId}?topic=${topic}`; values are percent-encoded.
    * User information in the URL is refused: use `credentials`.
    *
    * @generated from field: string rest_endpoint_url = 1;
@@ -41,9 +44,10 @@ export type HttpConfiguration = Message<"penstock.v1.HttpConfiguration"> & {
   requestMethod: HttpMethod;
 
   /**
-   * Request headers. `content-type` is set from the payload when it is not among them.
-   * Refused, because the connection sets them: host, connection, content-length, transfer-encoding, te, upgrade,
-   * keep-alive and proxy-*.
+   * Request headers. Values are templates, e.g. `from ${topic}`. `content-type` is set from the payload when it is
+   * not among them. Values can be read back: what is secret goes into `secret_headers`.
+   * Refused, because they are set for each request: host, connection, content-length, transfer-encoding, te, upgrade,
+   * keep-alive, expect, proxy-* and penstock-hops.
    *
    * @generated from field: map<string, string> headers = 3;
    */
@@ -64,7 +68,8 @@ export type HttpConfiguration = Message<"penstock.v1.HttpConfiguration"> & {
   readTimeout?: Duration | undefined;
 
   /**
-   * Requests on their way at a time. 0 or unset: as many as `delivery.max_in_flight`.
+   * Requests on their way at a time. 0 or unset: as many as `delivery.max_in_flight`; with `batching` as many as it
+   * takes to have that many messages on their way.
    *
    * @generated from field: uint32 max_parallel_requests_count = 6;
    */
@@ -98,6 +103,116 @@ export type HttpConfiguration = Message<"penstock.v1.HttpConfiguration"> & {
    * @generated from field: bool send_only_msg_payload = 10;
    */
   sendOnlyMsgPayload: boolean;
+
+  /**
+   * How long to wait for a connection: name look-up, TCP, proxy and TLS. Unset: 10 s.
+   *
+   * @generated from field: google.protobuf.Duration connect_timeout = 11;
+   */
+  connectTimeout?: Duration | undefined;
+
+  /**
+   * Connections open at a time. With HTTP/1.1 each carries one request at a time, so that this limits
+   * `max_parallel_requests_count`, too. Unset: as many as there are requests on their way.
+   *
+   * @generated from field: optional uint32 max_connections = 12;
+   */
+  maxConnections?: number | undefined;
+
+  /**
+   * How long a connection without a request is kept open; a shorter time that the endpoint names wins. Unset: 4 s, or
+   * what the endpoint names.
+   *
+   * @generated from field: google.protobuf.Duration keep_alive_timeout = 13;
+   */
+  keepAliveTimeout?: Duration | undefined;
+
+  /**
+   * The body instead of the envelope or the payload: a template, e.g.
+   * `{"device": "${clientId}", "value": ${payload.temperature}}`. One that is JSON stays JSON, whatever the values; any
+   * other is sent as `text/plain` unless `headers` say something else. Unset: the envelope, or the payload with
+   * `send_only_msg_payload`.
+   *
+   * @generated from field: string body_template = 14;
+   */
+  bodyTemplate: string;
+
+  /**
+   * The statuses that are a delivery: `200`, ranges `200-204`, or classes `2xx`. Unset: `2xx`.
+   *
+   * @generated from field: repeated string success_codes = 15;
+   */
+  successCodes: string[];
+
+  /**
+   * The statuses after which a message is worth another try even where it would be given up otherwise, written like
+   * `success_codes`. Without them 400, 413, 422 and 3xx are final, and everything else that is no success is tried again.
+   *
+   * @generated from field: repeated string retry_codes = 16;
+   */
+  retryCodes: string[];
+
+  /**
+   * Send several messages in one request. Unset: one message a request.
+   *
+   * @generated from field: penstock.v1.HttpBatching batching = 17;
+   */
+  batching?: HttpBatching | undefined;
+
+  /**
+   * The name of a header that names each message, `<integration id>-<partition>-<offset>`, the same when it is tried
+   * again, so that the endpoint can tell repetitions; a batch has the name of its first message. E.g.
+   * `Idempotency-Key`. Unset: no such header.
+   *
+   * @generated from field: string idempotency_key_header = 18;
+   */
+  idempotencyKeyHeader: string;
+
+  /**
+   * The version of HTTP to speak. Unspecified: 1.1.
+   *
+   * @generated from field: penstock.v1.HttpVersion http_version = 19;
+   */
+  httpVersion: HttpVersion;
+
+  /**
+   * The HTTP proxy that every connection goes through, e.g. `http://proxy.example.com:3128`. https endpoints are reached
+   * through a tunnel (CONNECT). Unset: no proxy.
+   *
+   * @generated from field: string proxy_url = 20;
+   */
+  proxyUrl: string;
+
+  /**
+   * How the proxy knows the sender. Unset: not at all.
+   *
+   * @generated from field: penstock.v1.BasicCredentials proxy_credentials = 21;
+   */
+  proxyCredentials?: BasicCredentials | undefined;
+
+  /**
+   * Certificates beside any other credentials: the authorities trusted for the certificates of the endpoint, the proxy and
+   * the token endpoint, and the client's own certificate where the endpoint wants one. Unset: the system's authorities,
+   * no certificate.
+   *
+   * @generated from field: penstock.v1.PemCredentials tls = 22;
+   */
+  tls?: PemCredentials | undefined;
+
+  /**
+   * The method of a connection check, sent without a body to `rest_endpoint_url` up to its first placeholder.
+   * Unspecified: HEAD.
+   *
+   * @generated from field: penstock.v1.HttpCheckMethod check_method = 23;
+   */
+  checkMethod: HttpCheckMethod;
+
+  /**
+   * Request headers whose values nobody is to read, e.g. an API key. They are no templates.
+   *
+   * @generated from field: repeated penstock.v1.SecretHeader secret_headers = 24;
+   */
+  secretHeaders: SecretHeader[];
 };
 
 /**
@@ -106,6 +221,79 @@ export type HttpConfiguration = Message<"penstock.v1.HttpConfiguration"> & {
  */
 export const HttpConfigurationSchema: GenMessage<HttpConfiguration> = /*@__PURE__*/
   messageDesc(file_penstock_v1_http, 0);
+
+/**
+ * A request header with a secret value.
+ *
+ * @generated from message penstock.v1.SecretHeader
+ */
+export type SecretHeader = Message<"penstock.v1.SecretHeader"> & {
+  /**
+   * The header's name; the names that `headers` refuses are refused here, too.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The header's value. Write-only: never read back; unset in an update keeps the one stored for this `name`.
+   *
+   * @generated from field: optional string value = 2;
+   */
+  value?: string | undefined;
+};
+
+/**
+ * Describes the message penstock.v1.SecretHeader.
+ * Use `create(SecretHeaderSchema)` to create a new message.
+ */
+export const SecretHeaderSchema: GenMessage<SecretHeader> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_http, 1);
+
+/**
+ * Several messages in one request. Each is written as it is in a request of its own; payloads alone that are not JSON
+ * become JSON strings, of binary ones in base64. When the endpoint refuses a batch with 400, 413 or 422, its messages are
+ * sent again in smaller ones, until those at fault are found. A batch holds messages that need not wait for one another:
+ * by default those of different clients, see `delivery.order`.
+ *
+ * @generated from message penstock.v1.HttpBatching
+ */
+export type HttpBatching = Message<"penstock.v1.HttpBatching"> & {
+  /**
+   * How the messages of a batch are put together. Unspecified: JSON_ARRAY.
+   *
+   * @generated from field: penstock.v1.HttpBatchFormat format = 1;
+   */
+  format: HttpBatchFormat;
+
+  /**
+   * The most messages in a request. Unset: 100.
+   *
+   * @generated from field: optional uint32 max_messages = 2;
+   */
+  maxMessages?: number | undefined;
+
+  /**
+   * The most bytes in a request's body; a message that is longer goes alone. Unset: 1048576.
+   *
+   * @generated from field: optional uint32 max_bytes = 3;
+   */
+  maxBytes?: number | undefined;
+
+  /**
+   * How long a batch that is not full waits for more messages. Unset: 0, what is there leaves at once.
+   *
+   * @generated from field: google.protobuf.Duration max_wait = 4;
+   */
+  maxWait?: Duration | undefined;
+};
+
+/**
+ * Describes the message penstock.v1.HttpBatching.
+ * Use `create(HttpBatchingSchema)` to create a new message.
+ */
+export const HttpBatchingSchema: GenMessage<HttpBatching> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_http, 2);
 
 /**
  * How an HTTP endpoint knows the sender.
@@ -142,6 +330,22 @@ export type HttpCredentials = Message<"penstock.v1.HttpCredentials"> & {
      */
     value: PemCredentials;
     case: "pem";
+  } | {
+    /**
+     * A fixed bearer token (RFC 6750).
+     *
+     * @generated from field: penstock.v1.BearerCredentials bearer = 4;
+     */
+    value: BearerCredentials;
+    case: "bearer";
+  } | {
+    /**
+     * Bearer tokens of an OAuth 2.0 token endpoint.
+     *
+     * @generated from field: penstock.v1.OAuth2Credentials oauth2 = 5;
+     */
+    value: OAuth2Credentials;
+    case: "oauth2";
   } | { case: undefined; value?: undefined };
 };
 
@@ -150,7 +354,166 @@ export type HttpCredentials = Message<"penstock.v1.HttpCredentials"> & {
  * Use `create(HttpCredentialsSchema)` to create a new message.
  */
 export const HttpCredentialsSchema: GenMessage<HttpCredentials> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_http, 1);
+  messageDesc(file_penstock_v1_http, 3);
+
+/**
+ * How the messages of a batch are put together.
+ *
+ * @generated from enum penstock.v1.HttpBatchFormat
+ */
+export const HttpBatchFormat = {
+  /**
+   * The default, JSON_ARRAY.
+   *
+   * @generated from enum value: HTTP_BATCH_FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * A JSON array, `application/json`.
+   *
+   * @generated from enum value: HTTP_BATCH_FORMAT_JSON_ARRAY = 1;
+   */
+  JSON_ARRAY: 1,
+
+  /**
+   * A line of JSON a message, `application/x-ndjson`.
+   *
+   * @generated from enum value: HTTP_BATCH_FORMAT_NDJSON = 2;
+   */
+  NDJSON: 2,
+} as const;
+
+/**
+ * How the messages of a batch are put together.
+ *
+ * @generated from enum penstock.v1.HttpBatchFormat
+ */
+export type HttpBatchFormat = (typeof HttpBatchFormat)[keyof typeof HttpBatchFormat] | UnknownEnum;
+
+/**
+ * Describes the enum penstock.v1.HttpBatchFormat.
+ */
+export const HttpBatchFormatSchema: GenEnum<HttpBatchFormat> = /*@__PURE__*/
+  enumDesc(file_penstock_v1_http, 0);
+
+/**
+ * The versions of HTTP an integration can speak.
+ *
+ * @generated from enum penstock.v1.HttpVersion
+ */
+export const HttpVersion = {
+  /**
+   * The default, 1.1.
+   *
+   * @generated from enum value: HTTP_VERSION_UNSPECIFIED = 0;
+   */
+  HTTP_VERSION_UNSPECIFIED: 0,
+
+  /**
+   * HTTP/1.1.
+   *
+   * @generated from enum value: HTTP_VERSION_1_1 = 1;
+   */
+  HTTP_VERSION_1_1: 1,
+
+  /**
+   * HTTP/2 where the endpoint agrees to it during the TLS handshake (ALPN), HTTP/1.1 where it does not. Up to 100 requests
+   * share a connection: when it breaks, all of them are lost at once. For https only.
+   *
+   * @generated from enum value: HTTP_VERSION_2 = 2;
+   */
+  HTTP_VERSION_2: 2,
+} as const;
+
+/**
+ * The versions of HTTP an integration can speak.
+ *
+ * @generated from enum penstock.v1.HttpVersion
+ */
+export type HttpVersion = (typeof HttpVersion)[keyof typeof HttpVersion] | UnknownEnum;
+
+/**
+ * Describes the enum penstock.v1.HttpVersion.
+ */
+export const HttpVersionSchema: GenEnum<HttpVersion> = /*@__PURE__*/
+  enumDesc(file_penstock_v1_http, 1);
+
+/**
+ * The request methods of a connection check. All but HEAD and OPTIONS may be taken for a message without a body.
+ *
+ * @generated from enum penstock.v1.HttpCheckMethod
+ */
+export const HttpCheckMethod = {
+  /**
+   * The default, HEAD.
+   *
+   * @generated from enum value: HTTP_CHECK_METHOD_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * HEAD.
+   *
+   * @generated from enum value: HTTP_CHECK_METHOD_HEAD = 1;
+   */
+  HEAD: 1,
+
+  /**
+   * OPTIONS.
+   *
+   * @generated from enum value: HTTP_CHECK_METHOD_OPTIONS = 2;
+   */
+  OPTIONS: 2,
+
+  /**
+   * GET.
+   *
+   * @generated from enum value: HTTP_CHECK_METHOD_GET = 3;
+   */
+  GET: 3,
+
+  /**
+   * POST.
+   *
+   * @generated from enum value: HTTP_CHECK_METHOD_POST = 4;
+   */
+  POST: 4,
+
+  /**
+   * PUT.
+   *
+   * @generated from enum value: HTTP_CHECK_METHOD_PUT = 5;
+   */
+  PUT: 5,
+
+  /**
+   * PATCH.
+   *
+   * @generated from enum value: HTTP_CHECK_METHOD_PATCH = 6;
+   */
+  PATCH: 6,
+
+  /**
+   * DELETE.
+   *
+   * @generated from enum value: HTTP_CHECK_METHOD_DELETE = 7;
+   */
+  DELETE: 7,
+} as const;
+
+/**
+ * The request methods of a connection check. All but HEAD and OPTIONS may be taken for a message without a body.
+ *
+ * @generated from enum penstock.v1.HttpCheckMethod
+ */
+export type HttpCheckMethod = (typeof HttpCheckMethod)[keyof typeof HttpCheckMethod] | UnknownEnum;
+
+/**
+ * Describes the enum penstock.v1.HttpCheckMethod.
+ */
+export const HttpCheckMethodSchema: GenEnum<HttpCheckMethod> = /*@__PURE__*/
+  enumDesc(file_penstock_v1_http, 2);
 
 /**
  * The request methods an HTTP integration can use.
@@ -212,5 +575,5 @@ export type HttpMethod = (typeof HttpMethod)[keyof typeof HttpMethod] | UnknownE
  * Describes the enum penstock.v1.HttpMethod.
  */
 export const HttpMethodSchema: GenEnum<HttpMethod> = /*@__PURE__*/
-  enumDesc(file_penstock_v1_http, 0);
+  enumDesc(file_penstock_v1_http, 3);
 

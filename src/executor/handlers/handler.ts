@@ -55,6 +55,8 @@ export interface PackLimits {
   readonly maxMessages: number;
   /** Of the envelopes as they are on Kafka; a message that is larger comes alone. */
   readonly maxBytes: number;
+  /** How long a pack that is not full may wait for more messages, in milliseconds. Unset: 0. */
+  readonly maxWait?: number;
 }
 
 /** One connected destination, owned by one delivery: nobody else calls it. */

@@ -1,11 +1,22 @@
-import { Client } from 'undici';
+import { Client, type Dispatcher } from 'undici';
+
+/** Connections to one origin. */
+export interface Connections {
+  /** What the next request leaves by. */
+  take(): Dispatcher;
+  /** The request that was to leave by it is over. */
+  give(dispatcher: Dispatcher): void;
+  /** Ends a request that nobody waits for any more. @param controller undefined: it has not left yet, and must not */
+  cancel(dispatcher: Dispatcher, reason: Error, controller: Dispatcher.DispatchController | undefined): void;
+  destroy(): Promise<void>;
+}
 
 /**
- * Connections to one origin, each used by one request at a time. undici's Pool would do, but it looks through all of its
+ * Connections that are each used by one request at a time. undici's Pool would do, but it looks through all of its
  * connections for each request and makes an object for each one that waits: here nobody waits, for whoever asks is given
  * one, and the delivery bounds how many ask.
  */
-export class Connections {
+export class OwnConnections implements Connections {
   readonly #origin: string;
   readonly #options: Client.Options;
   readonly #all = new Set<Client>();
@@ -29,10 +40,13 @@ export class Connections {
     if (!client.destroyed) this.#free.push(client);
   }
 
-  /** Ends one that was taken, with the request that waits for it. */
-  async drop(client: Client, reason: Error): Promise<void> {
+  cancel(client: Client, reason: Error, controller: Dispatcher.DispatchController | undefined): void {
+    if (controller) {
+      controller.abort(reason);
+      return;
+    }
     this.#all.delete(client);
-    await client.destroy(reason);
+    client.destroy(reason, () => {});
   }
 
   async destroy(): Promise<void> {

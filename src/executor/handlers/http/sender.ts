@@ -1,8 +1,14 @@
-import { buildConnector, type Client, type Dispatcher } from 'undici';
-import type { HttpConfiguration } from '../../../../gen/penstock/v1/http_pb.ts';
-import type { TargetGuard } from '../../../runtime/target-guard.ts';
-import { fixedHeaders, tlsOptions } from './connection.ts';
-import { Connections } from './connections.ts';
+import { durationMs } from '@bufbuild/protobuf/wkt';
+import type { Client, Dispatcher } from 'undici';
+import { type HttpConfiguration, HttpVersion } from '../../../../gen/penstock/v1/http_pb.ts';
+import type { HandlerContext } from '../handler.ts';
+import { type Connections, OwnConnections } from './connections.ts';
+import { Connector } from './connector.ts';
+import { originOf, requestPath } from './endpoint-url.ts';
+import { fixedHeaders } from './fixed-headers.ts';
+import { pemOf, proxyOf } from './peers.ts';
+import { SharedConnections } from './shared-connections.ts';
+import { Statuses } from './statuses.ts';
 
 const CONNECT_TIMEOUT = 10_000;
 /** Of an answer that is no success, this much goes into the reason. */
@@ -10,7 +16,9 @@ const EXCERPT = 200;
 const DEFAULT_BUFFER_BYTES = 262_144;
 
 export interface HttpRequest {
-  readonly method: 'POST' | 'PUT' | 'PATCH' | 'GET' | 'DELETE' | 'HEAD';
+  readonly method: 'POST' | 'PUT' | 'PATCH' | 'GET' | 'DELETE' | 'HEAD' | 'OPTIONS';
+  /** Path and query; unset: the configuration's. */
+  readonly path?: string;
   /** On top of the configuration's own, which win. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array | null;
@@ -23,77 +31,94 @@ export interface HttpAnswer {
   readonly excerpt: string;
 }
 
-/** Sends requests to one endpoint, each over a connection of its own while it lasts. Redirects are not followed. */
-export class HttpSender {
+/** Sends requests to one endpoint. Redirects are not followed. */
+export interface Sender {
+  /** Rejects when there is no answer, or when the signal aborts. */
+  send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
+  destroy(): Promise<void>;
+}
+
+/** Sends requests as they are. */
+export class HttpSender implements Sender {
+  readonly #connector: Connector;
   readonly #connections: Connections;
+  /** What stands before the path when a proxy is asked for it. */
+  readonly #prefix: string;
   readonly #path: string;
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #maxBytes: number;
+  readonly #limits: Limits;
 
-  constructor(config: HttpConfiguration, guard: TargetGuard) {
-    const url = new URL(config.restEndpointUrl);
-    this.#path = url.pathname + url.search;
-    this.#headers = fixedHeaders(config);
-    this.#maxBytes = config.maxInMemoryBufferSizeBytes ?? DEFAULT_BUFFER_BYTES;
-    this.#connections = new Connections(url.origin, {
-      pipelining: 1,
-      allowH2: false, // one connection would carry more than its share of the parallel requests
-      // The caller's signal is the deadline: undici's own timers are coarse.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: guardedConnector(config, guard),
+  /** @param parallel requests on their way at a time, at most */
+  constructor(config: HttpConfiguration, { guard, missing, clock }: HandlerContext, parallel: number) {
+    const origin = originOf(config.restEndpointUrl);
+    const proxy = proxyOf(config);
+    const isForwarded = proxy !== undefined && origin.protocol === 'http:';
+    const offersHttp2 = config.httpVersion === HttpVersion.HTTP_VERSION_2;
+    const connectTimeout = config.connectTimeout ? durationMs(config.connectTimeout) : CONNECT_TIMEOUT;
+    this.#connector = new Connector({
+      origin,
+      guard,
+      pem: pemOf(config),
+      proxy,
+      connectTimeout,
+      offersHttp2,
+      clock,
     });
+    const options = clientOptions(config, this.#connector);
+    this.#connections = offersHttp2
+      ? new SharedConnections(origin.origin, { ...options, connections: config.maxConnections ?? parallel })
+      : new OwnConnections(origin.origin, options);
+    this.#prefix = isForwarded ? origin.origin : '';
+    const path = requestPath(config.restEndpointUrl, missing);
+    this.#path = this.#prefix + (typeof path === 'string' ? path : '/');
+    this.#headers = {
+      ...fixedHeaders(config),
+      ...(isForwarded && proxy.authorization ? { 'proxy-authorization': proxy.authorization } : {}),
+    };
+    this.#limits = {
+      statuses: new Statuses(config),
+      maxBytes: config.maxInMemoryBufferSizeBytes ?? DEFAULT_BUFFER_BYTES,
+    };
   }
 
-  /** Rejects when there is no answer, or when the signal aborts. */
-  send({ method, headers, body }: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+  send({ method, path, headers, body }: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const client = this.#connections.take();
-      const answer = new Answer(this.#connections, client, this.#maxBytes, signal, resolve, reject);
-      client.dispatch({ path: this.#path, method, headers: { ...headers, ...this.#headers }, body }, answer);
+      const dispatcher = this.#connections.take();
+      const answer = new Answer(this.#connections, dispatcher, this.#limits, signal, resolve, reject);
+      const target = path === undefined ? this.#path : this.#prefix + path;
+      dispatcher.dispatch({ path: target, method, headers: { ...headers, ...this.#headers }, body }, answer);
     });
   }
 
-  destroy(): Promise<void> {
-    return this.#connections.destroy();
+  async destroy(): Promise<void> {
+    this.#connector[Symbol.dispose]();
+    await this.#connections.destroy();
   }
 }
 
-/** undici's own connector, through the guard. */
-function guardedConnector(config: HttpConfiguration, guard: TargetGuard): buildConnector.connector {
-  const connect = buildConnector({
-    timeout: CONNECT_TIMEOUT,
-    allowH2: false,
-    lookup: guard.lookup,
-    ...tlsOptions(config.credentials),
-  });
-  const refusal = (host: string): Error | undefined => {
-    try {
-      guard.checkLiteral(host);
-      return undefined;
-    } catch (error) {
-      return error as Error;
-    }
+function clientOptions(config: HttpConfiguration, { connect }: Connector): Client.Options {
+  const keepAlive = config.keepAliveTimeout && durationMs(config.keepAliveTimeout);
+  return {
+    pipelining: 1,
+    // The caller's signal is the deadline: undici's own timers are coarse.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect,
+    ...(keepAlive ? { keepAliveTimeout: keepAlive, keepAliveMaxTimeout: keepAlive } : {}),
   };
-  return (target, callback) => {
-    const refused = refusal(target.hostname);
-    // As late as any other failure to connect.
-    if (refused) return queueMicrotask(() => callback(refused, null));
-    connect(target, (error, socket) => {
-      const failure = error ?? (socket.remoteAddress ? refusal(socket.remoteAddress) : undefined);
-      if (!failure) return callback(null, socket!);
-      socket?.destroy();
-      callback(failure, null);
-    });
-  };
+}
+
+interface Limits {
+  readonly statuses: Statuses;
+  readonly maxBytes: number;
 }
 
 /** Takes one answer: the status decides, the body is read only so far that the connection can be used again. */
 class Answer implements Dispatcher.DispatchHandler {
   readonly #connections: Connections;
-  readonly #client: Client;
-  readonly #maxBytes: number;
+  readonly #dispatcher: Dispatcher;
+  readonly #limits: Limits;
   readonly #signal: AbortSignal;
   readonly #resolve: (answer: HttpAnswer) => void;
   readonly #reject: (error: unknown) => void;
@@ -105,15 +130,15 @@ class Answer implements Dispatcher.DispatchHandler {
 
   constructor(
     connections: Connections,
-    client: Client,
-    maxBytes: number,
+    dispatcher: Dispatcher,
+    limits: Limits,
     signal: AbortSignal,
     resolve: (answer: HttpAnswer) => void,
     reject: (error: unknown) => void,
   ) {
     this.#connections = connections;
-    this.#client = client;
-    this.#maxBytes = maxBytes;
+    this.#dispatcher = dispatcher;
+    this.#limits = limits;
     this.#signal = signal;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -123,12 +148,13 @@ class Answer implements Dispatcher.DispatchHandler {
   readonly #abort = () => {
     const { reason } = this.#signal;
     this.#reject(reason);
-    if (this.#controller) this.#controller.abort(reason);
-    else void this.#connections.drop(this.#client, reason); // it must not leave when there is a connection, later
+    this.#connections.cancel(this.#dispatcher, reason, this.#controller);
   };
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
+    // One that waited for a shared connection must not leave any more.
+    if (this.#signal.aborted) controller.abort(this.#signal.reason);
   }
 
   onResponseStart(
@@ -137,15 +163,16 @@ class Answer implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ): void {
     this.#status = status;
-    if (!isSuccess(status)) this.#retryAfter = [headers['retry-after']].flat()[0];
+    if (!this.#limits.statuses.isSuccess(status)) this.#retryAfter = [headers['retry-after']].flat()[0];
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    const { statuses, maxBytes } = this.#limits;
     this.#bytes += chunk.length;
-    if (!isSuccess(this.#status) && this.#excerpt.length < EXCERPT) {
+    if (!statuses.isSuccess(this.#status) && this.#excerpt.length < EXCERPT) {
       this.#excerpt = (this.#excerpt + chunk.toString('utf8', 0, EXCERPT)).slice(0, EXCERPT);
     }
-    if (this.#bytes <= this.#maxBytes) return;
+    if (this.#bytes <= maxBytes) return;
     this.#answered();
     controller.abort(new Error('the answer is longer than max_in_memory_buffer_size_bytes'));
   }
@@ -166,8 +193,6 @@ class Answer implements Dispatcher.DispatchHandler {
 
   #end(): void {
     this.#signal.removeEventListener('abort', this.#abort);
-    this.#connections.give(this.#client);
+    this.#connections.give(this.#dispatcher);
   }
 }
-
-export const isSuccess = (status: number) => status >= 200 && status < 300;

@@ -1,0 +1,45 @@
+import { isIP, type Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
+import type { TargetGuard } from './target-guard.ts';
+
+/** Where a connection goes; with `tls`, over TLS. */
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: ConnectionOptions;
+}
+
+/** Opens connections: resolves when one is made, or rejects with the reason, or with the signal's when that aborts. */
+export type Dial = (target: Target, signal: AbortSignal) => Promise<Socket>;
+
+/** Straight to the target, through the guard. */
+export const dialer =
+  (guard: TargetGuard): Dial =>
+  ({ host, port, tls }, signal) => {
+    const secure = tls && { ...serverName(host), ...tls };
+    return made(
+      guard.connect(secure ? { host, port, tls: secure } : { host, port }),
+      tls !== undefined,
+      signal,
+    );
+  };
+
+/** The name to ask a server for with TLS; an address has none. */
+export const serverName = (host: string) => (isIP(host) === 0 ? { servername: host } : {});
+
+/** The socket, once its connection is made; destroyed when the signal aborts before. */
+export async function made(socket: Socket, isTls: boolean, signal: AbortSignal): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const abort = () => socket.destroy(signal.reason);
+  socket.once(isTls ? 'secureConnect' : 'connect', resolve);
+  // It stays: until the socket's user listens, an error is to hurt nobody.
+  socket.on('error', reject);
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    await promise;
+    return socket;
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
