@@ -12,14 +12,18 @@ const STEP = 20;
 
 /** A kafkajs whose brokers are away until `kafka.isUp`. */
 function fakeKafka(clock: FakeClock) {
-  const kafka = { isUp: false, sent: 0 };
-  const producer = () => ({
+  const kafka = { isUp: false, refuses: false, sent: 0, producers: 0 };
+  const producer = () => {
+    kafka.producers++;
+    return newProducer();
+  };
+  const newProducer = () => ({
     connect: async () => {
       await clock.sleep(CONNECT);
       if (!kafka.isUp) throw new Error('connect ECONNREFUSED');
     },
     sendBatch: async ({ topicMessages }: { topicMessages: { messages: unknown[] }[] }) => {
-      if (!kafka.isUp) throw new Error('connection closed');
+      if (!kafka.isUp || kafka.refuses) throw new Error('connection closed');
       kafka.sent += topicMessages.flatMap(({ messages }) => messages).length;
     },
     disconnect: async () => {},
@@ -56,4 +60,34 @@ test('after an outage longer than any record waits, the next records go through 
   await steps(3);
   assert.ok(ends.taken > 100, `${ends.taken} went through`);
   assert.equal(ends.taken, kafka.sent);
+});
+
+test('records after some that were given up get sequence numbers of their own', async () => {
+  const clock = new FakeClock();
+  const { kafka, client } = fakeKafka(clock);
+  const logger = createLogger('error', clock, () => {});
+  const producer = new BatchingProducer(client, { clock, logger, random: () => 0.5 });
+  kafka.isUp = true;
+  const send = async (key: string) => {
+    let end: unknown;
+    producer.send('t', { key, value: Buffer.from('x') }).then(
+      () => {
+        end = 'taken';
+      },
+      (error: BusError) => {
+        end = error.reason;
+      },
+    );
+    while (end === undefined) {
+      await new Promise((resolve) => setImmediate(resolve));
+      await clock.advance(STEP);
+    }
+    return end;
+  };
+  assert.equal(await send('first'), 'taken');
+  kafka.refuses = true; // a broker may have written it all the same
+  assert.equal(await send('given up'), 'timeout');
+  kafka.refuses = false;
+  assert.equal(await send('next'), 'taken');
+  assert.equal(kafka.producers, 2);
 });

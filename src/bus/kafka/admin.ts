@@ -1,10 +1,10 @@
 import type { Kafka, Admin as KafkaAdmin } from 'kafkajs';
+import { protocolErrorType } from '../../kafkajs/protocol-error.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { DeadlineError, withDeadline } from '../../runtime/deadline.ts';
 import { messageOf } from '../../runtime/logger.ts';
 import { BusError, type BusErrorReason, type OffsetRange } from '../bus.ts';
 import type { Topic } from '../topics.ts';
-import { protocolErrorType } from './client.ts';
 
 const DEADLINE = 15_000;
 const YOUNG_TOPIC_PAUSE = 50;

@@ -1,7 +1,8 @@
 import kafkajs, { type Kafka as KafkaClient, type RetryOptions } from 'kafkajs';
+import { writeProduceRequestsAtOnce } from '../../kafkajs/produce-request.ts';
+import { stopBusyTimer } from '../../kafkajs/request-queue.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { stopPromptly } from './prompt-stop.ts';
-import { stopBusyTimer } from './request-queue.ts';
 
 export interface KafkaConfig {
   /** Bootstrap servers, each `host:port`. */
@@ -26,6 +27,7 @@ export const FOR_EVER: RetryOptions = {
 export function createClient(config: KafkaConfig, retry: RetryOptions, logger: Logger): KafkaClient {
   stopBusyTimer();
   stopPromptly();
+  writeProduceRequestsAtOnce();
   return new Kafka({
     brokers: [...config.brokers],
     clientId: config.clientId,
@@ -41,12 +43,4 @@ export function createClient(config: KafkaConfig, retry: RetryOptions, logger: L
         error: String(entry.log.error ?? ''),
       }),
   });
-}
-
-/** The kind of a Kafka protocol error, such as UNKNOWN_TOPIC_OR_PARTITION, wherever kafkajs wrapped it. */
-export function protocolErrorType(error: unknown): string | undefined {
-  for (let e = error; e instanceof Error; e = e.cause) {
-    if ('type' in e && typeof e.type === 'string') return e.type;
-  }
-  return undefined;
 }

@@ -1,4 +1,5 @@
-import kafkajs from 'kafkajs';
+import type { ICustomPartitioner } from 'kafkajs';
+import { partitionOfKey } from '../../kafkajs/key-partition.ts';
 
 /** A record as it is given to kafkajs. */
 export interface Message {
@@ -9,10 +10,9 @@ export interface Message {
 }
 
 /** As the Java client for records with a key; without one by the number drawn for the record. */
-export const spreadingPartitioner: typeof kafkajs.Partitioners.DefaultPartitioner = () => {
-  const byKey = kafkajs.Partitioners.DefaultPartitioner();
-  return (args) =>
-    args.message.key === null || args.message.key === undefined
-      ? Math.floor((args.message as unknown as Message).spread * args.partitionMetadata.length)
-      : byKey(args);
-};
+export const spreadingPartitioner: ICustomPartitioner =
+  () =>
+  ({ message, partitionMetadata: { length } }) => {
+    const { key, spread } = message as unknown as Message;
+    return key === null ? Math.floor(spread * length) : partitionOfKey(key, length);
+  };

@@ -1,11 +1,12 @@
 import type { Kafka, Producer } from 'kafkajs';
+import { protocolErrorType } from '../../kafkajs/protocol-error.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { BusError, type OutgoingRecord } from '../bus.ts';
 import { MAX_RECORD_BYTES } from '../topics.ts';
-import { protocolErrorType } from './client.ts';
+
 import { type Message, spreadingPartitioner } from './partitioner.ts';
 
 /** Records in one batch, at most. */
@@ -127,7 +128,11 @@ export class BatchingProducer implements AsyncDisposable {
           return;
         }
         await clock.sleep(backoffPause(RETRY, attempt, random()));
-        left = this.#inTime(await this.#ofKnownTopics(left, error), error);
+        const rest = this.#inTime(await this.#ofKnownTopics(left, error), error);
+        // kafkajs gives the sequence numbers of what failed to the next records, which a broker that wrote some of it would
+        // take for repetitions, and drop.
+        if (rest.length < left.length) this.#discard();
+        left = rest;
       }
     }
   }
