@@ -22,6 +22,8 @@ const CLIENTS = 1000;
 
 /** A Kafka and an executor process of one type; the benchmark itself plays control plane and ingress. */
 export interface Rig {
+  /** The Kafka's bootstrap server. */
+  readonly kafka: string;
   readonly bus: Bus;
   readonly executor: MeasuredChild;
   /** Where the executor serves its metrics. */
@@ -53,7 +55,7 @@ export async function openRig(stack: AsyncDisposableStack, type: Type): Promise<
       TB_SERVICE_INTEGRATIONS_SUPPORTED: type,
     }),
   );
-  return { bus, executor, metricsUrl: `http://127.0.0.1:${port}/metrics` };
+  return { kafka: kafka.bootstrapServers, bus, executor, metricsUrl: `http://127.0.0.1:${port}/metrics` };
 }
 
 export async function openHttpRig(stack: AsyncDisposableStack): Promise<HttpRig> {

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { measureHttp } from './http.ts';
+import { measureKafka } from './kafka.ts';
 import { measureLatency } from './latency.ts';
 import { measureMqtt } from './mqtt.ts';
 import { measureOutage } from './outage.ts';
@@ -12,6 +13,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<object>>> = {
   start: measureStart,
   http: measureHttp,
   mqtt: measureMqtt,
+  kafka: measureKafka,
   latency: measureLatency,
   sizes: measureSizes,
   integrations: measureIntegrations,

@@ -1,4 +1,5 @@
 import { http, http2, httpInBatches } from './http-peer.ts';
+import { kafka } from './kafka-peer.ts';
 import { mqttBroker } from './mqtt-peer.ts';
 import type { PeerType } from './peer.ts';
 
@@ -8,4 +9,5 @@ export const PEERS: Readonly<Record<string, PeerType>> = {
   'http in batches': httpInBatches,
   'http over HTTP/2': http2,
   mqtt: mqttBroker,
+  kafka,
 };

@@ -22,7 +22,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/runtime/': [],
   'src/contract/': ['gen/', 'src/topic-filter/'],
   'src/rpc/': ['gen/', 'src/contract/', 'src/runtime/'],
-  'src/bus/': ['gen/', 'src/contract/', 'src/runtime/'],
+  'src/bus/': ['gen/', 'src/contract/', 'src/runtime/', 'src/kafkajs/'],
+  'src/kafkajs/': ['src/runtime/'],
   'src/control-plane/': SHARED,
   'src/ingress/': SHARED,
   // An executor's parts know its own files at the top only by its configuration; the top knows them all.
@@ -39,7 +40,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/executor/handlers/': [...SHARED, 'src/executor/handlers/'],
   'src/executor/handlers/http/': FOR_HANDLERS,
   'src/executor/handlers/mqtt/': FOR_HANDLERS,
-  'src/executor/handlers/kafka/': FOR_HANDLERS,
+  'src/executor/handlers/kafka/': [...FOR_HANDLERS, 'src/kafkajs/'],
   'src/cli/': ['gen/', 'src/contract/'],
   'src/process.ts': [
     'src/bus/',
@@ -58,12 +59,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Where a package may be imported, beside test/: each client in one place, and in the handler of its type. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  '@platformatic/wasm-utils': ['src/executor/handlers/kafka/', 'src/kafkajs/'],
   '@bufbuild/protobuf': ['gen/', 'src/'],
   '@bufbuild/protovalidate': ['gen/', 'src/contract/'],
   '@connectrpc/connect': ['src/rpc/'],
   '@connectrpc/connect-node': ['src/rpc/'],
   '@grpc/grpc-js': ['src/rpc/'],
-  kafkajs: ['src/bus/kafka/', 'src/executor/handlers/kafka/'],
+  kafkajs: ['src/bus/kafka/', 'src/executor/handlers/kafka/', 'src/kafkajs/'],
   mqtt: ['src/dev/demo.ts', 'src/executor/handlers/mqtt/'],
   'mqtt-packet': ['src/ingress/listener/', 'src/executor/handlers/mqtt/'],
   pg: ['src/control-plane/store/', 'src/dev/postgres-server.ts'],

@@ -9,16 +9,20 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { PemCredentials } from "./credentials_pb.ts";
 import { file_penstock_v1_credentials } from "./credentials_pb.ts";
+import type { PayloadContentType } from "./payload_pb.ts";
+import { file_penstock_v1_payload } from "./payload_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file penstock/v1/kafka.proto.
  */
 export const file_penstock_v1_kafka: GenFile = /*@__PURE__*/
-  fileDesc("ChdwZW5zdG9jay92MS9rYWZrYS5wcm90bxILcGVuc3RvY2sudjEiiwkKEkthZmthQ29uZmlndXJhdGlvbhKpAQoRYm9vdHN0cmFwX3NlcnZlcnMYASADKAlCjQG6SIkBkgGFAQgBECAif7oBfAoXa2Fma2EuYm9vdHN0cmFwX3NlcnZlcnMSEW11c3QgYmUgaG9zdDpwb3J0Gk50aGlzLmlzSG9zdEFuZFBvcnQodHJ1ZSkgfHwgdGhpcy5tYXRjaGVzKCdeW0EtWmEtejAtOS5fLV17MSwyNTN9OlswLTldezEsNX0kJykSqQEKBXRvcGljGAIgASgJQpkBukiVAboBkQEKC2thZmthLnRvcGljElltdXN0IGJlIGEgS2Fma2EgdG9waWMgbmFtZTogbGV0dGVycywgZGlnaXRzLCBkb3QsIHVuZGVyc2NvcmUgYW5kIGh5cGhlbiBvbmx5LCBhdCBtb3N0IDI0ORondGhpcy5tYXRjaGVzKCdeW2EtekEtWjAtOS5fLV17MCwyNDl9JCcpEhoKA2tleRgDIAEoCUIIukgFcgMYgEBIAIgBARIiChBjbGllbnRfaWRfcHJlZml4GAQgASgJQgi6SAVyAxjIARIYCgdyZXRyaWVzGAUgASgNQge6SAQqAhhkEisKEGJhdGNoX3NpemVfYnl0ZXMYBiABKA1CDLpICSoHGICAgAgoAUgBiAEBEjcKBmxpbmdlchgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIPDIAEjEKE2J1ZmZlcl9tZW1vcnlfYnl0ZXMYCCABKARCD7pIDDIKGICAgIAEKICABEgCiAEBEi4KBGFja3MYCSABKA4yFi5wZW5zdG9jay52MS5LYWZrYUFja3NCCLpIBYIBAhABEjwKC2NvbXByZXNzaW9uGAogASgOMh0ucGVuc3RvY2sudjEuS2Fma2FDb21wcmVzc2lvbkIIukgFggECEAESOQoNa2Fma2FfaGVhZGVycxgLIAMoCzIYLnBlbnN0b2NrLnYxLkthZmthSGVhZGVyQgi6SAWSAQIQZBJLChVrYWZrYV9oZWFkZXJzX2NoYXJzZXQYDCABKAlCLLpIKXInUgBSBVVURi04UgpJU08tODg1OS0xUghVUy1BU0NJSVIGVVRGLTE2EiQKBHNhc2wYDSABKAsyFi5wZW5zdG9jay52MS5LYWZrYVNhc2wSKAoDdGxzGA4gASgLMhsucGVuc3RvY2sudjEuUGVtQ3JlZGVudGlhbHMSWAoQb3RoZXJfcHJvcGVydGllcxgPIAMoCzI0LnBlbnN0b2NrLnYxLkthZmthQ29uZmlndXJhdGlvbi5PdGhlclByb3BlcnRpZXNFbnRyeUIIukgFmgECEGQSHQoVc2VuZF9vbmx5X21zZ19wYXlsb2FkGBAgASgIGjYKFE90aGVyUHJvcGVydGllc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEX2tleUITChFfYmF0Y2hfc2l6ZV9ieXRlc0IWChRfYnVmZmVyX21lbW9yeV9ieXRlcyJACgtLYWZrYUhlYWRlchIYCgNrZXkYASABKAlCC7pICMgBAXIDGIAIEhcKBXZhbHVlGAIgASgJQgi6SAVyAxiAQCLBAQoJS2Fma2FTYXNsEj4KCW1lY2hhbmlzbRgBIAEoDjIfLnBlbnN0b2NrLnYxLkthZmthU2FzbE1lY2hhbmlzbUIKukgHggEEEAEgABIdCgh1c2VybmFtZRgCIAEoCUILukgIyAEBcgMYgAgSIgoIcGFzc3dvcmQYAyABKAlCC4ABAbpIBXIDGIAgSACIAQESJAoSdG9rZW5fZW5kcG9pbnRfdXJsGAQgASgJQgi6SAVyAxiAQEILCglfcGFzc3dvcmQqZwoJS2Fma2FBY2tzEhoKFktBRktBX0FDS1NfVU5TUEVDSUZJRUQQABISCg5LQUZLQV9BQ0tTX0FMTBABEhUKEUtBRktBX0FDS1NfTEVBREVSEAISEwoPS0FGS0FfQUNLU19OT05FEAMqwgEKEEthZmthQ29tcHJlc3Npb24SIQodS0FGS0FfQ09NUFJFU1NJT05fVU5TUEVDSUZJRUQQABIaChZLQUZLQV9DT01QUkVTU0lPTl9OT05FEAESGgoWS0FGS0FfQ09NUFJFU1NJT05fR1pJUBACEhwKGEtBRktBX0NPTVBSRVNTSU9OX1NOQVBQWRADEhkKFUtBRktBX0NPTVBSRVNTSU9OX0xaNBAEEhoKFktBRktBX0NPTVBSRVNTSU9OX1pTVEQQBSrQAQoSS2Fma2FTYXNsTWVjaGFuaXNtEiQKIEtBRktBX1NBU0xfTUVDSEFOSVNNX1VOU1BFQ0lGSUVEEAASHgoaS0FGS0FfU0FTTF9NRUNIQU5JU01fUExBSU4QARImCiJLQUZLQV9TQVNMX01FQ0hBTklTTV9TQ1JBTV9TSEFfMjU2EAISJgoiS0FGS0FfU0FTTF9NRUNIQU5JU01fU0NSQU1fU0hBXzUxMhADEiQKIEtBRktBX1NBU0xfTUVDSEFOSVNNX09BVVRIQkVBUkVSEARiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_penstock_v1_credentials]);
+  fileDesc("ChdwZW5zdG9jay92MS9rYWZrYS5wcm90bxILcGVuc3RvY2sudjEiqwsKEkthZmthQ29uZmlndXJhdGlvbhKpAQoRYm9vdHN0cmFwX3NlcnZlcnMYASADKAlCjQG6SIkBkgGFAQgBECAif7oBfAoXa2Fma2EuYm9vdHN0cmFwX3NlcnZlcnMSEW11c3QgYmUgaG9zdDpwb3J0Gk50aGlzLmlzSG9zdEFuZFBvcnQodHJ1ZSkgfHwgdGhpcy5tYXRjaGVzKCdeW0EtWmEtejAtOS5fLV17MSwyNTN9OlswLTldezEsNX0kJykS1QEKBXRvcGljGAIgASgJQsUBukjBAboBvQEKC2thZmthLnRvcGljEmZtdXN0IGJlIGEgS2Fma2EgdG9waWMgbmFtZTogbGV0dGVycywgZGlnaXRzLCBkb3QsIHVuZGVyc2NvcmUgYW5kIGh5cGhlbiBvbmx5LCBhdCBtb3N0IDI0OSwgbm90IC4gb3IgLi4aRnRoaXMubWF0Y2hlcygnXlthLXpBLVowLTkuXy1dezAsMjQ5fSQnKSAmJiB0aGlzICE9ICcuJyAmJiB0aGlzICE9ICcuLicSGgoDa2V5GAMgASgJQgi6SAVyAxiAQEgAiAEBEiIKEGNsaWVudF9pZF9wcmVmaXgYBCABKAlCCLpIBXIDGMgBEhgKB3JldHJpZXMYBSABKA1CB7pIBCoCGGQSKwoQYmF0Y2hfc2l6ZV9ieXRlcxgGIAEoDUIMukgJKgcYgICACCgBSAGIAQESNwoGbGluZ2VyGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgy6SAmqAQYiAgg8MgASMQoTYnVmZmVyX21lbW9yeV9ieXRlcxgIIAEoBEIPukgMMgoYgICAgAQogIAESAKIAQESLgoEYWNrcxgJIAEoDjIWLnBlbnN0b2NrLnYxLkthZmthQWNrc0IIukgFggECEAESPAoLY29tcHJlc3Npb24YCiABKA4yHS5wZW5zdG9jay52MS5LYWZrYUNvbXByZXNzaW9uQgi6SAWCAQIQARI5Cg1rYWZrYV9oZWFkZXJzGAsgAygLMhgucGVuc3RvY2sudjEuS2Fma2FIZWFkZXJCCLpIBZIBAhBkEl8KFWthZmthX2hlYWRlcnNfY2hhcnNldBgMIAEoCUJAukg9cjtSAFIFVVRGLThSCklTTy04ODU5LTFSCFVTLUFTQ0lJUgZVVEYtMTZSCFVURi0xNkJFUghVVEYtMTZMRRIkCgRzYXNsGA0gASgLMhYucGVuc3RvY2sudjEuS2Fma2FTYXNsEigKA3RscxgOIAEoCzIbLnBlbnN0b2NrLnYxLlBlbUNyZWRlbnRpYWxzEmAKEG90aGVyX3Byb3BlcnRpZXMYDyADKAsyNC5wZW5zdG9jay52MS5LYWZrYUNvbmZpZ3VyYXRpb24uT3RoZXJQcm9wZXJ0aWVzRW50cnlCELpIDZoBChBkKgZyBBiAgBASHQoVc2VuZF9vbmx5X21zZ19wYXlsb2FkGBAgASgIEkcKFHBheWxvYWRfY29udGVudF90eXBlGBEgASgOMh8ucGVuc3RvY2sudjEuUGF5bG9hZENvbnRlbnRUeXBlQgi6SAWCAQIQARIpChxzZW5kX2JpbmFyeV9vbl9wYXJzZV9mYWlsdXJlGBIgASgISAOIAQESIAoNYm9keV90ZW1wbGF0ZRgTIAEoCUIJukgGcgQogIAEEh8KF2ZvcndhcmRfdXNlcl9wcm9wZXJ0aWVzGBQgASgIGjYKFE90aGVyUHJvcGVydGllc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEX2tleUITChFfYmF0Y2hfc2l6ZV9ieXRlc0IWChRfYnVmZmVyX21lbW9yeV9ieXRlc0IfCh1fc2VuZF9iaW5hcnlfb25fcGFyc2VfZmFpbHVyZSJACgtLYWZrYUhlYWRlchIYCgNrZXkYASABKAlCC7pICMgBAXIDGIAIEhcKBXZhbHVlGAIgASgJQgi6SAVyAxiAQCLSBAoJS2Fma2FTYXNsEj4KCW1lY2hhbmlzbRgBIAEoDjIfLnBlbnN0b2NrLnYxLkthZmthU2FzbE1lY2hhbmlzbUIKukgHggEEEAEgABIdCgh1c2VybmFtZRgCIAEoCUILukgIyAEBcgMYgAgSIgoIcGFzc3dvcmQYAyABKAlCC4ABAbpIBXIDGIAgSACIAQES8QEKEnRva2VuX2VuZHBvaW50X3VybBgEIAEoCULUAbpI0AG6AccBCh1rYWZrYS5zYXNsLnRva2VuX2VuZHBvaW50X3VybBJlbXVzdCBiZSBhbiBhYnNvbHV0ZSBodHRwIG9yIGh0dHBzIFVSTCB3aXRob3V0IHVzZXIgaW5mb3JtYXRpb24sIGUuZy4gaHR0cHM6Ly9leGFtcGxlLmNvbS9vYXV0aDIvdG9rZW4aP3RoaXMgPT0gJycgfHwgdGhpcy5tYXRjaGVzKCdeaHR0cHM/Oi8vW14vPyNAXFxzXSsoWy8/XVxcUyopPyQnKXIDGIBAEsABCgZzY29wZXMYBSADKAlCrwG6SKsBkgGnARBkIqIBugGeAQoRa2Fma2Euc2FzbC5zY29wZXMSYG11c3QgYmUgYSBzY29wZTogcHJpbnRhYmxlIEFTQ0lJIGNoYXJhY3RlcnMgd2l0aG91dCBibGFua3MsIHF1b3RlcyBhbmQgYmFja3NsYXNoZXMsIGF0IG1vc3QgMTAyNBondGhpcy5tYXRjaGVzKCdeWyEjLVxcW1xcXS1+XXsxLDEwMjR9JCcpQgsKCV9wYXNzd29yZCpnCglLYWZrYUFja3MSGgoWS0FGS0FfQUNLU19VTlNQRUNJRklFRBAAEhIKDktBRktBX0FDS1NfQUxMEAESFQoRS0FGS0FfQUNLU19MRUFERVIQAhITCg9LQUZLQV9BQ0tTX05PTkUQAyrCAQoQS2Fma2FDb21wcmVzc2lvbhIhCh1LQUZLQV9DT01QUkVTU0lPTl9VTlNQRUNJRklFRBAAEhoKFktBRktBX0NPTVBSRVNTSU9OX05PTkUQARIaChZLQUZLQV9DT01QUkVTU0lPTl9HWklQEAISHAoYS0FGS0FfQ09NUFJFU1NJT05fU05BUFBZEAMSGQoVS0FGS0FfQ09NUFJFU1NJT05fTFo0EAQSGgoWS0FGS0FfQ09NUFJFU1NJT05fWlNURBAFKtABChJLYWZrYVNhc2xNZWNoYW5pc20SJAogS0FGS0FfU0FTTF9NRUNIQU5JU01fVU5TUEVDSUZJRUQQABIeChpLQUZLQV9TQVNMX01FQ0hBTklTTV9QTEFJThABEiYKIktBRktBX1NBU0xfTUVDSEFOSVNNX1NDUkFNX1NIQV8yNTYQAhImCiJLQUZLQV9TQVNMX01FQ0hBTklTTV9TQ1JBTV9TSEFfNTEyEAMSJAogS0FGS0FfU0FTTF9NRUNIQU5JU01fT0FVVEhCRUFSRVIQBGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_penstock_v1_credentials, file_penstock_v1_payload]);
 
 /**
- * Produces each message to a topic of a Kafka cluster.
+ * Produces each message to a topic of a Kafka cluster. A record with a key goes to the partition that the Java client writes
+ * it to; those without one are spread. Every record carries the header `penstock-hops`, the number of integrations that the
+ * message has passed through.
  *
  * @generated from message penstock.v1.KafkaConfiguration
  */
@@ -31,14 +35,14 @@ export type KafkaConfiguration = Message<"penstock.v1.KafkaConfiguration"> & {
   bootstrapServers: string[];
 
   /**
-   * The topic to produce to. Unset: `tbmq.messages`.
+   * The topic to produce to, which must exist: it is not created. Unset: `tbmq.messages`.
    *
    * @generated from field: string topic = 2;
    */
   topic: string;
 
   /**
-   * The record key. Unset: none.
+   * The record key, which may hold placeholders, e.g. `${clientId}`. Unset: none.
    *
    * @generated from field: optional string key = 3;
    */
@@ -52,28 +56,31 @@ export type KafkaConfiguration = Message<"penstock.v1.KafkaConfiguration"> & {
   clientIdPrefix: string;
 
   /**
-   * How often the client itself retries within one attempt of the delivery policy. Unset: 0.
+   * How often the client itself sends a batch again within one attempt of the delivery policy, when the cluster may take it
+   * another time. 0 or unset: not at all, but for an idempotent producer, which sends it again once: the cluster keeps out
+   * what it has already.
    *
    * @generated from field: uint32 retries = 5;
    */
   retries: number;
 
   /**
-   * The largest batch of one partition, in bytes. Unset: 16384.
+   * The largest batch of one partition, in bytes before compression; a record that is larger goes alone. One batch is on
+   * its way at a time while the next one gathers, so that this limits the throughput, too. Unset: 1000000.
    *
    * @generated from field: optional uint32 batch_size_bytes = 6;
    */
   batchSizeBytes?: number | undefined;
 
   /**
-   * How long a batch waits for more records. Unset: 0.
+   * How long a batch that is not full waits for more records. Unset: 0, what is there leaves at once.
    *
    * @generated from field: google.protobuf.Duration linger = 7;
    */
   linger?: Duration | undefined;
 
   /**
-   * The most bytes waiting to be sent. Unset: 33554432.
+   * The most bytes waiting to be sent; more wait until there is room. Unset: 33554432.
    *
    * @generated from field: optional uint64 buffer_memory_bytes = 8;
    */
@@ -94,14 +101,15 @@ export type KafkaConfiguration = Message<"penstock.v1.KafkaConfiguration"> & {
   compression: KafkaCompression;
 
   /**
-   * Headers of every record, in this order.
+   * Headers of every record, in this order. A key may be there several times; values may hold placeholders, e.g. `${topic}`.
    *
    * @generated from field: repeated penstock.v1.KafkaHeader kafka_headers = 11;
    */
   kafkaHeaders: KafkaHeader[];
 
   /**
-   * The character set of the header values. Unset: UTF-8.
+   * The character set of the header values, also of forwarded user properties. As in Java, UTF-16 is big-endian with a byte
+   * order mark, and a character that the set does not have becomes `?`. Unset: UTF-8.
    *
    * @generated from field: string kafka_headers_charset = 12;
    */
@@ -115,25 +123,58 @@ export type KafkaConfiguration = Message<"penstock.v1.KafkaConfiguration"> & {
   sasl?: KafkaSasl | undefined;
 
   /**
-   * TLS to the brokers. Unset: none.
+   * TLS to the brokers: the authorities trusted for their certificates, and the client's own certificate where they want one.
+   * Empty: TLS with the system's authorities. Unset: no TLS.
    *
    * @generated from field: penstock.v1.PemCredentials tls = 14;
    */
   tls?: PemCredentials | undefined;
 
   /**
-   * Further properties of the Java producer by their Java names. Those without a meaning here are refused by name.
+   * Further properties of the Java producer by their Java names, e.g. `max.request.size`. Those that cannot be honoured are
+   * refused by name, and so are secrets: they can be read back from here.
    *
    * @generated from field: map<string, string> other_properties = 15;
    */
   otherProperties: { [key: string]: string };
 
   /**
-   * Produce the payload alone, without the envelope.
+   * Produce the payload alone, byte for byte, without the envelope.
    *
    * @generated from field: bool send_only_msg_payload = 16;
    */
   sendOnlyMsgPayload: boolean;
+
+  /**
+   * How the payload is written. Unspecified: BINARY, which is base64 in the envelope.
+   *
+   * @generated from field: penstock.v1.PayloadContentType payload_content_type = 17;
+   */
+  payloadContentType: PayloadContentType;
+
+  /**
+   * A payload that is not valid JSON or UTF-8 although `payload_content_type` says so: true or unset sends it as
+   * binary, false gives the message up as `unencodable`.
+   *
+   * @generated from field: optional bool send_binary_on_parse_failure = 18;
+   */
+  sendBinaryOnParseFailure?: boolean | undefined;
+
+  /**
+   * The value instead of the envelope or the payload: a text with placeholders, e.g.
+   * `{"device": "${clientId}", "value": ${payload.temperature}}`. One that is a JSON object or array stays JSON, whatever
+   * the values. Unset: the envelope, or the payload with `send_only_msg_payload`.
+   *
+   * @generated from field: string body_template = 19;
+   */
+  bodyTemplate: string;
+
+  /**
+   * Send the MQTT 5 user properties of the message as headers, behind `kafka_headers`, in their order and with repeats.
+   *
+   * @generated from field: bool forward_user_properties = 20;
+   */
+  forwardUserProperties: boolean;
 };
 
 /**
@@ -157,7 +198,7 @@ export type KafkaHeader = Message<"penstock.v1.KafkaHeader"> & {
   key: string;
 
   /**
-   * The header's value.
+   * The header's value, which may hold placeholders.
    *
    * @generated from field: string value = 2;
    */
@@ -199,11 +240,19 @@ export type KafkaSasl = Message<"penstock.v1.KafkaSasl"> & {
   password?: string | undefined;
 
   /**
-   * For OAUTHBEARER: the token endpoint, an https URL.
+   * For OAUTHBEARER: the token endpoint, an absolute http or https URL, asked with client credentials (RFC 6749 section
+   * 4.4). Tokens are kept and renewed before they expire.
    *
    * @generated from field: string token_endpoint_url = 4;
    */
   tokenEndpointUrl: string;
+
+  /**
+   * For OAUTHBEARER: the scopes to ask for. Unset: none, which is what the token endpoint makes of it.
+   *
+   * @generated from field: repeated string scopes = 5;
+   */
+  scopes: string[];
 };
 
 /**
@@ -241,7 +290,7 @@ export const KafkaAcks = {
   LEADER: 2,
 
   /**
-   * None (0): the record counts as delivered once it is written to the socket.
+   * None (0): the record counts as delivered once it is written to the socket. What a broker then loses or refuses is lost.
    *
    * @generated from enum value: KAFKA_ACKS_NONE = 3;
    */

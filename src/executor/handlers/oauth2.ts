@@ -69,6 +69,20 @@ export class OAuth2Tokens implements Disposable {
     }
   }
 
+  /**
+   * A token that is not about to expire, as far as one can be had: for what lasts as long as its token. Rejects as `token`
+   * does.
+   */
+  async freshToken(signal: AbortSignal): Promise<string> {
+    const { clock } = this.#deps;
+    const kept = this.#token;
+    if (kept && clock.monotonic() >= kept.renewAt) {
+      // Without an answer the old one has to do.
+      await withDeadline(clock, DEADLINE, 'the token endpoint', this.#renewed(), signal).catch(() => {});
+    }
+    return this.token(signal);
+  }
+
   /** This token was refused: says whether asking for another one may help. */
   refused(token: string): boolean {
     const kept = this.#token;

@@ -4,13 +4,14 @@ import type { FieldViolation } from '../../contract/validate.ts';
 import type { TargetGuard } from '../../runtime/target-guard.ts';
 import type { CheckResult, Handler, HandlerContext, HandlerType, PackLimits } from './handler.ts';
 import { http } from './http/type.ts';
+import { kafka } from './kafka/type.ts';
 import { mqtt } from './mqtt/type.ts';
 
 /** The handler of each type that this version can deliver to. A type of the schema must be named here. */
 const HANDLER_TYPES: { readonly [T in Type]: HandlerType<T> | undefined } = {
   http,
   mqtt,
-  kafka: undefined,
+  kafka,
 };
 
 /** The types that this version can deliver to. */

@@ -1,0 +1,43 @@
+import type { KafkaConfiguration } from '../../../../gen/penstock/v1/kafka_pb.ts';
+import { protocolErrorType } from '../../../kafkajs/protocol-error.ts';
+import { withDeadline } from '../../../runtime/deadline.ts';
+import type { CheckResult, HandlerContext } from '../handler.ts';
+import { createClient, topicOf } from './client.ts';
+import { DisconnectedError, reasonOf } from './reason.ts';
+import { optionsOf } from './resolve-options.ts';
+import { authenticationOf } from './sasl.ts';
+import { Sockets } from './sockets.ts';
+
+/** Above any real wait: the signal is the deadline. */
+const CHECK_DEADLINE = 60_000;
+
+/** Reaches the cluster as a producer does, and asks for the topic. A topic that is missing is no refusal: it may come. */
+export async function check(
+  config: KafkaConfiguration,
+  context: HandlerContext,
+  signal: AbortSignal,
+): Promise<CheckResult> {
+  const options = optionsOf(config);
+  const topic = topicOf(config);
+  const sockets = new Sockets(options, context);
+  using authentication = authenticationOf(config, context, signal);
+  const admin = createClient(config, { context, options, authentication, sockets }).admin();
+  const partitions = async () => {
+    await admin.connect();
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]?.partitions.length ?? 0;
+  };
+  try {
+    const count = await withDeadline(context.clock, CHECK_DEADLINE, 'the cluster', partitions(), signal);
+    return { reachable: true, message: `the cluster was reached; topic ${topic} has ${count} partitions` };
+  } catch (error) {
+    if (protocolErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') {
+      const message = `the cluster was reached, but topic ${topic} does not exist, or these credentials may not see it`;
+      return { reachable: true, message: `${message}: create it before messages come` };
+    }
+    return { reachable: false, message: `the cluster was not reached: ${reasonOf(error, topic)}` };
+  } finally {
+    sockets.close(new DisconnectedError('the check is over'));
+    admin.disconnect().catch(() => {});
+  }
+}

@@ -1,0 +1,135 @@
+import kafkajs from 'kafkajs';
+import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
+import type { KafkaConfiguration } from '../../../../gen/penstock/v1/kafka_pb.ts';
+import { UnencodableError } from '../../../contract/body.ts';
+import { timeoutSignal } from '../../../runtime/deadline.ts';
+import { messageOf } from '../../../runtime/logger.ts';
+import type { Failure, Handler, HandlerContext, Outbound, Outcome } from '../handler.ts';
+import { Batches } from './batches.ts';
+import { createClient, topicOf } from './client.ts';
+import { Link } from './link.ts';
+import type { Compression, KafkaOptions } from './options.ts';
+import { Partitions } from './partitions.ts';
+import { type KafkaRecord, recordWriter } from './record.ts';
+import { optionsOf } from './resolve-options.ts';
+import { type Authentication, authenticationOf } from './sasl.ts';
+import { Sender } from './sender.ts';
+import { Sockets } from './sockets.ts';
+
+const { CompressionTypes } = kafkajs;
+
+const TYPES: Readonly<Record<Compression, kafkajs.CompressionTypes>> = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  snappy: CompressionTypes.Snappy,
+  lz4: CompressionTypes.LZ4,
+  zstd: CompressionTypes.ZSTD,
+};
+
+/** One pack is on its way while the next one is written. */
+const PACKS = 2;
+
+/** Produces each message as a record of one topic. */
+export class KafkaHandler implements Handler {
+  readonly parallel: number;
+  readonly #options: KafkaOptions;
+  readonly #context: HandlerContext;
+  readonly #authentication: Authentication;
+  readonly #sender: Sender;
+  readonly #batches: Batches;
+  readonly #writeRecord: (message: Outbound) => KafkaRecord;
+  readonly #stop = new AbortController();
+
+  constructor(config: KafkaConfiguration, context: HandlerContext) {
+    const options = optionsOf(config);
+    const { clock } = context;
+    this.#options = options;
+    this.#context = context;
+    // Only as many messages as packs can wait for others.
+    this.parallel = Math.min(options.linger > 0 ? Number.POSITIVE_INFINITY : PACKS, context.maxInFlight);
+    this.#authentication = authenticationOf(config, context, this.#stop.signal);
+    this.#writeRecord = recordWriter(config, context);
+    const partitions = new Partitions(Math.random());
+    this.#sender = new Sender({
+      topic: topicOf(config),
+      options,
+      partitions,
+      clock,
+      random: Math.random,
+      link: () => this.#newLink(config, partitions),
+      refused: () => this.#authentication.refused(),
+    });
+    this.#batches = new Batches({
+      sender: this.#sender,
+      partitions,
+      options,
+      clock,
+      maxPacks: this.parallel,
+    });
+  }
+
+  #newLink(config: KafkaConfiguration, partitions: Partitions): Link {
+    const options = this.#options;
+    const context = this.#context;
+    const sockets = new Sockets(options, context);
+    const authentication = this.#authentication;
+    return new Link({
+      kafka: createClient(config, { context, options, authentication, sockets }),
+      topic: topicOf(config),
+      compression: TYPES[options.compression],
+      options,
+      partitions,
+      sockets,
+    });
+  }
+
+  connect(signal: AbortSignal): Promise<void> {
+    return this.#sender.connect(signal);
+  }
+
+  async deliver(pack: readonly Outbound[], signal: AbortSignal): Promise<readonly Outcome[]> {
+    signal.throwIfAborted();
+    const written = pack.map((message) => this.#written(message));
+    const records = written.filter((one) => 'value' in one);
+    const outcomes = (await this.#deliver(records, signal)).values();
+    return written.map((one) => ('value' in one ? outcomes.next().value! : one));
+  }
+
+  /** The record of a message, or why there is none. */
+  #written(message: Outbound): KafkaRecord | Failure {
+    const { maxRequestBytes } = this.#options;
+    try {
+      const record = this.#writeRecord(message);
+      if (record.bytes <= maxRequestBytes) return record;
+      const reason = `a record of ${record.bytes} bytes is larger than max.request.size (${maxRequestBytes})`;
+      return { delivered: false, failureClass: FailureClass.TOO_LARGE, reason };
+    } catch (error) {
+      if (!(error instanceof UnencodableError)) throw error;
+      return { delivered: false, failureClass: FailureClass.UNENCODABLE, reason: messageOf(error) };
+    }
+  }
+
+  /** Within delivery.timeout.ms, when there is one. */
+  async #deliver(records: readonly KafkaRecord[], signal: AbortSignal): Promise<readonly Outcome[]> {
+    const { deliveryTimeout } = this.#options;
+    if (deliveryTimeout === Number.POSITIVE_INFINITY) return this.#batches.deliver(records, signal);
+    using deadline = timeoutSignal(this.#context.clock, deliveryTimeout, 'delivery.timeout.ms', signal);
+    try {
+      return await this.#batches.deliver(records, deadline.signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const failure = {
+        delivered: false,
+        failureClass: FailureClass.TIMEOUT,
+        reason: messageOf(error),
+      } as const;
+      return records.map(() => failure);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error('the integration stopped'));
+    this.#batches.close();
+    this.#authentication[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,72 @@
+import { protocolErrorType } from '../../../kafkajs/protocol-error.ts';
+import { messageOf } from '../../../runtime/logger.ts';
+
+/** What to do about errors of the protocol. */
+const ADVICE: Readonly<Record<string, string>> = {
+  MESSAGE_TOO_LARGE: 'raise max.message.bytes of the topic',
+  RECORD_LIST_TOO_LARGE: 'raise segment.bytes of the topic',
+  INVALID_RECORD: 'a compacted topic takes no record without a key',
+  INVALID_TOPIC_EXCEPTION: 'nobody may produce to it',
+  UNKNOWN_TOPIC_OR_PARTITION: 'create the topic, or let these credentials see it',
+  TOPIC_AUTHORIZATION_FAILED: 'allow the user of these credentials to write to the topic',
+  CLUSTER_AUTHORIZATION_FAILED:
+    'allow the user of these credentials to write idempotently, or set enable.idempotence=false',
+  SASL_AUTHENTICATION_FAILED: 'check the credentials in sasl',
+  ILLEGAL_SASL_STATE: 'this listener wants no credentials: unset sasl, or use the port of another one',
+  UNSUPPORTED_COMPRESSION_TYPE: 'choose another compression',
+};
+
+/** What lies behind the errors of connections. */
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /unable to (verify|get)|self-signed/,
+    "put the authority that signed the broker's certificate into tls.ca_cert",
+  ],
+  [
+    /alert (bad certificate|certificate required|unknown ca)/,
+    'the broker wants a certificate that it trusts in tls.cert',
+  ],
+  [
+    /before secure TLS connection/,
+    'this listener may not speak TLS: unset tls, or use the port of another one',
+  ],
+  [/^Closed connection/, 'the broker did so, which may want TLS or credentials: check tls and sasl'],
+  [/authentication failed/i, 'check the credentials in sasl'],
+];
+
+const OPENSSL = /[0-9A-F]{8,}:error:[0-9A-F]+:SSL routines:[^:]*:([^:]*):.*$/s;
+const ABOUT_TOPICS = /TOPIC|MESSAGE|RECORD|PARTITION/;
+
+/** The client was closed, or the connection lost, before it was known whether the records arrived. */
+export class DisconnectedError extends Error {
+  override readonly name = 'DisconnectedError';
+}
+
+/** Why Kafka could not be used, and what to do about it, for people. */
+export function reasonOf(error: unknown, topic: string): string {
+  const type = protocolErrorType(error);
+  const root = rootOf(error);
+  const told = messageOf(root)
+    .replace(OPENSSL, '$1')
+    .replace(/; if the root CA is installed.*/, '')
+    .trim();
+  const about = type !== undefined && ABOUT_TOPICS.test(type) ? `topic ${topic}: ` : '';
+  const advice = type === undefined ? HINTS.find(([pattern]) => pattern.test(told))?.[1] : ADVICE[type];
+  return `${about}${told}${brokerOf(root, told)}${advice === undefined ? '' : `: ${advice}`}`;
+}
+
+/** The broker that an error is about, unless it says so itself. */
+function brokerOf(error: unknown, told: string): string {
+  if (!(error instanceof Error) || !('broker' in error)) return '';
+  const broker = String(error.broker).replace(/^\[.*\]/, (host) => host.replaceAll('_', ':'));
+  return told.includes(broker) ? '' : ` (${broker})`;
+}
+
+/** kafkajs wraps what it gives up into errors of its own. */
+export function rootOf(error: unknown): unknown {
+  let root = error;
+  while (!(root instanceof DisconnectedError) && root instanceof Error && root.cause instanceof Error) {
+    root = root.cause;
+  }
+  return root;
+}

@@ -1,0 +1,83 @@
+import type { KafkaConfiguration } from '../../../../gen/penstock/v1/kafka_pb.ts';
+import { HOPS } from '../../../contract/hops.ts';
+import { compileTemplate, type TemplateSource } from '../../../contract/template.ts';
+import { templatedBodyWriter } from '../../../contract/templated-body.ts';
+import type { Header } from '../../../kafkajs/record-batch.ts';
+import type { HandlerContext, Outbound } from '../handler.ts';
+import { encoderOf } from './charset.ts';
+import type { Placed } from './partitions.ts';
+
+/** A record as kafkajs takes it. */
+export interface KafkaRecord extends Placed {
+  readonly value: Buffer | string;
+  readonly headers: readonly Header[];
+  /** What it takes in a batch, at most, before compression. */
+  readonly bytes: number;
+}
+
+/** What Kafka adds to a record, at most. */
+const RECORD_OVERHEAD = 70;
+
+type Write<T> = (source: TemplateSource) => T;
+
+/** A function that writes the record of a message. It throws an `UnencodableError`. */
+export function recordWriter(
+  config: KafkaConfiguration,
+  context: HandlerContext,
+): (message: Outbound) => KafkaRecord {
+  const { integrationId, integrationName, metadata, serviceId } = context;
+  const writeKey = config.key === undefined ? () => null : textWriter(config.key, context);
+  const writeValue = valueWriter(config, context);
+  const writeHeaders = headerWriter(config, context);
+  return ({ envelope, partition, offset }) => {
+    const source = { envelope, partition, offset, integrationId, integrationName, metadata, serviceId };
+    const key = writeKey(source);
+    const value = writeValue(source);
+    const headers = writeHeaders(source);
+    const content = (key === null ? 0 : Buffer.byteLength(key)) + Buffer.byteLength(value);
+    return { key, value, headers, bytes: content + headerBytes(headers) + RECORD_OVERHEAD };
+  };
+}
+
+function valueWriter(config: KafkaConfiguration, context: HandlerContext): Write<Buffer | string> {
+  const write = templatedBodyWriter({
+    payloadContentType: config.payloadContentType,
+    sendBinaryOnParseFailure: config.sendBinaryOnParseFailure ?? true,
+    sendOnlyMsgPayload: config.sendOnlyMsgPayload,
+    bodyTemplate: config.bodyTemplate,
+    missing: context.missing,
+    integrationName: context.integrationName,
+    metadata: context.metadata,
+    serviceId: context.serviceId,
+  });
+  return (source) => {
+    const { content } = write(source);
+    if (typeof content === 'string') return content;
+    return Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  };
+}
+
+function headerWriter(config: KafkaConfiguration, context: HandlerContext): Write<readonly Header[]> {
+  const encode = encoderOf(config.kafkaHeadersCharset);
+  const configured = config.kafkaHeaders.map(({ key, value }) => ({
+    key,
+    write: textWriter(value, context),
+  }));
+  return (source) => {
+    const { userProperties, hopCount } = source.envelope;
+    const headers: Header[] = configured.map(({ key, write }) => ({ key, value: encode(write(source)) }));
+    if (config.forwardUserProperties) {
+      for (const { key, value } of userProperties) headers.push({ key, value: encode(value) });
+    }
+    // Always in ASCII: whoever counts on must be able to read it.
+    headers.push({ key: HOPS, value: String(hopCount + 1) });
+    return headers;
+  };
+}
+
+/** At most. */
+const headerBytes = (headers: readonly Header[]) =>
+  headers.reduce((bytes, { key, value }) => bytes + 3 * key.length + (value?.length ?? 0) + 10, 0);
+
+const textWriter = (text: string, { missing }: HandlerContext): Write<string> =>
+  text.includes('${') ? compileTemplate(text, 'none', missing) : () => text;

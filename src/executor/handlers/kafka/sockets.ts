@@ -1,0 +1,99 @@
+import type { Socket } from 'node:net';
+import type { ISocketFactory } from 'kafkajs';
+import type { Clock } from '../../../runtime/clock.ts';
+import { serverName } from '../../../runtime/dial.ts';
+import type { TargetGuard } from '../../../runtime/target-guard.ts';
+import type { KafkaOptions } from './options.ts';
+import { DisconnectedError } from './reason.ts';
+
+const KEEP_ALIVE = 60_000;
+
+interface Deps {
+  readonly guard: TargetGuard;
+  readonly clock: Clock;
+}
+
+/** The connections of one kafkajs client, also to the addresses that brokers name. They can be closed at once, for good. */
+export class Sockets {
+  readonly #open = new Set<Socket>();
+  readonly #deps: Deps;
+  readonly #options: Pick<KafkaOptions, 'connectTimeout' | 'maxIdle'>;
+  #closed: Error | undefined;
+  /** The last connection that was lost. */
+  lost: Error | undefined;
+
+  constructor(options: Pick<KafkaOptions, 'connectTimeout' | 'maxIdle'>, deps: Deps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** For kafkajs. */
+  readonly open: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+    if (this.#closed) throw this.#closed;
+    const { connectTimeout, maxIdle } = this.#options;
+    const target = { host: hostOf(host), port };
+    const tls = ssl && { ...serverName(target.host), ...ssl };
+    const socket = this.#deps.guard.connect(tls ? { ...target, tls } : target);
+    this.#open.add(socket);
+    // kafkajs does not close a socket that never connects.
+    const cancel = this.#deps.clock.setTimer(
+      () => socket.destroy(new Error(`no connection to ${target.host}:${port} within ${connectTimeout} ms`)),
+      connectTimeout,
+    );
+    socket.once(ssl ? 'secureConnect' : 'connect', () => {
+      cancel();
+      onConnect();
+    });
+    let cause: Error | undefined;
+    socket.on('error', (error) => {
+      cause = error;
+    });
+    socket.once('close', () => {
+      cancel();
+      this.#open.delete(socket);
+      this.lost = new DisconnectedError(`the connection to ${target.host}:${port} was lost`, { cause });
+    });
+    socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE);
+    socket.setTimeout(maxIdle, () => socket.destroy(new Error(`nothing was sent for ${maxIdle} ms`)));
+    return socket;
+  };
+
+  /** Resolves when what was written has left but for a little. Rejects when a connection is lost before. */
+  async drained(): Promise<void> {
+    await Promise.all([...this.#open].filter(({ writableNeedDrain }) => writableNeedDrain).map(drain));
+  }
+
+  /** Closes every connection with this error; there will be no others. */
+  close(why: Error): void {
+    this.#closed = why;
+    for (const socket of this.#open) socket.destroy(why);
+  }
+}
+
+function drain(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = () => {
+      socket.off('close', lost);
+      resolve();
+    };
+    const lost = () => {
+      socket.off('drain', done);
+      reject(new Error('the connection was lost before everything was sent'));
+    };
+    socket.once('drain', done);
+    socket.once('close', lost);
+  });
+}
+
+/**
+ * A bootstrap server for kafkajs, which takes everything from the first colon on for the port: an IPv6 address goes in
+ * with underscores.
+ */
+export function bootstrapServer(server: string): string {
+  const at = server.lastIndexOf(':');
+  return server.slice(0, at).replaceAll(':', '_') + server.slice(at);
+}
+
+/** The host of a bootstrap server that kafkajs was given, or of a broker. */
+export const hostOf = (host: string) =>
+  host.startsWith('[') ? host.slice(1, -1).replaceAll('_', ':') : host;

@@ -1,0 +1,13 @@
+import type { HandlerType } from '../handler.ts';
+import { check } from './check.ts';
+import { KafkaHandler } from './kafka-handler.ts';
+import { optionsOf } from './resolve-options.ts';
+import { validate } from './validate.ts';
+
+/** Kafka clusters: the messages of a pack go in one request to each broker. */
+export const kafka: HandlerType<'kafka'> = {
+  pack: (config) => ({ maxMessages: 500, maxBytes: optionsOf(config).bufferBytes }),
+  validate,
+  check,
+  create: (config, context) => new KafkaHandler(config, context),
+};

@@ -1,0 +1,196 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ServerProcess, serverEnded } from '../../src/dev/child-process.ts';
+import { run } from '../../src/dev/command.ts';
+import { freePorts } from '../../src/dev/free-port.ts';
+import { ClassArchive, javaCommand, javaVersion } from '../../src/dev/java.ts';
+import { defaultKafkaCache, kafkaJars } from '../../src/dev/kafka-distribution.ts';
+import { clusterIdOf } from '../../src/dev/kafka-probe.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import type { Certificate } from './certificates.ts';
+import { waitUntil } from './wait-until.ts';
+
+const LOG4J = fileURLToPath(new URL('../../src/dev/kafka/log4j2.properties', import.meta.url));
+const STOP = { signal: 'SIGTERM', graceMs: 15_000 } as const;
+const SASL_MODULES = 'org.apache.kafka.common.security';
+
+export interface Listener {
+  readonly protocol: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL';
+  /** For TLS. */
+  readonly certificate?: Certificate;
+  /** Clients must show a certificate of this authority. */
+  readonly clientAuthority?: string;
+  /** Stands before it: answers the port that clients are told. */
+  readonly advertise?: (port: number) => Promise<number>;
+}
+
+export interface SecuredKafkaOptions {
+  readonly dataDir: string;
+  /** By their names in capital letters, beside INTERNAL, which is open to the tests themselves. */
+  readonly listeners: Readonly<Record<string, Listener>>;
+  /** Let in by PLAIN and SCRAM, with these passwords. OAUTHBEARER lets in whoever an unsigned token names. */
+  readonly users: Readonly<Record<string, string>>;
+}
+
+/** A Kafka of one node with listeners of every kind and an authorizer that allows what no ACL denies. */
+export class SecuredKafka implements AsyncDisposable {
+  /** What clients connect to, by the listener's name. */
+  readonly ports: Readonly<Record<string, number>>;
+  readonly #internalPort: number;
+  readonly #dataDir: string;
+  readonly #command: readonly [string, ...string[]];
+  #server: ServerProcess | undefined;
+
+  private constructor(
+    dataDir: string,
+    command: readonly [string, ...string[]],
+    internalPort: number,
+    ports: Readonly<Record<string, number>>,
+  ) {
+    this.#dataDir = dataDir;
+    this.#command = command;
+    this.#internalPort = internalPort;
+    this.ports = ports;
+  }
+
+  static async start({ dataDir, listeners, users }: SecuredKafkaOptions): Promise<SecuredKafka> {
+    const [internal = 0, controller = 0, ...own] = await freePorts(2 + Object.keys(listeners).length);
+    const lines = [...base(dataDir, controller)];
+    const bound = [`INTERNAL://127.0.0.1:${internal}`, `CONTROLLER://127.0.0.1:${controller}`];
+    const advertised = [`INTERNAL://127.0.0.1:${internal}`];
+    const ports: Record<string, number> = {};
+    for (const [i, [name, listener]] of Object.entries(listeners).entries()) {
+      const port = own[i]!;
+      ports[name] = (await listener.advertise?.(port)) ?? port;
+      bound.push(`${name}://127.0.0.1:${port}`);
+      advertised.push(`${name}://127.0.0.1:${ports[name]}`);
+      lines.push(...(await properties(dataDir, name, listener, users)));
+    }
+    const protocols = Object.entries(listeners).map(([name, { protocol }]) => `${name}:${protocol}`);
+    lines.push(
+      `listeners=${bound}`,
+      `advertised.listeners=${advertised}`,
+      `listener.security.protocol.map=${['INTERNAL:PLAINTEXT', 'CONTROLLER:PLAINTEXT', ...protocols]}`,
+    );
+    const file = join(dataDir, 'server.properties');
+    await writeFile(file, escaped(`${lines.join('\n')}\n`));
+    const cache = defaultKafkaCache();
+    const jars = await kafkaJars(cache, { progress: () => {}, clock: systemClock });
+    const archive = await ClassArchive.in(cache, await javaVersion(), jars, systemClock);
+    const java = javaCommand(jars, [`-Dlog4j2.configurationFile=${LOG4J}`, ...archive.readArgs]);
+    await format(java, file, users);
+    const kafka = new SecuredKafka(dataDir, [...java, 'kafka.Kafka', file], internal, ports);
+    await kafka.start();
+    return kafka;
+  }
+
+  /** Where the tests themselves look. */
+  get internal(): string {
+    return `127.0.0.1:${this.#internalPort}`;
+  }
+
+  async start(): Promise<void> {
+    const [command, ...args] = this.#command;
+    const [logFile, pidFile] = [join(this.#dataDir, 'kafka.log'), join(this.#dataDir, 'kafka.pid')];
+    const server = await ServerProcess.start({ command, args, logFile, pidFile }, systemClock, STOP);
+    this.#server = server;
+    await waitUntil(
+      'Kafka answers',
+      async () => {
+        if (!server.running) throw await serverEnded('Kafka', await server.exited, logFile);
+        return (await clusterIdOf(this.#internalPort, 1000).catch(() => '')) !== '';
+      },
+      60_000,
+    );
+  }
+
+  /** Ends it in order; its data and its ports stay. */
+  async stop(): Promise<void> {
+    await this.#server?.[Symbol.asyncDispose]();
+  }
+
+  /** It hangs, with its connections open; or goes on. */
+  async freeze(frozen: boolean): Promise<void> {
+    const pid = Number(await readFile(join(this.#dataDir, 'kafka.pid'), 'utf8'));
+    process.kill(pid, frozen ? 'SIGSTOP' : 'SIGCONT');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+/** Java reads properties as ISO-8859-1. */
+const escaped = (text: string) =>
+  text.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+async function format(
+  [java, ...args]: readonly [string, ...string[]],
+  file: string,
+  users: Readonly<Record<string, string>>,
+): Promise<void> {
+  const scram = Object.entries(users).flatMap(([name, password]) =>
+    [256, 512].flatMap((bits) => [
+      '--add-scram',
+      `SCRAM-SHA-${bits}=[name="${name}",password="${password}"]`,
+    ]),
+  );
+  const id = `--cluster-id=${randomBytes(16).toString('base64url')}`;
+  const tool = ['kafka.tools.StorageTool', 'format', id, `--config=${file}`, ...scram];
+  await run(java, [...args, ...tool], { timeoutMs: 60_000 });
+}
+
+const base = (dataDir: string, controllerPort: number): readonly string[] => [
+  'process.roles=broker,controller',
+  'node.id=1',
+  `log.dirs=${join(dataDir, 'data')}`,
+  'inter.broker.listener.name=INTERNAL',
+  'controller.listener.names=CONTROLLER',
+  `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
+  'auto.create.topics.enable=false',
+  'group.initial.rebalance.delay.ms=0',
+  'offsets.topic.num.partitions=1',
+  'offsets.topic.replication.factor=1',
+  'broker.session.timeout.ms=4000',
+  'broker.heartbeat.interval.ms=500',
+  'authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+  'allow.everyone.if.no.acl.found=true',
+  'super.users=User:ANONYMOUS',
+  'log.cleaner.dedupe.buffer.size=16777216',
+];
+
+async function properties(
+  dataDir: string,
+  name: string,
+  { protocol, certificate, clientAuthority }: Listener,
+  users: Readonly<Record<string, string>>,
+): Promise<readonly string[]> {
+  const prefix = `listener.name.${name.toLowerCase()}`;
+  const lines: string[] = [];
+  if (certificate) {
+    const file = join(dataDir, `${name}.pem`);
+    await writeFile(file, `${certificate.key}${certificate.cert}`);
+    lines.push(`${prefix}.ssl.keystore.type=PEM`, `${prefix}.ssl.keystore.location=${file}`);
+  }
+  if (clientAuthority) {
+    const file = join(dataDir, `${name}-clients.pem`);
+    await writeFile(file, clientAuthority);
+    lines.push(`${prefix}.ssl.truststore.type=PEM`, `${prefix}.ssl.truststore.location=${file}`);
+    lines.push(`${prefix}.ssl.client.auth=required`);
+  }
+  if (!protocol.startsWith('SASL')) return lines;
+  const passwords = Object.entries(users).map(([user, password]) => `user_${user}="${password}"`);
+  const modules = {
+    plain: `plain.PlainLoginModule required ${passwords.join(' ')}`,
+    'scram-sha-256': 'scram.ScramLoginModule required',
+    'scram-sha-512': 'scram.ScramLoginModule required',
+    oauthbearer: 'oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker"',
+  };
+  lines.push(`${prefix}.sasl.enabled.mechanisms=${Object.keys(modules).map((one) => one.toUpperCase())}`);
+  for (const [mechanism, module] of Object.entries(modules)) {
+    lines.push(`${prefix}.${mechanism}.sasl.jaas.config=${SASL_MODULES}.${module};`);
+  }
+  return lines;
+}
