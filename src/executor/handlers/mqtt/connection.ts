@@ -159,7 +159,7 @@ export class Connection {
     this.#inFlight.clear();
     for (const sending of lost) sending.settle(failure);
     if (this.#isForGood) {
-      this.#reason = `${error.message}; with a reconnect_period of 0 it stays so until the integration is restarted`;
+      this.#reason = `${error.message}; with a reconnect_period of 0 it stays so until the integration is disabled and enabled again`;
       this.#fail(this.#reason);
       return;
     }
