@@ -34,6 +34,7 @@ export async function made(socket: Socket, isTls: boolean, signal: AbortSignal):
   socket.once(isTls ? 'secureConnect' : 'connect', resolve);
   // It stays: until the socket's user listens, an error is to hurt nobody.
   socket.on('error', reject);
+  socket.once('close', () => reject(new Error('the connection was closed before it was made')));
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
   try {

@@ -180,6 +180,24 @@ test('a refused CONNECT is told by name, with what to do', async (t) => {
   assert.deepEqual(broker.published, []);
 });
 
+test('a broker that repeats the password, or talks too much, gives nothing away', async (t) => {
+  const broker = await rawMqttBroker(t);
+  const password = 's3cret-and-long';
+  const value = {
+    mqttVersion: 5 as const,
+    credentials: { credentials: { case: 'basic' as const, value: { username: 'u', password } } },
+  };
+  const reasonString = `no ${password}${'!'.repeat(1000)}`;
+  broker.onPublish = (packet, client) => client.acknowledge(packet, 0x87, reasonString);
+  const handler = await connected(t, toBroker(broker.port, value));
+  const { reason } = failure((await handler.deliver([outbound('hello')], never))[0]);
+  broker.connack = { reasonCode: 0x86, properties: { reasonString } };
+  for (const text of [reason, await refusal(broker.port, value)]) {
+    assert.match(text, /no \*\*\*!/);
+    assert.ok(!text.includes(password) && text.length < 400);
+  }
+});
+
 test('a check says that it comes under another client id where that may be why it is refused', async (t) => {
   const broker = await rawMqttBroker(t);
   broker.onConnect = ({ clientId }, client) =>

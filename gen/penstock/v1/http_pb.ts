@@ -191,9 +191,9 @@ export type HttpConfiguration = Message<"penstock.v1.HttpConfiguration"> & {
   proxyCredentials?: BasicCredentials | undefined;
 
   /**
-   * Certificates beside any other credentials: the authorities trusted for the certificates of the endpoint, the proxy and
-   * the token endpoint, and the client's own certificate where the endpoint wants one. Unset: the system's authorities,
-   * no certificate.
+   * Certificates beside any other credentials: the authorities trusted for the certificate of the endpoint, and beside the
+   * system's for those of the proxy and the token endpoint; and the client's own certificate where the endpoint wants one.
+   * Unset: the system's authorities, no certificate.
    *
    * @generated from field: penstock.v1.PemCredentials tls = 22;
    */

@@ -88,7 +88,7 @@ export type MqttConfiguration = Message<"penstock.v1.MqttConfiguration"> & {
 
   /**
    * The pause before a lost connection is made again; it doubles with each failure, with jitter, up to one minute.
-   * 0: never; after a lost connection every message fails until the integration is restarted. Unset: 5 s.
+   * 0: never; after a lost connection every message fails until the integration is disabled and enabled again. Unset: 5 s.
    *
    * @generated from field: google.protobuf.Duration reconnect_period = 9;
    */

@@ -8,7 +8,7 @@ import { DELIVERED, type Failure, type HandlerContext, type Outbound, type Outco
 import type { ConnectionError } from './course.ts';
 import type { Identity } from './identities.ts';
 import type { PublicationWriter } from './publication.ts';
-import { publishFailure, SESSION_TAKEN_OVER } from './reason-code.ts';
+import { publishFailure, SESSION_TAKEN_OVER, wordsOf } from './reason-code.ts';
 import { Session } from './session.ts';
 
 const RECONNECT_PERIOD = 5000;
@@ -139,7 +139,8 @@ export class Connection {
       // Without a code it is no answer: the connection is about to be lost.
       if (error && typeof error.code !== 'number') return;
       if (!this.#inFlight.delete(sending)) return;
-      sending.settle(error ? publishFailure(error.code as number, wordsOf(packet)) : DELIVERED);
+      const words = error && wordsOf(packet?.properties, this.#identity.password);
+      sending.settle(error ? publishFailure(error.code as number, words) : DELIVERED);
       this.#flush();
     });
   }
@@ -158,7 +159,7 @@ export class Connection {
     this.#inFlight.clear();
     for (const sending of lost) sending.settle(failure);
     if (this.#isForGood) {
-      this.#reason = `${error.message}; with a reconnect_period of 0 it stays so until the integration is restarted`;
+      this.#reason = `${error.message}; with a reconnect_period of 0 it stays so until the integration is disabled and enabled again`;
       this.#fail(this.#reason);
       return;
     }
@@ -211,8 +212,3 @@ const disconnected = (reason: string): Failure => ({
   failureClass: FailureClass.DISCONNECTED,
   reason,
 });
-
-/** What the broker says along with its code. */
-function wordsOf(packet: unknown): { readonly reasonString?: string } | undefined {
-  return (packet as { readonly properties?: { readonly reasonString?: string } } | undefined)?.properties;
-}

@@ -3,7 +3,8 @@ import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { IConnackPacket, IDisconnectPacket } from 'mqtt';
 import type { MqttConfiguration } from '../../../../gen/penstock/v1/mqtt_pb.ts';
 import { messageOf } from '../../../runtime/logger.ts';
-import { connectionReason } from './reason-code.ts';
+import type { Identity } from './identities.ts';
+import { connectionReason, type Words, wordsOf } from './reason-code.ts';
 import { addressOf, isWebSocket } from './stream.ts';
 
 const CONNECT_TIMEOUT = 10_000;
@@ -27,12 +28,14 @@ export const connectTimeoutOf = ({ connectTimeout }: MqttConfiguration) =>
 export class Course {
   #stage: 'connect' | 'tls' | 'upgrade' | 'connack' | 'open' = 'connect';
   #code: number | undefined;
-  #words: IDisconnectPacket['properties'] | IConnackPacket['properties'];
+  #words: Words | undefined;
   #error: Error | undefined;
   readonly #config: MqttConfiguration;
+  readonly #identity: Identity;
 
-  constructor(config: MqttConfiguration) {
+  constructor(config: MqttConfiguration, identity: Identity) {
     this.#config = config;
+    this.#identity = identity;
   }
 
   watch(socket: Socket): void {
@@ -49,12 +52,12 @@ export class Course {
     const code = reasonCode ?? returnCode ?? 0;
     if (code === 0) this.#stage = 'open';
     else this.#code = code;
-    this.#words = properties;
+    this.#words = wordsOf(properties, this.#identity.password);
   }
 
   disconnected({ reasonCode, properties }: IDisconnectPacket): void {
     this.#code ??= reasonCode;
-    this.#words = properties;
+    this.#words = wordsOf(properties, this.#identity.password);
   }
 
   /** The first failure is the cause of the others. */

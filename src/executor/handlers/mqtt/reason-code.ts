@@ -1,4 +1,5 @@
 import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
+import { masked } from '../../../contract/masked.ts';
 import type { Failure } from '../handler.ts';
 
 interface Reason {
@@ -81,9 +82,19 @@ const FAILURE_CLASSES: ReadonlyMap<number, FailureClass> = new Map([
 ]);
 
 /** A broker's words along with a code: MQTT 5's reason string and server reference. */
-interface Words {
+export interface Words {
   readonly reasonString?: string | undefined;
   readonly serverReference?: string | undefined;
+}
+
+/** Of what a broker says, this much goes into a reason. */
+const EXCERPT = 200;
+
+/** What the broker said, cut short, without the password that it was told. */
+export function wordsOf(said: Words | undefined, password: string | undefined): Words {
+  const safe = (text: string | undefined) =>
+    text && masked(text.slice(0, EXCERPT), password === undefined ? [] : [password]);
+  return { reasonString: safe(said?.reasonString), serverReference: safe(said?.serverReference) };
 }
 
 /** `not authorized (code 135)`, with what the broker says of it. */

@@ -7,7 +7,7 @@ import type { HandlerContext } from '../handler.ts';
 import { type ConnectionError, Course, connectTimeoutOf } from './course.ts';
 import type { Identity } from './identities.ts';
 import { type BrokerLimits, LARGEST_PACKET, type Publication } from './publication.ts';
-import { REASON_NAMES } from './reason-code.ts';
+import { REASON_NAMES, type Words } from './reason-code.ts';
 import { openStream, protocolOf } from './stream.ts';
 
 /** How long an end waits until the broker closes the connection. */
@@ -24,7 +24,7 @@ const { MQTT5_PUBACK_PUBREC_CODES } = createRequire(import.meta.url)('mqtt-packe
 for (const [code, name] of REASON_NAMES) MQTT5_PUBACK_PUBREC_CODES[code] ??= name;
 
 /** What a broker answers to a message: nothing, or the code of its refusal. */
-export type Answered = (error?: AnswerError, packet?: unknown) => void;
+export type Answered = (error?: AnswerError, packet?: { readonly properties?: Words }) => void;
 type AnswerError = Error & { readonly code?: number | string };
 
 /** One connection to a broker, from its CONNACK to its end. What it has not acknowledged goes down with it. */
@@ -58,7 +58,7 @@ export class Session {
   ): Promise<Session> {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Session>();
-    const course = new Course(config);
+    const course = new Course(config, identity);
     const build = (client: MqttClient) => {
       const stream = openStream(config, guard, client, (socket) => course.watch(socket));
       return stream.on('error', (error) => course.failed(error));
