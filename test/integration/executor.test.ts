@@ -156,14 +156,15 @@ test('integrations that cannot start are told, and start with what mends them', 
   const bench = await executorBench(t);
   await bench.createTopics();
   const endpoint = await httpEndpoint(t);
-  const cluster = { bootstrapServers: ['127.0.0.1:9092'] };
-  const typeless = await bench.want('', { configuration: { case: 'kafka', value: cluster } });
+  const away = await bench.want('', {
+    configuration: { case: 'mqtt', value: { host: '127.0.0.1', port: 1 } },
+  });
   const broken = await bench.want('http://[');
   const good = await bench.want(endpoint.url);
   await bench.start();
   const failed = { generation: 1n, action: STARTED, success: false, state: FAILED };
-  assert.deepEqual(await bench.lifecycle(typeless, 2), failed); // and tried again
-  assert.match(bench.reportsOf(typeless, 'lifecycle')[0]!.reason, /no handler/);
+  assert.deepEqual(await bench.lifecycle(away, 2), failed); // and tried again
+  assert.match(bench.reportsOf(away, 'lifecycle')[0]!.reason, /ECONNREFUSED/);
   assert.deepEqual(await bench.lifecycle(broken, 1), failed);
   assert.match(bench.reportsOf(broken, 'lifecycle')[0]!.reason, /URL/);
   assert.deepEqual(await bench.lifecycle(good, 1), active(1n));
@@ -252,9 +253,8 @@ test('questions about configurations are answered', async (t) => {
   assert.deepEqual(await fields(http({ headers: { 'X-A': '1', 'x-a': '2' } })), ['http.headers']);
   assert.deepEqual(await fields(http({ restEndpointUrl: 'http://[' })), ['http.rest_endpoint_url']);
   assert.deepEqual(await fields({ ...http({}), topicFilters: ['a/#/b'] }), ['topic_filters[0]']);
-  assert.deepEqual(await fields({ configuration: { case: 'kafka', value: { bootstrapServers: ['x:1'] } } }), [
-    '',
-  ]);
+  const mqtt = { host: 'x', websocketPath: '/mqtt' };
+  assert.deepEqual(await fields({ configuration: { case: 'mqtt', value: mqtt } }), ['mqtt.websocket_path']);
 
   assert.equal((await bench.ask(CHECK_CONNECTION, http({}))).reachable, true);
   endpoint.respond = answer(401);
