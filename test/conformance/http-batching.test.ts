@@ -139,9 +139,7 @@ test('of several requests of a pack, each has its own outcome', async (t) => {
   assert.deepEqual(classes(outcomes), ['delivered', 'delivered', 'REJECTED', 'REJECTED', 'delivered']);
 });
 
-test('one that cannot be written costs a batch that is refused none of its other messages', {
-  todo: 'the delivery splits a pack only when all of it is refused',
-}, async (t) => {
+test('one that cannot be written costs a batch that is refused none of its other messages', async (t) => {
   const endpoint = await httpEndpoint(t);
   endpoint.respond = (response, { body }) =>
     response.writeHead(body.toString().includes('13') ? 422 : 200).end();

@@ -28,7 +28,11 @@ const policy: fc.Arbitrary<Policy> = fc.record({
 });
 const shape: fc.Arbitrary<Shape> = fc.record({
   partitions: fc.integer({ min: 1, max: 3 }),
-  pack: fc.record({ maxMessages: fc.integer({ min: 1, max: 5 }), maxBytes: fc.constantFrom(1, 100, 1e6) }),
+  pack: fc.record({
+    maxMessages: fc.integer({ min: 1, max: 5 }),
+    maxBytes: fc.constantFrom(1, 100, 1e6),
+    maxWait: fc.constantFrom(0, 0, 5, 2000),
+  }),
   parallel: fc.integer({ min: 1, max: 4 }),
   policy,
 });

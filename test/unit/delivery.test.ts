@@ -134,3 +134,35 @@ test('a message that has passed through too many integrations is a dead letter, 
   assert.equal(failures.length, 3);
   assert.deepEqual(delivery.window.committable(), [{ partition: 0, offset: 6 }]);
 });
+
+test('a pack that is not full waits for more, so long and no longer; a full one leaves at once', async () => {
+  const { take, clock, packs } = slowFirst(100, 1e9, { maxMessages: 3, maxBytes: 1e6, maxWait: 100 });
+  take(1);
+  await clock.advance(99);
+  take(2);
+  assert.deepEqual(packs, []);
+  await clock.advance(1);
+  assert.deepEqual(packs, [[1, 2]]);
+  for (const offset of [3, 4, 5, 6]) take(offset);
+  assert.deepEqual(packs, [
+    [1, 2],
+    [3, 4, 5],
+  ]);
+  await clock.advance(99);
+  assert.equal(packs.length, 2);
+  await clock.advance(1);
+  assert.deepEqual(packs.at(-1), [6]);
+});
+
+test('a stop does not wait for packs to fill', async () => {
+  const { delivery, take, clock, packs } = slowFirst(100, 1e9, {
+    maxMessages: 3,
+    maxBytes: 1e6,
+    maxWait: 9000,
+  });
+  take(1);
+  const stopped = delivery.stop(5000);
+  await clock.advance(0);
+  await stopped;
+  assert.deepEqual([packs, delivery.window.size], [[[1]], 0]);
+});

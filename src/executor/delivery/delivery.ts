@@ -4,10 +4,11 @@ import type { Failure, Handler, Outcome, PackLimits } from '../handlers/handler.
 import { Attempt } from './attempt.ts';
 import type { DeliveryEvents } from './delivery-events.ts';
 import { Lanes } from './lanes.ts';
-import { takePack } from './pack.ts';
+import { Linger } from './linger.ts';
+import { halvesOf, takePack } from './pack.ts';
 import { Pauses } from './pauses.ts';
 import type { Policy } from './policy.ts';
-import { decide, EXPIRED, isExpired, isRefusedAsAWhole, LOOPING, NO_OUTCOME } from './strategy.ts';
+import { decide, EXPIRED, isExpired, isSuspect, LOOPING, NO_OUTCOME } from './strategy.ts';
 import { type InFlight, Window } from './window.ts';
 
 /** Messages that may leave or have left, for each that may be on its way: the next ones wait here, not in Kafka. */
@@ -38,6 +39,7 @@ export class Delivery {
   /** Messages in attempts. */
   #moving = 0;
   readonly #pauses: Pauses;
+  readonly #linger: Linger;
   /** Parts of packs that were refused as a whole: they leave before anything else. */
   readonly #halves: (readonly InFlight[])[] = [];
   readonly #stop = new AbortController();
@@ -48,6 +50,7 @@ export class Delivery {
   constructor(deps: Deps) {
     this.#deps = deps;
     this.#pauses = new Pauses(deps.clock);
+    this.#linger = new Linger(deps.clock, deps.pack.maxWait ?? 0, () => this.#pump());
     this.window = new Window(deps.policy);
   }
 
@@ -121,8 +124,10 @@ export class Delivery {
     const [half] = this.#halves;
     if (half) return half.length <= room ? this.#halves.shift() : undefined;
     const { maxMessages, maxBytes } = this.#deps.pack;
-    const pack = takePack(this.#lanes, Math.min(maxMessages, room), maxBytes);
-    return pack.length > 0 ? pack : undefined;
+    const most = Math.min(maxMessages, room);
+    const { ready } = this.#lanes;
+    if (most === 0 || ready === 0 || !this.#linger.isOver(ready >= most || this.#stopping)) return undefined;
+    return takePack(this.#lanes, most, maxBytes);
   }
 
   /** Without those that are not to leave any more. */
@@ -154,40 +159,35 @@ export class Delivery {
   }
 
   #ended(pack: readonly InFlight[], outcomes: readonly Outcome[]): void {
-    if (pack.length > 1 && !this.hasStopped && isRefusedAsAWhole(outcomes)) {
-      // The message at fault is found by halves, and only it is given up.
-      for (const message of pack) message.attempts--; // it was the pack that was refused
-      const middle = pack.length >> 1;
-      this.#halves.push(pack.slice(0, middle), pack.slice(middle));
-      return;
-    }
+    const suspects: InFlight[] = [];
     for (const [i, message] of pack.entries()) {
       const outcome = outcomes[i] ?? NO_OUTCOME;
       if (outcome.delivered) {
         this.#deps.events.delivered(message);
         this.#settle(message);
-      } else this.#failed(message, outcome);
+      } else if (pack.length > 1 && !this.hasStopped && isSuspect(outcome)) suspects.push(message);
+      else this.#failed(message, outcome);
     }
+    // The message at fault is found by halves, and only it is given up.
+    for (const message of suspects) message.attempts--; // they were refused together
+    this.#halves.push(...halvesOf(suspects));
   }
 
   #failed(message: InFlight, failure: Failure): void {
     const { policy, events, random } = this.#deps;
     if (this.hasStopped) return; // not settled, so it comes again
-    if (!this.window.isOwned(message)) {
-      this.#release(message);
-      return;
-    }
     const decision = decide(policy, failure, message.attempts, random());
-    if (!decision.retry) {
-      this.#giveUp(message, failure);
-      return;
+    if (!this.window.isOwned(message)) this.#release(message);
+    else if (!decision.retry) this.#giveUp(message, failure);
+    else {
+      events.failed(message, failure, false);
+      if (!this.#stopping) this.#pauses.add(message, decision.pause, () => this.#again(message));
     }
-    events.failed(message, failure, false);
-    if (this.#stopping) return;
-    this.#pauses.add(message, decision.pause, () => {
-      this.#lanes.again(message);
-      this.#pump();
-    });
+  }
+
+  #again(message: InFlight): void {
+    this.#lanes.again(message);
+    this.#pump();
   }
 
   #giveUp(message: InFlight, failure: Failure): void {
@@ -233,6 +233,7 @@ export class Delivery {
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
     this.#pauses.cut(() => true);
+    this.#pump(); // nothing waits for more
     let late = false;
     const cancel = this.#deps.clock.setTimer(() => {
       late = true;
@@ -240,9 +241,9 @@ export class Delivery {
     }, grace);
     while ((this.#attempts.size > 0 || this.#deadLettering > 0) && !late) await this.changed();
     cancel();
+    this.#linger.end();
     this.#stop.abort(new Error('the delivery stopped'));
-    const attempts = [...this.#attempts];
-    for (const attempt of attempts) attempt.cut('the delivery stopped');
+    for (const attempt of [...this.#attempts]) attempt.cut('the delivery stopped');
     this.wake();
     for (let left = this.window.clear(); left > 0; left--) this.#deps.events.released(); // to whoever runs next
   }

@@ -15,6 +15,11 @@ export class Lanes<T extends { readonly key: string | null }> {
     return this.#heads;
   }
 
+  /** Items that may leave. */
+  get ready(): number {
+    return this.#ready.length - this.#taken;
+  }
+
   add(item: T): void {
     if (item.key !== null) {
       const behind = this.#behind.get(item.key);

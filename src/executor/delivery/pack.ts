@@ -13,3 +13,9 @@ export function takePack(lanes: Lanes<InFlight>, maxMessages: number, maxBytes: 
   }
   return pack;
 }
+
+/** The two halves of a pack, without one that is empty. */
+export function halvesOf(pack: readonly InFlight[]): readonly (readonly InFlight[])[] {
+  const middle = pack.length >> 1;
+  return [pack.slice(0, middle), pack.slice(middle)].filter(({ length }) => length > 0);
+}

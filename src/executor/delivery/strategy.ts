@@ -1,7 +1,7 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { type Envelope, FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
-import type { Failure, Outcome } from '../handlers/handler.ts';
+import type { Failure } from '../handlers/handler.ts';
 import type { Policy } from './policy.ts';
 
 /** Classes that another try cannot mend. Everything else, also what is not known, is worth one. */
@@ -25,11 +25,9 @@ export function decide(policy: Policy, failure: Failure, attempts: number, rando
   return { retry: true, pause: Math.max(pause, failure.retryAfter ?? 0) };
 }
 
-/** Whether an external system refused a pack for good without saying which of its messages is at fault. */
-export function isRefusedAsAWhole(outcomes: readonly Outcome[]): boolean {
-  return outcomes.every(
-    (outcome) => !outcome.delivered && outcome.ofPack && HOPELESS.has(outcome.failureClass),
-  );
+/** Whether the external system refused messages together for good without saying which of them is at fault. */
+export function isSuspect(failure: Failure): boolean {
+  return failure.ofPack === true && HOPELESS.has(failure.failureClass);
 }
 
 /** Whether the envelope's MQTT message expiry interval has passed (MQTT 5.0 section 3.3.2.3.3). */
