@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
@@ -10,7 +11,7 @@ import {
 } from '../../gen/penstock/v1/kafka_pb.ts';
 import { encoderOf } from '../../src/executor/handlers/kafka/charset.ts';
 import { DEFAULTS, type KafkaOptions } from '../../src/executor/handlers/kafka/options.ts';
-import { readOtherProperties } from '../../src/executor/handlers/kafka/other-properties.ts';
+import { HONOURED, readOtherProperties } from '../../src/executor/handlers/kafka/other-properties.ts';
 import { optionsOf } from '../../src/executor/handlers/kafka/resolve-options.ts';
 import { bootstrapServer, hostOf } from '../../src/executor/handlers/kafka/sockets.ts';
 import { validate } from '../../src/executor/handlers/kafka/validate.ts';
@@ -109,6 +110,19 @@ describe('other properties', () => {
       assert.ok(!violations[0]!.description.includes(SECRET));
     });
   }
+
+  test('the documentation names those that are honoured', () => {
+    const page = readFileSync('docs/kafka.md', 'utf8');
+    const [, section = ''] = page.split('## Properties of the Java producer');
+    const rows = section
+      .split('\n## ')[0]!
+      .split('\n')
+      .filter((line) => line.startsWith('| `'));
+    const names = rows.flatMap((row) =>
+      [...row.split(' | ')[0]!.matchAll(/`([^`]+)`/g)].map(([, name]) => name),
+    );
+    assert.deepEqual(names.toSorted(), Object.keys(HONOURED).toSorted());
+  });
 
   test('what a field says already is said once', () => {
     const init: Init = {

@@ -57,8 +57,7 @@ export type KafkaConfiguration = Message<"penstock.v1.KafkaConfiguration"> & {
 
   /**
    * How often the client itself sends a batch again within one attempt of the delivery policy, when the cluster may take it
-   * another time. 0 or unset: not at all, but for an idempotent producer, which sends it again once: the cluster keeps out
-   * what it has already.
+   * another time. 0 or unset: none; an idempotent producer sends a batch again once in any case, and writes it once.
    *
    * @generated from field: uint32 retries = 5;
    */

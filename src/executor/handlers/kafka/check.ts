@@ -29,7 +29,8 @@ export async function check(
   };
   try {
     const count = await withDeadline(context.clock, CHECK_DEADLINE, 'the cluster', partitions(), signal);
-    return { reachable: true, message: `the cluster was reached; topic ${topic} has ${count} partitions` };
+    const partitionsThere = count === 1 ? 'one partition' : `${count} partitions`;
+    return { reachable: true, message: `the cluster was reached; topic ${topic} has ${partitionsThere}` };
   } catch (error) {
     if (protocolErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') {
       const message = `the cluster was reached, but topic ${topic} does not exist, or these credentials may not see it`;

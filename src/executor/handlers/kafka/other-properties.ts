@@ -18,7 +18,7 @@ type OptionOf<T> = { [K in keyof KafkaOptions]: KafkaOptions[K] extends T ? K : 
 const DAY = 86_400_000;
 
 /** The properties of the Java producer that can be honoured exactly, by their names. */
-const HONOURED: Readonly<Record<string, Read>> = {
+export const HONOURED: Readonly<Record<string, Read>> = {
   acks: unless(
     'acks',
     ({ acks }) => acks !== KafkaAcks.UNSPECIFIED,
