@@ -99,6 +99,10 @@ function defaultOf(field: DescField, comment: string): string {
   const unset = UNSET.exec(comment)?.[2];
   if (unset !== undefined) return unset;
   if (field.oneof) return 'one of these';
+  const isSecret = field.proto.options?.debugRedact ?? false;
+  if (field.fieldKind === 'scalar' && field.presence === FeatureSet_FieldPresence.EXPLICIT && !isSecret) {
+    throw new Error(`${field}: say in its comment what it is when it is not set: “Unset: …”`);
+  }
   const isFalse = field.scalar === ScalarType.BOOL && field.presence === FeatureSet_FieldPresence.IMPLICIT;
   return isFalse ? 'false' : '–';
 }

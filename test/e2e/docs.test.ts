@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
+import { freePorts } from '../../src/dev/free-port.ts';
+import { startKafka } from '../../src/dev/kafka-server.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { toolCommand } from '../helpers/kafka-tools.ts';
 import { onEnd } from '../helpers/on-end.ts';
 import { dataDirectory, PenstockRun } from '../helpers/penstock.ts';
 import { installPrograms } from '../helpers/programs.ts';
 import { type Block, blocksOf, keepRunning, shell } from '../helpers/shell-blocks.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
+import { withPrograms } from '../helpers/with-programs.ts';
 
 /** Whether `printed` has the text of a page somewhere: … stands for anything, and how it is spaced does not matter. */
 function shows(printed: string, text: string): boolean {
@@ -53,12 +58,29 @@ async function runPage(t: TestContext, blocks: readonly Block[]): Promise<void> 
   }
 }
 
+/** The Kafka that docs/kafka.md takes for granted, with its tools. */
+async function kafkaOfTheReader(t: TestContext): Promise<void> {
+  const kafka = await startKafka({
+    dataDir: await dataDirectory(t),
+    progress: () => {},
+    clock: systemClock,
+    findPorts: async (count) => [9092, ...(await freePorts(count - 1))],
+  });
+  onEnd(t, () => kafka[Symbol.asyncDispose]());
+  const script = async (javaClass: string) => `exec ${(await toolCommand(javaClass)).join(' ')} "$@"`;
+  await withPrograms(t, {
+    'kafka-topics.sh': await script('org.apache.kafka.tools.TopicCommand'),
+    'kafka-console-consumer.sh': await script('org.apache.kafka.tools.consumer.ConsoleConsumer'),
+  });
+}
+
 test('the examples of docs/, word by word', async (t) => {
   installPrograms(() => {});
+  await kafkaOfTheReader(t);
   const penstock = new PenstockRun(['dev', '--data-dir', await dataDirectory(t)]);
   onEnd(t, () => penstock.stop());
   await penstock.says('penstock is ready');
-  for (const type of ['http', 'mqtt']) {
+  for (const type of ['http', 'mqtt', 'kafka']) {
     await t.test(`docs/${type}.md`, async (page) => runPage(page, await blocksOf(`docs/${type}.md`)));
   }
 });

@@ -37,12 +37,17 @@ export async function consoleProducer(
   await tool('org.apache.kafka.tools.ConsoleProducer', [...which, ...reader], `${lines.join('\n')}\n`);
 }
 
-async function tool(name: string, args: readonly string[], input: string): Promise<readonly string[]> {
+/** The command of a tool, by the name of its Java class. */
+export async function toolCommand(name: string): Promise<readonly [string, ...string[]]> {
   const jars = await kafkaJars(defaultKafkaCache(), { progress: () => {}, clock: systemClock });
-  const [java, ...flags] = javaCommand([...jars, await toolsJar(jars)], []);
+  return [...javaCommand([...jars, await toolsJar(jars)], []), name];
+}
+
+async function tool(name: string, args: readonly string[], input: string): Promise<readonly string[]> {
+  const [java, ...flags] = await toolCommand(name);
   const printed = await new Promise<string>((resolve, reject) => {
     const options = { timeout: TIMEOUT, killSignal: 'SIGKILL', maxBuffer: 67_108_864 } as const;
-    const child = execFile(java, [...flags, name, ...args], options, (error, stdout, stderr) =>
+    const child = execFile(java, [...flags, ...args], options, (error, stdout, stderr) =>
       error ? reject(new Error(`${name}: ${stderr || error.message}`)) : resolve(stdout),
     );
     child.stdin?.end(input);

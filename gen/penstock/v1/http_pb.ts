@@ -90,8 +90,8 @@ export type HttpConfiguration = Message<"penstock.v1.HttpConfiguration"> & {
   payloadContentType: PayloadContentType;
 
   /**
-   * A payload that is not valid JSON or UTF-8 although `payload_content_type` says so: true or unset sends it as
-   * binary, false gives the message up as `unencodable`.
+   * A payload that is not valid JSON or UTF-8 although `payload_content_type` says so: true sends it as binary, false
+   * gives the message up as `unencodable`. Unset: true.
    *
    * @generated from field: optional bool send_binary_on_parse_failure = 9;
    */

@@ -151,8 +151,8 @@ export type MqttConfiguration = Message<"penstock.v1.MqttConfiguration"> & {
   payloadContentType: PayloadContentType;
 
   /**
-   * A payload that is not valid JSON or UTF-8 although `payload_content_type` says so: true or unset sends it as
-   * binary, false gives the message up as `unencodable`.
+   * A payload that is not valid JSON or UTF-8 although `payload_content_type` says so: true sends it as binary, false
+   * gives the message up as `unencodable`. Unset: true.
    *
    * @generated from field: optional bool send_binary_on_parse_failure = 18;
    */
