@@ -74,24 +74,61 @@ export interface Consumer extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export interface FollowOptions {
-  /** A group of this name, shared by those that split the partitions among them; nothing is committed. */
+export interface JoinOptions {
   readonly groupId: string;
+  /** Topics whose partitions the members that name them split among themselves. */
   readonly topics: readonly string[];
-  readonly maxWait: number;
-  /** A record, in partition order, from the beginning of each gained partition on. */
-  onRecord(record: IncomingRecord): void;
-  /** A gained partition was read to the end it had when it was gained. */
-  onRestored?(partition: TopicPartition): void;
-  /** A partition was lost. */
-  onLost?(partition: TopicPartition): void;
-  /** Gives up joining when it aborts. Without it, joining is tried until it succeeds. */
-  readonly signal?: AbortSignal;
+  /** A partition is this member's from now on; nobody else has it. */
+  onGained(claim: Claim): void;
+  /** It goes to another member once this has resolved: until then the claim still commits. Its deadline is its own. */
+  onLost(claim: Claim): Promise<void>;
 }
 
-export interface Follower extends AsyncDisposable {
-  /** Resolves when every partition of the first assignment was read to its end. */
-  readonly restored: Promise<void>;
+/** A partition that a member of a group has, and nobody else. */
+export interface Claim extends TopicPartition {
+  /**
+   * Whether Kafka has heard from this member so lately that no other one can have the partition: without it, nothing that
+   * depends on the partition may be begun.
+   */
+  isHeld(): boolean;
+  /**
+   * Commits, of any topics, the offset to resume at; with a tag that `committed` tells again. Rejects when the claim is
+   * over or Kafka does not take it; nothing is retried.
+   */
+  commit(offsets: readonly CommittedOffset[]): Promise<void>;
+}
+
+export interface CommittedOffset extends TopicPartition {
+  readonly offset: number;
+  readonly tag: string;
+}
+
+/** A member of a group. Disposing loses every claim, and leaves. */
+export interface Membership extends AsyncDisposable {
+  /** Resolves with the first assignment; never, when it is disposed before. */
+  readonly joined: Promise<void>;
+  /** What the group has committed for these partitions; those without are left out. Rejects after a few seconds. */
+  committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]>;
+}
+
+export interface FeedOptions extends TopicPartition {
+  /** The first offset that is wanted. What is not there any more is left out. */
+  readonly from: number;
+  /** Takes a record, in the order of the partition; false: not now, and the same one comes again after `resume`. */
+  take(record: IncomingRecord): boolean;
+  /**
+   * Everything before `position` was taken or is not there; `end` was the partition's end at the last fetch. With each
+   * fetch, and when all of it was taken.
+   */
+  onPosition?(position: number, end: number): void;
+  /** The partition ends before what was taken: it was made anew, and is fed from its beginning. */
+  onReset?(): void;
+}
+
+/** One partition as it is fetched, from an offset on, for as long as it is not disposed. No group's offsets move. */
+export interface Feed extends Disposable {
+  /** There is room again for what was not taken. */
+  resume(): void;
 }
 
 export interface ReadOptions {
@@ -129,8 +166,12 @@ export interface Bus extends AsyncDisposable {
   deleteGroups(groupIds: readonly string[]): Promise<void>;
   /** Consumes as a member of a group, from the committed offsets on; without one from the beginning. */
   consume(options: ConsumeOptions): Promise<Consumer>;
-  /** Follows topics from their beginning: the partitions that the group gives to this member. */
-  follow(options: FollowOptions): Promise<Follower>;
+  /** Becomes a member of a group, and stays one until it is disposed; tries for as long as Kafka is away. */
+  join(options: JoinOptions): Membership;
+  /** Fetches a partition, together with all others that are fed: hardly anything is spent on one that is quiet. */
+  feed(options: FeedOptions): Feed;
+  /** The partitions of a topic. Rejects with a `BusError` when there is no such topic. */
+  partitions(topic: string): Promise<readonly number[]>;
   /**
    * Reads parts of partitions, each in order, to their ends. No group's offsets move. Rejects when nothing comes for long,
    * and after that, or after an abort, `eachBatch` is not called again.

@@ -4,7 +4,8 @@ import type { Bus } from './bus.ts';
 import { Admin } from './kafka/admin.ts';
 import { BRIEFLY, createClient, FOR_EVER, type KafkaConfig } from './kafka/client.ts';
 import { consume } from './kafka/consumer.ts';
-import { follow } from './kafka/follower.ts';
+import { Fetcher } from './kafka/fetcher.ts';
+import { GroupMember } from './kafka/group-member.ts';
 import { BatchingProducer } from './kafka/producer.ts';
 import { read } from './kafka/reader.ts';
 
@@ -14,25 +15,33 @@ interface Deps {
   random(): number;
 }
 
+const FETCH_WAIT = 500;
+
 /** The bus on a Kafka cluster, by kafkajs. Connects when it is first used. */
 export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
   const brief = createClient(config, BRIEFLY, deps.logger);
   const lasting = createClient(config, FOR_EVER, deps.logger);
   const admin = new Admin(brief, deps.clock, config.replication);
   const producer = new BatchingProducer(brief, deps);
+  const offsets = (topic: string) => admin.offsets(topic);
+  const fetcher = new Fetcher(brief, config.fetchWait ?? FETCH_WAIT, { ...deps, offsets });
   return {
     send: (topic, record) => producer.send(topic, record),
     createTopics: (topics) => admin.createTopics(topics),
     deleteTopics: (names) => admin.deleteTopics(names),
     listTopics: () => admin.listTopics(),
-    offsets: (topic) => admin.offsets(topic),
+    offsets,
+    partitions: (topic) => fetcher.partitions(topic),
     offsetsAt: (topic, time) => admin.offsetsAt(topic, time),
     deleteRecords: (topic, before) => admin.deleteRecords(topic, before),
     committed: (groupId, topic) => admin.committed(groupId, topic),
     deleteGroups: (groupIds) => admin.deleteGroups(groupIds),
     consume: (options) => consume(lasting, options, deps),
-    follow: (options) => follow(lasting, admin, options, deps),
-    read: (options) => read(brief, admin, options, deps),
-    [Symbol.asyncDispose]: () => producer[Symbol.asyncDispose](),
+    join: (options) => new GroupMember(brief, options, deps),
+    feed: (options) => fetcher.feed(options),
+    read: (options) => read({ feed: (one) => fetcher.feed(one), offsets }, options, deps.clock),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([producer[Symbol.asyncDispose](), fetcher[Symbol.asyncDispose]()]);
+    },
   };
 }

@@ -5,13 +5,14 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { type Bus, BusError, type IncomingRecord } from './bus.ts';
 import { decoder } from './codec.ts';
+import { feedFromStart } from './feed-from-start.ts';
 import type { Topic } from './topics.ts';
 
 /** How long reading the topic of the answers to its end may take, in milliseconds. */
 const RESTORE_DEADLINE = 60_000;
 
 /** Asks over Kafka and waits for the answer on a topic of this node alone. */
-export interface Requester extends AsyncDisposable {
+export interface Requester extends Disposable {
   /** The topic to answer on. */
   readonly replyTopic: string;
   /**
@@ -31,7 +32,6 @@ export interface Requester extends AsyncDisposable {
 interface Options {
   readonly bus: Bus;
   readonly topic: Topic<typeof ValidationResponseSchema>;
-  readonly groupId: string;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -41,7 +41,7 @@ interface Options {
 
 /** @throws DeadlineError when the topic of the answers is not read to its end in time */
 export async function startRequester(options: Options): Promise<Requester> {
-  const { bus, topic, groupId, clock, metrics, signal: starting } = options;
+  const { bus, topic, clock, metrics, signal: starting } = options;
   const decode = decoder(topic.schema, options);
   const waiting = new Map<string, (response: ValidationResponse) => void>();
   const onRecord = (record: IncomingRecord) => {
@@ -52,17 +52,11 @@ export async function startRequester(options: Options): Promise<Requester> {
     else metrics.strayReplies.inc();
     waiting.delete(response.requestId);
   };
-  const follower = await bus.follow({
-    groupId,
-    topics: [topic.name],
-    maxWait: 500,
-    onRecord,
-    ...(starting ? { signal: starting } : {}),
-  });
+  const feed = feedFromStart(bus, { topic: topic.name, partition: 0 }, onRecord);
   try {
-    await withDeadline(clock, RESTORE_DEADLINE, 'following the answers', follower.restored, starting);
+    await withDeadline(clock, RESTORE_DEADLINE, 'reading the answers', feed.caughtUp, starting);
   } catch (error) {
-    await follower[Symbol.asyncDispose]();
+    feed[Symbol.dispose]();
     throw error;
   }
   return {
@@ -93,8 +87,8 @@ export async function startRequester(options: Options): Promise<Requester> {
         signal?.removeEventListener('abort', abort);
       }
     },
-    async [Symbol.asyncDispose]() {
-      await follower[Symbol.asyncDispose]();
+    [Symbol.dispose]() {
+      feed[Symbol.dispose]();
     },
   };
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Bus } from '../bus/bus.ts';
 import { startRequester } from '../bus/request-reply.ts';
 import type { Topics } from '../bus/topics.ts';
@@ -56,9 +55,7 @@ export async function startControlPlane(
     bus.createTopics([...shared, topics.uplink, notifications]),
   );
 
-  // A group for each run: a new run need not wait until Kafka notices that the one before is dead.
-  const groupId = topics.group(`control-plane.${config.serviceId}.${randomUUID()}`);
-  const requester = stack.use(await startRequester({ ...deps, topic: notifications, groupId, signal }));
+  const requester = stack.use(await startRequester({ ...deps, topic: notifications, signal }));
   const leadership = stack.use(new Leadership(config.postgresUrl, deps));
   const locks = stack.use(new Locks(config.postgresUrl, deps));
   const inner = { ...deps, ...config, db, leadership, locks, requester };

@@ -10,13 +10,14 @@ import { answerChecks } from './checks.ts';
 import type { ExecutorConfig } from './config.ts';
 import { BUILT_TYPES } from './handlers/registry.ts';
 import { Manager } from './lifecycle/manager.ts';
-import { followDownlink } from './lifecycle/restore.ts';
+import { Restore } from './lifecycle/restore.ts';
 import { Reporter } from './uplink/reporter.ts';
 
 /** How long a stop waits for the last reports. */
 const REPORT_GRACE = 3000;
 const RESTORE_DEADLINE = 60_000;
-const JOINS = 16;
+/** Integrations that start at a time. */
+const STARTS = 64;
 
 export interface ExecutorDeps {
   readonly bus: Bus;
@@ -41,22 +42,21 @@ export async function startExecutor(
   const reporter = new Reporter({ ...deps, serviceId });
   stack.defer(() => reporter.stop(REPORT_GRACE));
   const guard = createTargetGuard(config.allowsLocalTargets);
-  const manager = new Manager({ ...deps, config, reporter, guard, joins: new Limit(JOINS) });
+  const membership = () => restore.membership;
+  const manager = new Manager({ ...deps, config, reporter, guard, membership, starts: new Limit(STARTS) });
   stack.defer(() => manager.stop());
   const types = config.types.filter((type) => BUILT_TYPES.includes(type));
-  const restored: Promise<void>[] = [];
-  const joining = types.flatMap((type) => [
-    followDownlink(type, { ...deps, manager }, signal).then((follower) => {
-      restored.push(stack.use(follower).restored);
-    }),
+  const restore: Restore = new Restore(types, { ...deps, manager });
+  stack.use(restore);
+  const joining = types.map((type) =>
     answerChecks(type, { ...deps, config, guard }, signal).then((consumer) => {
       stack.use(consumer);
     }),
-  ]);
+  );
   await Promise.allSettled(joining); // what joins after another failed must be left again, too
   await Promise.all(joining);
-  const everything = Promise.all(restored);
-  await withDeadline(deps.clock, RESTORE_DEADLINE, 'restoring the integrations', everything, signal);
+  const restoring = restore.restored();
+  await withDeadline(deps.clock, RESTORE_DEADLINE, 'restoring the integrations', restoring, signal);
   // First of all, before the group is left: who takes over must not begin while messages are still on their way here.
   stack.defer(() => manager.stop());
   deps.logger.info('executor is ready', { serviceId, types: types.join() });

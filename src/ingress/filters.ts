@@ -3,10 +3,11 @@ import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import type { Integration } from '../../gen/penstock/v1/integration_pb.ts';
 import type { Bus, IncomingRecord, TopicPartition } from '../bus/bus.ts';
 import { decoder } from '../bus/codec.ts';
+import { feedFromStart } from '../bus/feed-from-start.ts';
 import type { Topics } from '../bus/topics.ts';
 import { TYPES } from '../contract/integration-type.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { DeadlineError, withDeadline } from '../runtime/deadline.ts';
+import { withDeadline } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { TopicFilterTrie } from '../topic-filter/trie.ts';
@@ -32,8 +33,6 @@ interface Known extends Destination {
 export class Filters {
   readonly #trie = new TopicFilterTrie<Destination>();
   readonly #known = new Map<string, Known>();
-  /** By partition that is read again from its beginning: what it held before and has not shown again. */
-  readonly #unseen = new Map<string, Set<string>>();
   readonly #messageTopic: (id: string) => string;
 
   constructor(messageTopic: (id: string) => string) {
@@ -50,7 +49,6 @@ export class Filters {
     const source = sourceOf(from);
     const before = this.#known.get(id);
     if (before !== undefined && integration.generation < before.generation) return;
-    this.#unseen.get(source)?.delete(id);
     const known: Known = {
       topic: this.#messageTopic(id),
       order: integration.delivery?.order,
@@ -68,20 +66,6 @@ export class Filters {
     if (this.#known.get(id)?.source === sourceOf(from)) this.#remove(id);
   }
 
-  /** The partition will be read again. Until then what it held stays in force: filters that go lose messages. */
-  lost(partition: TopicPartition): void {
-    const source = sourceOf(partition);
-    const held = [...this.#known].filter(([, known]) => known.source === source).map(([id]) => id);
-    this.#unseen.set(source, new Set(held));
-  }
-
-  /** The partition was read to its end: what it did not show again was deleted meanwhile, and compacted away. */
-  restored(partition: TopicPartition): void {
-    const source = sourceOf(partition);
-    for (const id of this.#unseen.get(source) ?? []) this.delete(id, partition);
-    this.#unseen.delete(source);
-  }
-
   #remove(id: string): void {
     const known = this.#known.get(id);
     for (const filter of known?.filters ?? []) this.#trie.remove(filter, known!);
@@ -97,51 +81,34 @@ interface FollowDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  random(): number;
 }
 
 /** How long reading all filters may take at the start, in milliseconds. */
 const RESTORE_DEADLINE = 60_000;
-/** The longest wait of a fetch; records do not wait for it. Milliseconds. */
-const MAX_WAIT = 500;
 
 /**
  * Follows the downlink topics of all types and keeps the filters current. Resolves once they are complete; rejects with
  * the signal's reason when that aborts before. Disposing stops following.
  */
 export async function followFilters(
-  serviceId: string,
   deps: FollowDeps,
   signal: AbortSignal,
-): Promise<{ readonly filters: Filters } & AsyncDisposable> {
-  const { bus, topics, clock, random } = deps;
+): Promise<{ readonly filters: Filters } & Disposable> {
+  const { bus, topics, clock } = deps;
   const filters = new Filters((id) => topics.messages(id).name);
   const decode = decoder(DownlinkRecordSchema, deps);
   const downlinks = TYPES.map((type) => topics.downlink(type));
   await bus.createTopics(downlinks); // whoever starts first
-  await using started = new AsyncDisposableStack();
-  const joining = new AbortController();
-  const late = new DeadlineError(
-    `Kafka let this node follow no topics within ${RESTORE_DEADLINE} ms: is it up?`,
+  using started = new DisposableStack();
+  const feeds = downlinks.flatMap(({ name: topic, partitions }) =>
+    Array.from({ length: partitions }, (_, partition) =>
+      started.use(feedFromStart(bus, { topic, partition }, (record) => takeOver(record, filters, decode))),
+    ),
   );
-  const cancel = clock.setTimer(() => joining.abort(late), RESTORE_DEADLINE);
-  started.defer(cancel);
-  const follower = await bus.follow({
-    // A group of one, so that this node gets every partition.
-    groupId: topics.group(`ingress.${serviceId}.${random().toString(36).slice(2)}`),
-    topics: downlinks.map(({ name }) => name),
-    maxWait: MAX_WAIT,
-    signal: AbortSignal.any([signal, joining.signal]),
-    onRecord: (record) => takeOver(record, filters, decode),
-    onRestored: (partition) => filters.restored(partition),
-    onLost: (partition) => filters.lost(partition),
-  });
-  cancel();
-  started.use(follower);
-  const { restored } = follower;
-  await withDeadline(clock, RESTORE_DEADLINE, 'reading the topic filters from Kafka', restored, signal);
+  const read = Promise.all(feeds.map(({ caughtUp }) => caughtUp));
+  await withDeadline(clock, RESTORE_DEADLINE, 'reading the topic filters from Kafka', read, signal);
   const disposable = started.move();
-  return { filters, [Symbol.asyncDispose]: () => disposable.disposeAsync() };
+  return { filters, [Symbol.dispose]: () => disposable.dispose() };
 }
 
 function takeOver(

@@ -38,7 +38,7 @@ export async function startIngress(
   signal: AbortSignal,
 ): Promise<Ingress> {
   await using started = new AsyncDisposableStack();
-  const followed = started.use(await followFilters(config.serviceId, deps, signal));
+  const followed = started.use(await followFilters(deps, signal));
   const takeIn = createFanOut({ ...deps, filters: followed.filters, node: config.serviceId });
   const listener = started.use(await startListener(config.mqtt, { ...deps, takeIn }));
   const running = started.move();

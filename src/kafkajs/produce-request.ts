@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { systemClock } from '../runtime/clock.ts';
+import { int16, int32, text } from './bytes.ts';
 import { type RecordInit, recordBatch } from './record-batch.ts';
 
 interface ProduceRequest {
@@ -72,18 +73,3 @@ async function encode(
   const buffer = Buffer.concat(parts);
   return { buf: buffer, buffer };
 }
-
-function int16(value: number): Buffer {
-  const buffer = Buffer.allocUnsafe(2);
-  buffer.writeInt16BE(value);
-  return buffer;
-}
-
-function int32(value: number): Buffer {
-  const buffer = Buffer.allocUnsafe(4);
-  buffer.writeInt32BE(value);
-  return buffer;
-}
-
-const text = (value: string | null) =>
-  value === null ? int16(-1) : Buffer.concat([int16(Buffer.byteLength(value)), Buffer.from(value)]);

@@ -12,7 +12,7 @@ import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
-import type { Bus, IncomingRecord } from '../../src/bus/bus.ts';
+import type { Bus } from '../../src/bus/bus.ts';
 import type { Topics } from '../../src/bus/topics.ts';
 import { TYPES, type Type } from '../../src/contract/integration-type.ts';
 import { violationsOf } from '../../src/contract/validate.ts';
@@ -21,6 +21,7 @@ import { startControlPlane } from '../../src/control-plane/control-plane.ts';
 import { createClient } from '../../src/rpc/grpcjs.ts';
 import { startRpcServer } from '../../src/rpc/server.ts';
 import { busForTests } from './bus.ts';
+import { follow } from './follow.ts';
 import { databaseForTests } from './postgres.ts';
 import { testDeps } from './test-deps.ts';
 
@@ -82,23 +83,18 @@ export async function executorForTests(t: TestContext, { bus, topics }: { bus: B
     /** Undefined: no answer. */
     answer: (_request: ValidationRequest): Response | undefined => ({ reachable: true }),
   };
-  const follower = await bus.follow({
-    groupId: topics.group('executor-for-tests'),
-    topics: TYPES.map((type) => topics.validation(type).name),
-    maxWait: 100,
-    onRecord({ value }) {
-      const request = fromBinary(ValidationRequestSchema, Uint8Array.from(value!));
-      assert.deepEqual(violationsOf(ValidationRequestSchema, request), []);
-      executor.asked.push(request);
-      const given = executor.answer(request);
-      if (given === undefined) return;
-      const { requestId, replyTopic } = request;
-      const response = create(ValidationResponseSchema, { serviceId: 'executor', ...given, requestId });
-      void bus.send(replyTopic, { key: requestId, value: toBinary(ValidationResponseSchema, response) });
-    },
+  const asked = TYPES.map((type) => topics.validation(type).name);
+  const followed = await follow(bus, asked, ({ value }) => {
+    const request = fromBinary(ValidationRequestSchema, Uint8Array.from(value!));
+    assert.deepEqual(violationsOf(ValidationRequestSchema, request), []);
+    executor.asked.push(request);
+    const given = executor.answer(request);
+    if (given === undefined) return;
+    const { requestId, replyTopic } = request;
+    const response = create(ValidationResponseSchema, { serviceId: 'executor', ...given, requestId });
+    void bus.send(replyTopic, { key: requestId, value: toBinary(ValidationResponseSchema, response) });
   });
-  t.after(() => follower[Symbol.asyncDispose]());
-  await follower.restored;
+  t.after(() => followed[Symbol.dispose]());
   return executor;
 }
 
@@ -109,17 +105,11 @@ export async function downlinkForTests(
   type: Type = 'http',
 ) {
   const records = new Map<string, (DownlinkRecord | null)[]>();
-  const follower = await bus.follow({
-    groupId: topics.group('downlink-for-tests'),
-    topics: [topics.downlink(type).name],
-    maxWait: 100,
-    onRecord({ key, value }: IncomingRecord) {
-      const record = value && fromBinary(DownlinkRecordSchema, Uint8Array.from(value));
-      records.set(key!, [...(records.get(key!) ?? []), record]);
-    },
+  const followed = await follow(bus, [topics.downlink(type).name], ({ key, value }) => {
+    const record = value && fromBinary(DownlinkRecordSchema, Uint8Array.from(value));
+    records.set(key!, [...(records.get(key!) ?? []), record]);
   });
-  t.after(() => follower[Symbol.asyncDispose]());
-  await follower.restored;
+  t.after(() => followed[Symbol.dispose]());
   /** The generations sent under a key so far, 0 for a tombstone. */
   const generations = (key: string) =>
     (records.get(key) ?? []).map((record) => Number(record?.integration?.generation ?? 0n));

@@ -20,6 +20,7 @@ import { createKafkaBus } from '../../src/bus/kafka-bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
 import type { ExecutorConfig } from '../../src/executor/config.ts';
 import { startExecutor } from '../../src/executor/executor.ts';
+import { follow } from './follow.ts';
 import { kafkaForTests } from './kafka.ts';
 import { testDeps } from './test-deps.ts';
 import { waitUntil } from './wait-until.ts';
@@ -71,20 +72,12 @@ export class ExecutorBench {
     const { topics, bus } = this;
     const { uplink, downlink, validation, notifications } = topics;
     await bus.createTopics([uplink, downlink('http'), validation('http'), notifications(REPLY_TOPIC)]);
-    await this.#follow(uplink.name, ({ value }) => {
+    await follow(bus, [uplink.name], ({ value }) => {
       this.reports.push(fromBinary(UplinkRecordSchema, Uint8Array.from(value!)));
     });
-    await this.#follow(notifications(REPLY_TOPIC).name, ({ value }) => {
+    await follow(bus, [notifications(REPLY_TOPIC).name], ({ value }) => {
       this.answers.push(fromBinary(ValidationResponseSchema, Uint8Array.from(value!)));
     });
-  }
-
-  async #follow(topic: string, onRecord: (record: IncomingRecord) => void): Promise<void> {
-    const groupId = this.topics.group(randomUUID());
-    const follower = this.stack.use(
-      await this.bus.follow({ groupId, topics: [topic], maxWait: 100, onRecord }),
-    );
-    await follower.restored;
   }
 
   /** Starts an executor that is restored. It is stopped with the test, when the test does not do it. */
@@ -151,9 +144,10 @@ export class ExecutorBench {
   /** Everything on a topic at this moment. */
   async recordsOf(topic: string): Promise<IncomingRecord[]> {
     const records: IncomingRecord[] = [];
-    await this.#follow(topic, (record) => {
+    const followed = await follow(this.bus, [topic], (record) => {
       records.push({ ...record, value: record.value && Uint8Array.from(record.value) });
     });
+    followed[Symbol.dispose]();
     return records;
   }
 

@@ -1,58 +1,57 @@
 import type {
   Bus,
-  ConsumeOptions,
-  Consumer,
+  Claim,
+  CommittedOffset,
+  Feed,
+  FeedOptions,
   IncomingRecord,
+  JoinOptions,
+  Membership,
   OutgoingRecord,
-  RecordBatch,
   TopicPartition,
 } from '../../src/bus/bus.ts';
-import type { Clock } from '../../src/runtime/clock.ts';
+import type { CancelTimer, Clock } from '../../src/runtime/clock.ts';
 
 const SESSION_TIMEOUT = 6000;
 const LEASE = SESSION_TIMEOUT - 2000;
-const REBALANCE_TIMEOUT = 10_000;
+const HEARTBEAT = 500;
 const FETCH_RECORDS = 7;
-
-type Offsets = readonly (TopicPartition & { readonly offset: number })[];
 
 /** What a test wants to know. */
 export interface Watcher {
   /** A commit was taken. */
   committed(partition: number, offset: number): void;
-  /** A member no longer owns a partition, whether it knows it or not. */
-  lost(client: FakeClient, partition: number): void;
+  /** A member no longer has a share, whether it knows it or not. */
+  lost(client: FakeClient, share: number): void;
   sent(topic: string, record: OutgoingRecord): void;
-  /** A member that can reach Kafka did not keep its membership alive. */
-  expired(client: FakeClient): void;
 }
 
 /**
- * One topic with one consumer group, in memory, with the habits of Kafka and of kafkajs that matter to a consumer: batches
- * of several partitions side by side, positions that begin at the committed offsets after each join, rebalances that show
- * in heartbeats, commits that are taken from members only, members that time out.
+ * One topic and one group of executors, in memory, with the habits of Kafka and of the bus that matter to a delivery: there
+ * is a share of the integration for each partition, and each share has one member; it moves when its member has let go of
+ * it, or was silent for too long; commits are taken from members only.
  */
 export class FakeKafka {
   readonly log: IncomingRecord[][];
   readonly commits = new Map<number, number>();
+  readonly tags = new Map<number, string>();
   /** So many of the next commits are refused, so many are not answered, so many of the next records not taken. */
   readonly faults = { refusedCommits: 0, stalledCommits: 0, failedSends: 0 };
   readonly clock: Clock;
   readonly watcher: Watcher;
   /** So many commits were not taken, for whatever reason. */
   refused = 0;
-  /** So often members asked for records. */
-  fetches = 0;
-  /** Which member gets which partition: it changes who owns what at the next rebalance. */
+  /** So many records were offered. */
+  offered = 0;
+  /** Which member gets which share: it changes who has what at the next rebalance. */
   rotation = 0;
-  generation = 0;
-  rebalancing = false;
-  readonly #members = new Set<FakeClient>();
-  readonly #joining = new Map<FakeClient, () => void>();
-  #changed = Promise.withResolvers<void>();
+  readonly feeds = new Set<FakeFeed>();
+  readonly #members: FakeClient[] = [];
+  readonly #owners: (FakeClient | undefined)[];
 
   constructor(partitions: number, clock: Clock, watcher: Watcher) {
     this.log = Array.from({ length: partitions }, () => []);
+    this.#owners = this.log.map(() => undefined);
     this.clock = clock;
     this.watcher = watcher;
   }
@@ -66,228 +65,268 @@ export class FakeKafka {
     const offset = this.end(partition) + gap;
     const record = { topic: 'messages', partition, offset, timestamp: this.clock.now(), key, value };
     this.log[partition]!.push(record);
-    this.#wake();
+    for (const feed of this.feeds) feed.wake();
     return record;
   }
 
-  /** Deletes the topic and makes it anew; the commits of its group go with it. */
+  /** Deletes the topic and makes it anew; the commits go with it. */
   recreate(): void {
     for (const records of this.log) records.length = 0;
     this.commits.clear();
-    for (const member of this.#members) member.outOfRange();
+    this.tags.clear();
+    for (const feed of this.feeds) feed.reset();
   }
 
-  changed(): Promise<void> {
-    return this.#changed.promise;
-  }
-
-  #wake(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
-  }
-
-  rebalance(): void {
-    if (this.rebalancing || this.#members.size === 0) return;
-    this.rebalancing = true;
-    const { generation } = this;
-    this.clock.setTimer(
-      () => this.rebalancing && generation === this.generation && this.#assign(),
-      REBALANCE_TIMEOUT,
-    );
-    this.#wake();
-  }
-
-  join(client: FakeClient): Promise<void> {
-    return new Promise((resolve) => {
-      this.#members.add(client);
-      this.#joining.set(client, resolve);
-      this.rebalance();
-      this.#assignWhenAllJoined();
-    });
-  }
-
-  leave(client: FakeClient): void {
-    if (!this.#members.delete(client)) return;
-    this.#joining.get(client)?.(); // it finds out with its next heartbeat
-    this.#joining.delete(client);
-    client.unassign();
+  join(client: FakeClient): void {
+    this.#members.push(client);
     this.rebalance();
-    this.#assignWhenAllJoined();
   }
 
   isMember(client: FakeClient): boolean {
-    return this.#members.has(client) && client.generation === this.generation;
+    return this.#members.includes(client);
   }
 
-  #assignWhenAllJoined(): void {
-    if (this.rebalancing && this.#members.size === this.#joining.size) this.#assign();
+  /** A member left, or was silent for too long. */
+  remove(client: FakeClient): void {
+    const index = this.#members.indexOf(client);
+    if (index < 0) return;
+    this.#members.splice(index, 1);
+    for (const [share, owner] of this.#owners.entries()) if (owner === client) this.free(client, share);
+    this.rebalance();
   }
 
-  #assign(): void {
-    for (const member of this.#members) if (!this.#joining.has(member)) member.unassign();
-    const joined = [...this.#joining];
-    this.#members.clear();
-    this.#joining.clear();
-    this.generation++;
-    this.rebalancing = false;
-    const owners = this.log.map((_, partition) => joined[(partition + this.rotation) % joined.length]?.[0]);
-    for (const [client, resolve] of joined) {
-      this.#members.add(client);
-      client.assign(owners.flatMap((owner, partition) => (owner === client ? [partition] : [])));
-      resolve();
+  free(client: FakeClient, share: number): void {
+    if (this.#owners[share] !== client) return;
+    this.watcher.lost(client, share);
+    this.#owners[share] = undefined;
+  }
+
+  /** Gives what is free to whom it should belong, and has the others let go. */
+  rebalance(): void {
+    const staying = this.#members.filter((client) => !client.isLeaving);
+    for (const [share, owner] of [...this.#owners.entries()]) {
+      const wanted = staying[(share + this.rotation) % staying.length];
+      if (wanted === owner) continue;
+      if (owner) owner.revoke(share);
+      else if (wanted) {
+        this.#owners[share] = wanted;
+        wanted.assign(share);
+      }
     }
   }
 }
 
-/** One process' client: a bus whose process can be killed or cut off. */
-export class FakeClient implements Bus, Consumer {
+class FakeClaim implements Claim {
+  readonly topic = 'downlink';
+  readonly partition: number;
+  state: 'held' | 'releasing' | 'over' = 'held';
+  readonly #client: FakeClient;
+
+  constructor(client: FakeClient, share: number) {
+    this.#client = client;
+    this.partition = share;
+  }
+
+  isHeld(): boolean {
+    return this.state !== 'over' && this.#client.hasLease();
+  }
+
+  commit(offsets: readonly CommittedOffset[]): Promise<void> {
+    return this.#client.commit(this, offsets);
+  }
+}
+
+class FakeFeed implements Feed {
   readonly #kafka: FakeKafka;
-  readonly #clock: Clock;
-  #options: ConsumeOptions | undefined;
-  #owned = new Map<number, number>();
-  generation = -1;
-  #lastHeartbeat = 0;
+  readonly #client: FakeClient;
+  readonly #options: FeedOptions;
+  #position: number;
+  #isFull = false;
+  #isClosed = false;
+  #cancel: CancelTimer | undefined;
+
+  constructor(kafka: FakeKafka, client: FakeClient, options: FeedOptions) {
+    this.#kafka = kafka;
+    this.#client = client;
+    this.#options = options;
+    this.#position = options.from;
+    this.wake();
+  }
+
+  wake(): void {
+    if (this.#isFull || this.#isClosed) return;
+    this.#cancel ??= this.#client.clock.setTimer(() => {
+      this.#cancel = undefined;
+      this.#offer();
+    }, 1); // a fetch takes its time
+  }
+
+  resume(): void {
+    this.#isFull = false;
+    this.wake();
+  }
+
+  reset(): void {
+    this.#options.onReset?.();
+    this.#position = 0;
+    this.wake();
+  }
+
+  #offer(): void {
+    if (this.#isClosed) return;
+    if (this.#client.isIsolated) {
+      this.#cancel = this.#client.clock.setTimer(() => {
+        this.#cancel = undefined;
+        this.wake();
+      }, 100);
+      return;
+    }
+    const { partition, take, onPosition } = this.#options;
+    const fetched = this.#kafka.log[partition]!.filter(({ offset }) => offset >= this.#position);
+    onPosition?.(this.#position, Math.max(this.#position, this.#kafka.end(partition)));
+    for (const record of fetched.slice(0, FETCH_RECORDS)) {
+      const value = record.value?.slice() ?? null;
+      this.#kafka.offered++;
+      if (!take({ ...record, value })) {
+        this.#isFull = true;
+        return;
+      }
+      value?.fill(0); // it is the fetch buffer: who has not copied what it keeps reads nonsense from now on
+      this.#position = record.offset + 1;
+    }
+    onPosition?.(this.#position, Math.max(this.#position, this.#kafka.end(partition)));
+    if (fetched.length > FETCH_RECORDS) this.wake();
+  }
+
+  [Symbol.dispose](): void {
+    this.#isClosed = true;
+    this.#cancel?.();
+    this.#kafka.feeds.delete(this);
+  }
+}
+
+/** One process' client: a bus whose process can be killed or cut off. */
+export class FakeClient implements Bus {
+  readonly clock: Clock;
+  readonly membership: Membership = {
+    joined: Promise.resolve(),
+    committed: (partitions) => this.#committed(partitions),
+    [Symbol.asyncDispose]: () => this[Symbol.asyncDispose](),
+  };
+  isIsolated = false;
+  isLeaving = false;
+  readonly #kafka: FakeKafka;
+  readonly #claims = new Map<number, FakeClaim>();
+  #options: JoinOptions | undefined;
   /** When it last knew itself to be a member. */
   #lastHeard = 0;
-  #isolated = false;
-  #dead = false;
-  #stopped = false;
-  #loop: Promise<void> | undefined;
+  #isDead = false;
 
   /** @param clock the process' own */
   constructor(kafka: FakeKafka, clock: Clock) {
     this.#kafka = kafka;
-    this.#clock = clock;
+    this.clock = clock;
   }
 
   get owned(): readonly number[] {
-    return [...this.#owned.keys()];
+    return [...this.#claims.keys()];
+  }
+
+  join(options: JoinOptions): Membership {
+    this.#options = options;
+    this.#lastHeard = this.clock.monotonic();
+    this.#kafka.join(this);
+    this.#beat();
+    return this.membership;
+  }
+
+  #beat(): void {
+    this.clock.setTimer(() => {
+      if (!this.isIsolated) this.#heartbeat();
+      this.#beat();
+    }, HEARTBEAT);
+  }
+
+  #heartbeat(): void {
+    if (!this.#kafka.isMember(this)) {
+      this.#forfeit();
+      this.#kafka.join(this);
+    }
+    this.#lastHeard = this.clock.monotonic();
+  }
+
+  #forfeit(): void {
+    const claims = [...this.#claims.values()];
+    this.#claims.clear();
+    for (const claim of claims) {
+      const { state } = claim;
+      claim.state = 'over';
+      if (state === 'held') void this.#options!.onLost(claim);
+    }
+  }
+
+  hasLease(): boolean {
+    return this.clock.monotonic() - this.#lastHeard < LEASE;
+  }
+
+  assign(share: number): void {
+    const claim = new FakeClaim(this, share);
+    this.#claims.set(share, claim);
+    if (!this.#isDead) this.#options!.onGained(claim);
+  }
+
+  /** The group wants the share elsewhere; nobody else gets it before this has let go of it. */
+  revoke(share: number): void {
+    const claim = this.#claims.get(share);
+    if (claim?.state !== 'held' || this.#isDead || this.isIsolated) return;
+    claim.state = 'releasing';
+    void this.#options!.onLost(claim).then(() => this.#letGo(share, claim));
+  }
+
+  #letGo(share: number, claim: FakeClaim): void {
+    claim.state = 'over';
+    if (this.#claims.get(share) !== claim) return;
+    this.#claims.delete(share);
+    this.#kafka.free(this, share);
+    this.#kafka.rebalance();
   }
 
   /** The process dies: the group finds out when the session times out. */
   kill(): void {
-    this.#dead = true;
-    for (const partition of this.owned) this.#kafka.watcher.lost(this, partition);
-    this.#kafka.clock.setTimer(() => this.#kafka.leave(this), SESSION_TIMEOUT);
+    this.#isDead = true;
+    for (const share of this.owned) this.#kafka.watcher.lost(this, share);
+    this.#kafka.clock.setTimer(() => this.#kafka.remove(this), SESSION_TIMEOUT);
   }
 
   /** Nothing reaches Kafka for a while. */
   async isolate(ms: number): Promise<void> {
-    if (this.#isolated) return;
-    this.#isolated = true;
-    const cancel = this.#kafka.clock.setTimer(() => this.#kafka.leave(this), SESSION_TIMEOUT);
+    if (this.isIsolated) return;
+    this.isIsolated = true;
+    const cancel = this.#kafka.clock.setTimer(() => this.#kafka.remove(this), SESSION_TIMEOUT);
     await this.#kafka.clock.sleep(ms);
     cancel();
-    this.#isolated = false;
-    this.#lastHeartbeat = this.#kafka.clock.monotonic();
+    this.isIsolated = false;
   }
 
-  assign(partitions: readonly number[]): void {
-    for (const partition of this.owned) {
-      if (!partitions.includes(partition)) this.#kafka.watcher.lost(this, partition);
-    }
-    this.generation = this.#kafka.generation;
-    this.#lastHeartbeat = this.#lastHeard = this.#kafka.clock.monotonic();
-    this.#owned = new Map(partitions.map((partition) => [partition, this.#start(partition)]));
-    if (!this.#dead)
-      this.#options?.onAssigned?.(partitions.map((partition) => ({ topic: 'messages', partition })));
+  feed(options: FeedOptions): Feed {
+    const feed = new FakeFeed(this.#kafka, this, options);
+    this.#kafka.feeds.add(feed);
+    return feed;
   }
 
-  /** The group goes on without this member, which does not know it yet. */
-  unassign(): void {
-    if (!this.#dead) for (const partition of this.owned) this.#kafka.watcher.lost(this, partition);
-    this.#owned.clear();
+  async partitions(): Promise<readonly number[]> {
+    if (this.#isDead) await forever();
+    return this.#kafka.log.map((_, partition) => partition);
   }
 
-  /** The positions are beyond the end: a consumer goes back to the beginning. */
-  outOfRange(): void {
-    for (const partition of this.owned) this.#owned.set(partition, 0);
-  }
-
-  #start(partition: number): number {
-    return this.#kafka.commits.get(partition) ?? this.#kafka.log[partition]?.[0]?.offset ?? 0;
-  }
-
-  async consume(options: ConsumeOptions): Promise<Consumer> {
-    this.#options = options;
-    await this.#kafka.join(this);
-    this.#loop = this.#run();
-    return this;
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopped && !this.#dead) {
-      try {
-        await this.#heartbeat();
-        if (!(await this.#fetch())) {
-          await Promise.race([this.#kafka.changed(), this.#clock.sleep(1000)]);
-        }
-      } catch {
-        if (this.#stopped || this.#dead) return;
-        if (this.#isolated) await this.#clock.sleep(200);
-        else await this.#kafka.join(this);
-      }
-    }
-  }
-
-  async #fetch(): Promise<boolean> {
-    const batches: RecordBatch[] = [];
-    this.#kafka.fetches++;
-    for (const [partition, position] of this.#owned) {
-      const fetched = this.#kafka.log[partition]!.filter(({ offset }) => offset >= position);
-      const records = fetched
-        .slice(0, FETCH_RECORDS)
-        .map((one) => ({ ...one, value: one.value?.slice() ?? null }));
-      if (records.length > 0) batches.push(this.#batch(partition, records));
-    }
-    const ends = await Promise.allSettled(batches.map((batch) => this.#options!.eachBatch(batch)));
-    // The values alias the fetch buffer: who has not copied what it keeps reads nonsense from now on.
-    for (const { records } of batches) for (const { value } of records) value?.fill(0);
-    const failed = ends.find((end) => end.status === 'rejected');
-    if (failed) throw failed.reason;
-    if (batches.length > 0) await this.#clock.sleep(1); // the next fetch takes its time
-    return batches.length > 0;
-  }
-
-  #batch(partition: number, records: readonly IncomingRecord[]): RecordBatch {
-    return {
-      topic: 'messages',
-      partition,
-      records,
-      endOffset: this.#kafka.end(partition),
-      heartbeat: () => this.#heartbeat(),
-      takenIn: (offset) => {
-        if (this.#owned.has(partition)) this.#owned.set(partition, offset + 1);
-      },
-      isRunning: () => !this.#stopped,
-    };
-  }
-
-  async #heartbeat(): Promise<void> {
-    if (this.#dead) await forever();
-    if (this.#isolated) throw new Error('not reached');
-    const now = this.#kafka.clock.monotonic();
-    if (now - this.#lastHeartbeat >= SESSION_TIMEOUT) {
-      this.#kafka.watcher.expired(this);
-      this.#kafka.leave(this);
-    }
-    this.#lastHeartbeat = now;
-    if (this.#kafka.rebalancing || !this.#kafka.isMember(this)) throw new Error('the group rebalances');
-    this.#lastHeard = now;
-  }
-
-  holdsLease(): boolean {
-    return this.#clock.monotonic() - this.#lastHeard < LEASE;
-  }
-
-  async commit(offsets: Offsets): Promise<void> {
-    if (this.#dead) await forever();
+  async commit(claim: FakeClaim, offsets: readonly CommittedOffset[]): Promise<void> {
+    if (this.#isDead) await forever();
     this.#kafka.refused++;
-    const { faults, commits, watcher } = this.#kafka;
-    if (offsets.some(({ partition }) => !this.#owned.has(partition))) throw new Error('a partition is lost');
-    if (this.#isolated || faults.stalledCommits > 0) {
+    const { faults, commits, tags, watcher } = this.#kafka;
+    if (claim.state === 'over') throw new Error('the claim is over');
+    if (this.isIsolated || faults.stalledCommits > 0) {
       faults.stalledCommits--;
-      await this.#clock.sleep(5000);
+      await this.clock.sleep(3000);
       throw new Error('no answer');
     }
     if (faults.refusedCommits > 0) {
@@ -296,24 +335,29 @@ export class FakeClient implements Bus, Consumer {
     }
     if (!this.#kafka.isMember(this)) throw new Error('no member');
     this.#kafka.refused--;
-    for (const { partition, offset } of offsets) {
+    for (const { partition, offset, tag } of offsets) {
       commits.set(partition, offset);
+      tags.set(partition, tag);
       watcher.committed(partition, offset);
     }
   }
 
-  async committed(): Promise<ReadonlyMap<number, number>> {
-    if (this.#dead) await forever();
-    if (this.#isolated) throw new Error('not reached');
-    return new Map(this.#kafka.commits);
+  async #committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
+    if (this.#isDead) await forever();
+    if (this.isIsolated) throw new Error('not reached');
+    const { commits, tags } = this.#kafka;
+    return partitions.flatMap(({ topic, partition }) => {
+      const offset = commits.get(partition);
+      return offset === undefined ? [] : [{ topic, partition, offset, tag: tags.get(partition) ?? '' }];
+    });
   }
 
   async send(topic: string, record: OutgoingRecord): Promise<void> {
-    if (this.#dead) await forever();
-    await this.#clock.sleep(2);
+    if (this.#isDead) await forever();
+    await this.clock.sleep(2);
     const { faults, watcher } = this.#kafka;
-    if (this.#isolated || faults.failedSends > 0) {
-      if (!this.#isolated) faults.failedSends--;
+    if (this.isIsolated || faults.failedSends > 0) {
+      if (!this.isIsolated) faults.failedSends--;
       throw new Error('not sent');
     }
     watcher.sent(topic, record);
@@ -327,20 +371,29 @@ export class FakeClient implements Bus, Consumer {
     );
   }
 
+  /** Leaves the group, when everything it has is let go of. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#dead) await forever();
-    this.#stopped = true;
-    await this.#loop;
-    this.#kafka.leave(this);
+    if (this.#isDead) await forever();
+    this.isLeaving = true;
+    await Promise.all([...this.#claims.values()].map((claim) => this.#end(claim)));
+    this.#kafka.remove(this);
   }
 
+  async #end(claim: FakeClaim): Promise<void> {
+    if (claim.state !== 'held') return;
+    claim.state = 'releasing';
+    await this.#options!.onLost(claim);
+    this.#letGo(claim.partition, claim);
+  }
+
+  committed = unused;
+  consume = unused;
   deleteTopics = unused;
   listTopics = unused;
   offsetsAt = unused;
   deleteRecords = unused;
   read = unused;
   deleteGroups = unused;
-  follow = unused;
 }
 
 const forever = () => new Promise<never>(() => {});

@@ -14,6 +14,7 @@ import { startIngress } from '../../src/ingress/ingress.ts';
 import { createClient } from '../../src/rpc/grpcjs.ts';
 import { startRpcServer } from '../../src/rpc/server.ts';
 import { busForTests } from '../helpers/bus.ts';
+import { follow } from '../helpers/follow.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -40,15 +41,10 @@ async function publishIntegration(
 /** Everything in an integration's message topic, as it comes. */
 async function messagesOf(t: TestContext, bus: Bus, topics: Topics, id: string) {
   const received: { key: string | null; envelope: Envelope }[] = [];
-  const follower = await bus.follow({
-    groupId: topics.group(randomUUID()),
-    topics: [topics.messages(id).name],
-    maxWait: 100,
-    onRecord({ key, value }) {
-      received.push({ key, envelope: fromBinary(EnvelopeSchema, new Uint8Array(value!)) });
-    },
+  const followed = await follow(bus, [topics.messages(id).name], ({ key, value }) => {
+    received.push({ key, envelope: fromBinary(EnvelopeSchema, new Uint8Array(value!)) });
   });
-  t.after(() => follower[Symbol.asyncDispose]());
+  t.after(() => followed[Symbol.dispose]());
   return received;
 }
 

@@ -92,10 +92,10 @@ const advance = step('advance', fc.oneof(fc.nat(50), fc.nat(3000), fc.nat(20_000
   world.advance(ms),
 );
 const start = step('start', fc.constant(undefined), (world) => {
-  if (world.executors.filter((one) => one.isRunning).length < 3) return world.start();
+  if (world.processes.filter((one) => one.isRunning).length < 3) return world.start();
 });
 const one = (world: World, n: number) => {
-  const running = world.executors.filter(({ isRunning }) => isRunning);
+  const running = world.processes.filter(({ isRunning }) => isRunning);
   return running[n % (running.length || 1)];
 };
 const stop = step(

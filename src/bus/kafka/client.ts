@@ -10,6 +10,8 @@ export interface KafkaConfig {
   readonly clientId: string;
   /** Replicas of each topic; -1 = the cluster's default. */
   readonly replication: number;
+  /** How long a fetch of what is fed waits for records, in milliseconds; records do not wait for it. Unset: 500. */
+  readonly fetchWait?: number;
 }
 
 const { Kafka, logLevel } = kafkajs;

@@ -90,19 +90,9 @@ export class Delivery {
     this.#pump();
   }
 
-  /** The partitions owned from now on. Of one that is lost, nothing leaves any more but what has left. */
-  own(partitions: ReadonlySet<number>): void {
-    this.window.own(partitions);
-    this.#releaseLost();
-  }
-
   /** Lets go of a partition; what is taken in of it next begins anew. */
   lose(partition: number): void {
     this.window.lose(partition);
-    this.#releaseLost();
-  }
-
-  #releaseLost(): void {
     for (const lost of this.#pauses.cut((message) => !this.window.isOwned(message))) this.#release(lost);
     this.#pump();
   }

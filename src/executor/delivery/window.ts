@@ -104,11 +104,6 @@ export class Window {
     return [...this.#prefixes].map(([partition, prefix]) => ({ partition, offset: prefix.committable }));
   }
 
-  /** The partitions owned from now on. */
-  own(partitions: ReadonlySet<number>): void {
-    for (const partition of this.#prefixes.keys()) if (!partitions.has(partition)) this.lose(partition);
-  }
-
   /** Lets go of a partition; what is taken in of it next begins anew. */
   lose(partition: number): void {
     this.#prefixes.delete(partition);

@@ -1,7 +1,8 @@
 import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
-import type { Bus } from '../../bus/bus.ts';
+import type { Bus, Claim, Membership } from '../../bus/bus.ts';
 import type { Topics } from '../../bus/topics.ts';
 import { fingerprint } from '../../contract/fingerprint.ts';
+import { typeOf } from '../../contract/integration-type.ts';
 import { missingRule } from '../../contract/template.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { timeoutSignal, withDeadline } from '../../runtime/deadline.ts';
@@ -20,6 +21,14 @@ import { handlerTypeOf } from '../handlers/registry.ts';
 import { ErrorReports } from '../uplink/error-reports.ts';
 import type { Reporter, Subject } from '../uplink/reporter.ts';
 
+/** The part of an integration that one executor runs. */
+export interface Wish {
+  readonly integration: Integration;
+  readonly shard: number;
+  /** What gives this executor the right to it. */
+  readonly claim: Claim;
+}
+
 /** How long a stop waits for what is on its way. */
 const STOP_GRACE = 5000;
 
@@ -32,8 +41,10 @@ export interface InstanceDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Bounds how many integrations join their groups at a time: a thousand at once are more than a Kafka answers. */
-  readonly joins: Limit;
+  /** The group in which offsets are committed. */
+  membership(): Membership;
+  /** Bounds how many integrations start at a time. */
+  readonly starts: Limit;
   random(): number;
 }
 
@@ -61,23 +72,23 @@ export class Instance implements AsyncDisposable {
 
   /** Connects and begins to deliver. Rejects with the reason when it cannot, leaving nothing behind. */
   static async start(
-    integration: Integration,
-    shard: number,
+    { integration, shard, claim }: Wish,
     deps: InstanceDeps,
     signal: AbortSignal,
   ): Promise<Instance> {
-    const { config, bus, topics, guard, clock, logger } = deps;
+    const { config, guard, clock } = deps;
     const { id } = integration;
     const type = handlerTypeOf(integration);
     if (!type) throw new Error('this executor has no handler for the type: upgrade it');
     const policy = resolvePolicy(integration.delivery, config.policy);
+    const shards = integration.delivery?.maxExecutors ?? 1;
     const handler = type.create({
       integrationId: id,
       integrationName: integration.name,
       metadata: integration.metadata,
       serviceId: config.serviceId,
       shard,
-      shards: integration.delivery?.maxExecutors ?? 1,
+      shards,
       maxInFlight: policy.maxInFlight,
       guard,
       missing: missingRule(integration.templates),
@@ -102,13 +113,20 @@ export class Instance implements AsyncDisposable {
       policy,
       events: statistics,
       deadLetter: (message, failure, aborted) => deadLetters.keep(message, failure, aborted),
-      holdsLease: () => intake.holdsLease,
+      holdsLease: () => claim.isHeld(),
     });
-    const intake: Intake = new Intake(id, { bus, topics, delivery, events: statistics, clock, logger });
+    const share = {
+      topic: deps.topics.messages(id).name,
+      shard,
+      shards,
+      tag: `${typeOf(integration)}/${shards}`,
+    };
+    const membership = deps.membership();
+    const intake = new Intake(share, { ...deps, membership, claim, delivery, events: statistics });
     stack.defer(reportFigures(statistics, delivery, intake, subject, deps));
     stack.use(intake);
     stack.defer(() => delivery.stop(STOP_GRACE));
-    await deps.joins.run(() => intake.start(topics.messageGroup(id), config.pollInterval, signal), signal);
+    await deps.starts.run(() => intake.start(signal), signal);
     instance = new Instance(integration, delivery, intake, stack.move());
     return instance;
   }

@@ -1,17 +1,12 @@
-import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
 import { IntegrationState } from '../../../gen/penstock/v1/integration_pb.ts';
 import { LifecycleAction } from '../../../gen/penstock/v1/uplink_pb.ts';
 import { fingerprint } from '../../contract/fingerprint.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
 import { messageOf } from '../../runtime/logger.ts';
 import { forgetIntegration } from '../../runtime/metrics.ts';
-import { Instance, type InstanceDeps } from './instance.ts';
+import { Instance, type InstanceDeps, type Wish } from './instance.ts';
 
-/** The part of an integration that one executor runs. */
-export interface Wish {
-  readonly integration: Integration;
-  readonly shard: number;
-}
+export type { Wish };
 
 interface Entry {
   wish: Wish | undefined;
@@ -49,7 +44,7 @@ export class Manager {
     this.#deps = deps;
   }
 
-  /** Wants this to run; undefined: nothing. `key` is the downlink record's. An older generation is ignored. */
+  /** Wants this to run; undefined: nothing. `key` names the downlink record. An older generation is ignored. */
   want(key: string, wish: Wish | undefined): void {
     if (wish && this.#isStopping) return;
     const known = this.#entries.get(key);
@@ -65,6 +60,7 @@ export class Manager {
 
   async #settle(key: string, entry: Entry): Promise<void> {
     entry.settling = true;
+    const id = entry.wish?.integration.id;
     for (let failures = 0; !this.#isAsWished(entry); ) {
       const { wish, changed, instance } = entry;
       try {
@@ -81,7 +77,7 @@ export class Manager {
       }
     }
     entry.settling = false;
-    if (!entry.wish) this.#forget(key);
+    if (!entry.wish) this.#forget(key, id);
   }
 
   #isAsWished(entry: Entry): boolean {
@@ -104,7 +100,7 @@ export class Manager {
     action: LifecycleAction,
     reason: string,
   ): Promise<void> {
-    entry.instance = await Instance.start(wish.integration, wish.shard, this.#deps, signal);
+    entry.instance = await Instance.start(wish, this.#deps, signal);
     entry.running = wish;
     this.#report(wish, action, true, IntegrationState.ACTIVE, reason);
   }
@@ -153,10 +149,10 @@ export class Manager {
   }
 
   /** The figures of an integration go with the last part of it that runs here. */
-  #forget(key: string): void {
+  #forget(key: string, integrationId: string | undefined): void {
     this.#entries.delete(key);
-    const integrationId = idOf(key);
-    if ([...this.#entries.keys()].some((other) => idOf(other) === integrationId)) return;
+    if (integrationId === undefined) return;
+    for (const { wish } of this.#entries.values()) if (wish?.integration.id === integrationId) return;
     void forgetIntegration(this.#deps.metrics, integrationId);
   }
 
@@ -166,13 +162,15 @@ export class Manager {
     await clock.sleep(backoffPause(backoff, failures, random()), signal).catch(() => {}); // a new wish ends it
   }
 
+  /** Wants none of these any more; resolves when nothing of them runs. */
+  async drop(keys: readonly string[]): Promise<void> {
+    for (const key of keys) this.want(key, undefined);
+    await Promise.all(keys.map((key) => this.#entries.get(key)?.settled));
+  }
+
   /** Stops everything that runs; nothing starts any more. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    for (const key of this.#entries.keys()) this.want(key, undefined);
-    await Promise.all([...this.#entries.values()].map(({ settled }) => settled));
+    await this.drop([...this.#entries.keys()]);
   }
 }
-
-/** Downlink records are keyed by the integration's id, followed by `/<shard>` for every shard but the first. */
-const idOf = (key: string) => key.split('/', 1)[0]!;

@@ -1,13 +1,11 @@
-import type { Bus, Follower, IncomingRecord, TopicPartition } from '../../bus/bus.ts';
+import type { Bus, Claim, IncomingRecord, Membership } from '../../bus/bus.ts';
 import { decoder } from '../../bus/codec.ts';
+import { feedFromStart } from '../../bus/feed-from-start.ts';
 import type { Topics } from '../../bus/topics.ts';
 import type { Type } from '../../contract/integration-type.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Manager, Wish } from './manager.ts';
-
-/** Longest wait of a fetch of configuration; a change is answered at once all the same. */
-const MAX_WAIT = 500;
 
 interface Deps {
   readonly bus: Bus;
@@ -17,56 +15,93 @@ interface Deps {
   readonly logger: Logger;
 }
 
-/** A partition of a downlink topic that this executor owns. */
+/** A partition of a downlink topic that this executor has. */
 interface Owned {
+  readonly feed: ReturnType<typeof feedFromStart>;
   readonly keys: Set<string>;
   /** The newest wish of each key while the partition is read; undefined once it is restored. */
   pending: Map<string, Wish | undefined> | undefined;
+  readonly lost: PromiseWithResolvers<void>;
 }
 
-/**
- * Follows the downlink topic of a type: what a gained partition holds starts only when it was read to its end, what a lost
- * one holds is stopped.
- */
-export function followDownlink(type: Type, deps: Deps, signal: AbortSignal): Promise<Follower> {
-  const { bus, topics, manager } = deps;
-  const topic = topics.downlink(type);
-  const decode = decoder(topic.schema, deps);
-  const partitions = new Map<number, Owned>();
+/** The group of all executors: what they have of the downlink topics, and the offsets of all message topics. */
+export const executorGroup = (topics: Topics) => topics.group('executor');
 
-  const owned = (partition: number): Owned => {
-    const known = partitions.get(partition);
-    if (known) return known;
-    const gained: Owned = { keys: new Set(), pending: new Map() };
-    partitions.set(partition, gained);
-    return gained;
-  };
-  const onRecord = (record: IncomingRecord) => {
+/**
+ * Joins the group of the executors for the downlink topics of these types. What a gained partition holds starts only when
+ * it was read to its end; what a lost one holds is stopped before another executor gets it.
+ */
+export class Restore implements AsyncDisposable {
+  readonly membership: Membership;
+  readonly #deps: Deps;
+  readonly #decode;
+  readonly #owned = new Map<Claim, Owned>();
+
+  constructor(types: readonly Type[], deps: Deps) {
+    const { bus, topics } = deps;
+    this.#deps = deps;
+    const downlinks = types.map((type) => topics.downlink(type));
+    this.#decode = decoder(topics.downlink('').schema, deps);
+    this.membership = bus.join({
+      groupId: executorGroup(topics),
+      topics: downlinks.map(({ name }) => name),
+      onGained: (claim) => this.#gain(claim),
+      onLost: (claim) => this.#lose(claim),
+    });
+  }
+
+  /** Resolves when the first assignment is there and all of it was read. */
+  async restored(): Promise<void> {
+    await this.membership.joined;
+    const owned = [...this.#owned.values()];
+    await Promise.all(owned.map(({ feed, lost }) => Promise.race([feed.caughtUp, lost.promise])));
+  }
+
+  #gain(claim: Claim): void {
+    const { bus, logger } = this.#deps;
+    const { topic, partition } = claim;
+    logger.debug('a partition was gained', { topic, partition });
+    const owned: Owned = {
+      feed: feedFromStart(bus, claim, (record) => this.#take(claim, owned, record)),
+      keys: new Set(),
+      pending: new Map(),
+      lost: Promise.withResolvers(),
+    };
+    this.#owned.set(claim, owned);
+    void owned.feed.caughtUp.then(() => this.#start(owned));
+  }
+
+  #take(claim: Claim, { keys, pending }: Owned, record: IncomingRecord): void {
     const { key } = record;
-    const wish = record.value === null ? undefined : decode(record);
-    if (key === null || (record.value !== null && !wish?.integration)) return; // counted by the decoder
-    const { keys, pending } = owned(record.partition);
-    keys.add(key);
-    const wanted = wish?.integration && { integration: wish.integration, shard: wish.shard };
-    if (pending) pending.set(key, wanted);
-    else manager.want(key, wanted);
-  };
-  const onRestored = ({ partition }: TopicPartition) => {
-    const { pending } = owned(partition);
-    owned(partition).pending = undefined;
-    for (const [key, wish] of pending ?? []) manager.want(key, wish);
-  };
-  const onLost = ({ partition }: TopicPartition) => {
-    for (const key of partitions.get(partition)?.keys ?? []) manager.want(key, undefined);
-    partitions.delete(partition);
-  };
-  return bus.follow({
-    groupId: topics.group(`executor.downlink.${type}`),
-    topics: [topic.name],
-    maxWait: MAX_WAIT,
-    signal,
-    onRecord,
-    onRestored,
-    onLost,
-  });
+    const decoded = record.value === null ? undefined : this.#decode(record);
+    if (key === null || (record.value !== null && !decoded?.integration)) return; // counted by the decoder
+    // An integration whose type was changed is in two topics for a moment.
+    const name = `${claim.topic}/${key}`;
+    keys.add(name);
+    const wish = decoded?.integration && { integration: decoded.integration, shard: decoded.shard, claim };
+    if (pending) pending.set(name, wish);
+    else this.#deps.manager.want(name, wish);
+  }
+
+  #start(owned: Owned): void {
+    const { pending } = owned;
+    owned.pending = undefined;
+    for (const [name, wish] of pending ?? []) this.#deps.manager.want(name, wish);
+  }
+
+  async #lose(claim: Claim): Promise<void> {
+    const { manager, logger } = this.#deps;
+    const { topic, partition } = claim;
+    const owned = this.#owned.get(claim);
+    this.#owned.delete(claim);
+    owned?.feed[Symbol.dispose]();
+    owned?.lost.resolve();
+    await manager.drop([...(owned?.keys ?? [])]);
+    logger.debug('a partition is given back', { topic, partition });
+  }
+
+  /** Stops everything and leaves the group. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.membership[Symbol.asyncDispose]();
+  }
 }

@@ -1,0 +1,28 @@
+import type { Bus, Feed, IncomingRecord, TopicPartition } from './bus.ts';
+
+/**
+ * Feeds all of a partition, and what comes to it. `caughtUp` resolves when the position has reached the end that it had at
+ * first: by position, for compaction may have taken away the last records, or all of them.
+ */
+export function feedFromStart(
+  bus: Pick<Bus, 'feed'>,
+  { topic, partition }: TopicPartition,
+  take: (record: IncomingRecord) => void,
+): Feed & { readonly caughtUp: Promise<void> } {
+  const { promise: caughtUp, resolve } = Promise.withResolvers<void>();
+  let firstEnd: number | undefined;
+  const feed = bus.feed({
+    topic,
+    partition,
+    from: 0,
+    take(record) {
+      take(record);
+      return true;
+    },
+    onPosition(position, end) {
+      firstEnd ??= end;
+      if (position >= firstEnd) resolve();
+    },
+  });
+  return { caughtUp, resume: () => feed.resume(), [Symbol.dispose]: () => feed[Symbol.dispose]() };
+}

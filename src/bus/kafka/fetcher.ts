@@ -1,0 +1,199 @@
+import type { Kafka } from 'kafkajs';
+import { type Cluster, createCluster, type TopicMetadata, topicMetadata } from '../../kafkajs/cluster.ts';
+import { backoffPause } from '../../runtime/backoff.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { withDeadline } from '../../runtime/deadline.ts';
+import { type Logger, messageOf } from '../../runtime/logger.ts';
+import { BusError, type Feed, type FeedOptions, type OffsetRange } from '../bus.ts';
+import { NodeFetcher } from './node-fetcher.ts';
+import { PartitionFeed } from './partition-feed.ts';
+
+const DEADLINE = 10_000;
+const RETRY = { initial: 100, max: 2000 };
+/** Before a node or a leader that failed is asked for again, in milliseconds. */
+const PAUSE = 200;
+/** Topics asked for at a time. */
+const TOPICS = 200;
+const OFFSET_OUT_OF_RANGE = 1;
+
+interface Deps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  random(): number;
+  /** The offsets of each partition of a topic. */
+  offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>>;
+}
+
+/** Feeds partitions, all of a node together: finds who leads each, and finds it again when that changes. */
+export class Fetcher implements AsyncDisposable {
+  readonly #cluster: Cluster;
+  readonly #maxWait: number;
+  readonly #deps: Deps;
+  readonly #nodes = new Map<number, NodeFetcher>();
+  readonly #stop = new AbortController();
+  /** What no node fetches. */
+  readonly #homeless = new Set<PartitionFeed>();
+  #connecting: Promise<void> | undefined;
+  #homing: Promise<void> | undefined;
+  #hasFailed = false;
+
+  /** @param maxWait how long a fetch waits for records, in milliseconds */
+  constructor(kafka: Kafka, maxWait: number, deps: Deps) {
+    this.#cluster = createCluster(kafka);
+    this.#maxWait = maxWait;
+    this.#deps = deps;
+  }
+
+  feed(options: FeedOptions): Feed {
+    const feed: PartitionFeed = new PartitionFeed(options, { changed: () => this.#changed(feed) });
+    this.#lookFor(feed);
+    return feed;
+  }
+
+  #changed(feed: PartitionFeed): void {
+    if (feed.isClosed) {
+      this.#homeless.delete(feed);
+      for (const node of this.#nodes.values()) node.remove(feed);
+    } else for (const node of this.#nodes.values()) node.wake();
+  }
+
+  #lookFor(...feeds: readonly PartitionFeed[]): void {
+    for (const feed of feeds) if (!feed.isClosed) this.#homeless.add(feed);
+    if (this.#stop.signal.aborted || this.#homeless.size === 0) return;
+    this.#homing ??= Promise.resolve()
+      .then(() => this.#home())
+      .finally(() => {
+        this.#homing = undefined;
+        this.#lookFor();
+      });
+  }
+
+  /** Finds the leaders of what has none, until none is left. */
+  async #home(): Promise<void> {
+    const { clock, logger, random } = this.#deps;
+    const stop = this.#stop.signal;
+    for (let attempt = 1; this.#homeless.size > 0 && !stop.aborted; attempt++) {
+      try {
+        const topics = [...new Set([...this.#homeless].map(({ topic }) => topic))];
+        for (let i = 0; i < topics.length; i += TOPICS) {
+          this.#place(await this.#metadata(topics.slice(i, i + TOPICS)));
+        }
+      } catch (error) {
+        logger.debug('who leads what is not known yet', { error: messageOf(error) });
+        this.#hasFailed = true;
+      }
+      if (this.#homeless.size === 0) return;
+      if (attempt === 10) {
+        const [first] = this.#homeless;
+        logger.warn('there is nobody to fetch from', { topic: first!.topic, count: this.#homeless.size });
+      }
+      await clock.sleep(backoffPause(RETRY, attempt, random()), stop).catch(() => {});
+    }
+  }
+
+  #place(topics: readonly TopicMetadata[]): void {
+    const leaders = new Map<string, number>();
+    for (const { topic, topicErrorCode, partitionMetadata } of topics) {
+      if (topicErrorCode !== 0) continue;
+      for (const { partitionId, leader } of partitionMetadata) leaders.set(`${topic}/${partitionId}`, leader);
+    }
+    for (const feed of [...this.#homeless]) {
+      const leader = leaders.get(feed.name) ?? -1;
+      if (leader < 0) continue;
+      this.#homeless.delete(feed);
+      this.#node(leader).add(feed);
+    }
+  }
+
+  #node(nodeId: number): NodeFetcher {
+    const known = this.#nodes.get(nodeId);
+    if (known) return known;
+    const { logger } = this.#deps;
+    const node: NodeFetcher = new NodeFetcher({
+      broker: () => this.#cluster.findBroker({ nodeId }),
+      maxWait: this.#maxWait,
+      clock: this.#deps.clock,
+      failed: (error) => {
+        logger.debug('a node does not answer', { nodeId, error: messageOf(error) });
+        this.#hasFailed = true;
+        if (this.#nodes.get(nodeId) === node) this.#nodes.delete(nodeId);
+        this.#lookLater(...node.feeds);
+      },
+      misplaced: (feed, errorCode) => {
+        if (errorCode === OFFSET_OUT_OF_RANGE) void this.#reset(feed);
+        else this.#lookLater(feed);
+      },
+      unreadable: (feed, error) => {
+        const { topic, partition, position } = feed;
+        logger.error('cannot read a topic', { topic, partition, position, error: messageOf(error) });
+        this.#lookLater(feed);
+      },
+    });
+    this.#nodes.set(nodeId, node);
+    node.start();
+    return node;
+  }
+
+  /** The position is not there: retention was faster, or the topic was made anew. */
+  async #reset(feed: PartitionFeed): Promise<void> {
+    try {
+      const range = (await this.#deps.offsets(feed.topic)).get(feed.partition);
+      if (range && !feed.isClosed && (feed.position < range.start || feed.position > range.end)) {
+        feed.reset(range.start, range.end);
+      }
+    } catch (error) {
+      this.#deps.logger.debug('the offsets are not known', { topic: feed.topic, error: messageOf(error) });
+    }
+    this.#lookLater(feed);
+  }
+
+  #lookLater(...feeds: readonly PartitionFeed[]): void {
+    const { clock } = this.#deps;
+    clock.sleep(PAUSE, this.#stop.signal).then(
+      () => this.#lookFor(...feeds),
+      () => {}, // closed meanwhile
+    );
+  }
+
+  /** The partitions of a topic. */
+  async partitions(topic: string): Promise<readonly number[]> {
+    const [found] = await this.#metadata([topic]);
+    if (found?.topicErrorCode !== 0) throw new BusError('unknown-topic', `there is no topic ${topic}`);
+    return found.partitionMetadata.map(({ partitionId }) => partitionId);
+  }
+
+  async #metadata(topics: readonly string[]): Promise<readonly TopicMetadata[]> {
+    try {
+      return await withDeadline(this.#deps.clock, DEADLINE, 'reading metadata', this.#askFor(topics));
+    } catch (error) {
+      this.#hasFailed = true;
+      throw new BusError('failed', `reading metadata: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  async #askFor(topics: readonly string[]): Promise<readonly TopicMetadata[]> {
+    this.#connecting ??= this.#cluster.connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    await this.#connecting;
+    const { brokerPool } = this.#cluster;
+    const answer = await topicMetadata(await brokerPool.findConnectedBroker(), topics);
+    const good = answer.find(({ topicErrorCode }) => topicErrorCode === 0);
+    const known = new Set(this.#cluster.getNodeIds());
+    const isKnown = answer.every(({ partitionMetadata }) =>
+      partitionMetadata.every(({ leader }) => leader < 0 || known.has(String(leader))),
+    );
+    // Where the nodes are is kafkajs' to know; it wants a topic that is in no trouble.
+    if (good && (this.#hasFailed || !isKnown)) {
+      await brokerPool.refreshMetadata([good.topic]);
+      this.#hasFailed = false;
+    }
+    return answer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    for (const node of this.#nodes.values()) node.stop();
+    await this.#cluster.disconnect().catch(() => {});
+  }
+}

@@ -1,0 +1,266 @@
+import type { Kafka } from 'kafkajs';
+import { type Broker, type Cluster, createCluster, send } from '../../kafkajs/cluster.ts';
+import { protocolErrorType } from '../../kafkajs/protocol-error.ts';
+import { backoffPause } from '../../runtime/backoff.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { withDeadline } from '../../runtime/deadline.ts';
+import { type Logger, messageOf } from '../../runtime/logger.ts';
+import {
+  BusError,
+  type CommittedOffset,
+  type JoinOptions,
+  type Membership,
+  type TopicPartition,
+} from '../bus.ts';
+import { Claims } from './claims.ts';
+import { Commits } from './commits.ts';
+import { decodeAssignment, decodeMembers, encodeAssignments, encodeSubscription } from './group-protocol.ts';
+
+const PROTOCOL = 'penstock-cooperative-sticky';
+/** Without a heartbeat for so long, Kafka gives a member's partitions to others. */
+const SESSION = 6000;
+/** For what a heartbeat takes on its way, and for what is begun just before the end. */
+const LEASE = SESSION - 2000;
+/** How long Kafka waits for a member to join anew. */
+const REBALANCE = 10_000;
+const HEARTBEAT = 500;
+const DEADLINE = 3000;
+const LEAVE_DEADLINE = 15_000;
+const RETRY = { initial: 200, max: 2000 };
+/** Of the two connections to the coordinator: a join keeps its own waiting for long. */
+const HEARTBEATS = 1;
+
+interface Deps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  random(): number;
+}
+
+/**
+ * A member of a consumer group, of which only the membership is kafkajs': rebalances stop nothing that stays where it is
+ * (see assignment.ts), and heartbeats go on while it joins.
+ */
+export class GroupMember implements Membership {
+  readonly #options: JoinOptions;
+  readonly #deps: Deps;
+  readonly #cluster: Cluster;
+  readonly #claims: Claims;
+  readonly #commits = new Commits(() => this.#context());
+  readonly #leaving = new AbortController();
+  readonly #stop = new AbortController();
+  #coordinator: Broker | undefined;
+  #memberId = '';
+  #generation = -1;
+  #lastHeard = Number.NEGATIVE_INFINITY;
+  #isJoining = true;
+  #rejoin = Promise.withResolvers<void>();
+  readonly #assigned = Promise.withResolvers<void>();
+  readonly #staying: Promise<void>;
+  #disposed: Promise<void> | undefined;
+
+  constructor(kafka: Kafka, options: JoinOptions, deps: Deps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#cluster = createCluster(kafka);
+    this.#claims = new Claims({
+      logger: deps.logger,
+      holdsLease: () => deps.clock.monotonic() - this.#lastHeard < LEASE,
+      commit: (offsets) => withDeadline(deps.clock, DEADLINE, 'commit', this.#commits.commit(offsets)),
+      onGained: options.onGained,
+      onLost: options.onLost,
+      released: () => this.#rejoin.resolve(),
+    });
+    this.#staying = this.#stayJoined();
+    void this.#beat();
+  }
+
+  get joined(): Promise<void> {
+    return this.#assigned.promise;
+  }
+
+  async #stayJoined(): Promise<void> {
+    const { clock, logger, random } = this.#deps;
+    const { groupId } = this.#options;
+    const leaving = this.#leaving.signal;
+    for (let failures = 0; !leaving.aborted; ) {
+      try {
+        await this.#join();
+        failures = 0;
+        await this.#rejoin.promise;
+      } catch (error) {
+        const type = protocolErrorType(error);
+        if (type === 'UNKNOWN_MEMBER_ID') this.#forfeit();
+        if (type === 'REBALANCE_IN_PROGRESS') continue;
+        this.#coordinator = undefined;
+        failures++;
+        if (failures === 5) logger.warn('cannot join a group yet', { groupId, error: messageOf(error) });
+        await clock.sleep(backoffPause(RETRY, failures, random()), leaving).catch(() => {});
+      }
+    }
+  }
+
+  async #join(): Promise<void> {
+    const { groupId, topics } = this.#options;
+    this.#isJoining = true;
+    this.#rejoin = Promise.withResolvers<void>();
+    const coordinator = await this.#findCoordinator();
+    const subscription = { topics, memberId: this.#memberId, claims: this.#claims.names };
+    const group = await coordinator.joinGroup({
+      groupId,
+      sessionTimeout: SESSION,
+      rebalanceTimeout: REBALANCE,
+      memberId: this.#memberId,
+      groupProtocols: [{ name: PROTOCOL, metadata: encodeSubscription(subscription) }],
+    });
+    if (group.memberId !== this.#memberId) this.#forfeit();
+    const { memberId, generationId } = group;
+    this.#memberId = memberId;
+    this.#generation = generationId;
+    const groupAssignment = group.leaderId === memberId ? await this.#assignments(group.members) : [];
+    const sent = this.#deps.clock.monotonic();
+    const answer = await coordinator.syncGroup({ groupId, generationId, memberId, groupAssignment });
+    this.#lastHeard = sent;
+    this.#isJoining = false;
+    if (this.#leaving.signal.aborted) return;
+    this.#claims.assign(decodeAssignment(answer.memberAssignment));
+    this.#assigned.resolve();
+  }
+
+  async #assignments(members: Parameters<typeof decodeMembers>[0]) {
+    const decoded = decodeMembers(members);
+    const names = new Set(decoded.flatMap(({ topics }) => [...topics]));
+    await this.#cluster.addMultipleTargetTopics([...names]);
+    await this.#cluster.refreshMetadata();
+    const topics = [...names].map((name) => ({
+      name,
+      partitions: this.#cluster.findTopicPartitionMetadata(name).length,
+    }));
+    return encodeAssignments(topics, decoded);
+  }
+
+  async #findCoordinator(): Promise<Broker> {
+    if (this.#coordinator) return this.#coordinator;
+    const { groupId, topics } = this.#options;
+    await this.#cluster.connect();
+    await this.#cluster.addMultipleTargetTopics(topics);
+    this.#coordinator = await this.#cluster.findGroupCoordinator({ groupId });
+    return this.#coordinator;
+  }
+
+  /** Tells Kafka that this member lives, also while it joins and while it leaves. */
+  async #beat(): Promise<void> {
+    const { clock } = this.#deps;
+    const { groupId } = this.#options;
+    const stop = this.#stop.signal;
+    while (!stop.aborted) {
+      await clock.sleep(HEARTBEAT, stop).catch(() => {});
+      const memberId = this.#memberId;
+      if (stop.aborted || memberId === '') continue;
+      const sent = clock.monotonic();
+      try {
+        const parameters = { groupId, memberId, groupGenerationId: this.#generation };
+        const coordinator = await withDeadline(
+          clock,
+          DEADLINE,
+          'finding the coordinator',
+          this.#findCoordinator(),
+        );
+        await withDeadline(
+          clock,
+          DEADLINE,
+          'heartbeat',
+          send(coordinator, HEARTBEATS, 'Heartbeat', parameters),
+        );
+        if (memberId === this.#memberId) this.#lastHeard = sent;
+      } catch (error) {
+        this.#notWell(protocolErrorType(error), memberId, sent);
+      }
+    }
+  }
+
+  #notWell(type: string | undefined, memberId: string, sent: number): void {
+    if (memberId !== this.#memberId) return; // it was another one
+    if (type === 'REBALANCE_IN_PROGRESS') this.#lastHeard = sent;
+    else if (type === 'UNKNOWN_MEMBER_ID' && !this.#isJoining) this.#forfeit();
+    else if (type !== 'ILLEGAL_GENERATION') this.#coordinator = undefined;
+    const isOver =
+      type === 'UNKNOWN_MEMBER_ID' || type === 'ILLEGAL_GENERATION' || type === 'REBALANCE_IN_PROGRESS';
+    if (isOver && !this.#isJoining) this.#rejoin.resolve();
+  }
+
+  /** As another member it begins with nothing. */
+  #forfeit(): void {
+    this.#memberId = '';
+    this.#generation = -1;
+    this.#lastHeard = Number.NEGATIVE_INFINITY;
+    this.#claims.forfeit();
+  }
+
+  async #context() {
+    if (this.#memberId === '') throw new BusError('failed', 'not committed: not a member of the group');
+    const coordinator = await this.#findCoordinator();
+    const { groupId } = this.#options;
+    return { groupId, memberId: this.#memberId, groupGenerationId: this.#generation, coordinator };
+  }
+
+  async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
+    const { clock } = this.#deps;
+    return await withDeadline(clock, DEADLINE, 'reading commits', this.#readCommitted(partitions));
+  }
+
+  async #readCommitted(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
+    const coordinator = await this.#findCoordinator();
+    const topics = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
+      topic,
+      partitions: ofTopic.map(({ partition }) => ({ partition })),
+    }));
+    const { responses } = await send<{
+      readonly responses: readonly {
+        readonly topic: string;
+        readonly partitions: readonly {
+          readonly partition: number;
+          offset: string;
+          metadata: string | null;
+        }[];
+      }[];
+    }>(coordinator, HEARTBEATS, 'OffsetFetch', { groupId: this.#options.groupId, topics });
+    return responses.flatMap(({ topic, partitions: found }) =>
+      found
+        .map(({ partition, offset, metadata }) => ({
+          topic,
+          partition,
+          offset: Number(offset),
+          tag: metadata ?? '',
+        }))
+        .filter(({ offset }) => offset >= 0),
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.#leave();
+    return this.#disposed;
+  }
+
+  async #leave(): Promise<void> {
+    const { clock, logger } = this.#deps;
+    const { groupId } = this.#options;
+    this.#leaving.abort(new BusError('closed', 'the member leaves'));
+    this.#rejoin.resolve();
+    try {
+      await withDeadline(clock, LEAVE_DEADLINE, 'leaving the group', this.#giveBack());
+    } catch (error) {
+      logger.warn('a group was not left in time', { groupId, error: messageOf(error) });
+    }
+    this.#stop.abort();
+    this.#claims.forfeit();
+    await this.#cluster.disconnect().catch(() => {});
+  }
+
+  async #giveBack(): Promise<void> {
+    const { groupId } = this.#options;
+    await this.#claims.releaseAll();
+    if (this.#isJoining) await Promise.race([this.#staying, this.#deps.clock.sleep(DEADLINE)]);
+    const memberId = this.#memberId;
+    if (memberId !== '') await this.#coordinator?.leaveGroup({ groupId, memberId }).catch(() => {});
+  }
+}

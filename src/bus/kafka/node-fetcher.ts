@@ -1,0 +1,213 @@
+import type { Broker, Line } from '../../kafkajs/cluster.ts';
+import {
+  type FetchAnswer,
+  type FetchedPartition,
+  type FetchRequest,
+  fetchExchange,
+} from '../../kafkajs/fetch.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { FetchSession } from './fetch-session.ts';
+import { nameOf, type PartitionFeed } from './partition-feed.ts';
+
+const MAX_BYTES = 8 << 20;
+const MAX_PARTITION_BYTES = 1 << 20;
+const MIN_PARTITION_BYTES = 64 << 10;
+/** What is fetched and not taken keeps no more than this in memory; what is beyond is fetched again. */
+const MAX_HELD = 64 << 20;
+/** Between two prompt fetches that bring nothing, in milliseconds. */
+const PAUSE = 10;
+/** A fetch so small was not cut off by its limit: what has no records in it has none. */
+const SMALL = 1 << 20;
+
+const SESSION_ERRORS = new Set([70, 71, 106]);
+const QUIET: Line = 1;
+const PROMPT: Line = 0;
+
+interface Deps {
+  /** The node's client, connected. */
+  broker(): Promise<Broker>;
+  readonly maxWait: number;
+  readonly clock: Clock;
+  /** Nothing comes from the node: everything it feeds is to be looked for anew. */
+  failed(error: unknown): void;
+  /** Kafka does not give what the feed wants from here: another node leads it, it is gone, its position is. */
+  misplaced(feed: PartitionFeed, errorCode: number): void;
+  /** What was fetched cannot be read, such as a compression that is not known. */
+  unreadable(feed: PartitionFeed, error: unknown): void;
+}
+
+/**
+ * Fetches everything that one node leads, with two requests side by side. The quiet one waits long for what has no records;
+ * one that is on its way takes in nothing more. So what wants to be fetched meanwhile, because it is new or there is room
+ * again, goes into a prompt one, until the next quiet one takes it.
+ */
+export class NodeFetcher {
+  readonly #deps: Deps;
+  readonly #feeds = new Map<string, PartitionFeed>();
+  readonly #session = new FetchSession();
+  readonly #stop = new AbortController();
+  #wake = Promise.withResolvers<void>();
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  get feeds(): readonly PartitionFeed[] {
+    return [...this.#feeds.values()];
+  }
+
+  start(): void {
+    const loops = [this.#quietly(), this.#promptly()];
+    Promise.all(loops).catch((error) => {
+      if (this.#stop.signal.aborted) return;
+      this.stop();
+      this.#deps.failed(error);
+    });
+  }
+
+  /** Nothing is taken in any more. */
+  stop(): void {
+    this.#stop.abort();
+    this.#session.reset();
+    for (const feed of this.#feeds.values()) feed.isBusy = false;
+    this.wake();
+  }
+
+  add(feed: PartitionFeed): void {
+    this.#feeds.set(feed.name, feed);
+    feed.isBusy = false;
+    feed.isQuiet = false;
+    this.wake();
+  }
+
+  remove(feed: PartitionFeed): void {
+    if (this.#feeds.get(feed.name) === feed) this.#feeds.delete(feed.name);
+  }
+
+  wake(): void {
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers<void>();
+  }
+
+  async #quietly(): Promise<void> {
+    const { maxWait } = this.#deps;
+    while (!this.#stop.signal.aborted) {
+      const feeds = this.#hungry((feed) => feed.isQuiet);
+      if (feeds.length === 0) {
+        await this.#wake.promise;
+        continue;
+      }
+      const answer = await this.#fetch(QUIET, feeds, { ...this.#session.next(feeds), maxWait });
+      if (SESSION_ERRORS.has(answer.errorCode)) this.#session.reset();
+      else this.#session.answered(answer.sessionId);
+      await this.#hand(answer, true);
+      this.#done(feeds);
+    }
+  }
+
+  async #promptly(): Promise<void> {
+    const { clock } = this.#deps;
+    const noSession = { sessionId: 0, sessionEpoch: -1, forgotten: [], maxWait: 0 };
+    let next = 0;
+    while (!this.#stop.signal.aborted) {
+      const wake = this.#wake.promise;
+      const now = clock.monotonic();
+      const feeds = this.#hungry((feed) => !feed.isQuiet || now >= next);
+      if (feeds.length === 0) {
+        // What is quiet may be taken by the quiet fetch meanwhile.
+        const isIdle = this.#hungry(() => true).length === 0;
+        await (isIdle ? wake : Promise.race([wake, clock.sleep(PAUSE)]));
+        continue;
+      }
+      if (now >= next) next = now + PAUSE;
+      const answer = await this.#fetch(PROMPT, feeds, { ...noSession, partitions: feeds });
+      await this.#hand(answer, false);
+      this.#skip(answer, feeds);
+      this.#done(feeds);
+    }
+  }
+
+  #done(feeds: readonly PartitionFeed[]): void {
+    for (const feed of feeds) if (this.#feeds.get(feed.name) === feed) feed.isBusy = false;
+    this.wake();
+  }
+
+  #hungry(which: (feed: PartitionFeed) => boolean): PartitionFeed[] {
+    const hungry: PartitionFeed[] = [];
+    for (const feed of this.#feeds.values()) if (feed.isHungry && which(feed)) hungry.push(feed);
+    return hungry;
+  }
+
+  async #fetch(
+    line: Line,
+    feeds: readonly PartitionFeed[],
+    request: Omit<FetchRequest, 'maxBytes' | 'maxPartitionBytes'>,
+  ): Promise<FetchAnswer> {
+    for (const feed of feeds) feed.isBusy = true;
+    const held = this.feeds.filter((feed) => feed.held > 0).length;
+    const share = Math.floor(MAX_HELD / 2 / (held + 1));
+    const maxPartitionBytes = Math.max(MIN_PARTITION_BYTES, Math.min(MAX_PARTITION_BYTES, share));
+    const broker = await this.#deps.broker();
+    const connection = await broker.connectionPool.getConnection(line);
+    const answer = await connection.send(
+      fetchExchange({ ...request, maxBytes: MAX_BYTES, maxPartitionBytes }),
+    );
+    if (this.#stop.signal.aborted) throw new Error('nothing is fetched any more');
+    return answer;
+  }
+
+  async #hand(answer: FetchAnswer, isQuiet: boolean): Promise<void> {
+    const bytes = answer.partitions.reduce((sum, { records }) => sum + records.length, 0);
+    for (const fetched of answer.partitions) {
+      const feed = this.#feeds.get(nameOf(fetched.topic, fetched.partition));
+      if (feed && !feed.isClosed) await this.#handOne(feed, fetched, bytes, isQuiet);
+    }
+    this.#letGo();
+  }
+
+  async #handOne(
+    feed: PartitionFeed,
+    fetched: FetchedPartition,
+    bytes: number,
+    isQuiet: boolean,
+  ): Promise<void> {
+    if (fetched.errorCode !== 0) {
+      this.remove(feed);
+      this.#deps.misplaced(feed, fetched.errorCode);
+      return;
+    }
+    feed.isQuiet = isQuiet || fetched.records.length === 0;
+    try {
+      if (await feed.accept(fetched, bytes)) return;
+    } catch (error) {
+      this.remove(feed);
+      this.#deps.unreadable(feed, error);
+      return;
+    }
+    // Served last from now on: what is before it in a request is served first.
+    this.#feeds.delete(feed.name);
+    this.#feeds.set(feed.name, feed);
+  }
+
+  /** Compaction can take away what is before the end: then nothing moves the position there. */
+  #skip(answer: FetchAnswer, asked: readonly PartitionFeed[]): void {
+    const size = answer.partitions.reduce((sum, { records }) => sum + records.length, 0);
+    if (size >= SMALL) return;
+    for (const { topic, partition, errorCode, records, end } of answer.partitions) {
+      const feed = this.#feeds.get(nameOf(topic, partition));
+      if (!feed || errorCode !== 0 || records.length > 0 || !asked.includes(feed)) continue;
+      if (feed.position < end) feed.skipToEnd(end);
+    }
+  }
+
+  /** Whoever waits for longest lets go first. */
+  #letGo(): void {
+    const holding = this.feeds.filter((feed) => feed.held > 0);
+    let held = holding.reduce((sum, feed) => sum + feed.held, 0);
+    for (const feed of holding) {
+      if (held <= MAX_HELD) return;
+      held -= feed.held;
+      feed.discard();
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import type { FetchedPartition } from '../../kafkajs/fetch.ts';
+import { openBatches, RecordReader } from '../../kafkajs/records.ts';
+import type { Feed, FeedOptions, IncomingRecord } from '../bus.ts';
+
+/** What a feed tells those that fetch for it. */
+export interface FeedOwner {
+  /** It can be fetched again, or is closed. */
+  changed(feed: PartitionFeed): void;
+}
+
+/** One partition: how far it was taken, and what was fetched and is not taken yet. */
+export class PartitionFeed implements Feed {
+  readonly topic: string;
+  readonly partition: number;
+  /** The offset to fetch next. */
+  position: number;
+  /** It is in a fetch that is on its way, or something is found out about it. */
+  isBusy = false;
+  /** Nothing is known to be there: it can wait for records. */
+  isQuiet = false;
+  isClosed = false;
+  /** The position as the node's fetch session knows it; undefined: the session leaves it out. */
+  sessionPosition: number | undefined;
+  /** The bytes that what is fetched and not taken keeps in memory. */
+  held = 0;
+  readonly #options: FeedOptions;
+  readonly #owner: FeedOwner;
+  #end = 0;
+  #reader: RecordReader | undefined;
+  /** What was offered and not taken. */
+  #refused: IncomingRecord | undefined;
+  #isFull = false;
+  #isTaking = false;
+
+  constructor(options: FeedOptions, owner: FeedOwner) {
+    this.#options = options;
+    this.#owner = owner;
+    this.topic = options.topic;
+    this.partition = options.partition;
+    this.position = options.from;
+  }
+
+  get name(): string {
+    return nameOf(this.topic, this.partition);
+  }
+
+  /** Whether it wants to be fetched. */
+  get isHungry(): boolean {
+    return !this.isClosed && !this.isBusy && !this.#isFull && this.#reader === undefined;
+  }
+
+  /** Takes in what a fetch brought. `bytes`: what that keeps in memory. Answers whether all of it was taken. */
+  async accept({ records, aborted, end }: FetchedPartition, bytes: number): Promise<boolean> {
+    const batches = await openBatches(records, aborted);
+    if (this.isClosed || this.#reader) return true;
+    this.#end = end;
+    this.#tell();
+    this.#reader = new RecordReader(batches, this.position);
+    this.held = bytes;
+    this.#take();
+    return this.#reader === undefined;
+  }
+
+  /** Kafka says that nothing is there up to the end. */
+  skipToEnd(end: number): void {
+    this.#end = end;
+    this.position = Math.max(this.position, end);
+    this.#tell();
+  }
+
+  /** Lets go of what is not taken: it is fetched again when there is room. */
+  discard(): void {
+    this.#reader = undefined;
+    this.#refused = undefined;
+    this.held = 0;
+    this.isQuiet = false;
+  }
+
+  resume(): void {
+    if (!this.#isFull || this.isClosed || this.#isTaking) return;
+    this.#isFull = false;
+    this.isQuiet = false;
+    this.#take();
+    if (!this.#isFull) this.#owner.changed(this);
+  }
+
+  #take(): void {
+    if (!this.#reader) return;
+    this.#isTaking = true;
+    for (let record = this.#refused ?? this.#next(); record; record = this.#next()) {
+      this.#refused = undefined;
+      if (!this.#options.take(record)) {
+        this.#refused = record;
+        this.#isFull = true;
+        this.#isTaking = false;
+        return;
+      }
+      this.position = record.offset + 1;
+      if (this.isClosed) break;
+    }
+    this.#isTaking = false;
+    this.position = Math.max(this.position, this.#reader?.end ?? 0);
+    this.#reader = undefined;
+    this.held = 0;
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (!this.isClosed) this.#options.onPosition?.(this.position, Math.max(this.#end, this.position));
+  }
+
+  #next(): IncomingRecord | undefined {
+    const record = this.#reader?.next();
+    if (!record) return undefined;
+    const { topic, partition } = this;
+    const { offset, timestamp, key, value } = record;
+    return { topic, partition, offset, timestamp, key: key?.toString() ?? null, value };
+  }
+
+  /** The position is not in the partition: goes on where it begins. */
+  reset(start: number, end: number): void {
+    if (this.position > end) this.#options.onReset?.();
+    this.position = start;
+    this.#end = end;
+    this.isQuiet = false;
+    this.#tell();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.#reader = undefined;
+    this.#refused = undefined;
+    this.held = 0;
+    this.#owner.changed(this);
+  }
+}
+
+export const nameOf = (topic: string, partition: number) => `${topic}/${partition}`;

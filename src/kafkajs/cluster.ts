@@ -1,0 +1,123 @@
+import { createRequire } from 'node:module';
+import type { Kafka } from 'kafkajs';
+
+const kafkajs = createRequire(import.meta.url);
+
+/** A request as kafkajs sends it, and what reads the answer. */
+export interface Exchange<T> {
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiVersion: number;
+    readonly apiName: string;
+    encode(): Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
+  };
+  readonly response: { decode(raw: Buffer): Promise<T>; parse(data: T): Promise<T> };
+  /** Milliseconds; null: the client's own. */
+  readonly requestTimeout?: number | null;
+}
+
+/** One of the two connections to a node: Kafka answers what comes on one connection one after the other. */
+export type Line = 0 | 1;
+
+/** kafkajs' client of one node, as far as it is used here. */
+export interface Broker {
+  readonly nodeId: number;
+  readonly connectionPool: {
+    getConnection(line: Line): Promise<{ send<T>(exchange: Exchange<T>): Promise<T> }>;
+  };
+  /** The newest version of a request that both sides know, as a function of its parameters. */
+  lookupRequest(apiKey: number, definition: unknown): (parameters: object) => Exchange<unknown>;
+  joinGroup(options: {
+    readonly groupId: string;
+    readonly sessionTimeout: number;
+    readonly rebalanceTimeout: number;
+    readonly memberId: string;
+    readonly groupProtocols: readonly { readonly name: string; readonly metadata: Buffer }[];
+  }): Promise<{
+    readonly generationId: number;
+    readonly leaderId: string;
+    readonly memberId: string;
+    readonly members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[];
+  }>;
+  syncGroup(options: {
+    readonly groupId: string;
+    readonly generationId: number;
+    readonly memberId: string;
+    readonly groupAssignment: readonly { readonly memberId: string; readonly memberAssignment: Buffer }[];
+  }): Promise<{ readonly memberAssignment: Buffer }>;
+  leaveGroup(options: { readonly groupId: string; readonly memberId: string }): Promise<unknown>;
+}
+
+/** kafkajs' view of a cluster: its nodes and the connections to them. */
+export interface Cluster {
+  readonly brokerPool: {
+    /** Reads the nodes anew, and what leads these topics; rejects when one of the topics is in any trouble. */
+    refreshMetadata(topics: readonly string[]): Promise<void>;
+    findConnectedBroker(): Promise<Broker>;
+  };
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  getNodeIds(): readonly string[];
+  addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[];
+  findGroupCoordinator(options: { readonly groupId: string }): Promise<Broker>;
+  findBroker(options: { readonly nodeId: number }): Promise<Broker>;
+}
+
+/**
+ * A cluster of kafkajs without the consumer that kafkajs puts around it: two connections to each node that is used. kafkajs
+ * is pinned, and a test says whether this still takes hold.
+ */
+export function createCluster(kafka: Kafka): Cluster {
+  const create = Object.getOwnPropertySymbols(kafka).find(
+    ({ description }) => description === 'private:Kafka:createCluster',
+  );
+  if (!create) throw new Error('kafkajs is not of the version that this was written for');
+  const factory = (kafka as unknown as Record<symbol, (options: object) => Cluster>)[create]!;
+  return factory({ metadataMaxAge: 300_000, allowAutoTopicCreation: false });
+}
+
+const apiKeys = kafkajs('kafkajs/src/protocol/requests/apiKeys') as Readonly<Record<string, number>>;
+const definitions = (
+  kafkajs('kafkajs/src/protocol/requests') as { requests: Readonly<Record<string, unknown>> }
+).requests;
+
+/** Sends a request that kafkajs knows by this name, on one of the two connections; its errors are kafkajs'. */
+export async function send<T>(
+  broker: Broker,
+  line: Line,
+  api: 'Heartbeat' | 'OffsetFetch' | 'OffsetCommit',
+  parameters: object,
+): Promise<T> {
+  const exchange = broker.lookupRequest(apiKeys[api]!, definitions[api])(parameters);
+  const connection = await broker.connectionPool.getConnection(line);
+  return (await connection.send(exchange)) as T;
+}
+
+export interface TopicMetadata {
+  /** Kafka's number of an error; 0: none. */
+  readonly topicErrorCode: number;
+  readonly topic: string;
+  readonly partitionMetadata: readonly {
+    readonly partitionErrorCode: number;
+    readonly partitionId: number;
+    /** The node; -1: none. */
+    readonly leader: number;
+  }[];
+}
+
+/** Asks a node for topics, each with its own error: kafkajs takes an error of one for an error of all. */
+export async function topicMetadata(
+  broker: Broker,
+  topics: readonly string[],
+): Promise<readonly TopicMetadata[]> {
+  const parameters = { topics, allowAutoTopicCreation: false };
+  const exchange = broker.lookupRequest(apiKeys.Metadata!, definitions.Metadata)(parameters);
+  const connection = await broker.connectionPool.getConnection(0);
+  const response = { decode: exchange.response.decode, parse: async <T>(data: T) => data };
+  const answer = (await connection.send({ ...exchange, response })) as {
+    readonly topicMetadata: readonly TopicMetadata[];
+  };
+  return answer.topicMetadata;
+}

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import kafkajs from 'kafkajs';
+import type { Bus, IncomingRecord } from '../../src/bus/bus.ts';
+import { busForTests } from '../helpers/bus.ts';
+import { follow } from '../helpers/follow.ts';
+import { kafkaForTests } from '../helpers/kafka.ts';
+import { onEnd } from '../helpers/on-end.ts';
+import { waitUntil } from '../helpers/wait-until.ts';
+
+const bytes = (text: string) => Buffer.from(text);
+const textOf = ({ key, value }: IncomingRecord) => `${key}=${value === null ? '' : Buffer.from(value)}`;
+
+async function kafkajsClient() {
+  const brokers = (await kafkaForTests()).split(',');
+  return new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING });
+}
+
+async function sendNumbers(bus: Bus, topic: string, from: number, to: number, key = 'k') {
+  const numbers = Array.from({ length: to - from }, (_, i) => from + i);
+  await Promise.all(numbers.map((n) => bus.send(topic, { key, value: bytes(String(n)) })));
+}
+
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+
+test('a topic is read to its end, also its empty partitions, and what comes then follows', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const topic = topics.downlink('http');
+  await bus.createTopics([topic]);
+  for (let i = 0; i < 50; i++) await bus.send(topic.name, { key: `id${i}`, value: bytes(String(i)) });
+  for (let i = 0; i < 50; i += 2) await bus.send(topic.name, { key: `id${i}`, value: null });
+  const state = new Map<string, string>();
+  const followed = await follow(bus, [topic.name], (record) => {
+    if (record.value === null) state.delete(record.key!);
+    else state.set(record.key!, textOf(record));
+  });
+  onEnd(t, () => followed[Symbol.dispose]());
+  assert.equal(state.size, 25);
+  assert.equal(state.get('id7'), 'id7=7');
+  await bus.send(topic.name, { key: 'new', value: bytes('1') });
+  await waitUntil('the change is there', () => state.has('new'));
+});
+
+test('compaction may have taken away records and tombstones, also the last ones', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const topic = {
+    ...topics.downlink('http'),
+    partitions: 1,
+    config: {
+      'cleanup.policy': 'compact',
+      'segment.ms': '100',
+      'min.cleanable.dirty.ratio': '0.01',
+      'delete.retention.ms': '0',
+      'max.compaction.lag.ms': '200',
+    },
+  };
+  await bus.createTopics([topic]);
+  for (let i = 0; i < 5; i++) await bus.send(topic.name, { key: `id${i}`, value: bytes(String(i)) });
+  for (let i = 0; i < 4; i++) await bus.send(topic.name, { key: `id${i}`, value: null });
+  let records: string[] = [];
+  const compacted = async () => {
+    // Each record rolls the segment before it, which can then be compacted.
+    await bus.send(topic.name, { key: 'churn', value: bytes('x') });
+    records = [];
+    (await follow(bus, [topic.name], (record) => records.push(textOf(record))))[Symbol.dispose]();
+    return !records.some((record) => record.startsWith('id0'));
+  };
+  await waitUntil('compaction removed the tombstones', compacted, 90_000);
+  assert.equal(records.filter((record) => record.startsWith('id')).join(), 'id4=4');
+});
+
+test('transactions count when they are committed, and their marks for nothing', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const topic = { ...topics.downlink('http'), partitions: 1 };
+  await bus.createTopics([topic]);
+  const kafka = await kafkajsClient();
+  const producer = kafka.producer({ transactionalId: topic.name, idempotent: true, maxInFlightRequests: 1 });
+  await producer.connect();
+  onEnd(t, () => producer.disconnect());
+  for (const end of ['commit', 'abort'] as const) {
+    const transaction = await producer.transaction();
+    await transaction.send({ topic: topic.name, messages: [{ key: end, value: 'x' }] });
+    await transaction[end]();
+  }
+  const keys: (string | null)[] = [];
+  const followed = await follow(bus, [topic.name], ({ key }) => keys.push(key));
+  onEnd(t, () => followed[Symbol.dispose]());
+  assert.deepEqual(keys, ['commit']);
+});
+
+test('compressed records, null keys and values, and times come as they were sent', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const topic = topics.messages('a');
+  await bus.createTopics([topic]);
+  const producer = (await kafkajsClient()).producer();
+  await producer.connect();
+  onEnd(t, () => producer.disconnect());
+  const messages = [
+    { key: null, value: 'x', timestamp: '1700000000000', headers: { some: 'header' } },
+    { key: 'grün', value: null, timestamp: '1700000000500' },
+    { key: '', value: 'y'.repeat(100_000), timestamp: '1600000000000' },
+  ];
+  await producer.send({ topic: topic.name, messages, compression: kafkajs.CompressionTypes.GZIP });
+  await producer.send({ topic: topic.name, messages });
+  const seen: unknown[] = [];
+  const followed = await follow(bus, [topic.name], ({ offset, key, value, timestamp }) => {
+    seen.push([offset, key, value && Buffer.from(value).toString(), String(timestamp)]);
+  });
+  onEnd(t, () => followed[Symbol.dispose]());
+  const expected = [...messages, ...messages].map((one, i) => [i, one.key, one.value, one.timestamp]);
+  assert.deepEqual(seen, expected);
+});
+
+test('a partition that is not taken holds back no other, and goes on where it stopped', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const all = [topics.messages('slow'), topics.messages('quick')] as const;
+  await bus.createTopics(all);
+  await sendNumbers(bus, all[0].name, 0, 300);
+  await sendNumbers(bus, all[1].name, 0, 300);
+  let room = 10;
+  const slow: number[] = [];
+  const quick: number[] = [];
+  const numberOf = ({ value }: IncomingRecord) => Number(Buffer.from(value!));
+  const feed = bus.feed({
+    topic: all[0].name,
+    partition: 0,
+    from: 0,
+    take: (record) => room-- > 0 && slow.push(numberOf(record)) > 0,
+  });
+  const other = bus.feed({
+    topic: all[1].name,
+    partition: 0,
+    from: 5,
+    take: (record) => quick.push(numberOf(record)) > 0,
+  });
+  onEnd(t, () => [feed, other].forEach((one) => void one[Symbol.dispose]()));
+  await waitUntil('the quick one has everything', () => quick.length === 295);
+  await sendNumbers(bus, all[1].name, 300, 310);
+  await waitUntil('and what comes then', () => quick.length === 305);
+  assert.deepEqual(slow, range(0, 10));
+  while (slow.length < 300) {
+    room = 7;
+    feed.resume();
+    await waitUntil('it goes on', () => room <= 0 || slow.length === 300);
+  }
+  await sendNumbers(bus, all[0].name, 300, 303);
+  room = 100;
+  feed.resume();
+  await waitUntil('the last ones are there', () => slow.length === 303);
+  assert.deepEqual(slow, range(0, 303));
+  assert.deepEqual(quick, range(5, 310));
+});
+
+test('many partitions that are fed share what is fetched, and each has its order', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const all = Array.from({ length: 60 }, (_, i) => ({ ...topics.messages(`n${i}`), partitions: 2 }));
+  await bus.createTopics(all);
+  const seen = new Map<string, number[]>();
+  const followed = await follow(
+    bus,
+    all.map(({ name }) => name),
+    ({ topic, value }) => seen.set(topic, [...(seen.get(topic) ?? []), Number(Buffer.from(value!))]),
+  );
+  onEnd(t, () => followed[Symbol.dispose]());
+  for (let round = 0; round < 5; round++) {
+    await Promise.all(all.map(({ name }) => sendNumbers(bus, name, round * 20, round * 20 + 20, name)));
+  }
+  await waitUntil('all are there', () => all.every(({ name }) => seen.get(name)?.length === 100));
+  for (const { name } of all) assert.deepEqual(seen.get(name), range(0, 100));
+});
+
+test('a topic that is not there yet is waited for, one that is made anew begins anew', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const topic = topics.messages('a');
+  const seen: number[] = [];
+  let resets = 0;
+  const feed = bus.feed({
+    topic: topic.name,
+    partition: 0,
+    from: 0,
+    take: ({ value }) => seen.push(Number(Buffer.from(value!))) > 0,
+    onReset: () => resets++,
+  });
+  onEnd(t, () => feed[Symbol.dispose]());
+  await assert.rejects(bus.partitions(topic.name), { name: 'BusError', reason: 'unknown-topic' });
+  await bus.createTopics([topic]);
+  assert.deepEqual(await bus.partitions(topic.name), [0]);
+  await sendNumbers(bus, topic.name, 0, 5);
+  await waitUntil('it is fed', () => seen.length === 5);
+  await bus.deleteTopics([topic.name]);
+  await bus.createTopics([topic]);
+  await sendNumbers(bus, topic.name, 100, 102);
+  await waitUntil('it is fed from its new beginning', () => seen.length === 7, 20_000);
+  assert.deepEqual(seen.slice(5), [100, 101]);
+  assert.equal(resets, 1);
+});
+
+test('what retention removed is left out', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const topic = topics.messages('a');
+  await bus.createTopics([topic]);
+  await sendNumbers(bus, topic.name, 0, 20);
+  await bus.deleteRecords(topic.name, new Map([[0, 12]]));
+  const seen: number[] = [];
+  const followed = await follow(bus, [topic.name], ({ offset }) => seen.push(offset));
+  onEnd(t, () => followed[Symbol.dispose]());
+  assert.deepEqual(seen, range(12, 20));
+});
