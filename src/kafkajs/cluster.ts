@@ -45,12 +45,14 @@ export interface Broker {
     readonly memberId: string;
     readonly groupAssignment: readonly { readonly memberId: string; readonly memberAssignment: Buffer }[];
   }): Promise<{ readonly memberAssignment: Buffer }>;
+  disconnect(): Promise<void>;
   leaveGroup(options: { readonly groupId: string; readonly memberId: string }): Promise<unknown>;
 }
 
 /** kafkajs' view of a cluster: its nodes and the connections to them. */
 export interface Cluster {
   readonly brokerPool: {
+    readonly brokers: Readonly<Record<string, Broker>>;
     /** Reads the nodes anew, and what leads these topics; rejects when one of the topics is in any trouble. */
     refreshMetadata(topics: readonly string[]): Promise<void>;
     findConnectedBroker(): Promise<Broker>;
@@ -78,6 +80,17 @@ export function createCluster(kafka: Kafka): Cluster {
   return factory({ metadataMaxAge: 300_000, allowAutoTopicCreation: false });
 }
 
+/**
+ * Closes every connection. What is under way ends by that, and may connect again before it does: `ended` tells when it has.
+ */
+export async function closeCluster(cluster: Cluster, ended: Promise<unknown>): Promise<void> {
+  const brokers = Object.values(cluster.brokerPool.brokers);
+  await cluster.disconnect().catch(() => {});
+  await ended;
+  const again = [...brokers, cluster].map((one) => one.disconnect());
+  await Promise.allSettled(again);
+}
+
 const apiKeys = kafkajs('kafkajs/src/protocol/requests/apiKeys') as Readonly<Record<string, number>>;
 const definitions = (
   kafkajs('kafkajs/src/protocol/requests') as { requests: Readonly<Record<string, unknown>> }
@@ -87,7 +100,7 @@ const definitions = (
 export async function send<T>(
   broker: Broker,
   line: Line,
-  api: 'Heartbeat' | 'OffsetFetch' | 'OffsetCommit',
+  api: 'Heartbeat' | 'OffsetFetch',
   parameters: object,
 ): Promise<T> {
   const exchange = broker.lookupRequest(apiKeys[api]!, definitions[api])(parameters);

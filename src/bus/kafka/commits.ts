@@ -1,15 +1,28 @@
 import { createRequire } from 'node:module';
-import type { Broker, Exchange } from '../../kafkajs/cluster.ts';
-import { BusError, type CommittedOffset } from '../bus.ts';
+import { type Broker, type Exchange, send } from '../../kafkajs/cluster.ts';
+import { BusError, type CommittedOffset, type TopicPartition } from '../bus.ts';
 
 /** The last version that says how long an offset is kept: Kafka would forget those of what the group does not read. */
 const VERSION = 4;
+/** The connection to the coordinator on which no join waits. */
+const LINE = 1;
 const TEN_YEARS = 10 * 365 * 86_400_000;
 
 interface Answer {
   readonly responses: readonly {
     readonly topic: string;
     readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[];
+  }[];
+}
+
+interface CommitsAnswer {
+  readonly responses: readonly {
+    readonly topic: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly offset: string;
+      readonly metadata: string | null;
+    }[];
   }[];
 }
 
@@ -80,7 +93,7 @@ export class Commits {
       })),
     }));
     const exchange = protocol({ version: VERSION })({ ...member, retentionTime: TEN_YEARS, topics });
-    const connection = await coordinator.connectionPool.getConnection(1);
+    const connection = await coordinator.connectionPool.getConnection(LINE);
     const response = { decode: exchange.response.decode, parse: async (data: Answer) => data };
     const { responses } = await connection.send({ ...exchange, response });
     return new Set(
@@ -89,4 +102,27 @@ export class Commits {
       ),
     );
   }
+}
+
+/** What a group has committed for these partitions; those without are left out. */
+export async function readCommitted(
+  coordinator: Broker,
+  groupId: string,
+  partitions: readonly TopicPartition[],
+): Promise<readonly CommittedOffset[]> {
+  const topics = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
+    topic,
+    partitions: ofTopic.map(({ partition }) => ({ partition })),
+  }));
+  const { responses } = await send<CommitsAnswer>(coordinator, LINE, 'OffsetFetch', { groupId, topics });
+  return responses.flatMap(({ topic, partitions: found }) =>
+    found
+      .map(({ partition, offset, metadata }) => ({
+        topic,
+        partition,
+        offset: Number(offset),
+        tag: metadata ?? '',
+      }))
+      .filter(({ offset }) => offset >= 0),
+  );
 }

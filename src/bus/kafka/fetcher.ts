@@ -1,5 +1,11 @@
 import type { Kafka } from 'kafkajs';
-import { type Cluster, createCluster, type TopicMetadata, topicMetadata } from '../../kafkajs/cluster.ts';
+import {
+  type Cluster,
+  closeCluster,
+  createCluster,
+  type TopicMetadata,
+  topicMetadata,
+} from '../../kafkajs/cluster.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
@@ -30,6 +36,7 @@ export class Fetcher implements AsyncDisposable {
   readonly #maxWait: number;
   readonly #deps: Deps;
   readonly #nodes = new Map<number, NodeFetcher>();
+  readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   /** What no node fetches. */
   readonly #homeless = new Set<PartitionFeed>();
@@ -130,7 +137,9 @@ export class Fetcher implements AsyncDisposable {
       },
     });
     this.#nodes.set(nodeId, node);
-    node.start();
+    const running = node.run();
+    this.#running.add(running);
+    void running.then(() => this.#running.delete(running));
     return node;
   }
 
@@ -194,6 +203,6 @@ export class Fetcher implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     for (const node of this.#nodes.values()) node.stop();
-    await this.#cluster.disconnect().catch(() => {});
+    await closeCluster(this.#cluster, Promise.all([...this.#running, this.#homing]));
   }
 }

@@ -1,5 +1,5 @@
 import type { Kafka } from 'kafkajs';
-import { type Broker, type Cluster, createCluster, send } from '../../kafkajs/cluster.ts';
+import { type Broker, type Cluster, closeCluster, createCluster, send } from '../../kafkajs/cluster.ts';
 import { protocolErrorType } from '../../kafkajs/protocol-error.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -13,7 +13,7 @@ import {
   type TopicPartition,
 } from '../bus.ts';
 import { Claims } from './claims.ts';
-import { Commits } from './commits.ts';
+import { Commits, readCommitted } from './commits.ts';
 import { decodeAssignment, decodeMembers, encodeAssignments, encodeSubscription } from './group-protocol.ts';
 
 const PROTOCOL = 'penstock-cooperative-sticky';
@@ -56,6 +56,7 @@ export class GroupMember implements Membership {
   #rejoin = Promise.withResolvers<void>();
   readonly #assigned = Promise.withResolvers<void>();
   readonly #staying: Promise<void>;
+  readonly #beating: Promise<void>;
   #disposed: Promise<void> | undefined;
 
   constructor(kafka: Kafka, options: JoinOptions, deps: Deps) {
@@ -71,7 +72,7 @@ export class GroupMember implements Membership {
       released: () => this.#rejoin.resolve(),
     });
     this.#staying = this.#stayJoined();
-    void this.#beat();
+    this.#beating = this.#beat();
   }
 
   get joined(): Promise<void> {
@@ -205,35 +206,10 @@ export class GroupMember implements Membership {
 
   async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
     const { clock } = this.#deps;
-    return await withDeadline(clock, DEADLINE, 'reading commits', this.#readCommitted(partitions));
-  }
-
-  async #readCommitted(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
-    const coordinator = await this.#findCoordinator();
-    const topics = [...Map.groupBy(partitions, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
-      topic,
-      partitions: ofTopic.map(({ partition }) => ({ partition })),
-    }));
-    const { responses } = await send<{
-      readonly responses: readonly {
-        readonly topic: string;
-        readonly partitions: readonly {
-          readonly partition: number;
-          offset: string;
-          metadata: string | null;
-        }[];
-      }[];
-    }>(coordinator, HEARTBEATS, 'OffsetFetch', { groupId: this.#options.groupId, topics });
-    return responses.flatMap(({ topic, partitions: found }) =>
-      found
-        .map(({ partition, offset, metadata }) => ({
-          topic,
-          partition,
-          offset: Number(offset),
-          tag: metadata ?? '',
-        }))
-        .filter(({ offset }) => offset >= 0),
+    const read = this.#findCoordinator().then((coordinator) =>
+      readCommitted(coordinator, this.#options.groupId, partitions),
     );
+    return await withDeadline(clock, DEADLINE, 'reading commits', read);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -253,7 +229,7 @@ export class GroupMember implements Membership {
     }
     this.#stop.abort();
     this.#claims.forfeit();
-    await this.#cluster.disconnect().catch(() => {});
+    await closeCluster(this.#cluster, Promise.all([this.#staying, this.#beating]));
   }
 
   async #giveBack(): Promise<void> {

@@ -56,13 +56,17 @@ export class NodeFetcher {
     return [...this.#feeds.values()];
   }
 
-  start(): void {
+  /** Resolves when nothing is fetched any more. */
+  async run(): Promise<void> {
     const loops = [this.#quietly(), this.#promptly()];
-    Promise.all(loops).catch((error) => {
-      if (this.#stop.signal.aborted) return;
+    try {
+      await Promise.all(loops);
+    } catch (error) {
+      const hasFailed = !this.#stop.signal.aborted;
       this.stop();
-      this.#deps.failed(error);
-    });
+      if (hasFailed) this.#deps.failed(error);
+    }
+    await Promise.allSettled(loops);
   }
 
   /** Nothing is taken in any more. */

@@ -103,6 +103,7 @@ class RangeReader implements Disposable {
           this.#waiting.delete(partition);
           this.#cancelDeadline();
           await eachBatch(records);
+          if (this.#error !== undefined) throw this.#error;
           this.#count -= records.length;
           this.#bytes -= records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
           for (const feed of this.#feeds.values()) feed.resume();

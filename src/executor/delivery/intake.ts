@@ -4,7 +4,7 @@ import { decodeEnvelope } from '../../contract/decode-envelope.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Delivery } from './delivery.ts';
-import { takeOver } from './take-over.ts';
+import { type Share, takeOver } from './take-over.ts';
 
 /** How often what is settled is committed. Kafka holds each commit for some milliseconds: by time, never by message. */
 const COMMIT_INTERVAL = 1000;
@@ -16,15 +16,6 @@ export interface IntakeEvents {
   undecodable(record: IncomingRecord, why: string): void;
   /** Kafka's retention removed messages before they were delivered. */
   retentionLost(count: number): void;
-}
-
-/** The part of a message topic that one executor delivers. */
-export interface Share {
-  readonly topic: string;
-  readonly shard: number;
-  readonly shards: number;
-  /** Names who works on the offsets; see take-over.ts. */
-  readonly tag: string;
 }
 
 interface Deps {

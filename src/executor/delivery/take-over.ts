@@ -1,11 +1,19 @@
 import type { Claim, CommittedOffset, Membership } from '../../bus/bus.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { Share } from './intake.ts';
 
 const POLL = 200;
 /** An executor that has not let go by then has died, or has long been without its lease. */
 const PATIENCE = 15_000;
+
+/** The part of a message topic that one executor delivers. */
+export interface Share {
+  readonly topic: string;
+  readonly shard: number;
+  readonly shards: number;
+  /** Names who works on the offsets. */
+  readonly tag: string;
+}
 
 interface Deps {
   readonly membership: Membership;
