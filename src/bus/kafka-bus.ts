@@ -1,6 +1,6 @@
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { Bus } from './bus.ts';
+import type { Bus, FeedOptions } from './bus.ts';
 import { Admin } from './kafka/admin.ts';
 import { BRIEFLY, createClient, FOR_EVER, type KafkaConfig } from './kafka/client.ts';
 import { consume } from './kafka/consumer.ts';
@@ -24,24 +24,31 @@ export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
   const admin = new Admin(brief, deps.clock, config.replication);
   const producer = new BatchingProducer(brief, deps);
   const offsets = (topic: string) => admin.offsets(topic);
-  const fetcher = new Fetcher(brief, config.fetchWait ?? FETCH_WAIT, { ...deps, offsets });
+  const newFetcher = () => new Fetcher(brief, config.fetchWait ?? FETCH_WAIT, { ...deps, offsets });
+  const fetchers = [newFetcher()];
+  // A partition that is fed twice, in a process with several roles or for a replay, takes another one.
+  const feed = (options: FeedOptions) => {
+    const fetcher = fetchers.find((one) => !one.feeds(options)) ?? newFetcher();
+    if (!fetchers.includes(fetcher)) fetchers.push(fetcher);
+    return fetcher.feed(options);
+  };
   return {
     send: (topic, record) => producer.send(topic, record),
     createTopics: (topics) => admin.createTopics(topics),
     deleteTopics: (names) => admin.deleteTopics(names),
     listTopics: () => admin.listTopics(),
     offsets,
-    partitions: (topic) => fetcher.partitions(topic),
+    partitions: (topic) => fetchers[0]!.partitions(topic),
     offsetsAt: (topic, time) => admin.offsetsAt(topic, time),
     deleteRecords: (topic, before) => admin.deleteRecords(topic, before),
     committed: (groupId, topic) => admin.committed(groupId, topic),
     deleteGroups: (groupIds) => admin.deleteGroups(groupIds),
     consume: (options) => consume(lasting, options, deps),
     join: (options) => new GroupMember(brief, options, deps),
-    feed: (options) => fetcher.feed(options),
-    read: (options) => read({ feed: (one) => fetcher.feed(one), offsets }, options, deps.clock),
+    feed,
+    read: (options) => read({ feed, offsets }, options, deps.clock),
     async [Symbol.asyncDispose]() {
-      await Promise.all([producer[Symbol.asyncDispose](), fetcher[Symbol.asyncDispose]()]);
+      await Promise.all([producer, ...fetchers].map((one) => one[Symbol.asyncDispose]()));
     },
   };
 }

@@ -195,6 +195,24 @@ test('a topic that is not there yet is waited for, one that is made anew begins 
   assert.equal(resets, 1);
 });
 
+test('a partition can be fed to several, each from its own position', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const topic = topics.messages('a');
+  await bus.createTopics([topic]);
+  await sendNumbers(bus, topic.name, 0, 10);
+  const seen = [0, 4, 9].map((from) => {
+    const offsets: number[] = [];
+    const take = ({ offset }: IncomingRecord) => offsets.push(offset) > 0;
+    const feed = bus.feed({ topic: topic.name, partition: 0, from, take });
+    onEnd(t, () => feed[Symbol.dispose]());
+    return offsets;
+  });
+  await waitUntil('each has its part', () => seen.map(({ length }) => length).join() === '10,6,1');
+  await sendNumbers(bus, topic.name, 10, 12);
+  await waitUntil('and what comes', () => seen.map(({ length }) => length).join() === '12,8,3');
+  assert.deepEqual(seen, [range(0, 12), range(4, 12), range(9, 12)]);
+});
+
 test('what retention removed is left out', async (t) => {
   const { bus, topics } = await busForTests(t);
   const topic = topics.messages('a');

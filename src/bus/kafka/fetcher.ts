@@ -10,9 +10,9 @@ import { backoffPause } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
-import { BusError, type Feed, type FeedOptions, type OffsetRange } from '../bus.ts';
+import { BusError, type Feed, type FeedOptions, type OffsetRange, type TopicPartition } from '../bus.ts';
 import { NodeFetcher } from './node-fetcher.ts';
-import { PartitionFeed } from './partition-feed.ts';
+import { nameOf, PartitionFeed } from './partition-feed.ts';
 
 const DEADLINE = 10_000;
 const RETRY = { initial: 100, max: 2000 };
@@ -38,6 +38,8 @@ export class Fetcher implements AsyncDisposable {
   readonly #nodes = new Map<number, NodeFetcher>();
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
+  /** The names of all that is fed. */
+  readonly #names = new Set<string>();
   /** What no node fetches. */
   readonly #homeless = new Set<PartitionFeed>();
   #connecting: Promise<void> | undefined;
@@ -51,7 +53,13 @@ export class Fetcher implements AsyncDisposable {
     this.#deps = deps;
   }
 
+  /** Whether the partition is fed already: a fetch asks for one position of it. */
+  feeds({ topic, partition }: TopicPartition): boolean {
+    return this.#names.has(nameOf(topic, partition));
+  }
+
   feed(options: FeedOptions): Feed {
+    this.#names.add(nameOf(options.topic, options.partition));
     const feed: PartitionFeed = new PartitionFeed(options, { changed: () => this.#changed(feed) });
     this.#lookFor(feed);
     return feed;
@@ -59,6 +67,7 @@ export class Fetcher implements AsyncDisposable {
 
   #changed(feed: PartitionFeed): void {
     if (feed.isClosed) {
+      this.#names.delete(feed.name);
       this.#homeless.delete(feed);
       for (const node of this.#nodes.values()) node.remove(feed);
     } else for (const node of this.#nodes.values()) node.wake();
