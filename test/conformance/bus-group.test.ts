@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import type { Bus, Claim } from '../../src/bus/bus.ts';
 import { busForTests } from '../helpers/bus.ts';
 import { onEnd } from '../helpers/on-end.ts';
@@ -76,6 +77,23 @@ test('what moves is gained only when its owner has let go of it; until then the 
   await waitUntil('they have moved', () => second.claims.size === 6);
   assert.ok(!moving.isHeld());
   await assert.rejects(moving.commit([{ ...message, offset: 4, tag: '' }]), { name: 'BusError' });
+});
+
+test('a member that leaves waits for what it is still giving back', async (t) => {
+  const { join } = await groupForTests(t);
+  const first = join();
+  await first.membership.joined;
+  const release = Promise.withResolvers<void>();
+  first.release = release.promise;
+  const second = join();
+  await waitUntil('six are to be given back', () => first.leaving.length === 6);
+  const left = first.membership[Symbol.asyncDispose]();
+  await waitUntil('all are to be given back', () => first.leaving.length === 12);
+  await setTimeout(1500);
+  assert.equal(second.claims.size, 0);
+  release.resolve();
+  await left;
+  await waitUntil('all have moved', () => second.claims.size === 12);
 });
 
 test('members for different topics share a group', async (t) => {

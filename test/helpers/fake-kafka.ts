@@ -120,6 +120,7 @@ class FakeClaim implements Claim {
   readonly topic = 'downlink';
   readonly partition: number;
   state: 'held' | 'releasing' | 'over' = 'held';
+  released: Promise<void> | undefined;
   readonly #client: FakeClient;
 
   constructor(client: FakeClient, share: number) {
@@ -278,12 +279,18 @@ export class FakeClient implements Bus {
   /** The group wants the share elsewhere; nobody else gets it before this has let go of it. */
   revoke(share: number): void {
     const claim = this.#claims.get(share);
-    if (claim?.state !== 'held' || this.#isDead || this.isIsolated) return;
-    claim.state = 'releasing';
-    void this.#options!.onLost(claim).then(() => this.#letGo(share, claim));
+    if (claim && !this.#isDead && !this.isIsolated) void this.#release(claim);
   }
 
-  #letGo(share: number, claim: FakeClaim): void {
+  #release(claim: FakeClaim): Promise<void> {
+    claim.released ??= this.#letGo(claim);
+    return claim.released;
+  }
+
+  async #letGo(claim: FakeClaim): Promise<void> {
+    const { partition: share } = claim;
+    claim.state = 'releasing';
+    await this.#options!.onLost(claim);
     claim.state = 'over';
     if (this.#claims.get(share) !== claim) return;
     this.#claims.delete(share);
@@ -375,15 +382,8 @@ export class FakeClient implements Bus {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isDead) await forever();
     this.isLeaving = true;
-    await Promise.all([...this.#claims.values()].map((claim) => this.#end(claim)));
+    await Promise.all([...this.#claims.values()].map((claim) => this.#release(claim)));
     this.#kafka.remove(this);
-  }
-
-  async #end(claim: FakeClaim): Promise<void> {
-    if (claim.state !== 'held') return;
-    claim.state = 'releasing';
-    await this.#options!.onLost(claim);
-    this.#letGo(claim.partition, claim);
   }
 
   committed = unused;

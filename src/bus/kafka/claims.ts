@@ -15,6 +15,8 @@ class PartitionClaim implements Claim {
   readonly topic: string;
   readonly partition: number;
   state: 'held' | 'releasing' | 'over' = 'held';
+  /** Resolves when it is let go of. */
+  released: Promise<void> | undefined;
   readonly #owner: Owner;
 
   constructor(name: string, owner: Owner) {
@@ -53,7 +55,7 @@ export class Claims {
   assign(names: readonly string[]): void {
     this.#assigned = new Set(names);
     for (const [name, claim] of this.#claims) {
-      if (!this.#assigned.has(name) && claim.state === 'held') void this.#release(name, claim);
+      if (!this.#assigned.has(name)) void this.#released(name, claim);
     }
     for (const name of names) if (!this.#claims.has(name)) this.#gain(name);
   }
@@ -62,6 +64,11 @@ export class Claims {
     const claim = new PartitionClaim(name, this.#owner);
     this.#claims.set(name, claim);
     this.#owner.onGained(claim);
+  }
+
+  #released(name: string, claim: PartitionClaim): Promise<void> {
+    claim.released ??= this.#release(name, claim);
+    return claim.released;
   }
 
   async #release(name: string, claim: PartitionClaim): Promise<void> {
@@ -101,10 +108,6 @@ export class Claims {
   /** Gives everything back. */
   async releaseAll(): Promise<void> {
     this.#assigned = new Set();
-    await Promise.all([...this.#claims].map(([name, claim]) => this.#releaseOnce(name, claim)));
-  }
-
-  async #releaseOnce(name: string, claim: PartitionClaim): Promise<void> {
-    if (claim.state === 'held') await this.#release(name, claim);
+    await Promise.all([...this.#claims].map(([name, claim]) => this.#released(name, claim)));
   }
 }
