@@ -7,7 +7,6 @@ import { failureOf } from '../../src/executor/handlers/kafka/outcome.ts';
 import { Partitions } from '../../src/executor/handlers/kafka/partitions.ts';
 import type { KafkaRecord } from '../../src/executor/handlers/kafka/record.ts';
 import type { Sender, Sending } from '../../src/executor/handlers/kafka/sender.ts';
-import { ManualClock } from '../helpers/manual-clock.ts';
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 const never = new AbortController().signal;
@@ -18,10 +17,9 @@ const record = (value: string, bytes = 10, partition?: number): KafkaRecord => (
   bytes,
   ...(partition === undefined ? {} : { partition }),
 });
-const OPTIONS = { batchBytes: 100, maxRequestBytes: 1000, bufferBytes: 200, linger: 0 };
+const OPTIONS = { batchBytes: 100, maxRequestBytes: 1000, bufferBytes: 200 };
 
-function world(options: Partial<typeof OPTIONS> = {}, maxPacks = 64) {
-  const clock = new ManualClock();
+function world(options: Partial<typeof OPTIONS> = {}) {
   const sent: string[][] = [];
   let onWay: { readonly batch: readonly Sending[]; end(): void } | undefined;
   let discarded = 0;
@@ -54,10 +52,9 @@ function world(options: Partial<typeof OPTIONS> = {}, maxPacks = 64) {
     isr: [1],
   }));
   partitions.partitioner()({ topic: 't', partitionMetadata, message: { key: 'k', value: 'v' } });
-  const batches = new Batches({ sender, partitions, options: { ...OPTIONS, ...options }, clock, maxPacks });
+  const batches = new Batches({ sender, partitions, options: { ...OPTIONS, ...options } });
   return {
     batches,
-    clock,
     sent,
     discarded: () => discarded,
     /** The batch on its way is delivered. */
@@ -101,38 +98,6 @@ test('a batch holds as much of a partition as it may, and a larger record goes a
   for (let i = 0; i < 5; i++) await deliver();
   await done;
   assert.deepEqual(sent, [['a', 'b'], ['c'], ['d'], ['e', 'f'], ['g']]);
-});
-
-test('what is not full waits, but no longer than the linger', async () => {
-  const { batches, clock, sent, deliver } = world({ linger: 50 });
-  const first = batches.deliver([record('a')], never);
-  await turn();
-  clock.advance(30);
-  const second = batches.deliver([record('b')], never);
-  await turn();
-  assert.deepEqual(sent, []);
-  clock.advance(20);
-  await turn();
-  assert.deepEqual(sent, [['a', 'b']]);
-  await deliver();
-  await Promise.all([first, second]);
-  assert.equal(clock.timers, 0);
-});
-
-test('what is full does not wait, nor does what nothing can be added to', async () => {
-  const full = world({ linger: 50 });
-  void full.batches.deliver([record('a', 60, 0), record('b', 60, 0)], never);
-  await turn();
-  await turn();
-  assert.deepEqual(full.sent, [['a']]);
-  const last = world({ linger: 50 }, 2);
-  void last.batches.deliver([record('a')], never);
-  await turn();
-  assert.deepEqual(last.sent, []);
-  void last.batches.deliver([record('b')], never);
-  await turn();
-  await turn();
-  assert.deepEqual(last.sent, [['a', 'b']]);
 });
 
 test('what does not fit into the buffer waits outside', async () => {
@@ -192,7 +157,7 @@ test('what is aborted while it waits for room ends at once', async () => {
 });
 
 test('a close ends everything, and what comes after it', async () => {
-  const { batches, clock } = world({ linger: 1000, bufferBytes: 20 });
+  const { batches } = world({ bufferBytes: 20 });
   const ends = [batches.deliver([record('a', 15)], never), batches.deliver([record('b', 15)], never)];
   await turn();
   batches.close();
@@ -200,6 +165,4 @@ test('a close ends everything, and what comes after it', async () => {
   for (const [outcome] of await Promise.all(ends)) {
     assert.ok(outcome?.delivered === false && outcome.failureClass === FailureClass.DISCONNECTED);
   }
-  await turn();
-  assert.equal(clock.timers, 0);
 });

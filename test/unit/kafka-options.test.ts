@@ -14,6 +14,7 @@ import { DEFAULTS, type KafkaOptions } from '../../src/executor/handlers/kafka/o
 import { HONOURED, readOtherProperties } from '../../src/executor/handlers/kafka/other-properties.ts';
 import { optionsOf } from '../../src/executor/handlers/kafka/resolve-options.ts';
 import { bootstrapServer, hostOf } from '../../src/executor/handlers/kafka/sockets.ts';
+import { kafka } from '../../src/executor/handlers/kafka/type.ts';
 import { validate } from '../../src/executor/handlers/kafka/validate.ts';
 import { createTargetGuard } from '../../src/runtime/target-guard.ts';
 
@@ -176,6 +177,16 @@ test('the fields of a configuration are its options', () => {
     [acks, compression, retries, batchBytes, linger, bufferBytes],
     [0, 'snappy', 3, 4, 5, 65_536],
   );
+});
+
+test('packs are as large, and wait as long, as the options say', () => {
+  assert.deepEqual(kafka.pack(configOf({})), { maxMessages: 500, maxBytes: 33_554_432, maxWait: 0 });
+  const otherProperties = { 'linger.ms': '20', 'buffer.memory': '70000' };
+  assert.deepEqual(kafka.pack(configOf({ otherProperties })), {
+    maxMessages: 500,
+    maxBytes: 70_000,
+    maxWait: 20,
+  });
 });
 
 describe('validation', () => {

@@ -1,4 +1,3 @@
-import type { Clock } from '../../../runtime/clock.ts';
 import type { Outcome } from '../handler.ts';
 import type { KafkaOptions } from './options.ts';
 import { failureOf } from './outcome.ts';
@@ -13,10 +12,7 @@ const MAX_RECORDS = 500;
 interface Deps {
   readonly sender: Sender;
   readonly partitions: Partitions;
-  readonly options: Pick<KafkaOptions, 'batchBytes' | 'maxRequestBytes' | 'bufferBytes' | 'linger'>;
-  readonly clock: Clock;
-  /** Packs at a time, at most: when so many wait, no more can come. */
-  readonly maxPacks: number;
+  readonly options: Pick<KafkaOptions, 'batchBytes' | 'maxRequestBytes' | 'bufferBytes'>;
 }
 
 /** A record that waits, or is on its way. */
@@ -42,18 +38,16 @@ class Waiting implements Sending {
 /** The outcomes of the records of one call. */
 class Pack {
   readonly outcomes: Promise<readonly Outcome[]>;
-  readonly since: number;
   readonly end: (reason: unknown) => void;
   hasEnded = false;
   readonly #outcomes: Outcome[];
   readonly #resolve: (outcomes: readonly Outcome[]) => void;
   #left: number;
 
-  constructor(count: number, since: number) {
+  constructor(count: number) {
     const { promise, resolve, reject } = Promise.withResolvers<readonly Outcome[]>();
     promise.catch(() => {}); // it may end before it is waited for
     this.outcomes = promise;
-    this.since = since;
     this.#outcomes = new Array<Outcome>(count);
     this.#left = count;
     this.#resolve = resolve;
@@ -75,7 +69,6 @@ class Pack {
 /** Gathers the records of several packs into batches and sends one batch at a time, while the next one gathers. */
 export class Batches {
   readonly #deps: Deps;
-  readonly #packs = new Set<Pack>();
   #queue: Waiting[] = [];
   /** Of what waits or is on its way. */
   #bytes = 0;
@@ -92,20 +85,17 @@ export class Batches {
   async deliver(records: readonly KafkaRecord[], signal: AbortSignal): Promise<readonly Outcome[]> {
     signal.throwIfAborted();
     if (records.length === 0) return [];
-    const pack = new Pack(records.length, this.#deps.clock.monotonic());
+    const pack = new Pack(records.length);
     const abort = () => this.#cut(pack, signal.reason);
     signal.addEventListener('abort', abort, { once: true });
-    this.#packs.add(pack);
     try {
       for (const [i, record] of records.entries()) {
         while (!this.#hasRoom(record) && !pack.hasEnded) await this.#changed.promise;
         if (pack.hasEnded) break;
         this.#add(new Waiting(record, pack, i, this.#forget));
       }
-      this.#wake();
       return await pack.outcomes;
     } finally {
-      this.#packs.delete(pack);
       signal.removeEventListener('abort', abort);
     }
   }
@@ -139,35 +129,14 @@ export class Batches {
   async #drain(): Promise<void> {
     this.#draining = true;
     while (this.#queue.length > 0) {
-      await this.#gathered();
+      // What is handed over within one turn of the event loop shares a batch.
+      await new Promise<void>((resolve) => setImmediate(resolve));
       this.#onWay = this.#take();
       if (this.#onWay.length > 0) await this.#deps.sender.send(this.#onWay);
       this.#onWay = [];
       this.#wake();
     }
     this.#draining = false;
-  }
-
-  /** Resolves when the next batch is full, or has waited long enough. */
-  async #gathered(): Promise<void> {
-    const { clock, options } = this.#deps;
-    // What is handed over within one turn of the event loop shares a batch.
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    for (;;) {
-      const first = this.#queue[0];
-      const left = first ? first.pack.since + options.linger - clock.monotonic() : 0;
-      if (left <= 0 || this.#isFull()) return;
-      const cancel = clock.setTimer(() => this.#wake(), left);
-      await this.#changed.promise;
-      cancel();
-    }
-  }
-
-  /** Whether waiting longer adds nothing to the next batch. */
-  #isFull(): boolean {
-    const { options, maxPacks } = this.#deps;
-    if (this.#queue.length >= MAX_RECORDS || this.#packs.size >= maxPacks) return true;
-    return this.#bytes >= Math.min(options.batchBytes, options.bufferBytes);
   }
 
   /** The records of the next batch, from the front of the queue. */

@@ -45,8 +45,7 @@ export class KafkaHandler implements Handler {
     const { clock } = context;
     this.#options = options;
     this.#context = context;
-    // Only as many messages as packs can wait for others.
-    this.parallel = Math.min(options.linger > 0 ? Number.POSITIVE_INFINITY : PACKS, context.maxInFlight);
+    this.parallel = Math.min(PACKS, context.maxInFlight);
     this.#authentication = authenticationOf(config, context, this.#stop.signal);
     this.#writeRecord = recordWriter(config, context);
     const partitions = new Partitions(Math.random());
@@ -59,13 +58,7 @@ export class KafkaHandler implements Handler {
       link: () => this.#newLink(config, partitions),
       refused: () => this.#authentication.refused(),
     });
-    this.#batches = new Batches({
-      sender: this.#sender,
-      partitions,
-      options,
-      clock,
-      maxPacks: this.parallel,
-    });
+    this.#batches = new Batches({ sender: this.#sender, partitions, options });
   }
 
   #newLink(config: KafkaConfiguration, partitions: Partitions): Link {

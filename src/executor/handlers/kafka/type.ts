@@ -6,7 +6,10 @@ import { validate } from './validate.ts';
 
 /** Kafka clusters: the messages of a pack go in one request to each broker. */
 export const kafka: HandlerType<'kafka'> = {
-  pack: (config) => ({ maxMessages: 500, maxBytes: optionsOf(config).bufferBytes }),
+  pack(config) {
+    const { bufferBytes, linger } = optionsOf(config);
+    return { maxMessages: 500, maxBytes: bufferBytes, maxWait: linger };
+  },
   validate,
   check,
   create: (config, context) => new KafkaHandler(config, context),
