@@ -7,7 +7,7 @@ import type { RpcService } from '../rpc/service.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
-import { startEventCleanup, startReplayCleanup, startTopicSweep } from './cleanup.ts';
+import { startEventCleanup, startNodeCleanup, startReplayCleanup, startTopicSweep } from './cleanup.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { startReconciler, startRelay } from './outbox.ts';
 import { patiently } from './patiently.ts';
@@ -68,6 +68,7 @@ export async function startControlPlane(
   stack.use(startTopicSweep(inner));
   stack.use(startEventCleanup(inner));
   stack.use(startReplayCleanup(inner));
+  stack.use(startNodeCleanup(inner));
   const replays = stack.use(new Replays(inner));
 
   const wake = { wakeRelay: () => relay.wake(), wakeReplays: () => replays.wake() };

@@ -17,6 +17,7 @@ import { getReplay } from './routes/get-replay.ts';
 import { listDeadLetters } from './routes/list-dead-letters.ts';
 import { listEventsRoute } from './routes/list-events.ts';
 import { listIntegrationsRoute } from './routes/list-integrations.ts';
+import { listNodes } from './routes/list-nodes.ts';
 import { listReplaysRoute } from './routes/list-replays.ts';
 import { purgeDeadLetters } from './routes/purge-dead-letters.ts';
 import { redriveDeadLetters } from './routes/redrive-dead-letters.ts';
@@ -53,7 +54,7 @@ export function controlPlaneServices(deps: RouteDeps): readonly RpcService[] {
       listReplays: (request) => listReplaysRoute(deps, request),
       cancelReplay: (request) => cancelReplay(deps, request),
     }),
-    rpcService(ClusterService, { listNodes: notBuilt('penstock.v1.ClusterService/ListNodes') }),
+    rpcService(ClusterService, { listNodes: () => listNodes(deps) }),
   ];
 }
 

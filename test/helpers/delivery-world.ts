@@ -334,6 +334,7 @@ export class TestExecutor {
       bus: this.client,
       topics: TOPICS,
       serviceId: 'e',
+      startTime: 0,
       clock: this.#clock,
       logger,
       metrics,

@@ -57,7 +57,7 @@ export class ExecutorBench {
   readonly reports: UplinkRecord[] = [];
   readonly answers: ValidationResponse[] = [];
   readonly topics = topicsOf(`t${randomUUID().slice(0, 8)}`);
-  readonly deps = testDeps();
+  readonly deps = { ...testDeps(), startTime: Date.now() };
   readonly stack = new AsyncDisposableStack();
   readonly bus;
 

@@ -40,7 +40,7 @@ test('the integration API', async (t) => {
     const created = await create({ ...HTTP_WITH_SECRET, delivery: { maxExecutors: 2 } });
     assert.equal(created.generation, 1n);
     assert.equal(created.status?.state, IntegrationState.PENDING);
-    assert.equal(created.status.reason, 'waiting for an executor of type http');
+    assert.equal(created.status.reason, 'no running executor serves type http: start one');
     assert.equal((await bus.offsets(topics.messages(created.id).name)).size, 2);
 
     const [request] = executor.asked;

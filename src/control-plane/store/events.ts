@@ -37,8 +37,14 @@ export async function listEvents(
   );
   return rows.map(({ id, time, record }) => {
     const { integrationId, generation, serviceId, report } = fromBinary(UplinkRecordSchema, record);
-    const event = { id, integrationId, generation, serviceId, time: timestampFromDate(time), event: report };
-    return create(EventSchema, event);
+    return create(EventSchema, {
+      id,
+      integrationId,
+      generation,
+      serviceId,
+      time: timestampFromDate(time),
+      ...(report.case !== 'node' && { event: report }), // a node's reports are no events
+    });
   });
 }
 

@@ -111,4 +111,20 @@ export const MIGRATIONS: readonly string[] = [
     primary key (replay_id, partition)
   );
   `,
+  /* sql */ `
+  create table nodes (
+    service_id text primary key,
+    start_time timestamptz not null,
+    -- When it said what is here, by its own clock.
+    time       timestamptz not null,
+    -- When that came, by the clock of PostgreSQL.
+    last_seen  timestamptz not null,
+    stopping   boolean not null,
+    -- The encoded penstock.v1.NodeReport.
+    report     bytea not null
+  );
+
+  -- When the executor was started that said so.
+  alter table executor_states add column node_start_time timestamptz;
+  `,
 ];
