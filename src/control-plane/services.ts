@@ -21,6 +21,7 @@ import { listNodes } from './routes/list-nodes.ts';
 import { listReplaysRoute } from './routes/list-replays.ts';
 import { purgeDeadLetters } from './routes/purge-dead-letters.ts';
 import { redriveDeadLetters } from './routes/redrive-dead-letters.ts';
+import { restartIntegration } from './routes/restart-integration.ts';
 import { startReplay } from './routes/start-replay.ts';
 import { updateIntegration } from './routes/update-integration.ts';
 
@@ -35,7 +36,7 @@ export function controlPlaneServices(deps: RouteDeps): readonly RpcService[] {
       deleteIntegration: (request) => deleteIntegration(deps, request),
       enableIntegration: (request) => enableIntegration(deps, request),
       disableIntegration: (request) => disableIntegration(deps, request),
-      restartIntegration: notBuilt('penstock.v1.IntegrationService/RestartIntegration'),
+      restartIntegration: (request) => restartIntegration(deps, request),
       checkConnection: (request, call) => checkConnection(deps, request, call),
       watchIntegrations: notBuilt('penstock.v1.IntegrationService/WatchIntegrations'),
     }),

@@ -46,6 +46,7 @@ export const EXECUTOR: ExecutorConfig = {
   restart: { enabled: true, maxPause: 1000 },
   errorReportsPerMinute: 100,
   statisticsInterval: 200,
+  progressTimeout: 60_000,
   allowsLocalTargets: true,
 };
 

@@ -31,6 +31,8 @@ export class Intake implements AsyncDisposable {
   readonly #deps: Deps;
   readonly #topic: string;
   #groupId = '';
+  /** The partitions that this member has. */
+  owned: ReadonlySet<number> = new Set();
   /** The end offset of each owned partition, as last seen. */
   readonly #ends = new Map<number, number>();
   /** Where each partition resumes or was last committed. */
@@ -94,6 +96,7 @@ export class Intake implements AsyncDisposable {
 
   #own(partitions: ReadonlySet<number>): void {
     this.#membership = {};
+    this.owned = partitions;
     for (const partition of this.#ends.keys()) if (!partitions.has(partition)) this.#ends.delete(partition);
     this.#deps.delivery.own(partitions);
     this.#resume().catch((error) => {

@@ -19,6 +19,8 @@ import type { Handler } from '../handlers/handler.ts';
 import { handlerTypeOf } from '../handlers/registry.ts';
 import { ErrorReports } from '../uplink/error-reports.ts';
 import type { Reporter, Subject } from '../uplink/reporter.ts';
+import { backlogOf } from './backlog.ts';
+import type { Progress } from './watchdog.ts';
 
 /** How long a stop waits for what is on its way. */
 const STOP_GRACE = 5000;
@@ -44,18 +46,25 @@ export class Instance implements AsyncDisposable {
   generation: bigint;
   readonly #delivery: Delivery;
   readonly #intake: Intake;
+  readonly #statistics: Statistics;
+  /** See `backlogOf`. */
+  readonly backlog: () => Promise<number>;
   readonly #stack: AsyncDisposableStack;
 
   private constructor(
     integration: Integration,
     delivery: Delivery,
     intake: Intake,
+    statistics: Statistics,
+    backlog: () => Promise<number>,
     stack: AsyncDisposableStack,
   ) {
     this.fingerprint = fingerprint(integration);
     this.generation = integration.generation;
     this.#delivery = delivery;
     this.#intake = intake;
+    this.#statistics = statistics;
+    this.backlog = backlog;
     this.#stack = stack;
   }
 
@@ -108,13 +117,20 @@ export class Instance implements AsyncDisposable {
     stack.defer(reportFigures(statistics, delivery, intake, subject, deps));
     stack.use(intake);
     stack.defer(() => delivery.stop(STOP_GRACE));
-    await deps.joins.run(() => intake.start(topics.messageGroup(id), config.pollInterval, signal), signal);
-    instance = new Instance(integration, delivery, intake, stack.move());
+    const groupId = topics.messageGroup(id);
+    await deps.joins.run(() => intake.start(groupId, config.pollInterval, signal), signal);
+    const backlog = () => backlogOf(bus, topics.messages(id).name, groupId, intake.owned);
+    instance = new Instance(integration, delivery, intake, statistics, backlog, stack.move());
     return instance;
   }
 
-  get inFlight(): number {
-    return this.#delivery.window.size;
+  get progress(): Progress {
+    const { taken, settled } = this.#statistics;
+    return { taken, settled, inFlight: this.#delivery.window.size };
+  }
+
+  get lastFailure(): string {
+    return this.#statistics.lastFailure;
   }
 
   get lag(): number {

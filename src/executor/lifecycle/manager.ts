@@ -6,6 +6,7 @@ import { backoffPause } from '../../runtime/backoff.ts';
 import { messageOf } from '../../runtime/logger.ts';
 import { forgetIntegration } from '../../runtime/metrics.ts';
 import { Instance, type InstanceDeps } from './instance.ts';
+import { ProgressWatch } from './progress-watch.ts';
 
 /** The part of an integration that one executor runs. */
 export interface Wish {
@@ -20,6 +21,10 @@ interface Entry {
   changed: AbortController;
   /** What the instance runs. */
   running: Wish | undefined;
+  /** Watches the instance. */
+  watch: ProgressWatch | undefined;
+  /** Why the instance is to be started anew, although nothing has changed. */
+  renewal: string | undefined;
   /** Whether the one worker that brings this entry to its wish is at it, and its end. */
   settling: boolean;
   settled: Promise<void>;
@@ -30,6 +35,8 @@ const newEntry = (): Entry => ({
   instance: undefined,
   changed: new AbortController(),
   running: undefined,
+  watch: undefined,
+  renewal: undefined,
   settling: false,
   settled: Promise.resolve(),
 });
@@ -67,10 +74,9 @@ export class Manager {
     entry.settling = true;
     for (let failures = 0; !this.#isAsWished(entry); ) {
       const { wish, changed, instance } = entry;
+      const { action, reason } = stepOf(entry, failures);
       try {
         if (instance) await this.#stop(entry, wish);
-        const action = instance ? LifecycleAction.UPDATED : LifecycleAction.STARTED;
-        const reason = failures > 0 ? 'started after failures' : '';
         if (wish?.integration.enabled) await this.#start(entry, wish, changed.signal, action, reason);
         failures = 0;
       } catch (error) {
@@ -87,12 +93,14 @@ export class Manager {
   #isAsWished(entry: Entry): boolean {
     const { wish, instance } = entry;
     if (!wish?.integration.enabled) return instance === undefined;
-    if (instance?.fingerprint !== fingerprint(wish.integration)) return false;
+    if (instance?.fingerprint !== fingerprint(wish.integration) || entry.renewal !== undefined) return false;
     const { generation } = wish.integration;
     if (instance.generation < generation) {
       instance.generation = generation; // a change that the delivery does not see
       entry.running = wish;
-      this.#report(wish, LifecycleAction.UPDATED, true, IntegrationState.ACTIVE, '');
+      const stalled = entry.watch?.stalledReason;
+      const state = stalled === undefined ? IntegrationState.ACTIVE : IntegrationState.FAILED;
+      this.#report(wish, LifecycleAction.UPDATED, true, state, stalled ?? '');
     }
     return true;
   }
@@ -107,11 +115,39 @@ export class Manager {
     entry.instance = await Instance.start(wish.integration, wish.shard, this.#deps, signal);
     entry.running = wish;
     this.#report(wish, action, true, IntegrationState.ACTIVE, reason);
+    entry.watch = this.#watch(entry, entry.instance);
+  }
+
+  /** Tells when the instance makes no progress, and starts it anew when no messages come to it any more. */
+  #watch(entry: Entry, instance: Instance): ProgressWatch {
+    const { ACTIVE, FAILED } = IntegrationState;
+    const { RESUMED, STALLED } = LifecycleAction;
+    const tell = (action: LifecycleAction, state: IntegrationState, reason: string) => {
+      if (entry.running) this.#report(entry.running, action, state === ACTIVE, state, reason);
+    };
+    const findings = {
+      stalled: (reason: string) => tell(STALLED, FAILED, reason),
+      resumed: () => tell(RESUMED, ACTIVE, ''),
+      silent: (reason: string) => {
+        tell(STALLED, FAILED, reason);
+        this.#renew(entry, reason);
+      },
+    };
+    return new ProgressWatch(instance, this.#deps.config.progressTimeout, findings, this.#deps);
+  }
+
+  #renew(entry: Entry, reason: string): void {
+    const { running } = entry;
+    if (!running) return;
+    entry.renewal = reason;
+    if (!entry.settling) entry.settled = this.#settle(keyOf(running), entry);
   }
 
   async #stop(entry: Entry, wish: Wish | undefined): Promise<void> {
     const { instance, running } = entry;
     entry.instance = undefined;
+    entry.renewal = undefined;
+    entry.watch?.[Symbol.dispose]();
     try {
       await instance?.[Symbol.asyncDispose]();
     } catch (error) {
@@ -176,3 +212,14 @@ export class Manager {
 
 /** Downlink records are keyed by the integration's id, followed by `/<shard>` for every shard but the first. */
 const idOf = (key: string) => key.split('/', 1)[0]!;
+
+const keyOf = ({ integration: { id }, shard }: Wish) => (shard === 0 ? id : `${id}/${shard}`);
+
+/** What the next start of an entry is, and why it is made, for people. */
+function stepOf({ wish, instance, running, renewal }: Entry, failures: number) {
+  const { RESTARTED, STARTED, UPDATED } = LifecycleAction;
+  if (!instance) return { action: STARTED, reason: failures > 0 ? 'started after failures' : '' };
+  if (renewal !== undefined) return { action: RESTARTED, reason: renewal };
+  const isRestart = (wish?.integration.restarts ?? 0n) > (running?.integration.restarts ?? 0n);
+  return isRestart ? { action: RESTARTED, reason: 'restarted by a user' } : { action: UPDATED, reason: '' };
+}
