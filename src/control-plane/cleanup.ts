@@ -6,6 +6,7 @@ import { deleteOldEvents } from './store/events.ts';
 import { forgetNodes } from './store/nodes.ts';
 import { deleteOldReplays } from './store/replays.ts';
 import { dropTopicDeletions, dueTopicDeletions } from './store/topic-deletions.ts';
+import { forgetDeleted } from './store/versions.ts';
 
 const SWEEP_INTERVAL = 5000;
 const SWEEP_BATCH = 20;
@@ -13,6 +14,8 @@ const EVENTS_INTERVAL = 60_000;
 const EVENTS_BATCH = 1000;
 /** How long a node that is gone is remembered, so that the status can name it. */
 const NODE_TTL = 3 * 86_400_000;
+/** Longer than a watch may go without asking. */
+const DELETION_TTL = 4 * 3_600_000;
 
 interface SweepDeps extends PeriodicDeps {
   readonly db: Database;
@@ -74,14 +77,15 @@ export function startReplayCleanup(deps: PeriodicDeps & { db: Database; eventsTt
   );
 }
 
-/** Forgets nodes that have been gone for days. */
+/** Forgets nodes that have been gone for days, and deletions that nobody who watches has not been told. */
 export function startNodeCleanup(deps: PeriodicDeps & { db: Database }): Periodic {
   return new Periodic(
     {
-      name: 'forgetting nodes that are gone',
+      name: 'forgetting nodes and integrations that are gone',
       interval: EVENTS_INTERVAL,
       async work() {
         await forgetNodes(deps.db, NODE_TTL);
+        await forgetDeleted(deps.db, DELETION_TTL);
         return false;
       },
     },

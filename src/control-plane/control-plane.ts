@@ -18,6 +18,7 @@ import { Leadership } from './store/leadership.ts';
 import { Locks } from './store/locks.ts';
 import { migrate } from './store/migrate.ts';
 import { startUplink } from './uplink.ts';
+import { Watches } from './watches.ts';
 
 /** How long PostgreSQL and Kafka may take to come up when this node starts, each. */
 const PATIENCE = 60_000;
@@ -72,7 +73,7 @@ export async function startControlPlane(
   const replays = stack.use(new Replays(inner));
 
   const wake = { wakeRelay: () => relay.wake(), wakeReplays: () => replays.wake() };
-  const services = controlPlaneServices({ ...inner, ...wake });
+  const services = controlPlaneServices({ ...inner, ...wake, watches: new Watches(deps.clock) });
   const owned = stack.move();
   return { services, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
