@@ -47,8 +47,8 @@ export class IntegrationWatch {
     const changes = await this.#changes();
     const cluster = await loadCluster(this.#db);
     const nodes = signatureOf(cluster);
-    if (nodes === this.#nodes) yield* this.#some(changes.ids, cluster);
-    else yield* this.#all(cluster); // any state may have changed
+    yield* this.#some(changes.ids, cluster);
+    if (nodes !== this.#nodes) yield* this.#all(cluster); // any state may have changed
     for (const { integration, time } of changes.deleted) {
       if (!this.#sent.delete(integration.id)) continue;
       yield { integration, deleted: true, time: timestampFromDate(time) };

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { create as message } from '@bufbuild/protobuf';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { EventKind } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationState, IntegrationStateSchema } from '../../gen/penstock/v1/integration_pb.ts';
-import type { WatchIntegrationsResponse } from '../../gen/penstock/v1/integration_service_pb.ts';
+import {
+  IntegrationFilterSchema,
+  type WatchIntegrationsResponse,
+} from '../../gen/penstock/v1/integration_service_pb.ts';
+import { IntegrationWatch } from '../../src/control-plane/integration-watch.ts';
+import { Database } from '../../src/control-plane/store/database.ts';
 import { RpcError } from '../../src/rpc/error.ts';
 import { controlPlaneForTests, executorForTests, HTTP, HTTP_WITH_SECRET } from '../helpers/control-plane.ts';
 import { nodeForTests } from '../helpers/nodes.ts';
@@ -106,6 +112,24 @@ test('watches, whichever control plane makes the change', { timeout: 120_000 }, 
       'filtered ACTIVE',
       'x PENDING',
     ]);
+  });
+
+  await t.test('so is what leaves the filter at the moment when a node comes', async () => {
+    const id = await create('leaver');
+    await using db = new Database(one.postgresUrl, one);
+    const filter = message(IntegrationFilterSchema, { text: 'leaver' });
+    const watching = new IntegrationWatch(db, one.clock, filter);
+    const told = async () => {
+      const names = [];
+      for await (const { integration } of watching.poll()) names.push(integration?.name);
+      return names;
+    };
+    assert.deepEqual(await told(), ['leaver']);
+    await client.updateIntegration({ integration: { id, name: 'gone' }, updateMask: { paths: ['name'] } });
+    await using _ = nodeForTests(t, one, { serviceId: 'e2' });
+    await waitUntil('the node is there', async () => (await nodes()).includes('e2'));
+    assert.deepEqual(await told(), ['gone']);
+    assert.deepEqual(await told(), []);
   });
 
   await t.test('integrations become pending because their executor is gone', async () => {

@@ -9,7 +9,7 @@ import { EXECUTOR, type ExecutorBench, executorBench } from '../helpers/executor
 import { answer, type HttpEndpoint, hang, httpEndpoint } from '../helpers/http-endpoint.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
-const { STARTED, RESTARTED, RESUMED, STALLED } = LifecycleAction;
+const { STARTED, STOPPED, RESTARTED, RESUMED, STALLED } = LifecycleAction;
 const { ACTIVE, FAILED } = IntegrationState;
 
 const bodies = ({ received }: HttpEndpoint) => received.map(({ body }) => body.toString());
@@ -118,4 +118,22 @@ test('a restart without a change stops and starts, loses nothing, and forgets wh
   assert.deepEqual(await bench.lifecycle(id, 2), restarted);
   await waitUntil('both arrive', () => endpoint.received.length === 2);
   assert.deepEqual(bodies(endpoint), ['one', 'two']);
+});
+
+test('a disabled integration does not fail, whatever waits for it', async (t) => {
+  const bench = await executorBench(t);
+  await bench.createTopics();
+  const endpoint = await httpEndpoint(t);
+  endpoint.respond = hang;
+  const id = await bench.want(endpoint.url, { delivery: { ackStrategy: AckStrategy.RETRY_ALL } });
+  const policy = { ...EXECUTOR.policy, packProcessingTimeout: 300 };
+  await bench.start({ progressTimeout: 1000, policy });
+  await bench.publish(id, ['one']);
+  await waitUntil('it is tried', () => endpoint.received.length > 0);
+  await bench.want(endpoint.url, { id, generation: 2n, enabled: false });
+  await waitUntil('it stops', () => actions(bench, id).some(([action]) => action === STOPPED), 30_000);
+  const before = actions(bench, id).length;
+  await bench.publish(id, ['two']);
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  assert.equal(actions(bench, id).length, before);
 });

@@ -71,6 +71,11 @@ test('one whose waiting messages went to another executor is not stalled any mor
   ]);
 });
 
+test('one whose waiting messages went to another executor in time is not stalled at all', () => {
+  const at = (now: number) => (now < 60 ? progress(9, 0) : progress(9, 0, 0));
+  assert.deepEqual(findings(at, 100), []);
+});
+
 test('new messages alone are no progress', () => {
   assert.deepEqual(
     findings((now) => progress(now, 0), 100),
