@@ -1,5 +1,8 @@
+import { NodeRole } from '../gen/penstock/v1/cluster_service_pb.ts';
+import type { IntegrationType } from '../gen/penstock/v1/integration_pb.ts';
 import type { Bus } from './bus/bus.ts';
 import { createKafkaBus } from './bus/kafka-bus.ts';
+import { reportNode } from './bus/node-reports.ts';
 import { type Topics, topicsOf } from './bus/topics.ts';
 import { startRpcServer } from './rpc/server.ts';
 import type { RpcService } from './rpc/service.ts';
@@ -18,6 +21,8 @@ interface RoleDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** When this process was started; wall-clock time in milliseconds. */
+  readonly startTime: number;
   random(): number;
 }
 
@@ -28,11 +33,23 @@ interface RunningRole extends AsyncDisposable {
 
 type StartRole = (settings: Settings, deps: RoleDeps, signal: AbortSignal) => Promise<RunningRole>;
 
+interface RoleModule {
+  readonly startRole: StartRole;
+  /** The types of integrations that the role serves. */
+  typesServed?(settings: Settings): readonly IntegrationType[];
+}
+
 /** Loaded when it is wanted: an executor needs no PostgreSQL client. */
-const LOADERS: { readonly [R in Role]: () => Promise<{ startRole: StartRole }> } = {
+const LOADERS: { readonly [R in Role]: () => Promise<RoleModule> } = {
   'control-plane': () => import('./control-plane/main.ts'),
   executor: () => import('./executor/main.ts'),
   ingress: () => import('./ingress/main.ts'),
+};
+
+const NODE_ROLES: { readonly [R in Role]: NodeRole } = {
+  'control-plane': NodeRole.CONTROL_PLANE,
+  executor: NodeRole.EXECUTOR,
+  ingress: NodeRole.INGRESS,
 };
 
 /** A process with the roles it runs. Addresses are `host:port`. */
@@ -55,7 +72,7 @@ export async function startProcess(
 ): Promise<PenstockProcess> {
   await using stack = new AsyncDisposableStack();
   const metrics = createMetrics();
-  const deps = { clock, logger, metrics, random: Math.random };
+  const deps = { clock, logger, metrics, random: Math.random, startTime: clock.now() };
   const brokers = settings.TB_KAFKA_SERVERS;
   const clientId = `penstock-${settings.TB_SERVICE_ID}`;
   const bus = stack.use(
@@ -71,6 +88,8 @@ export async function startProcess(
   // The control plane makes the topics that the others wait for.
   const controlPlane = await start('control-plane');
   if (controlPlane) stack.use(controlPlane);
+  // From before what the roles report until after.
+  stack.use(reportNode(await describe(roles, settings, deps.startTime), { ...deps, bus, topics }));
   const [executor, ingress] = await together(stack, [start('executor'), start('ingress')]);
   const running = [controlPlane, executor, ingress];
   const server = stack.use(
@@ -98,6 +117,16 @@ export async function startProcess(
     httpAddress,
     mqttAddress,
     [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}
+
+async function describe(roles: readonly Role[], settings: Settings, startTime: number) {
+  const modules = await Promise.all(roles.map((role) => LOADERS[role]()));
+  return {
+    serviceId: settings.TB_SERVICE_ID,
+    roles: roles.map((role) => NODE_ROLES[role]),
+    types: modules.flatMap((module) => module.typesServed?.(settings) ?? []),
+    startTime,
   };
 }
 

@@ -129,6 +129,8 @@ export interface FeedOptions extends TopicPartition {
 export interface Feed extends Disposable {
   /** There is room again for what was not taken. */
   resume(): void;
+  /** Asks Kafka how many offsets there are behind what was taken. Rejects when it does not tell. */
+  backlog(): Promise<number>;
 }
 
 export interface ReadOptions {

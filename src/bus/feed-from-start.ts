@@ -1,4 +1,4 @@
-import type { Bus, Feed, IncomingRecord, TopicPartition } from './bus.ts';
+import type { Bus, IncomingRecord, TopicPartition } from './bus.ts';
 
 /**
  * Feeds all of a partition, and what comes to it. `caughtUp` resolves when the position has reached the end that it had at
@@ -8,7 +8,7 @@ export function feedFromStart(
   bus: Pick<Bus, 'feed'>,
   { topic, partition }: TopicPartition,
   take: (record: IncomingRecord) => void,
-): Feed & { readonly caughtUp: Promise<void> } {
+): Disposable & { readonly caughtUp: Promise<void> } {
   const { promise: caughtUp, resolve } = Promise.withResolvers<void>();
   let firstEnd: number | undefined;
   const feed = bus.feed({
@@ -24,5 +24,5 @@ export function feedFromStart(
       if (position >= firstEnd) resolve();
     },
   });
-  return { caughtUp, resume: () => feed.resume(), [Symbol.dispose]: () => feed[Symbol.dispose]() };
+  return { caughtUp, [Symbol.dispose]: () => feed[Symbol.dispose]() };
 }

@@ -6,8 +6,11 @@ import type { Integration } from '../../gen/penstock/v1/integration_pb.ts';
  * keeps it needs no restart. Neither the generation nor times, status, description or topic filters count. SHA-256, hex.
  */
 export function fingerprint(integration: Integration): string {
-  const { name, enabled, metadata, configuration, delivery, templates } = integration;
-  const counted = JSON.stringify({ name, enabled, metadata, configuration, delivery, templates }, canonical);
+  const { name, enabled, metadata, configuration, delivery, templates, restarts } = integration;
+  const counted = JSON.stringify(
+    { name, enabled, metadata, configuration, delivery, templates, restarts },
+    canonical,
+  );
   return createHash('sha256').update(counted).digest('hex');
 }
 

@@ -3,13 +3,19 @@ import type { Topics } from '../bus/topics.ts';
 import { Periodic, type PeriodicDeps } from './periodic.ts';
 import type { Database } from './store/database.ts';
 import { deleteOldEvents } from './store/events.ts';
+import { forgetNodes } from './store/nodes.ts';
 import { deleteOldReplays } from './store/replays.ts';
 import { dropTopicDeletions, dueTopicDeletions } from './store/topic-deletions.ts';
+import { forgetDeleted } from './store/versions.ts';
 
 const SWEEP_INTERVAL = 5000;
 const SWEEP_BATCH = 20;
 const EVENTS_INTERVAL = 60_000;
 const EVENTS_BATCH = 1000;
+/** How long a node that is gone is remembered, so that the status can name it. */
+const NODE_TTL = 3 * 86_400_000;
+/** Longer than a watch may go without asking. */
+const DELETION_TTL = 4 * 3_600_000;
 
 interface SweepDeps extends PeriodicDeps {
   readonly db: Database;
@@ -66,6 +72,22 @@ export function startReplayCleanup(deps: PeriodicDeps & { db: Database; eventsTt
       name: 'deleting old replays',
       interval: EVENTS_INTERVAL,
       work: async () => (await deleteOldReplays(deps.db, deps.eventsTtl, EVENTS_BATCH)) === EVENTS_BATCH,
+    },
+    deps,
+  );
+}
+
+/** Forgets nodes that have been gone for days, and deletions that nobody who watches has not been told. */
+export function startNodeCleanup(deps: PeriodicDeps & { db: Database }): Periodic {
+  return new Periodic(
+    {
+      name: 'forgetting nodes and integrations that are gone',
+      interval: EVENTS_INTERVAL,
+      async work() {
+        await forgetNodes(deps.db, NODE_TTL);
+        await forgetDeleted(deps.db, DELETION_TTL);
+        return false;
+      },
     },
     deps,
   );

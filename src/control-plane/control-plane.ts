@@ -6,7 +6,7 @@ import type { RpcService } from '../rpc/service.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
-import { startEventCleanup, startReplayCleanup, startTopicSweep } from './cleanup.ts';
+import { startEventCleanup, startNodeCleanup, startReplayCleanup, startTopicSweep } from './cleanup.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { startReconciler, startRelay } from './outbox.ts';
 import { patiently } from './patiently.ts';
@@ -17,6 +17,7 @@ import { Leadership } from './store/leadership.ts';
 import { Locks } from './store/locks.ts';
 import { migrate } from './store/migrate.ts';
 import { startUplink } from './uplink.ts';
+import { Watches } from './watches.ts';
 
 /** How long PostgreSQL and Kafka may take to come up when this node starts, each. */
 const PATIENCE = 60_000;
@@ -65,10 +66,11 @@ export async function startControlPlane(
   stack.use(startTopicSweep(inner));
   stack.use(startEventCleanup(inner));
   stack.use(startReplayCleanup(inner));
+  stack.use(startNodeCleanup(inner));
   const replays = stack.use(new Replays(inner));
 
   const wake = { wakeRelay: () => relay.wake(), wakeReplays: () => replays.wake() };
-  const services = controlPlaneServices({ ...inner, ...wake });
+  const services = controlPlaneServices({ ...inner, ...wake, watches: new Watches(deps.clock) });
   const owned = stack.move();
   return { services, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

@@ -1,7 +1,13 @@
 import { type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
 import { EventKind } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
-import { LifecycleAction, type LifecycleReport, type UplinkRecord } from '../../gen/penstock/v1/uplink_pb.ts';
+import {
+  LifecycleAction,
+  type LifecycleReport,
+  type NodeReport,
+  type UplinkRecord,
+} from '../../gen/penstock/v1/uplink_pb.ts';
+import type { NodeState } from './cluster.ts';
 import { isNewer, type ShardState, type ShardStatistics } from './status.ts';
 
 /** A report with the bytes it came in. */
@@ -23,11 +29,12 @@ export interface StatisticsRow extends ShardStatistics {
   readonly event: EventRow;
 }
 
-/** What reports come to: of each shard on each executor the newest state and figures. */
+/** What reports come to: of each shard on each executor the newest state and figures, of each node its newest report. */
 export interface Fold {
   readonly events: readonly EventRow[];
   readonly states: readonly ShardState[];
   readonly statistics: readonly StatisticsRow[];
+  readonly nodes: readonly NodeState[];
 }
 
 /** @param now in milliseconds; a report from the future (a clock that is wrong) counts as one of now */
@@ -35,8 +42,14 @@ export function foldReports(reports: readonly Report[], now: number): Fold {
   const events: EventRow[] = [];
   const states = new Map<string, ShardState>();
   const statistics = new Map<string, StatisticsRow>();
+  const nodes = new Map<string, NodeState>();
   for (const report of reports) {
     const { record } = report;
+    if (record.report.case === 'node') {
+      const node = nodeOf(record, record.report.value);
+      nodes.set(node.serviceId, later(node, nodes.get(node.serviceId)));
+      continue;
+    }
     const key = `${record.integrationId}/${record.shard}/${record.serviceId}`;
     const event = eventOf(report, now);
     if (record.report.case === 'statistics') {
@@ -48,7 +61,29 @@ export function foldReports(reports: readonly Report[], now: number): Fold {
       keepNewest(states, key, stateOf(record, record.report.value, event.time));
     }
   }
-  return { events, states: [...states.values()], statistics: [...statistics.values()] };
+  return {
+    events,
+    states: [...states.values()],
+    statistics: [...statistics.values()],
+    nodes: [...nodes.values()],
+  };
+}
+
+function nodeOf({ serviceId, time }: UplinkRecord, report: NodeReport): NodeState {
+  return {
+    serviceId: clean(serviceId),
+    startTime: dateOf(report.startTime!),
+    time: dateOf(time!),
+    stopping: report.stopping,
+    report,
+  };
+}
+
+/** The one that a later run of the node made, of one run the one that was made later. */
+function later(a: NodeState, b: NodeState | undefined): NodeState {
+  if (!b) return a;
+  const [runs, times] = [a.startTime.getTime() - b.startTime.getTime(), a.time.getTime() - b.time.getTime()];
+  return (runs || times) < 0 ? b : a;
 }
 
 function keepNewest<R extends { time: Date; generation?: bigint }>(
@@ -80,6 +115,7 @@ function kindOf({ report }: UplinkRecord): EventKind {
 function stateOf(record: UplinkRecord, report: LifecycleReport, time: Date): ShardState {
   return {
     ...shardOf(record),
+    nodeStartTime: record.nodeStartTime && dateOf(record.nodeStartTime),
     generation: record.generation,
     time,
     state: stateIn(report),
@@ -115,6 +151,9 @@ const shardOf = ({ integrationId, shard, serviceId }: UplinkRecord) => ({
 
 /** PostgreSQL's text holds no NUL. */
 const clean = (text: string) => text.replaceAll('\0', '');
+
+/** As the node said it: only ever compared with what the same node says. */
+const dateOf = (time: Timestamp) => new Date(Math.max(0, timestampMs(time)));
 
 function pastDate(time: Timestamp | undefined, now: number): Date {
   return new Date(Math.max(0, Math.min(now, time ? timestampMs(time) : now)));

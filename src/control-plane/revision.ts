@@ -12,7 +12,7 @@ const newEtag = () => randomBytes(12).toString('base64url');
 
 /** What is stored of a new integration; what the request says of fields that the server sets does not count. */
 export function firstRevision(draft: Integration, id: string, now: number): StoredIntegration {
-  const integration = { ...withoutAnswerFields(draft), id, generation: 1n, etag: newEtag() };
+  const integration = { ...withoutAnswerFields(draft), id, generation: 1n, restarts: 0n, etag: newEtag() };
   integration.createTime = integration.updateTime = timestampFromMs(now);
   return { integration, enabledChangeTime: new Date(now) };
 }

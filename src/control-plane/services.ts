@@ -3,7 +3,6 @@ import { DeadLetterService } from '../../gen/penstock/v1/dead_letter_service_pb.
 import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
-import { unimplemented } from '../rpc/error.ts';
 import { type RpcService, rpcService } from '../rpc/service.ts';
 import { cancelReplay } from './routes/cancel-replay.ts';
 import { checkConnection } from './routes/check-connection.ts';
@@ -17,11 +16,15 @@ import { getReplay } from './routes/get-replay.ts';
 import { listDeadLetters } from './routes/list-dead-letters.ts';
 import { listEventsRoute } from './routes/list-events.ts';
 import { listIntegrationsRoute } from './routes/list-integrations.ts';
+import { listNodes } from './routes/list-nodes.ts';
 import { listReplaysRoute } from './routes/list-replays.ts';
 import { purgeDeadLetters } from './routes/purge-dead-letters.ts';
 import { redriveDeadLetters } from './routes/redrive-dead-letters.ts';
+import { restartIntegration } from './routes/restart-integration.ts';
 import { startReplay } from './routes/start-replay.ts';
 import { updateIntegration } from './routes/update-integration.ts';
+import { watchEvents } from './routes/watch-events.ts';
+import { watchIntegrations } from './routes/watch-integrations.ts';
 
 /** The services of a control-plane node, for any server. */
 export function controlPlaneServices(deps: RouteDeps): readonly RpcService[] {
@@ -34,13 +37,13 @@ export function controlPlaneServices(deps: RouteDeps): readonly RpcService[] {
       deleteIntegration: (request) => deleteIntegration(deps, request),
       enableIntegration: (request) => enableIntegration(deps, request),
       disableIntegration: (request) => disableIntegration(deps, request),
-      restartIntegration: notBuilt('penstock.v1.IntegrationService/RestartIntegration'),
+      restartIntegration: (request) => restartIntegration(deps, request),
       checkConnection: (request, call) => checkConnection(deps, request, call),
-      watchIntegrations: notBuilt('penstock.v1.IntegrationService/WatchIntegrations'),
+      watchIntegrations: (request, call) => watchIntegrations(deps, request, call),
     }),
     rpcService(EventService, {
       listEvents: (request) => listEventsRoute(deps, request),
-      watchEvents: notBuilt('penstock.v1.EventService/WatchEvents'),
+      watchEvents: (request, call) => watchEvents(deps, request, call),
     }),
     rpcService(DeadLetterService, {
       listDeadLetters: (request, call) => listDeadLetters(deps, request, call),
@@ -53,12 +56,6 @@ export function controlPlaneServices(deps: RouteDeps): readonly RpcService[] {
       listReplays: (request) => listReplaysRoute(deps, request),
       cancelReplay: (request) => cancelReplay(deps, request),
     }),
-    rpcService(ClusterService, { listNodes: notBuilt('penstock.v1.ClusterService/ListNodes') }),
+    rpcService(ClusterService, { listNodes: () => listNodes(deps) }),
   ];
-}
-
-function notBuilt(method: string): () => never {
-  return () => {
-    throw unimplemented(method);
-  };
 }

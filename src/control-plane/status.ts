@@ -3,11 +3,12 @@ import { durationFromMs, timestampDate, timestampFromDate } from '@bufbuild/prot
 import {
   type ExecutorStatus,
   ExecutorStatusSchema,
+  type Integration,
   IntegrationState,
   type IntegrationStatus,
   IntegrationStatusSchema,
 } from '../../gen/penstock/v1/integration_pb.ts';
-import { typeOf } from '../contract/integration-type.ts';
+import { absence, type Cluster, isOfLivingNode, isServed } from './cluster.ts';
 import { shardsOf } from './downlink.ts';
 import type { StoredIntegration } from './store/integrations.ts';
 
@@ -16,6 +17,8 @@ export interface ShardState {
   readonly integrationId: string;
   readonly shard: number;
   readonly serviceId: string;
+  /** When the executor was started that said it. */
+  readonly nodeStartTime: Date | undefined;
   readonly generation: bigint;
   readonly time: Date;
   readonly state: IntegrationState;
@@ -46,45 +49,92 @@ interface Verdict {
   readonly since: Date;
 }
 
+/** The shards of an integration, by what executors said of them. */
+interface Shards {
+  readonly running: readonly ShardState[];
+  /** Said to run by an executor that is gone, or was started again. */
+  readonly orphaned: readonly ShardState[];
+  readonly stopped: readonly ShardState[];
+}
+
 /**
- * How an integration is doing. A shard runs on one executor at a time, so the newest report of each shard counts: one
- * that was killed says nothing any more, and what it said last must not stand for ever.
+ * How an integration is doing. A shard runs on one executor at a time, so the newest report of each shard counts: of those
+ * that executors made which run now, for one that was killed says nothing any more, and what it said last must not stand
+ * for ever.
  */
-export function statusOf(stored: StoredIntegration, reports: Reports): IntegrationStatus {
+export function statusOf(stored: StoredIntegration, reports: Reports, cluster: Cluster): IntegrationStatus {
   const { integration } = stored;
   const isShard = ({ shard }: { shard: number }) => shard < shardsOf(integration);
-  const running = newestByShard(reports.states.filter((one) => isShard(one) && isRunning(one)));
+  const shards = shardsIn(reports.states.filter(isShard), cluster);
   const figures = newestByShard(reports.statistics.filter(isShard));
-  const { state, reason, since } = verdict(stored, running);
+  const { state, reason, since } = verdict(stored, shards, cluster);
   const delivered = reports.statistics.flatMap((one) => one.lastDeliveredTime ?? []);
   return create(IntegrationStatusSchema, {
     state,
     reason,
     since: timestampFromDate(since),
     generation: integration.generation,
-    executors: executorsOf(running, figures),
+    executors: executorsOf(shards.running, figures),
     ...(figures.length > 0 && { lag: figures.reduce((sum, { lag }) => sum + lag, 0n) }),
     ...(delivered.length > 0 && { lastDeliveredTime: timestampFromDate(latest(delivered)) }),
   });
 }
 
-function verdict({ integration, enabledChangeTime }: StoredIntegration, running: ShardState[]): Verdict {
+/** What of the states of one integration counts. */
+export function shardsIn(states: readonly ShardState[], cluster: Cluster): Shards {
+  const isRunning = ({ state }: ShardState) => state !== IntegrationState.UNSPECIFIED;
+  const said = states.filter(isRunning);
+  const running = newestByShard(said.filter((one) => isOfLivingNode(one, cluster)));
+  const taken = new Set(running.map(({ shard }) => shard));
+  return {
+    running,
+    orphaned: newestByShard(said.filter(({ shard }) => !taken.has(shard))),
+    stopped: states.filter((one) => !isRunning(one)),
+  };
+}
+
+function verdict(stored: StoredIntegration, shards: Shards, cluster: Cluster): Verdict {
+  const { integration, enabledChangeTime } = stored;
   if (!integration.enabled) return { state: IntegrationState.DISABLED, reason: '', since: enabledChangeTime };
-  const current = running.filter(({ generation }) => generation === integration.generation);
+  const current = shards.running.filter(({ generation }) => generation === integration.generation);
   const of = (state: IntegrationState) => current.filter((one) => one.state === state);
 
   const [failed] = of(IntegrationState.FAILED).sort((a, b) => a.since.getTime() - b.since.getTime());
   if (failed) return failed;
   const active = of(IntegrationState.ACTIVE);
   if (active.length > 0) {
-    const shards = shardsOf(integration);
-    const reason = active.length < shards ? `${active.length} of ${shards} shards run` : '';
-    return { state: IntegrationState.ACTIVE, reason, since: latest(active.map(({ since }) => since)) };
+    const all = shardsOf(integration);
+    const reasons =
+      active.length < all ? [`${active.length} of ${all} shards run`, ...absences(shards, cluster)] : [];
+    const since = latest(active.map((one) => one.since));
+    return { state: IntegrationState.ACTIVE, reason: reasons.join('; '), since };
   }
-  const [pending] = current;
-  const since = pending?.since ?? timestampDate(integration.updateTime!);
-  const reason = pending?.reason || `waiting for an executor of type ${typeOf(integration)}`;
-  return { state: IntegrationState.PENDING, reason, since };
+  const [waiting] = current;
+  return {
+    state: IntegrationState.PENDING,
+    reason: waiting?.reason || whyNobody(integration, shards, cluster),
+    since: waiting?.since ?? sinceWhenNobody(integration, shards, cluster),
+  };
+}
+
+const absences = ({ orphaned }: Shards, cluster: Cluster): string[] => [
+  ...new Set(orphaned.map(({ serviceId }) => absence(serviceId, cluster).reason)),
+];
+
+function whyNobody(integration: Integration, shards: Shards, cluster: Cluster): string {
+  const reasons = absences(shards, cluster);
+  const type = integration.configuration.case;
+  if (type === undefined) reasons.push('waiting for an executor: its type is of a newer version');
+  else if (!isServed(type, cluster)) reasons.push(`no running executor serves type ${type}: start one`);
+  return reasons.join('; ') || `waiting for an executor of type ${type}`;
+}
+
+function sinceWhenNobody(integration: Integration, { orphaned, stopped }: Shards, cluster: Cluster): Date {
+  return latest([
+    timestampDate(integration.updateTime!),
+    ...orphaned.flatMap(({ serviceId }) => absence(serviceId, cluster).since ?? []),
+    ...stopped.map(({ time }) => time),
+  ]);
 }
 
 /** One entry for each executor: of several shards there, the one that is doing worst. */
@@ -124,7 +174,6 @@ export function isNewer(
   return left === right ? a.time > b.time : left > right;
 }
 
-const isRunning = ({ state }: ShardState) => state !== IntegrationState.UNSPECIFIED;
 const severity = ({ state }: ShardState) =>
   state === IntegrationState.FAILED ? 2 : state === IntegrationState.ACTIVE ? 0 : 1;
 const latest = (times: readonly Date[]) => new Date(Math.max(...times.map((time) => time.getTime())));

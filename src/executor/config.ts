@@ -14,6 +14,8 @@ export interface ExecutorConfig {
   readonly restart: { readonly enabled: boolean; readonly maxPause: number };
   readonly errorReportsPerMinute: number;
   readonly statisticsInterval: number;
+  /** How long messages of an integration may wait without one being acknowledged. */
+  readonly progressTimeout: number;
   /** Whether integrations may connect to this machine and to private networks. */
   readonly allowsLocalTargets: boolean;
 }
@@ -42,6 +44,7 @@ export function executorConfig(settings: Settings): ExecutorConfig {
     },
     errorReportsPerMinute: settings.EVENT_ERROR_RATE_LIMIT,
     statisticsInterval: settings.PENSTOCK_STATISTICS_INTERVAL,
+    progressTimeout: settings.PENSTOCK_PROGRESS_TIMEOUT,
     allowsLocalTargets: settings.INTEGRATIONS_ALLOW_LOCAL_NETWORK_HOSTS,
   };
 }

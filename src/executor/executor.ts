@@ -25,6 +25,8 @@ export interface ExecutorDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** When this node was started; wall-clock time in milliseconds. */
+  readonly startTime: number;
   random(): number;
 }
 

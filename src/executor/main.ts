@@ -1,6 +1,9 @@
+import type { IntegrationType } from '../../gen/penstock/v1/integration_pb.ts';
+import { numberOf } from '../contract/integration-type.ts';
 import type { Settings } from '../runtime/settings.ts';
 import { executorConfig } from './config.ts';
 import { type ExecutorDeps, startExecutor } from './executor.ts';
+import { BUILT_TYPES } from './handlers/registry.ts';
 
 /** The role `executor`, by the settings of its process. */
 export function startRole(
@@ -9,4 +12,10 @@ export function startRole(
   signal: AbortSignal,
 ): Promise<AsyncDisposable> {
   return startExecutor(executorConfig(settings), deps, signal);
+}
+
+/** What control planes are told that it serves. */
+export function typesServed(settings: Settings): readonly IntegrationType[] {
+  const { types } = executorConfig(settings);
+  return types.filter((type) => BUILT_TYPES.includes(type)).map(numberOf);
 }

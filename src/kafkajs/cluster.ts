@@ -46,6 +46,19 @@ export interface Broker {
     readonly groupAssignment: readonly { readonly memberId: string; readonly memberAssignment: Buffer }[];
   }): Promise<{ readonly memberAssignment: Buffer }>;
   disconnect(): Promise<void>;
+  /** `timestamp` -1: the end. Rejects when one of the partitions is in any trouble. */
+  listOffsets(options: {
+    readonly isolationLevel: number;
+    readonly topics: readonly {
+      readonly topic: string;
+      readonly partitions: readonly { readonly partition: number; readonly timestamp: number }[];
+    }[];
+  }): Promise<{
+    readonly responses: readonly {
+      readonly topic: string;
+      readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+    }[];
+  }>;
   leaveGroup(options: { readonly groupId: string; readonly memberId: string }): Promise<unknown>;
 }
 

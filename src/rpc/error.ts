@@ -60,11 +60,6 @@ export function failed(code: Code, reason: string, message: string, options?: Er
   return new RpcError(code, cut(message, MAX_MESSAGE), [info], options);
 }
 
-/** `method` is written `penstock.v1.Service/Method`. */
-export function unimplemented(method: string): RpcError {
-  return failed(Code.UNIMPLEMENTED, 'NOT_BUILT', `${method} is not built yet`);
-}
-
 /** What the caller is told; of an error that nobody meant for it no more than that there was one. */
 export function toStatus(error: unknown): Status {
   if (!(error instanceof RpcError)) {

@@ -77,6 +77,11 @@ export const SETTINGS = {
     ...MS,
     min: 100,
   }),
+  PENSTOCK_PROGRESS_TIMEOUT: integer(
+    60_000,
+    'How long messages of an integration may wait without one being acknowledged, until the integration is FAILED.',
+    { ...MS, min: 1000 },
+  ),
   PENSTOCK_MAX_IN_FLIGHT: integer(64, 'Messages of one integration on their way at a time.', {
     min: 1,
     max: 100_000,

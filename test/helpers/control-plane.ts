@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { ClusterService, NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import { DeadLetterService } from '../../gen/penstock/v1/dead_letter_service_pb.ts';
 import {
   type DownlinkRecord,
@@ -22,6 +23,7 @@ import { createClient } from '../../src/rpc/grpcjs.ts';
 import { startRpcServer } from '../../src/rpc/server.ts';
 import { busForTests } from './bus.ts';
 import { follow } from './follow.ts';
+import { nodeForTests } from './nodes.ts';
 import { databaseForTests } from './postgres.ts';
 import { testDeps } from './test-deps.ts';
 
@@ -63,15 +65,18 @@ export async function controlPlaneForTests(
   const postgresUrl = config.postgresUrl ?? (await databaseForTests(t));
   const deps = { ...testDeps(), bus, topics };
   const settings = { serviceId: 'cp', checkTimeout: 4000, topicDeletionDelay: 100, eventsTtl: 86_400_000 };
-  const controlPlane = await startControlPlane({ ...settings, postgresUrl, ...config }, deps);
-  stack.use(controlPlane);
+  const all = { ...settings, postgresUrl, ...config };
+  const controlPlane = stack.use(await startControlPlane(all, deps));
+  const { serviceId } = all;
+  stack.use(nodeForTests(t, deps, { serviceId, roles: [NodeRole.CONTROL_PLANE], types: [] }));
   const ports = { host: '127.0.0.1', grpcPort: 0, httpPort: 0 };
   const server = stack.use(await startRpcServer({ ...deps, ...ports, services: controlPlane.services }));
   const client = stack.use(createClient(IntegrationService, server.grpcAddress));
   const events = stack.use(createClient(EventService, server.grpcAddress));
   const deadLetters = stack.use(createClient(DeadLetterService, server.grpcAddress));
   const replays = stack.use(createClient(ReplayService, server.grpcAddress));
-  const clients = { client, events, deadLetters, replays };
+  const cluster = stack.use(createClient(ClusterService, server.grpcAddress));
+  const clients = { client, events, deadLetters, replays, cluster };
   return { ...deps, ...clients, postgresUrl, server, stop: () => stack.disposeAsync() };
 }
 

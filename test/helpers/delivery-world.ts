@@ -399,6 +399,7 @@ export class TestExecutor {
       bus: client,
       topics: TOPICS,
       serviceId: 'e',
+      startTime: 0,
       clock: process.clock,
       logger,
       metrics,

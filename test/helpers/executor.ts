@@ -47,6 +47,7 @@ export const EXECUTOR: ExecutorConfig = {
   restart: { enabled: true, maxPause: 1000 },
   errorReportsPerMinute: 100,
   statisticsInterval: 200,
+  progressTimeout: 60_000,
   allowsLocalTargets: true,
 };
 
@@ -58,7 +59,7 @@ export class ExecutorBench {
   readonly reports: UplinkRecord[] = [];
   readonly answers: ValidationResponse[] = [];
   readonly topics = topicsOf(`t${randomUUID().slice(0, 8)}`);
-  readonly deps = testDeps();
+  readonly deps = { ...testDeps(), startTime: Date.now() };
   readonly stack = new AsyncDisposableStack();
   readonly bus;
 

@@ -162,6 +162,12 @@ class FakeFeed implements Feed {
     }, 1); // a fetch takes its time
   }
 
+  async backlog(): Promise<number> {
+    const end = this.#kafka.end(this.#options.partition);
+    this.#options.onPosition?.(this.#position, Math.max(this.#position, end));
+    return Math.max(0, end - this.#position);
+  }
+
   resume(): void {
     this.#isFull = false;
     this.wake();

@@ -40,7 +40,7 @@ test('the integration API', async (t) => {
     const created = await create({ ...HTTP_WITH_SECRET, delivery: { maxExecutors: 2 } });
     assert.equal(created.generation, 1n);
     assert.equal(created.status?.state, IntegrationState.PENDING);
-    assert.equal(created.status.reason, 'waiting for an executor of type http');
+    assert.equal(created.status.reason, 'no running executor serves type http: start one');
     assert.equal((await bus.offsets(topics.messages(created.id).name)).size, 2);
 
     const [request] = executor.asked;
@@ -222,9 +222,23 @@ test('the integration API', async (t) => {
     });
   });
 
-  await t.test('what is not built says so', async () => {
-    const { code, message } = await rpcRejection(() => client.restartIntegration({ id: randomUUID() }));
-    assert.equal(code, Code.UNIMPLEMENTED);
-    assert.match(message, /penstock\.v1\.IntegrationService\/RestartIntegration/);
+  await t.test('a restart is a change of its own, which executors see', async (t) => {
+    const downlink = await downlinkForTests(t, system);
+    const { id, restarts } = await create({ ...HTTP, restarts: 7n });
+    assert.equal(restarts, 0n, 'the server counts');
+    const again = (await client.restartIntegration({ id })).integration!;
+    assert.deepEqual([again.restarts, again.generation, again.status?.generation], [1n, 2n, 2n]);
+    await client.restartIntegration({ id });
+    await waitUntil('executors are told', () => downlink.generations(id).at(-1) === 3);
+    assert.equal(downlink.records.get(id)?.at(-1)?.integration?.restarts, 2n);
+    const renamed = { integration: { id, name: 'n', restarts: 0n }, updateMask: { paths: ['name'] } };
+    assert.equal((await client.updateIntegration(renamed)).integration?.restarts, 2n);
+
+    await client.disableIntegration({ id });
+    const refused = await rpcRejection(() => client.restartIntegration({ id }));
+    assert.deepEqual([refused.code, refused.reason], [Code.FAILED_PRECONDITION, 'INTEGRATION_DISABLED']);
+    assert.match(refused.message, /call EnableIntegration/);
+    const unknown = await rpcRejection(() => client.restartIntegration({ id: randomUUID() }));
+    assert.equal(unknown.code, Code.NOT_FOUND);
   });
 });

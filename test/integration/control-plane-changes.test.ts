@@ -13,6 +13,7 @@ import { createIntegration } from '../../src/control-plane/routes/create-integra
 import { updateIntegration } from '../../src/control-plane/routes/update-integration.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { Locks } from '../../src/control-plane/store/locks.ts';
+import { Watches } from '../../src/control-plane/watches.ts';
 import { controlPlaneForTests, downlinkForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -87,7 +88,8 @@ test('changes of integrations', async (t) => {
       },
     };
     const wakes = { wakeRelay() {}, wakeReplays() {} };
-    const deps = { ...system, ...wakes, db, locks, requester, checkTimeout: 1000 };
+    const watches = new Watches(system.clock);
+    const deps = { ...system, ...wakes, db, locks, requester, watches, checkTimeout: 1000 };
     const headers = {
       requestHeader: new Headers(),
       responseHeader: new Headers(),

@@ -10,12 +10,14 @@ import {
 } from '../../gen/penstock/v1/integration_pb.ts';
 import type { UplinkRecord } from '../../gen/penstock/v1/uplink_pb.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
+import { nodeForTests } from '../helpers/nodes.ts';
 import { encodedReport, failedStart, report } from '../helpers/reports.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 test('reports of executors, and lists', async (t) => {
   const system = await controlPlaneForTests(t);
   await executorForTests(t, system);
+  nodeForTests(t, system);
   const { client, events, bus, topics, metrics } = system;
   const create = async (init: MessageInitShape<typeof IntegrationSchema> = HTTP) => {
     const { integration } = await client.createIntegration({ integration: init });

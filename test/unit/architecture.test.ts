@@ -43,6 +43,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/executor/handlers/kafka/': [...FOR_HANDLERS, 'src/kafkajs/'],
   'src/cli/': ['gen/', 'src/contract/'],
   'src/process.ts': [
+    'gen/',
     'src/bus/',
     'src/rpc/',
     'src/runtime/',

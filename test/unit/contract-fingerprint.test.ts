@@ -56,6 +56,7 @@ test('counts what a delivery depends on', () => {
     { ...BASE, delivery: { retries: 4, maxPause: { seconds: 5n } } },
     { ...BASE, delivery: { retries: 3, maxPause: { seconds: 6n } } },
     { ...BASE, delivery: { maxPause: { seconds: 5n } } },
+    { ...BASE, restarts: 1n },
     { ...BASE, templates: {} },
     { ...BASE, templates: { missing: MissingValue.EMPTY } },
     { ...BASE, templates: { missing: MissingValue.DEFAULT } },

@@ -70,3 +70,27 @@ test('text that PostgreSQL cannot hold is made fit', () => {
   const { states } = fold(report(ID, { serviceId: 'e\0', report: failedStart('a\0b') }));
   assert.deepEqual([states[0]?.serviceId, states[0]?.reason], ['e', 'ab']);
 });
+
+test('of each node only the newest report is left, and none becomes an event', () => {
+  const node = (serviceId: string, start: number, time: number, stopping = false) =>
+    report('', {
+      serviceId,
+      time: at(time),
+      report: { case: 'node', value: { startTime: at(start), stopping } },
+    });
+  const { nodes, events } = fold(
+    node('e1', -50, -10),
+    node('e2', -50, -10),
+    node('e1', -90, -5, true), // of the run before
+    node('e2', -50, -5, true),
+    node('e1', -50, -20, true),
+  );
+  assert.deepEqual(
+    nodes.map(({ serviceId, startTime, stopping }) => [serviceId, startTime.getTime() - NOW, stopping]),
+    [
+      ['e1', -50, false],
+      ['e2', -50, true],
+    ],
+  );
+  assert.deepEqual(events, []);
+});

@@ -3,11 +3,15 @@ import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { IntegrationSchema, IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
+import { MqttConfigurationSchema } from '../../gen/penstock/v1/mqtt_pb.ts';
+import type { Cluster } from '../../src/control-plane/cluster.ts';
 import { type ShardState, type ShardStatistics, statusOf } from '../../src/control-plane/status.ts';
+import { clusterOf, knownNode } from '../helpers/nodes.ts';
 
 const { ACTIVE, DISABLED, FAILED, PENDING, UNSPECIFIED } = IntegrationState;
 const ID = '2c8a0b51-8a67-4f0e-8f9a-0d6a3c1f2b10';
 const at = (seconds: number) => new Date(seconds * 1000);
+const BOTH = clusterOf(knownNode('a'), knownNode('b'));
 
 const stored = (enabled = true, maxExecutors = 1) => ({
   integration: create(IntegrationSchema, {
@@ -25,6 +29,7 @@ const shard = (more: Partial<ShardState> = {}): ShardState => ({
   integrationId: ID,
   shard: 0,
   serviceId: 'a',
+  nodeStartTime: undefined,
   generation: 3n,
   time: at(100),
   state: ACTIVE,
@@ -44,8 +49,8 @@ const figures = (more: Partial<ShardStatistics> = {}): ShardStatistics => ({
   ...more,
 });
 
-function verdict(states: readonly ShardState[], of = stored()) {
-  const { state, reason, since } = statusOf(of, { states, statistics: [] });
+function verdict(states: readonly ShardState[], of = stored(), cluster: Cluster = BOTH) {
+  const { state, reason, since } = statusOf(of, { states, statistics: [] }, cluster);
   return { state, reason, since };
 }
 
@@ -59,8 +64,9 @@ test('pending: nobody runs the current generation', () => {
   const expected = { state: PENDING, reason, since: timestampFromDate(at(50)) };
   assert.deepEqual(verdict([]), expected);
   assert.deepEqual(verdict([shard({ generation: 2n })]), expected);
-  assert.deepEqual(verdict([shard({ state: UNSPECIFIED })]), expected);
   assert.deepEqual(verdict([shard({ shard: 1 })]), expected, 'a shard that is no more');
+  const stopped = { ...expected, since: timestampFromDate(at(100)) };
+  assert.deepEqual(verdict([shard({ state: UNSPECIFIED })]), stopped);
 });
 
 test('pending: the reason of an executor that says it waits', () => {
@@ -105,7 +111,7 @@ test('an executor is listed once, by its worst shard, with the generation it run
     shard({ shard: 2, serviceId: 'b', generation: 2n }),
   ];
   const statistics = [figures({ oldestAgeMs: 10 }), figures({ shard: 1, oldestAgeMs: 1500 })];
-  const { executors } = statusOf(stored(true, 3), { states, statistics });
+  const { executors } = statusOf(stored(true, 3), { states, statistics }, BOTH);
   assert.deepEqual(
     executors.map((one) => [one.serviceId, one.state, one.reason, one.generation, one.oldestAge?.seconds]),
     [
@@ -122,8 +128,80 @@ test('lag is that of the newest figures of each shard, the last delivery that of
     figures({ lag: 10n, shard: 1 }),
     figures({ lag: 1000n, shard: 2 }),
   ];
-  const status = statusOf(stored(true, 2), { states: [], statistics });
+  const status = statusOf(stored(true, 2), { states: [], statistics }, BOTH);
   assert.equal(status.lag, 11n);
   assert.deepEqual(status.lastDeliveredTime, timestampFromDate(at(95)));
-  assert.equal(statusOf(stored(), { states: [], statistics: [] }).lag, undefined);
+  assert.equal(statusOf(stored(), { states: [], statistics: [] }, BOTH).lag, undefined);
+});
+
+const GONE = knownNode('a', { isLiving: false, lastSeen: at(200) });
+const LAST_HEARD = 'executor a was last heard of at 1970-01-01T00:03:20.000Z';
+
+test('an executor that is gone leaves the integration pending, with its name and since then', () => {
+  const others = clusterOf(GONE, knownNode('b'));
+  const expected = { state: PENDING, reason: LAST_HEARD, since: timestampFromDate(at(200)) };
+  assert.deepEqual(verdict([shard()], stored(), others), expected);
+  assert.deepEqual(verdict([shard({ state: FAILED, reason: 'no such host' })], stored(), others), expected);
+  assert.deepEqual(statusOf(stored(), { states: [shard()], statistics: [] }, others).executors, []);
+
+  const alone = verdict([shard()], stored(), clusterOf(GONE));
+  assert.equal(alone.reason, `${LAST_HEARD}; no running executor serves type http: start one`);
+  const stopped = clusterOf({ ...GONE, stopping: true }, knownNode('b'));
+  assert.match(verdict([shard()], stored(), stopped).reason, /^executor a stopped at 1970/);
+  const forgotten = verdict([shard()], stored(), clusterOf(knownNode('b')));
+  assert.deepEqual(
+    [forgotten.state, forgotten.reason],
+    [PENDING, 'nothing was heard of executor a for days'],
+  );
+});
+
+test('who took over from an executor that is gone speaks alone', () => {
+  const heir = shard({ serviceId: 'b', time: at(90) });
+  const { state, reason } = verdict(
+    [shard({ time: at(300) }), heir],
+    stored(),
+    clusterOf(GONE, knownNode('b')),
+  );
+  assert.deepEqual([state, reason], [ACTIVE, '']);
+});
+
+test('of several shards, those of an executor that is gone are missing', () => {
+  const states = [shard(), shard({ shard: 1, serviceId: 'b' })];
+  const { state, reason } = verdict(states, stored(true, 2), clusterOf(GONE, knownNode('b')));
+  assert.deepEqual([state, reason], [ACTIVE, `1 of 2 shards run; ${LAST_HEARD}`]);
+});
+
+test('what an executor said before it was started again does not count', () => {
+  const again = clusterOf(knownNode('a', { startTime: at(150) }));
+  const expected = {
+    state: PENDING,
+    reason: 'executor a was started again',
+    since: timestampFromDate(at(150)),
+  };
+  assert.deepEqual(verdict([shard()], stored(), again), expected);
+  assert.deepEqual(verdict([shard({ nodeStartTime: at(149), time: at(400) })], stored(), again), expected);
+  // Its clock is ahead of the control plane's, which takes a report of the future for one of now.
+  assert.equal(verdict([shard({ nodeStartTime: at(150), time: at(100) })], stored(), again).state, ACTIVE);
+});
+
+test('pending: no executor that runs serves the type', () => {
+  const mqtt = stored();
+  mqtt.integration.configuration = { case: 'mqtt', value: create(MqttConfigurationSchema) };
+  const reason = 'no running executor serves type mqtt: start one';
+  assert.deepEqual(verdict([], mqtt), { state: PENDING, reason, since: timestampFromDate(at(50)) });
+  assert.equal(
+    verdict([], stored(), clusterOf(GONE)).reason,
+    'no running executor serves type http: start one',
+  );
+});
+
+test('states and types of a newer version are shown as they came', () => {
+  const newer = 9 as IntegrationState;
+  const states = [shard({ state: newer, reason: 'warming up' })];
+  const status = statusOf(stored(), { states, statistics: [] }, BOTH);
+  assert.deepEqual([status.state, status.reason, status.executors[0]?.state], [PENDING, 'warming up', newer]);
+  const unknown = stored();
+  unknown.integration.configuration = { case: undefined };
+  assert.equal(verdict([], unknown).reason, 'waiting for an executor: its type is of a newer version');
+  assert.equal(verdict([shard()], unknown).state, ACTIVE);
 });

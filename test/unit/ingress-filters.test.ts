@@ -51,7 +51,7 @@ test('a stop ends the wait for the filters, and everything that is fed with it',
     feed() {
       open++;
       waiting.resolve();
-      return { resume() {}, [Symbol.dispose]: () => void open-- };
+      return { resume() {}, backlog: async () => 0, [Symbol.dispose]: () => void open-- };
     },
   };
   const following = followFilters(

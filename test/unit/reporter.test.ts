@@ -28,7 +28,14 @@ function setUp() {
       sent.push(record.generation);
     },
   };
-  const reporter = new Reporter({ ...deps, clock, bus, topics: topicsOf('p'), serviceId: 'ie-0' });
+  const reporter = new Reporter({
+    ...deps,
+    clock,
+    bus,
+    topics: topicsOf('p'),
+    serviceId: 'ie-0',
+    startTime: 0,
+  });
   const subject = (generation: bigint) => ({ integrationId: ID, shard: 0, generation });
   const started = (generation: bigint) =>
     reporter.lifecycle(subject(generation), {

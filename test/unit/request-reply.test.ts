@@ -15,6 +15,7 @@ function stuckStart() {
   const bus: Partial<Bus> = {
     feed: () => ({
       resume() {},
+      backlog: async () => 0,
       [Symbol.dispose]() {
         state.isDisposed = true;
       },

@@ -101,7 +101,7 @@ export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*
  */
 export type ListNodesResponse = Message<"penstock.v1.ListNodesResponse"> & {
   /**
-   * Every node.
+   * The nodes that run, by name.
    *
    * @generated from field: repeated penstock.v1.Node nodes = 1;
    */
@@ -170,7 +170,8 @@ export const NodeRoleSchema: GenEnum<NodeRole> = /*@__PURE__*/
  */
 export const ClusterService: GenService<{
   /**
-   * Lists every node.
+   * Lists every node that runs. One is listed within seconds of its start, and no more once it has stopped, or some 6
+   * seconds after it was last heard of.
    *
    * @generated from rpc penstock.v1.ClusterService.ListNodes
    */

@@ -309,7 +309,8 @@ export const EventService: GenService<{
     output: typeof ListEventsResponseSchema;
   },
   /**
-   * Streams events as they come.
+   * Streams the events that are stored from now on, in their order, within a second or two. After UNAVAILABLE, watch again
+   * and list those that came in between.
    *
    * @generated from rpc penstock.v1.EventService.WatchEvents
    */

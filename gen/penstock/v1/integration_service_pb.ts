@@ -542,7 +542,7 @@ export const WatchIntegrationsRequestSchema: GenMessage<WatchIntegrationsRequest
   messageDesc(file_penstock_v1_integration_service, 19);
 
 /**
- * A change of an integration.
+ * An integration at the beginning of the watch, or after a change.
  *
  * @generated from message penstock.v1.WatchIntegrationsResponse
  */
@@ -657,7 +657,8 @@ export const IntegrationService: GenService<{
     output: typeof DisableIntegrationResponseSchema;
   },
   /**
-   * Stops an integration and starts it again on its executors.
+   * Stops an integration and starts it again on its executors, with the same configuration. What was on its way and not
+   * acknowledged is delivered again. FAILED_PRECONDITION: it is disabled.
    *
    * @generated from rpc penstock.v1.IntegrationService.RestartIntegration
    */
@@ -677,7 +678,10 @@ export const IntegrationService: GenService<{
     output: typeof CheckConnectionResponseSchema;
   },
   /**
-   * Streams each change of integrations and of their status.
+   * Streams integrations and their status: first every integration that passes the filter, then each as it is after a
+   * change, within a second or two; of several changes in that time, or while the caller does not read, the last state.
+   * One that passes the filter no more is sent once more, as it is now. Changed figures alone (lag, last delivery, age)
+   * are no change. After UNAVAILABLE, or RESOURCE_EXHAUSTED for a caller that reads too slowly, watch again.
    *
    * @generated from rpc penstock.v1.IntegrationService.WatchIntegrations
    */

@@ -7,9 +7,11 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { NodeRole } from "./cluster_service_pb.ts";
+import { file_penstock_v1_cluster_service } from "./cluster_service_pb.ts";
 import type { FailureClass } from "./envelope_pb.ts";
 import { file_penstock_v1_envelope } from "./envelope_pb.ts";
-import type { IntegrationState } from "./integration_pb.ts";
+import type { IntegrationState, IntegrationType } from "./integration_pb.ts";
 import { file_penstock_v1_integration } from "./integration_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -17,16 +19,17 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/uplink.proto.
  */
 export const file_penstock_v1_uplink: GenFile = /*@__PURE__*/
-  fileDesc("ChhwZW5zdG9jay92MS91cGxpbmsucHJvdG8SC3BlbnN0b2NrLnYxIuICCgxVcGxpbmtSZWNvcmQSIAoOaW50ZWdyYXRpb25faWQYASABKAlCCLpIBXIDsAEBEhIKCmdlbmVyYXRpb24YAiABKAMSGwoKc2VydmljZV9pZBgDIAEoCUIHukgEcgIQARIwCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEg0KBXNoYXJkGAUgASgNEhoKCGV2ZW50X2lkGAYgASgJQgi6SAVyA7ABARIxCglsaWZlY3ljbGUYCiABKAsyHC5wZW5zdG9jay52MS5MaWZlY3ljbGVSZXBvcnRIABIpCgVlcnJvchgLIAEoCzIYLnBlbnN0b2NrLnYxLkVycm9yUmVwb3J0SAASMwoKc3RhdGlzdGljcxgMIAEoCzIdLnBlbnN0b2NrLnYxLlN0YXRpc3RpY3NSZXBvcnRIAEIPCgZyZXBvcnQSBbpIAggBIpgBCg9MaWZlY3ljbGVSZXBvcnQSNgoGYWN0aW9uGAEgASgOMhwucGVuc3RvY2sudjEuTGlmZWN5Y2xlQWN0aW9uQgi6SAWCAQIgABIPCgdzdWNjZXNzGAIgASgIEiwKBXN0YXRlGAMgASgOMh0ucGVuc3RvY2sudjEuSW50ZWdyYXRpb25TdGF0ZRIOCgZyZWFzb24YBCABKAkihQEKC0Vycm9yUmVwb3J0EjAKDWZhaWx1cmVfY2xhc3MYASABKA4yGS5wZW5zdG9jay52MS5GYWlsdXJlQ2xhc3MSDwoHbWVzc2FnZRgCIAEoCRINCgVjb3VudBgDIAEoBBISCgp0b3BpY19uYW1lGAQgASgJEhAKCGdpdmVuX3VwGAUgASgIIqACChBTdGF0aXN0aWNzUmVwb3J0EhAKCHJlY2VpdmVkGAEgASgEEhEKCWRlbGl2ZXJlZBgCIAEoBBIVCg1kZWFkX2xldHRlcmVkGAMgASgEEg8KB3NraXBwZWQYBCABKAQSEQoJaW5fZmxpZ2h0GAUgASgEEg8KB3JldHJpZWQYBiABKAQSEQoJdGltZWRfb3V0GAcgASgEEhMKC3VuZGVjb2RhYmxlGAggASgEEjcKE2xhc3RfZGVsaXZlcmVkX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2xhZxgKIAEoAxItCgpvbGRlc3RfYWdlGAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIqwBChJWYWxpZGF0aW9uUmVzcG9uc2USHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESGwoKc2VydmljZV9pZBgCIAEoCUIHukgEcgIQARI3Cgp2aW9sYXRpb25zGAMgAygLMiMucGVuc3RvY2sudjEuQ29uZmlndXJhdGlvblZpb2xhdGlvbhIRCglyZWFjaGFibGUYBCABKAgSDwoHbWVzc2FnZRgFIAEoCSI8ChZDb25maWd1cmF0aW9uVmlvbGF0aW9uEg0KBWZpZWxkGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJKo0BCg9MaWZlY3ljbGVBY3Rpb24SIAocTElGRUNZQ0xFX0FDVElPTl9VTlNQRUNJRklFRBAAEhwKGExJRkVDWUNMRV9BQ1RJT05fU1RBUlRFRBABEhwKGExJRkVDWUNMRV9BQ1RJT05fVVBEQVRFRBACEhwKGExJRkVDWUNMRV9BQ1RJT05fU1RPUFBFRBADYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_envelope, file_penstock_v1_integration]);
+  fileDesc("ChhwZW5zdG9jay92MS91cGxpbmsucHJvdG8SC3BlbnN0b2NrLnYxIs8ECgxVcGxpbmtSZWNvcmQSIwoOaW50ZWdyYXRpb25faWQYASABKAlCC7pICNgBAXIDsAEBEhIKCmdlbmVyYXRpb24YAiABKAMSGwoKc2VydmljZV9pZBgDIAEoCUIHukgEcgIQARIwCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEg0KBXNoYXJkGAUgASgNEhoKCGV2ZW50X2lkGAYgASgJQgi6SAVyA7ABARIzCg9ub2RlX3N0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKCWxpZmVjeWNsZRgKIAEoCzIcLnBlbnN0b2NrLnYxLkxpZmVjeWNsZVJlcG9ydEgAEikKBWVycm9yGAsgASgLMhgucGVuc3RvY2sudjEuRXJyb3JSZXBvcnRIABIzCgpzdGF0aXN0aWNzGAwgASgLMh0ucGVuc3RvY2sudjEuU3RhdGlzdGljc1JlcG9ydEgAEicKBG5vZGUYDSABKAsyFy5wZW5zdG9jay52MS5Ob2RlUmVwb3J0SAA6iQG6SIUBGoIBChx1cGxpbmtfcmVjb3JkLmludGVncmF0aW9uX2lkEjVpbnRlZ3JhdGlvbl9pZDogcmVxdWlyZWQgdW5sZXNzIGEgbm9kZSByZXBvcnRzIGl0c2VsZhoraGFzKHRoaXMubm9kZSkgfHwgdGhpcy5pbnRlZ3JhdGlvbl9pZCAhPSAnJ0IPCgZyZXBvcnQSBbpIAggBIroBCgpOb2RlUmVwb3J0EiQKBXJvbGVzGAEgAygOMhUucGVuc3RvY2sudjEuTm9kZVJvbGUSDwoHdmVyc2lvbhgCIAEoCRIrCgV0eXBlcxgDIAMoDjIcLnBlbnN0b2NrLnYxLkludGVncmF0aW9uVHlwZRI2CgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhAKCHN0b3BwaW5nGAUgASgIIpgBCg9MaWZlY3ljbGVSZXBvcnQSNgoGYWN0aW9uGAEgASgOMhwucGVuc3RvY2sudjEuTGlmZWN5Y2xlQWN0aW9uQgi6SAWCAQIgABIPCgdzdWNjZXNzGAIgASgIEiwKBXN0YXRlGAMgASgOMh0ucGVuc3RvY2sudjEuSW50ZWdyYXRpb25TdGF0ZRIOCgZyZWFzb24YBCABKAkihQEKC0Vycm9yUmVwb3J0EjAKDWZhaWx1cmVfY2xhc3MYASABKA4yGS5wZW5zdG9jay52MS5GYWlsdXJlQ2xhc3MSDwoHbWVzc2FnZRgCIAEoCRINCgVjb3VudBgDIAEoBBISCgp0b3BpY19uYW1lGAQgASgJEhAKCGdpdmVuX3VwGAUgASgIIqACChBTdGF0aXN0aWNzUmVwb3J0EhAKCHJlY2VpdmVkGAEgASgEEhEKCWRlbGl2ZXJlZBgCIAEoBBIVCg1kZWFkX2xldHRlcmVkGAMgASgEEg8KB3NraXBwZWQYBCABKAQSEQoJaW5fZmxpZ2h0GAUgASgEEg8KB3JldHJpZWQYBiABKAQSEQoJdGltZWRfb3V0GAcgASgEEhMKC3VuZGVjb2RhYmxlGAggASgEEjcKE2xhc3RfZGVsaXZlcmVkX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2xhZxgKIAEoAxItCgpvbGRlc3RfYWdlGAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIqwBChJWYWxpZGF0aW9uUmVzcG9uc2USHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESGwoKc2VydmljZV9pZBgCIAEoCUIHukgEcgIQARI3Cgp2aW9sYXRpb25zGAMgAygLMiMucGVuc3RvY2sudjEuQ29uZmlndXJhdGlvblZpb2xhdGlvbhIRCglyZWFjaGFibGUYBCABKAgSDwoHbWVzc2FnZRgFIAEoCSI8ChZDb25maWd1cmF0aW9uVmlvbGF0aW9uEg0KBWZpZWxkGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJKukBCg9MaWZlY3ljbGVBY3Rpb24SIAocTElGRUNZQ0xFX0FDVElPTl9VTlNQRUNJRklFRBAAEhwKGExJRkVDWUNMRV9BQ1RJT05fU1RBUlRFRBABEhwKGExJRkVDWUNMRV9BQ1RJT05fVVBEQVRFRBACEhwKGExJRkVDWUNMRV9BQ1RJT05fU1RPUFBFRBADEh4KGkxJRkVDWUNMRV9BQ1RJT05fUkVTVEFSVEVEEAQSHAoYTElGRUNZQ0xFX0FDVElPTl9TVEFMTEVEEAUSHAoYTElGRUNZQ0xFX0FDVElPTl9SRVNVTUVEEAZiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_cluster_service, file_penstock_v1_envelope, file_penstock_v1_integration]);
 
 /**
- * A report of an executor, on `<prefix>.ie.uplink`. The record's key is the integration's id.
+ * A report of a node, on `<prefix>.ie.uplink`. The record's key is the integration's id; that of every report of a node
+ * about itself is `nodes`, so that they are in one partition, in order.
  *
  * @generated from message penstock.v1.UplinkRecord
  */
 export type UplinkRecord = Message<"penstock.v1.UplinkRecord"> & {
   /**
-   * The integration.
+   * The integration. Empty when a node reports itself.
    *
    * @generated from field: string integration_id = 1;
    */
@@ -40,7 +43,7 @@ export type UplinkRecord = Message<"penstock.v1.UplinkRecord"> & {
   generation: bigint;
 
   /**
-   * The executor that reports.
+   * The node that reports.
    *
    * @generated from field: string service_id = 3;
    */
@@ -66,6 +69,13 @@ export type UplinkRecord = Message<"penstock.v1.UplinkRecord"> & {
    * @generated from field: string event_id = 6;
    */
   eventId: string;
+
+  /**
+   * When the node that reports was started, which tells its runs apart. Unset: not told.
+   *
+   * @generated from field: google.protobuf.Timestamp node_start_time = 7;
+   */
+  nodeStartTime?: Timestamp | undefined;
 
   /**
    * What happened.
@@ -96,6 +106,14 @@ export type UplinkRecord = Message<"penstock.v1.UplinkRecord"> & {
      */
     value: StatisticsReport;
     case: "statistics";
+  } | {
+    /**
+     * A node that runs, or stops.
+     *
+     * @generated from field: penstock.v1.NodeReport node = 13;
+     */
+    value: NodeReport;
+    case: "node";
   } | { case: undefined; value?: undefined };
 };
 
@@ -107,7 +125,56 @@ export const UplinkRecordSchema: GenMessage<UplinkRecord> = /*@__PURE__*/
   messageDesc(file_penstock_v1_uplink, 0);
 
 /**
- * An integration was started or stopped on an executor, or could not be.
+ * A node says that it runs: every 2 seconds, and a last time when it stops.
+ *
+ * @generated from message penstock.v1.NodeReport
+ */
+export type NodeReport = Message<"penstock.v1.NodeReport"> & {
+  /**
+   * What it does.
+   *
+   * @generated from field: repeated penstock.v1.NodeRole roles = 1;
+   */
+  roles: NodeRole[];
+
+  /**
+   * Its version.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * The types it serves, for an executor.
+   *
+   * @generated from field: repeated penstock.v1.IntegrationType types = 3;
+   */
+  types: IntegrationType[];
+
+  /**
+   * When it was started.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 4;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * It stops: this is its last report.
+   *
+   * @generated from field: bool stopping = 5;
+   */
+  stopping: boolean;
+};
+
+/**
+ * Describes the message penstock.v1.NodeReport.
+ * Use `create(NodeReportSchema)` to create a new message.
+ */
+export const NodeReportSchema: GenMessage<NodeReport> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_uplink, 1);
+
+/**
+ * An integration was started or stopped on an executor, or could not be; or its messages came to a halt there.
  *
  * @generated from message penstock.v1.LifecycleReport
  */
@@ -146,7 +213,7 @@ export type LifecycleReport = Message<"penstock.v1.LifecycleReport"> & {
  * Use `create(LifecycleReportSchema)` to create a new message.
  */
 export const LifecycleReportSchema: GenMessage<LifecycleReport> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 1);
+  messageDesc(file_penstock_v1_uplink, 2);
 
 /**
  * Messages failed, or a record on Kafka could not be read.
@@ -195,7 +262,7 @@ export type ErrorReport = Message<"penstock.v1.ErrorReport"> & {
  * Use `create(ErrorReportSchema)` to create a new message.
  */
 export const ErrorReportSchema: GenMessage<ErrorReport> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 2);
+  messageDesc(file_penstock_v1_uplink, 3);
 
 /**
  * Figures of an integration on an executor since it was started there. received = delivered + dead_lettered + skipped +
@@ -287,7 +354,7 @@ export type StatisticsReport = Message<"penstock.v1.StatisticsReport"> & {
  * Use `create(StatisticsReportSchema)` to create a new message.
  */
 export const StatisticsReportSchema: GenMessage<StatisticsReport> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 3);
+  messageDesc(file_penstock_v1_uplink, 4);
 
 /**
  * An executor's answer to a `ValidationRequest`, on the notification topic of the control-plane node that asked. The
@@ -337,7 +404,7 @@ export type ValidationResponse = Message<"penstock.v1.ValidationResponse"> & {
  * Use `create(ValidationResponseSchema)` to create a new message.
  */
 export const ValidationResponseSchema: GenMessage<ValidationResponse> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 4);
+  messageDesc(file_penstock_v1_uplink, 5);
 
 /**
  * Something wrong with a configuration.
@@ -365,7 +432,7 @@ export type ConfigurationViolation = Message<"penstock.v1.ConfigurationViolation
  * Use `create(ConfigurationViolationSchema)` to create a new message.
  */
 export const ConfigurationViolationSchema: GenMessage<ConfigurationViolation> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 5);
+  messageDesc(file_penstock_v1_uplink, 6);
 
 /**
  * Steps in an integration's life on an executor.
@@ -400,6 +467,27 @@ export const LifecycleAction = {
    * @generated from enum value: LIFECYCLE_ACTION_STOPPED = 3;
    */
   STOPPED: 3,
+
+  /**
+   * It was stopped and started again, because a user asked for it or because it received no messages any more.
+   *
+   * @generated from enum value: LIFECYCLE_ACTION_RESTARTED = 4;
+   */
+  RESTARTED: 4,
+
+  /**
+   * It makes no progress: messages wait, and for long none was acknowledged.
+   *
+   * @generated from enum value: LIFECYCLE_ACTION_STALLED = 5;
+   */
+  STALLED: 5,
+
+  /**
+   * It makes progress again.
+   *
+   * @generated from enum value: LIFECYCLE_ACTION_RESUMED = 6;
+   */
+  RESUMED: 6,
 } as const;
 
 /**

@@ -60,7 +60,10 @@ export class Fetcher implements AsyncDisposable {
 
   feed(options: FeedOptions): Feed {
     this.#names.add(nameOf(options.topic, options.partition));
-    const feed: PartitionFeed = new PartitionFeed(options, { changed: () => this.#changed(feed) });
+    const feed: PartitionFeed = new PartitionFeed(options, {
+      changed: () => this.#changed(feed),
+      end: () => this.#end(feed),
+    });
     this.#lookFor(feed);
     return feed;
   }
@@ -71,6 +74,11 @@ export class Fetcher implements AsyncDisposable {
       this.#homeless.delete(feed);
       for (const node of this.#nodes.values()) node.remove(feed);
     } else for (const node of this.#nodes.values()) node.wake();
+  }
+
+  async #end(feed: PartitionFeed): Promise<number> {
+    for (const node of this.#nodes.values()) if (node.has(feed)) return await node.ends.of(feed);
+    throw new BusError('failed', `nobody leads ${feed.topic} for now`);
   }
 
   #lookFor(...feeds: readonly PartitionFeed[]): void {

@@ -6,6 +6,7 @@ import {
   fetchExchange,
 } from '../../kafkajs/fetch.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { EndOffsets } from './end-offsets.ts';
 import { FetchSession } from './fetch-session.ts';
 import { nameOf, type PartitionFeed } from './partition-feed.ts';
 
@@ -46,10 +47,12 @@ export class NodeFetcher {
   readonly #feeds = new Map<string, PartitionFeed>();
   readonly #session = new FetchSession();
   readonly #stop = new AbortController();
+  readonly ends: EndOffsets;
   #wake = Promise.withResolvers<void>();
 
   constructor(deps: Deps) {
     this.#deps = deps;
+    this.ends = new EndOffsets(deps);
   }
 
   get feeds(): readonly PartitionFeed[] {
@@ -84,8 +87,12 @@ export class NodeFetcher {
     this.wake();
   }
 
+  has(feed: PartitionFeed): boolean {
+    return this.#feeds.get(feed.name) === feed;
+  }
+
   remove(feed: PartitionFeed): void {
-    if (this.#feeds.get(feed.name) === feed) this.#feeds.delete(feed.name);
+    if (this.has(feed)) this.#feeds.delete(feed.name);
   }
 
   wake(): void {
@@ -132,7 +139,7 @@ export class NodeFetcher {
   }
 
   #done(feeds: readonly PartitionFeed[]): void {
-    for (const feed of feeds) if (this.#feeds.get(feed.name) === feed) feed.isBusy = false;
+    for (const feed of feeds) if (this.has(feed)) feed.isBusy = false;
     this.wake();
   }
 

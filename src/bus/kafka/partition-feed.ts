@@ -6,6 +6,8 @@ import type { Feed, FeedOptions, IncomingRecord } from '../bus.ts';
 export interface FeedOwner {
   /** It can be fetched again, or is closed. */
   changed(feed: PartitionFeed): void;
+  /** The partition's end offset, from Kafka. */
+  end(feed: PartitionFeed): Promise<number>;
 }
 
 /** One partition: how far it was taken, and what was fetched and is not taken yet. */
@@ -82,6 +84,12 @@ export class PartitionFeed implements Feed {
     this.isQuiet = false;
     this.#take();
     if (!this.#isFull) this.#owner.changed(this);
+  }
+
+  async backlog(): Promise<number> {
+    this.#end = await this.#owner.end(this);
+    this.#tell();
+    return Math.max(0, this.#end - this.position);
   }
 
   #take(): void {

@@ -13,6 +13,7 @@ import { firstRevision } from '../revision.ts';
 import type { Reports } from '../status.ts';
 import { saveNew } from '../store/changes.ts';
 import { findCreated, type StoredIntegration } from '../store/integrations.ts';
+import { loadCluster } from '../store/nodes.ts';
 import { planTopicDeletion } from '../store/topic-deletions.ts';
 import type { RouteDeps } from './deps.ts';
 
@@ -40,12 +41,12 @@ export async function createIntegration(
   const draft = firstRevision(request.integration!, id, clock.now());
   requireValid(draft.integration);
   await validate(deps, draft.integration, call);
-  if (request.validateOnly) return { integration: answerOf(draft, NO_REPORTS) };
+  if (request.validateOnly) return { integration: answerOf(draft, NO_REPORTS, await loadCluster(db)) };
 
   await createMessageTopic(deps, draft);
   // Lists are ordered by the time of creation: it must not be older than what lists have shown already.
   const stored = firstRevision(request.integration!, id, clock.now());
-  const answer = answerOf(stored, NO_REPORTS);
+  const answer = answerOf(stored, NO_REPORTS, await loadCluster(db));
   call.signal.throwIfAborted(); // a caller who was told that it failed finds nothing saved
   const isNew = await saveNew(db, topics, stored, requestId, since);
   wakeRelay();

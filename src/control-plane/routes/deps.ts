@@ -5,6 +5,7 @@ import type { Metrics } from '../../runtime/metrics.ts';
 import type { CheckDeps } from '../checks.ts';
 import type { Database } from '../store/database.ts';
 import type { Locks } from '../store/locks.ts';
+import type { Watches } from '../watches.ts';
 
 /** What the RPCs need. */
 export interface RouteDeps extends CheckDeps {
@@ -14,6 +15,7 @@ export interface RouteDeps extends CheckDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly watches: Watches;
   /** Called after each commit that left downlink records to publish. */
   readonly wakeRelay: () => void;
   /** Called when a replay begins or ends by a call. */

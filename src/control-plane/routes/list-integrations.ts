@@ -1,74 +1,77 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampDate } from '@bufbuild/protobuf/wkt';
-import {
-  type IntegrationState,
-  type IntegrationType,
-  IntegrationTypeSchema,
-} from '../../../gen/penstock/v1/integration_pb.ts';
+import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
 import type {
   IntegrationFilter,
   ListIntegrationsRequest,
   ListIntegrationsResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
-import { TYPES, type Type } from '../../contract/integration-type.ts';
-import { loadAnswers } from '../answer.ts';
+import { answerOf, loadAnswers, loadSnapshot } from '../answer.ts';
+import { selectionOf } from '../integration-filter.ts';
 import { pageSizeOf, pageToken, positionOf } from '../page.ts';
 import { statusOf } from '../status.ts';
 import type { Queries } from '../store/database.ts';
-import { countIntegrations, type IntegrationSelection, listIntegrations } from '../store/integrations.ts';
-import { reportsOf } from '../store/reports.ts';
+import {
+  countIntegrations,
+  listIntegrations,
+  type Position,
+  type StoredIntegration,
+} from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
+
+interface Page {
+  readonly after: Position | undefined;
+  readonly limit: number;
+}
+
+interface Found {
+  readonly integrations: readonly Integration[];
+  /** How many there are in all. */
+  readonly total: number;
+}
 
 export async function listIntegrationsRoute(
   { db }: RouteDeps,
   request: ListIntegrationsRequest,
 ): Promise<MessageInitShape<typeof ListIntegrationsResponseSchema>> {
-  const selection = await selectionOf(db, request.filter);
+  const { filter } = request;
   const size = pageSizeOf(request.pageSize);
   const page = { after: positionOf(request.pageToken), limit: size + 1 };
-  const found = await listIntegrations(db, selection, page);
-  const shown = found.slice(0, size);
-  const last = found.length > size ? shown.at(-1)?.integration : undefined;
+  const list =
+    filter && filter.states.length > 0 ? listInStates(db, filter, page) : listAll(db, filter, page);
+  const { integrations: found, total } = await list;
+  const integrations = found.slice(0, size);
+  const last = found.length > size ? integrations.at(-1) : undefined;
   return {
-    integrations: await loadAnswers(db, shown),
-    totalSize: await countIntegrations(db, selection),
+    integrations,
+    totalSize: total,
     ...(last && { nextPageToken: pageToken({ time: timestampDate(last.createTime!), id: last.id }) }),
   };
 }
 
-async function selectionOf(
-  db: Queries,
-  filter: IntegrationFilter | undefined,
-): Promise<IntegrationSelection> {
-  const { types = [], states = [], text = '' } = filter ?? {};
-  const selection = {
-    ...(types.length > 0 && { types: types.map(typeNamed) }),
-    ...(text !== '' && { text }),
-  };
-  return states.length === 0 ? selection : { ...selection, ids: await idsInStates(db, selection, states) };
+async function listAll(db: Queries, filter: IntegrationFilter | undefined, page: Page): Promise<Found> {
+  const selection = selectionOf(filter);
+  const integrations = await loadAnswers(db, await listIntegrations(db, selection, page));
+  return { integrations, total: await countIntegrations(db, selection) };
 }
 
-/** A state is computed, not stored, so that there is one place that says what it is. */
-async function idsInStates(
-  db: Queries,
-  selection: IntegrationSelection,
-  states: readonly IntegrationState[],
-): Promise<string[]> {
-  const all = await listIntegrations(db, selection);
-  const reports = await reportsOf(
-    db,
-    all.map(({ integration }) => integration.id),
+/** A state is computed, not stored, so that there is one place that says what it is; and shown as it was computed here. */
+async function listInStates(db: Queries, filter: IntegrationFilter, { after, limit }: Page): Promise<Found> {
+  const all = await listIntegrations(db, selectionOf(filter));
+  const { reports, cluster } = await loadSnapshot(db, all);
+  const matching = all.filter((stored) =>
+    filter.states.includes(statusOf(stored, reports(stored.integration.id), cluster).state),
   );
-  return all.flatMap((stored) => {
-    const { id } = stored.integration;
-    return states.includes(statusOf(stored, reports(id)).state) ? [id] : [];
-  });
+  const integrations = matching
+    .filter((stored) => isAfter(stored, after))
+    .slice(0, limit)
+    .map((stored) => answerOf(stored, reports(stored.integration.id), cluster));
+  return { integrations, total: matching.length };
 }
 
-/** The enum's names are those of the configuration's cases. */
-function typeNamed(type: IntegrationType): Type {
-  const name = IntegrationTypeSchema.value[type]?.localName.toLowerCase();
-  const found = TYPES.find((one) => one.toLowerCase() === name);
-  if (found === undefined) throw new Error(`no configuration for type ${name ?? type}`);
-  return found;
+/** The order of lists: by time of creation, then by id. */
+function isAfter({ integration }: StoredIntegration, position: Position | undefined): boolean {
+  if (!position) return true;
+  const ms = timestampDate(integration.createTime!).getTime() - position.time.getTime();
+  return ms > 0 || (ms === 0 && integration.id > position.id);
 }

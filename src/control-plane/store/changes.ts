@@ -1,5 +1,6 @@
 import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Topics } from '../../bus/topics.ts';
+import { loadAnswer } from '../answer.ts';
 import { downlinkRows, tombstones } from '../downlink.ts';
 import type { Database } from './database.ts';
 import {
@@ -12,6 +13,7 @@ import {
 import { insertOutbox, type OutboxRow } from './outbox.ts';
 import { failReplaysOf } from './replays.ts';
 import { dropTopicDeletions, planTopicDeletion } from './topic-deletions.ts';
+import { insertDeleted } from './versions.ts';
 
 // Each change of an integration and the downlink records that tell of it: in one transaction, under the row's lock.
 
@@ -63,6 +65,7 @@ export function saveDeletion(
     const stored = await findIntegration(queries, id, true);
     if (!stored) return false;
     check(stored.integration);
+    await insertDeleted(queries, await loadAnswer(queries, stored));
     await removeIntegration(queries, id);
     await failReplaysOf(queries, id);
     await insertOutbox(queries, tombstones(topics, stored.integration));

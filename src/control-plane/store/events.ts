@@ -35,10 +35,19 @@ export async function listEvents(
       page.limit,
     ],
   );
-  return rows.map(({ id, time, record }) => {
-    const { integrationId, generation, serviceId, report } = fromBinary(UplinkRecordSchema, record);
-    const event = { id, integrationId, generation, serviceId, time: timestampFromDate(time), event: report };
-    return create(EventSchema, event);
+  return rows.map(toEvent);
+}
+
+/** The event that a report is. */
+export function toEvent({ id, time, record }: { id: string; time: Date; record: Uint8Array }): Event {
+  const { integrationId, generation, serviceId, report } = fromBinary(UplinkRecordSchema, record);
+  return create(EventSchema, {
+    id,
+    integrationId,
+    generation,
+    serviceId,
+    time: timestampFromDate(time),
+    ...(report.case !== 'node' && { event: report }), // a node's reports are no events
   });
 }
 

@@ -111,4 +111,45 @@ export const MIGRATIONS: readonly string[] = [
     primary key (replay_id, partition)
   );
   `,
+  /* sql */ `
+  create table nodes (
+    service_id text primary key,
+    start_time timestamptz not null,
+    -- When it said what is here, by its own clock.
+    time       timestamptz not null,
+    -- When that came, by the clock of PostgreSQL.
+    last_seen  timestamptz not null,
+    stopping   boolean not null,
+    -- The encoded penstock.v1.NodeReport.
+    report     bytea not null
+  );
+
+  -- When the executor was started that said so.
+  alter table executor_states add column node_start_time timestamptz;
+
+  -- Which transaction a row was last written by: who watches asks for those of a transaction that had not ended before.
+  create function set_version() returns trigger language plpgsql as $$
+  begin
+    new.version := pg_current_xact_id();
+    return new;
+  end $$;
+  alter table integrations add column version xid8 not null default pg_current_xact_id();
+  create index integrations_by_version on integrations (version);
+  create trigger version before insert or update on integrations for each row execute function set_version();
+  alter table executor_states add column version xid8 not null default pg_current_xact_id();
+  create index executor_states_by_version on executor_states (version);
+  create trigger version before insert or update on executor_states for each row execute function set_version();
+  alter table events add column version xid8 not null default pg_current_xact_id();
+  create index events_by_version on events (version);
+
+  -- For those who watch; kept for some hours.
+  create table deleted_integrations (
+    id          uuid primary key,
+    delete_time timestamptz not null,
+    -- The encoded penstock.v1.Integration as callers saw it last: without its secrets.
+    integration bytea not null,
+    version     xid8 not null default pg_current_xact_id()
+  );
+  create index deleted_integrations_by_version on deleted_integrations (version);
+  `,
 ];

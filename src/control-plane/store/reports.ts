@@ -2,6 +2,7 @@ import type { IntegrationState } from '../../../gen/penstock/v1/integration_pb.t
 import type { EventRow, Fold, StatisticsRow } from '../fold.ts';
 import type { Reports, ShardState, ShardStatistics } from '../status.ts';
 import type { Queries } from './database.ts';
+import { upsertNodes } from './nodes.ts';
 
 /** How many rows were left out, for a reason. */
 export interface LeftOut {
@@ -13,6 +14,7 @@ export interface LeftOut {
 
 /** Stores reports: each event once, and of each shard only what is newer than what is there. Within a transaction. */
 export async function storeReports(queries: Queries, fold: Fold): Promise<LeftOut> {
+  await upsertNodes(queries, fold.nodes);
   const all = [...fold.events, ...fold.states, ...fold.statistics];
   const known = await lockIntegrations(queries, new Set(all.map(({ integrationId }) => integrationId)));
   const isKnown = ({ integrationId }: { integrationId: string }) => known.has(integrationId);
@@ -39,11 +41,13 @@ async function lockIntegrations(queries: Queries, ids: ReadonlySet<string>): Pro
 async function upsertStates(queries: Queries, states: readonly ShardState[]): Promise<void> {
   if (states.length === 0) return;
   await queries.query(
-    `insert into executor_states as s (integration_id, shard, service_id, generation, time, state, reason, since)
+    `insert into executor_states as s (integration_id, shard, service_id, generation, time, state, reason, since,
+       node_start_time)
      select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[], $6::smallint[],
-       $7::text[], $5::timestamptz[])
+       $7::text[], $5::timestamptz[], $8::timestamptz[])
      on conflict (integration_id, shard, service_id) do update set
        generation = excluded.generation, time = excluded.time, state = excluded.state, reason = excluded.reason,
+       node_start_time = excluded.node_start_time,
        since = case when s.state = excluded.state and s.generation = excluded.generation then s.since
                     else excluded.since end
      where (s.generation, s.time) <= (excluded.generation, excluded.time)`,
@@ -55,6 +59,7 @@ async function upsertStates(queries: Queries, states: readonly ShardState[]): Pr
       states.map((one) => one.time),
       states.map((one) => one.state),
       states.map((one) => one.reason),
+      states.map((one) => one.nodeStartTime ?? null),
     ],
   );
 }
@@ -115,18 +120,28 @@ export async function reportsOf(queries: Queries, ids: readonly string[]): Promi
   return (id) => ({ states: states.get(id) ?? [], statistics: statistics.get(id) ?? [] });
 }
 
-async function statesOf(queries: Queries, ids: readonly string[]): Promise<Map<string, ShardState[]>> {
-  type Row = Omit<ShardState, 'shard' | 'generation'> & { shard: string; generation: string };
+/** What executors said of the shards of these integrations; without ids, of all. */
+export async function statesOf(
+  queries: Queries,
+  ids?: readonly string[],
+): Promise<Map<string, ShardState[]>> {
+  type Row = Omit<ShardState, 'shard' | 'generation' | 'nodeStartTime'> & {
+    shard: string;
+    generation: string;
+    nodeStartTime: Date | null;
+  };
   const rows = await queries.query<Row>(
-    `select integration_id as "integrationId", shard, service_id as "serviceId", generation, time, state, reason, since
-     from executor_states where integration_id = any($1)`,
-    [ids],
+    `select integration_id as "integrationId", shard, service_id as "serviceId", generation, time, state, reason, since,
+       node_start_time as "nodeStartTime"
+     from executor_states where $1::uuid[] is null or integration_id = any($1)`,
+    [ids ?? null],
   );
   const states = rows.map((row) => ({
     ...row,
     shard: Number(row.shard),
     generation: BigInt(row.generation),
     state: row.state as IntegrationState,
+    nodeStartTime: row.nodeStartTime ?? undefined,
   }));
   return Map.groupBy(states, ({ integrationId }) => integrationId);
 }

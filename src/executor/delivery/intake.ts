@@ -32,7 +32,7 @@ interface Deps {
 export class Intake implements AsyncDisposable {
   readonly #deps: Deps;
   readonly #share: Share;
-  readonly #feeds: Feed[] = [];
+  readonly #feeds = new Map<number, Feed>();
   /** The end offset of each partition, as last seen. */
   readonly #ends = new Map<number, number>();
   /** Where each partition resumes or was last committed. */
@@ -55,7 +55,7 @@ export class Intake implements AsyncDisposable {
     for (const { partition, offset } of await takeOver(this.#share, mine, this.#deps, signal)) {
       this.#committed.set(partition, offset);
     }
-    this.#feeds.push(...mine.map((partition) => this.#feed(partition)));
+    for (const partition of mine) this.#feeds.set(partition, this.#feed(partition));
     void this.#resume();
     this.#tick();
   }
@@ -84,17 +84,20 @@ export class Intake implements AsyncDisposable {
     return lag;
   }
 
+  /** How many messages Kafka has that were not taken yet. Rejects when Kafka does not tell. */
+  async backlog(): Promise<number> {
+    const backlogs = await Promise.all([...this.#feeds.values()].map((feed) => feed.backlog()));
+    return backlogs.reduce((sum, backlog) => sum + backlog, 0);
+  }
+
   /** Reads the ends anew while nothing is fetched because the window is full: then the topic grows unseen. */
   async refreshLag(): Promise<void> {
-    const { bus, delivery, logger } = this.#deps;
-    const { topic } = this.#share;
-    const blocked = [...this.#ends.keys()].filter((partition) => !delivery.hasSpace(partition));
-    if (blocked.length === 0) return;
+    const { delivery, logger } = this.#deps;
+    const blocked = [...this.#feeds].filter(([partition]) => !delivery.hasSpace(partition));
     try {
-      const offsets = await bus.offsets(topic);
-      for (const partition of blocked) this.#ends.set(partition, offsets.get(partition)?.end ?? 0);
+      await Promise.all(blocked.map(([, feed]) => feed.backlog()));
     } catch (error) {
-      logger.debug('the lag is not known anew', { topic, error: messageOf(error) });
+      logger.debug('the lag is not known anew', { topic: this.#share.topic, error: messageOf(error) });
     }
   }
 
@@ -102,7 +105,7 @@ export class Intake implements AsyncDisposable {
     const { delivery } = this.#deps;
     while (!this.#hasEnded) {
       await delivery.changed();
-      for (const feed of this.#feeds) feed.resume();
+      for (const feed of this.#feeds.values()) feed.resume();
     }
   }
 
@@ -180,7 +183,7 @@ export class Intake implements AsyncDisposable {
     const { topic } = this.#share;
     this.#hasEnded = true;
     this.#stopTicking();
-    for (const feed of this.#feeds) feed[Symbol.dispose]();
+    for (const feed of this.#feeds.values()) feed[Symbol.dispose]();
     await this.commit();
     const offsets = [...this.#committed].map(([partition, offset]) => ({
       topic,

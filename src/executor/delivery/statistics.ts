@@ -45,6 +45,8 @@ export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
   #retried = 0;
   #timedOut = 0;
   #lastDelivered = 0;
+  /** Why a message last failed; empty: none did since one was delivered. */
+  lastFailure = '';
 
   constructor(integrationId: string, deps: Deps) {
     const { metrics } = deps;
@@ -81,6 +83,7 @@ export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
 
   delivered({ envelope: { receivedTime } }: InFlight): void {
     this.#count('delivered');
+    this.lastFailure = '';
     this.#lastDelivered = this.#deps.clock.now();
     if (receivedTime)
       this.#latency.observe(Math.max(0, this.#lastDelivered - timestampMs(receivedTime)) / 1000);
@@ -91,6 +94,7 @@ export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
     this.#deps.metrics.failures.labels(this.#integrationId, failureClass).inc();
     if (failure.failureClass === FailureClass.TIMEOUT) this.#timedOut++;
     if (!givenUp) this.#retried++;
+    this.lastFailure = failure.reason;
     this.#deps.errors.report({
       failureClass: failure.failureClass,
       message: failure.reason,
@@ -130,6 +134,17 @@ export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
       topicName: '',
       givenUp: true,
     });
+  }
+
+  /** Messages taken from Kafka. */
+  get taken(): number {
+    return this.#counts.received + this.#counts.undecodable;
+  }
+
+  /** Messages that need nothing more: delivered, kept as dead letters or skipped. */
+  get settled(): number {
+    const { delivered, dead_lettered, skipped } = this.#counts;
+    return delivered + dead_lettered + skipped;
   }
 
   /** The figures now; sets the gauges, too. received = delivered + dead-lettered + skipped + in flight, for what this executor still answers for. */

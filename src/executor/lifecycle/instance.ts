@@ -20,6 +20,7 @@ import type { Handler } from '../handlers/handler.ts';
 import { handlerTypeOf } from '../handlers/registry.ts';
 import { ErrorReports } from '../uplink/error-reports.ts';
 import type { Reporter, Subject } from '../uplink/reporter.ts';
+import type { Progress } from './watchdog.ts';
 
 /** The part of an integration that one executor runs. */
 export interface Wish {
@@ -55,18 +56,21 @@ export class Instance implements AsyncDisposable {
   generation: bigint;
   readonly #delivery: Delivery;
   readonly #intake: Intake;
+  readonly #statistics: Statistics;
   readonly #stack: AsyncDisposableStack;
 
   private constructor(
     integration: Integration,
     delivery: Delivery,
     intake: Intake,
+    statistics: Statistics,
     stack: AsyncDisposableStack,
   ) {
     this.fingerprint = fingerprint(integration);
     this.generation = integration.generation;
     this.#delivery = delivery;
     this.#intake = intake;
+    this.#statistics = statistics;
     this.#stack = stack;
   }
 
@@ -127,16 +131,26 @@ export class Instance implements AsyncDisposable {
     stack.use(intake);
     stack.defer(() => delivery.stop(STOP_GRACE));
     await deps.starts.run(() => intake.start(signal), signal);
-    instance = new Instance(integration, delivery, intake, stack.move());
+    instance = new Instance(integration, delivery, intake, statistics, stack.move());
     return instance;
   }
 
-  get inFlight(): number {
-    return this.#delivery.window.size;
+  get progress(): Progress {
+    const { taken, settled } = this.#statistics;
+    return { taken, settled, inFlight: this.#delivery.window.size };
+  }
+
+  get lastFailure(): string {
+    return this.#statistics.lastFailure;
   }
 
   get lag(): number {
     return this.#intake.lag;
+  }
+
+  /** How many messages Kafka has that were not taken yet. Rejects when Kafka does not tell. */
+  backlog(): Promise<number> {
+    return this.#intake.backlog();
   }
 
   /** Stops taking in, lets what is on its way end, commits, and releases every client. */

@@ -5,26 +5,35 @@ import { backoffPause } from '../../runtime/backoff.ts';
 import { messageOf } from '../../runtime/logger.ts';
 import { forgetIntegration } from '../../runtime/metrics.ts';
 import { Instance, type InstanceDeps, type Wish } from './instance.ts';
+import { ProgressWatch } from './progress-watch.ts';
 
 export type { Wish };
 
 interface Entry {
   wish: Wish | undefined;
+  integrationId: string;
   instance: Instance | undefined;
   /** Aborts what waits, when the wish changes: a pause before a start, a start that hangs. */
   changed: AbortController;
   /** What the instance runs. */
   running: Wish | undefined;
+  /** Watches the instance. */
+  watch: ProgressWatch | undefined;
+  /** Why the instance is to be started anew, although nothing has changed. */
+  renewal: string | undefined;
   /** Whether the one worker that brings this entry to its wish is at it, and its end. */
   settling: boolean;
   settled: Promise<void>;
 }
 
-const newEntry = (): Entry => ({
+const newEntry = (integrationId: string): Entry => ({
   wish: undefined,
+  integrationId,
   instance: undefined,
   changed: new AbortController(),
   running: undefined,
+  watch: undefined,
+  renewal: undefined,
   settling: false,
   settled: Promise.resolve(),
 });
@@ -49,8 +58,8 @@ export class Manager {
     if (wish && this.#isStopping) return;
     const known = this.#entries.get(key);
     if (wish && known?.wish && wish.integration.generation <= known.wish.integration.generation) return;
-    if (!known && !wish) return;
-    const entry = known ?? newEntry();
+    const entry = known ?? (wish && newEntry(wish.integration.id));
+    if (!entry) return;
     this.#entries.set(key, entry);
     entry.wish = wish;
     entry.changed.abort(new Error('the wish changed'));
@@ -60,14 +69,12 @@ export class Manager {
 
   async #settle(key: string, entry: Entry): Promise<void> {
     entry.settling = true;
-    const id = entry.wish?.integration.id;
     for (let failures = 0; !this.#isAsWished(entry); ) {
       const { wish, changed, instance } = entry;
+      const { action, reason } = stepOf(entry, failures);
       try {
         if (instance) await this.#stop(entry, wish);
-        const action = instance ? LifecycleAction.UPDATED : LifecycleAction.STARTED;
-        const reason = failures > 0 ? 'started after failures' : '';
-        if (wish?.integration.enabled) await this.#start(entry, wish, changed.signal, action, reason);
+        if (wish?.integration.enabled) await this.#start(key, entry, wish, changed.signal, action, reason);
         failures = 0;
       } catch (error) {
         if (changed.signal.aborted || !wish) continue;
@@ -77,23 +84,27 @@ export class Manager {
       }
     }
     entry.settling = false;
-    if (!entry.wish) this.#forget(key, id);
+    if (!entry.wish) this.#forget(key, entry);
   }
 
   #isAsWished(entry: Entry): boolean {
-    const { wish, instance } = entry;
+    const { wish, instance, running, renewal } = entry;
     if (!wish?.integration.enabled) return instance === undefined;
+    if (running?.claim !== wish.claim || renewal !== undefined) return false;
     if (instance?.fingerprint !== fingerprint(wish.integration)) return false;
     const { generation } = wish.integration;
     if (instance.generation < generation) {
       instance.generation = generation; // a change that the delivery does not see
       entry.running = wish;
-      this.#report(wish, LifecycleAction.UPDATED, true, IntegrationState.ACTIVE, '');
+      const stalled = entry.watch?.stalledReason;
+      const state = stalled === undefined ? IntegrationState.ACTIVE : IntegrationState.FAILED;
+      this.#report(wish, LifecycleAction.UPDATED, true, state, stalled ?? '');
     }
     return true;
   }
 
   async #start(
+    key: string,
     entry: Entry,
     wish: Wish,
     signal: AbortSignal,
@@ -103,11 +114,33 @@ export class Manager {
     entry.instance = await Instance.start(wish, this.#deps, signal);
     entry.running = wish;
     this.#report(wish, action, true, IntegrationState.ACTIVE, reason);
+    entry.watch = this.#watch(key, entry, entry.instance);
+  }
+
+  /** Tells when the instance makes no progress, and starts it anew when no messages come to it any more. */
+  #watch(key: string, entry: Entry, instance: Instance): ProgressWatch {
+    const { ACTIVE, FAILED } = IntegrationState;
+    const { RESUMED, STALLED } = LifecycleAction;
+    const tell = (action: LifecycleAction, state: IntegrationState, reason: string) => {
+      if (entry.running) this.#report(entry.running, action, state === ACTIVE, state, reason);
+    };
+    const findings = {
+      stalled: (reason: string) => tell(STALLED, FAILED, reason),
+      resumed: () => tell(RESUMED, ACTIVE, ''),
+      silent: (reason: string) => {
+        tell(STALLED, FAILED, reason);
+        entry.renewal = reason;
+        if (!entry.settling) entry.settled = this.#settle(key, entry);
+      },
+    };
+    return new ProgressWatch(instance, this.#deps.config.progressTimeout, findings, this.#deps);
   }
 
   async #stop(entry: Entry, wish: Wish | undefined): Promise<void> {
     const { instance, running } = entry;
     entry.instance = undefined;
+    entry.renewal = undefined;
+    entry.watch?.[Symbol.dispose]();
     try {
       await instance?.[Symbol.asyncDispose]();
     } catch (error) {
@@ -149,10 +182,9 @@ export class Manager {
   }
 
   /** The figures of an integration go with the last part of it that runs here. */
-  #forget(key: string, integrationId: string | undefined): void {
+  #forget(key: string, { integrationId }: Entry): void {
     this.#entries.delete(key);
-    if (integrationId === undefined) return;
-    for (const { wish } of this.#entries.values()) if (wish?.integration.id === integrationId) return;
+    for (const other of this.#entries.values()) if (other.integrationId === integrationId) return;
     void forgetIntegration(this.#deps.metrics, integrationId);
   }
 
@@ -173,4 +205,13 @@ export class Manager {
     this.#isStopping = true;
     await this.drop([...this.#entries.keys()]);
   }
+}
+
+/** What the next start of an entry is, and why it is made, for people. */
+function stepOf({ wish, instance, running, renewal }: Entry, failures: number) {
+  const { RESTARTED, STARTED, UPDATED } = LifecycleAction;
+  if (!instance) return { action: STARTED, reason: failures > 0 ? 'started after failures' : '' };
+  if (renewal !== undefined) return { action: RESTARTED, reason: renewal };
+  const isRestart = (wish?.integration.restarts ?? 0n) > (running?.integration.restarts ?? 0n);
+  return isRestart ? { action: RESTARTED, reason: 'restarted by a user' } : { action: UPDATED, reason: '' };
 }

@@ -24,6 +24,8 @@ interface Deps {
   readonly bus: Pick<Bus, 'send'>;
   readonly topics: Topics;
   readonly serviceId: string;
+  /** When this node was started; wall-clock time in milliseconds. */
+  readonly startTime: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -60,12 +62,13 @@ export class Reporter {
   }
 
   #record(subject: Subject, report: Report): UplinkRecord {
-    const { serviceId, clock } = this.#deps;
+    const { serviceId, startTime, clock } = this.#deps;
     return create(UplinkRecordSchema, {
       ...subject,
       serviceId,
       time: timestampFromMs(clock.now()),
       eventId: randomUUID(),
+      nodeStartTime: timestampFromMs(startTime),
       report,
     });
   }

@@ -1,0 +1,33 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type {
+  WatchEventsRequest,
+  WatchEventsResponseSchema,
+} from '../../../gen/penstock/v1/event_service_pb.ts';
+import type { CallContext } from '../../rpc/service.ts';
+import { eventSelectionOf } from '../event-filter.ts';
+import { type EventPlace, eventsSince, horizonOf } from '../store/versions.ts';
+import type { RouteDeps } from './deps.ts';
+
+type Answer = MessageInitShape<typeof WatchEventsResponseSchema>;
+
+/** Events that are loaded at a time. */
+const PAGE = 500;
+
+export async function* watchEvents(
+  { db, watches }: RouteDeps,
+  { filter }: WatchEventsRequest,
+  { signal }: CallContext,
+): AsyncGenerator<Answer> {
+  const selection = eventSelectionOf(filter);
+  let place: EventPlace = { version: await horizonOf(db), event: undefined };
+  const poll = async function* (): AsyncGenerator<Answer> {
+    const horizon = await horizonOf(db);
+    for (let isMore = true; isMore; ) {
+      const { events, next } = await eventsSince(db, selection, place, horizon, PAGE);
+      for (const event of events) yield { event };
+      place = next;
+      isMore = events.length === PAGE;
+    }
+  };
+  yield* watches.watch(poll, signal);
+}

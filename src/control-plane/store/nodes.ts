@@ -1,0 +1,57 @@
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { NodeReportSchema } from '../../../gen/penstock/v1/uplink_pb.ts';
+import type { Cluster, KnownNode, NodeState } from '../cluster.ts';
+import type { Queries } from './database.ts';
+
+/** A node is gone when it was silent for so long while others were heard. */
+const SILENCE = '6 seconds';
+/** After so long a report replaces one that seems newer: the node's clock was set back. */
+const CLOCK_SET_BACK = '1 minute';
+
+/** Stores what nodes say of themselves; never over what they said later. */
+export async function upsertNodes(queries: Queries, nodes: readonly NodeState[]): Promise<void> {
+  if (nodes.length === 0) return;
+  await queries.query(
+    `insert into nodes as n (service_id, start_time, time, last_seen, stopping, report)
+     select service_id, start_time, time, now(), stopping, report from unnest($1::text[], $2::timestamptz[],
+       $3::timestamptz[], $4::boolean[], $5::bytea[]) as r (service_id, start_time, time, stopping, report)
+     on conflict (service_id) do update set start_time = excluded.start_time, time = excluded.time,
+       last_seen = excluded.last_seen, stopping = excluded.stopping, report = excluded.report
+     where (n.start_time, n.time) < (excluded.start_time, excluded.time)
+       or ((n.start_time, n.time) <> (excluded.start_time, excluded.time)
+           and n.last_seen < now() - interval '${CLOCK_SET_BACK}')`,
+    [
+      nodes.map((one) => one.serviceId),
+      nodes.map((one) => one.startTime),
+      nodes.map((one) => one.time),
+      nodes.map((one) => one.stopping),
+      nodes.map((one) => Buffer.from(toBinary(NodeReportSchema, one.report))),
+    ],
+  );
+}
+
+/**
+ * Every node that was heard of. Silence is measured against the last report of any node: while none comes, be it that no
+ * control plane reads them or that Kafka is away, nobody is taken for gone.
+ */
+export async function loadCluster(queries: Queries): Promise<Cluster> {
+  type Row = Omit<KnownNode, 'report'> & { report: Uint8Array };
+  const rows = await queries.query<Row>(
+    `select service_id as "serviceId", start_time as "startTime", time, last_seen as "lastSeen", stopping, report,
+       not stopping and last_seen >= max(last_seen) over () - interval '${SILENCE}' as "isLiving"
+     from nodes order by service_id`,
+  );
+  const nodes = rows.map((row) => ({ ...row, report: fromBinary(NodeReportSchema, row.report) }));
+  return new Map(nodes.map((node) => [node.serviceId, node]));
+}
+
+/** Forgets nodes that were not heard of for `ttl` milliseconds, and what they ran. Answers how many. */
+export async function forgetNodes(queries: Queries, ttl: number): Promise<number> {
+  const rows = await queries.query(
+    `with gone as (delete from nodes where last_seen < now() - $1 * interval '1 millisecond' returning service_id),
+       their_states as (delete from executor_states where service_id in (select service_id from gone))
+     select service_id from gone`,
+    [ttl],
+  );
+  return rows.length;
+}
