@@ -17,6 +17,7 @@ import { Database } from './store/database.ts';
 import { Leadership } from './store/leadership.ts';
 import { Locks } from './store/locks.ts';
 import { migrate } from './store/migrate.ts';
+import { startTopicCleanup, startWithdrawnSweep } from './topic-cleanup.ts';
 import { startUplink } from './uplink.ts';
 
 /** How long PostgreSQL and Kafka may take to come up when this node starts, each. */
@@ -61,17 +62,19 @@ export async function startControlPlane(
   const requester = stack.use(await startRequester({ ...deps, topic: notifications, groupId, signal }));
   const leadership = stack.use(new Leadership(config.postgresUrl, deps));
   const locks = stack.use(new Locks(config.postgresUrl, deps));
-  const inner = { ...deps, ...config, db, leadership, locks, requester };
-  const relay = stack.use(startRelay(inner));
+  const outer = { ...deps, ...config, db, leadership, locks, requester };
+  const relay = stack.use(startRelay(outer));
+  const inner = { ...outer, wakeRelay: () => relay.wake() };
   stack.use(startReconciler(inner, relay));
   stack.use(startUplink(inner));
   stack.use(startTopicSweep(inner));
+  stack.use(startTopicCleanup(inner));
+  stack.use(startWithdrawnSweep(inner));
   stack.use(startEventCleanup(inner));
   stack.use(startReplayCleanup(inner));
   const replays = stack.use(new Replays(inner));
 
-  const wake = { wakeRelay: () => relay.wake(), wakeReplays: () => replays.wake() };
-  const services = controlPlaneServices({ ...inner, ...wake });
+  const services = controlPlaneServices({ ...inner, wakeReplays: () => replays.wake() });
   const owned = stack.move();
   return { services, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

@@ -4,6 +4,7 @@ import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import type { Integration } from '../../gen/penstock/v1/integration_pb.ts';
 import type { Topics } from '../bus/topics.ts';
 import { typeOf } from '../contract/integration-type.ts';
+import type { StoredIntegration } from './store/integrations.ts';
 import type { OutboxRow } from './store/outbox.ts';
 
 /** Over how many executors it may spread: its shards, and the partitions of its message topic. */
@@ -11,12 +12,17 @@ export function shardsOf(integration: Integration): number {
   return integration.delivery?.maxExecutors ?? 1;
 }
 
-/** The records that make this revision known; tombstones for shards that `previous` had more. */
-export function downlinkRows(topics: Topics, integration: Integration, previous = integration): OutboxRow[] {
+/** The records that make this known; tombstones for shards that `previous` had more. */
+export function downlinkRows(
+  topics: Topics,
+  { integration, topicState }: Pick<StoredIntegration, 'integration' | 'topicState'>,
+  previous = integration,
+): OutboxRow[] {
+  const withoutTopic = topicState !== 'kept';
   const shards = shardsOf(integration);
   const records = shardNumbers(shards).map((shard) => ({
     ...row(topics, integration, shard),
-    value: toBinary(DownlinkRecordSchema, create(DownlinkRecordSchema, { integration, shard })),
+    value: toBinary(DownlinkRecordSchema, create(DownlinkRecordSchema, { integration, shard, withoutTopic })),
   }));
   const gone = shardNumbers(shardsOf(previous)).filter((shard) => shard >= shards);
   return [...records, ...gone.map((shard) => row(topics, integration, shard))];

@@ -5,6 +5,7 @@ import { typeOf } from '../contract/integration-type.ts';
 import { violationsOf } from '../contract/validate.ts';
 import { failed, invalidArgument, notFound, type RpcError } from '../rpc/error.ts';
 import { tooLarge } from './checks.ts';
+import type { StoredIntegration } from './store/integrations.ts';
 import type { Lock, Locks } from './store/locks.ts';
 
 /** Well below the megabyte that a record on a downlink topic may have. */
@@ -32,6 +33,13 @@ export function requireSameType(before: Integration, after: Integration): void {
   if (stored === wanted) return;
   const description = `the type cannot change: integration ${before.id} is of type ${stored}; create another one`;
   throw invalidArgument([{ field: `integration.${wanted}`, description, reason: 'TYPE_CHANGED' }]);
+}
+
+/** @throws RpcError FAILED_PRECONDITION when the message topic is deleted, or will be in a moment */
+export function requireTopic({ integration, topicState }: StoredIntegration): void {
+  if (topicState === 'kept') return;
+  const text = `integration ${integration.id} is disabled for long and has no message topic any more: enable it first`;
+  throw failed(Code.FAILED_PRECONDITION, 'TOPIC_DELETED', text);
 }
 
 /**

@@ -40,6 +40,8 @@ export interface Reports {
   readonly statistics: readonly ShardStatistics[];
 }
 
+const WITHOUT_TOPIC = 'disabled for long: it receives nothing until it is enabled again';
+
 interface Verdict {
   readonly state: IntegrationState;
   readonly reason: string;
@@ -68,8 +70,12 @@ export function statusOf(stored: StoredIntegration, reports: Reports): Integrati
   });
 }
 
-function verdict({ integration, enabledChangeTime }: StoredIntegration, running: ShardState[]): Verdict {
-  if (!integration.enabled) return { state: IntegrationState.DISABLED, reason: '', since: enabledChangeTime };
+function verdict(stored: StoredIntegration, running: ShardState[]): Verdict {
+  const { integration, enabledChangeTime, topicState } = stored;
+  if (!integration.enabled) {
+    const reason = topicState === 'kept' ? '' : WITHOUT_TOPIC;
+    return { state: IntegrationState.DISABLED, reason, since: enabledChangeTime };
+  }
   const current = running.filter(({ generation }) => generation === integration.generation);
   const of = (state: IntegrationState) => current.filter((one) => one.state === state);
 

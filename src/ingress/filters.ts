@@ -45,8 +45,11 @@ export class Filters {
     return this.#trie.match(topicName);
   }
 
-  /** An integration changed. An older generation than the one known is ignored. */
-  put(id: string, integration: Integration, from: TopicPartition): void {
+  /**
+   * An integration changed. An older generation than the one known is ignored. One without a topic is known, but matches
+   * nothing: it was disabled for too long.
+   */
+  put(id: string, integration: Integration, from: TopicPartition, hasTopic = true): void {
     const source = sourceOf(from);
     const before = this.#known.get(id);
     if (before !== undefined && integration.generation < before.generation) return;
@@ -55,7 +58,7 @@ export class Filters {
       topic: this.#messageTopic(id),
       order: integration.delivery?.order,
       generation: integration.generation,
-      filters: integration.topicFilters,
+      filters: hasTopic ? integration.topicFilters : [],
       source,
     };
     this.#remove(id);
@@ -156,6 +159,6 @@ function takeOver(
     filters.delete(id, record);
     return;
   }
-  const integration = decode(record)?.integration;
-  if (integration !== undefined) filters.put(id, integration, record);
+  const wish = decode(record);
+  if (wish?.integration) filters.put(id, wish.integration, record, !wish.withoutTopic);
 }

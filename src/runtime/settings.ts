@@ -65,6 +65,24 @@ export const SETTINGS = {
       max: 600,
     },
   ),
+  INTEGRATIONS_CLEANUP_PERIOD_SEC: integer(
+    10_800,
+    'How often to look for integrations that are disabled for long.',
+    {
+      unit: 's',
+      min: 1,
+      max: 2_147_483,
+    },
+  ),
+  INTEGRATIONS_CLEANUP_TTL_SEC: integer(
+    604_800,
+    'How long an integration is disabled before its message topic is deleted, with what is in it; 0 or less = never.',
+    {
+      unit: 's',
+      min: Number.MIN_SAFE_INTEGER,
+      max: 3_155_760_000,
+    },
+  ),
   INTEGRATIONS_ALLOW_LOCAL_NETWORK_HOSTS: boolean(
     true,
     'Whether integrations may connect to this machine and to private networks. Cloud metadata is refused always.',

@@ -61,7 +61,14 @@ export async function controlPlaneForTests(
   const { bus, topics } = kafka ?? (await busForTests(t));
   const postgresUrl = config.postgresUrl ?? (await databaseForTests(t));
   const deps = { ...testDeps(), bus, topics };
-  const settings = { serviceId: 'cp', checkTimeout: 4000, topicDeletionDelay: 100, eventsTtl: 86_400_000 };
+  const settings = {
+    serviceId: 'cp',
+    checkTimeout: 4000,
+    topicDeletionDelay: 100,
+    eventsTtl: 86_400_000,
+    cleanupPeriod: 10_800_000,
+    cleanupTtl: 604_800_000,
+  };
   const controlPlane = await startControlPlane({ ...settings, postgresUrl, ...config }, deps);
   stack.use(controlPlane);
   const ports = { host: '127.0.0.1', grpcPort: 0, httpPort: 0 };

@@ -87,7 +87,8 @@ test('changes of integrations', async (t) => {
       },
     };
     const wakes = { wakeRelay() {}, wakeReplays() {} };
-    const deps = { ...system, ...wakes, db, locks, requester, checkTimeout: 1000 };
+    const config = { serviceId: 'cp', checkTimeout: 1000, topicDeletionDelay: 100 };
+    const deps = { ...system, ...wakes, ...config, db, locks, requester };
     const headers = {
       requestHeader: new Headers(),
       responseHeader: new Headers(),

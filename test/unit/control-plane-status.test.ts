@@ -19,6 +19,7 @@ const stored = (enabled = true, maxExecutors = 1) => ({
     configuration: { case: 'http', value: {} },
   }),
   enabledChangeTime: at(40),
+  topicState: 'kept' as const,
 });
 
 const shard = (more: Partial<ShardState> = {}): ShardState => ({

@@ -72,7 +72,18 @@ export class Admin {
       } catch (error) {
         if (protocolErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
       }
+      await this.#untilGone(admin, there);
     });
+  }
+
+  /** Waits until brokers have heard of it: creating a topic of the same name would find it there. */
+  async #untilGone(admin: KafkaAdmin, names: readonly string[]): Promise<void> {
+    const deadline = this.#clock.monotonic() + DEADLINE;
+    while (this.#clock.monotonic() < deadline) {
+      const existing = await admin.listTopics();
+      if (!names.some((name) => existing.includes(name))) return;
+      await this.#clock.sleep(YOUNG_TOPIC_PAUSE);
+    }
   }
 
   listTopics(): Promise<readonly string[]> {

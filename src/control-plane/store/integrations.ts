@@ -4,11 +4,18 @@ import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/in
 import { type Type, typeOf } from '../../contract/integration-type.ts';
 import type { Queries } from './database.ts';
 
+/**
+ * The message topic of an integration. Only that of one that is disabled for long is not `kept`: `withdrawn`, ingress is
+ * told to write to it no more; `deleting`, it is being deleted; `deleted`, it is not there.
+ */
+export type TopicState = 'kept' | 'withdrawn' | 'deleting' | 'deleted';
+
 /** An integration as it is kept: with its secrets, without its status. */
 export interface StoredIntegration {
   readonly integration: Integration;
   /** When `enabled` last changed. */
   readonly enabledChangeTime: Date;
+  readonly topicState: TopicState;
 }
 
 /** Which integrations: those for which everything set here is true. */
@@ -25,9 +32,9 @@ export interface Position {
   readonly id: string;
 }
 
-type Row = { config: Uint8Array; enabled_change_time: Date };
+type Row = { config: Uint8Array; enabled_change_time: Date; topic_state: TopicState };
 
-const COLUMNS = 'config, enabled_change_time';
+const COLUMNS = 'config, enabled_change_time, topic_state';
 const SELECTED = `($1::text[] is null or type = any($1))
   and ($2::text is null or name ilike $2 or description ilike $2)
   and ($3::uuid[] is null or id = any($3))`;
@@ -35,6 +42,7 @@ const SELECTED = `($1::text[] is null or type = any($1))
 const toStored = (row: Row): StoredIntegration => ({
   integration: fromBinary(IntegrationSchema, row.config),
   enabledChangeTime: row.enabled_change_time,
+  topicState: row.topic_state,
 });
 
 /** With `lock`, nobody else changes it, nor writes downlink records of it, until the transaction ends. */
@@ -89,12 +97,12 @@ export async function insertIntegration(
 
 export async function replaceIntegration(
   queries: Queries,
-  { integration, enabledChangeTime }: StoredIntegration,
+  { integration, enabledChangeTime, topicState }: StoredIntegration,
 ): Promise<void> {
   await queries.query(
     `update integrations set name = $2, description = $3, enabled = $4, generation = $5, config = $6, update_time = $7,
-       enabled_change_time = $8 where id = $1`,
-    [...columnsOf(integration), enabledChangeTime],
+       enabled_change_time = $8, topic_state = $9 where id = $1`,
+    [...columnsOf(integration), enabledChangeTime, topicState],
   );
 }
 
