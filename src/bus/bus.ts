@@ -125,6 +125,8 @@ export interface Bus extends AsyncDisposable {
   deleteRecords(topic: string, before: ReadonlyMap<number, number>): Promise<void>;
   /** What a group has committed for a topic: the offset to resume at, for each partition that has one. */
   committed(groupId: string, topic: string): Promise<ReadonlyMap<number, number>>;
+  /** The consumer groups whose names begin with `prefix`, and how many members each has. */
+  listGroups(prefix: string): Promise<ReadonlyMap<string, number>>;
   /** Removes consumer groups without members; one that does not exist is no error. */
   deleteGroups(groupIds: readonly string[]): Promise<void>;
   /** Consumes as a member of a group, from the committed offsets on; without one from the beginning. */

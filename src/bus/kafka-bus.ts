@@ -29,6 +29,7 @@ export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
     offsetsAt: (topic, time) => admin.offsetsAt(topic, time),
     deleteRecords: (topic, before) => admin.deleteRecords(topic, before),
     committed: (groupId, topic) => admin.committed(groupId, topic),
+    listGroups: (prefix) => admin.listGroups(prefix),
     deleteGroups: (groupIds) => admin.deleteGroups(groupIds),
     consume: (options) => consume(lasting, options, deps),
     follow: (options) => follow(lasting, admin, options, deps),

@@ -14,6 +14,8 @@ export interface ControlPlaneConfig {
   readonly cleanupPeriod: number;
   /** For how long an integration is disabled before its message topic is deleted; 0 or less: never. */
   readonly cleanupTtl: number;
+  /** How long what seems to belong to nobody is left alone. */
+  readonly orphanDelay: number;
 }
 
 export function controlPlaneConfig(settings: Settings): ControlPlaneConfig {
@@ -25,5 +27,6 @@ export function controlPlaneConfig(settings: Settings): ControlPlaneConfig {
     eventsTtl: settings.PENSTOCK_EVENTS_TTL_SEC * 1000,
     cleanupPeriod: settings.INTEGRATIONS_CLEANUP_PERIOD_SEC * 1000,
     cleanupTtl: settings.INTEGRATIONS_CLEANUP_TTL_SEC * 1000,
+    orphanDelay: settings.PENSTOCK_ORPHAN_DELAY_SEC * 1000,
   };
 }

@@ -145,6 +145,15 @@ export const SETTINGS = {
     'How long after an integration its topics are deleted, so that no ingress writes to them any more.',
     MS,
   ),
+  PENSTOCK_ORPHAN_DELAY_SEC: integer(
+    600,
+    'How long a topic that belongs to no integration or node any more is left alone before it is deleted.',
+    {
+      unit: 's',
+      min: 1,
+      max: 2_147_483,
+    },
+  ),
   PENSTOCK_LOG_LEVEL: choice('info', ['debug', 'info', 'warn', 'error'], 'The least level that is logged.'),
   PENSTOCK_DATA_DIR: text('.penstock', 'Where `penstock dev` keeps its Kafka and PostgreSQL.'),
 } satisfies Record<string, Setting<unknown>>;

@@ -68,6 +68,7 @@ export async function controlPlaneForTests(
     eventsTtl: 86_400_000,
     cleanupPeriod: 10_800_000,
     cleanupTtl: 604_800_000,
+    orphanDelay: 600_000,
   };
   const controlPlane = await startControlPlane({ ...settings, postgresUrl, ...config }, deps);
   stack.use(controlPlane);

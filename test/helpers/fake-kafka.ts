@@ -339,6 +339,7 @@ export class FakeClient implements Bus, Consumer {
   offsetsAt = unused;
   deleteRecords = unused;
   read = unused;
+  listGroups = unused;
   deleteGroups = unused;
   follow = unused;
 }

@@ -135,6 +135,16 @@ export class Admin {
     });
   }
 
+  listGroups(prefix: string): Promise<ReadonlyMap<string, number>> {
+    return this.#call('listing consumer groups', async (admin) => {
+      const { groups } = await admin.listGroups();
+      const ours = groups.map(({ groupId }) => groupId).filter((groupId) => groupId.startsWith(prefix));
+      if (ours.length === 0) return new Map();
+      const described = await admin.describeGroups(ours);
+      return new Map(described.groups.map(({ groupId, members }) => [groupId, members.length]));
+    });
+  }
+
   async deleteGroups(groupIds: readonly string[]): Promise<void> {
     await this.#call('deleting consumer groups', async (admin) => {
       const { groups } = await admin.listGroups();

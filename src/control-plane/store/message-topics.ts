@@ -83,3 +83,9 @@ export async function isPublished(queries: Queries, id: string, generation: bigi
   const sql = 'select from integrations where id = $1 and published_generation < $2';
   return (await queries.query(sql, [id, generation])).length === 0;
 }
+
+/** The integrations that have a message topic. */
+export async function idsWithTopics(queries: Queries): Promise<string[]> {
+  const rows = await queries.query<{ id: string }>("select id from integrations where topic_state = 'kept'");
+  return rows.map(({ id }) => id);
+}
