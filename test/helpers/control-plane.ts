@@ -47,6 +47,16 @@ export const HTTP_WITH_SECRET = {
   },
 };
 
+export const CONFIG = {
+  serviceId: 'cp',
+  checkTimeout: 4000,
+  topicDeletionDelay: 100,
+  eventsTtl: 86_400_000,
+  cleanupPeriod: 10_800_000,
+  cleanupTtl: 604_800_000,
+  orphanDelay: 600_000,
+};
+
 /**
  * A control plane on a real PostgreSQL and a real Kafka, served over gRPC, with clients for it. A second node shares the
  * first one's `kafka` and PostgreSQL.
@@ -61,16 +71,7 @@ export async function controlPlaneForTests(
   const { bus, topics } = kafka ?? (await busForTests(t));
   const postgresUrl = config.postgresUrl ?? (await databaseForTests(t));
   const deps = { ...testDeps(), bus, topics };
-  const settings = {
-    serviceId: 'cp',
-    checkTimeout: 4000,
-    topicDeletionDelay: 100,
-    eventsTtl: 86_400_000,
-    cleanupPeriod: 10_800_000,
-    cleanupTtl: 604_800_000,
-    orphanDelay: 600_000,
-  };
-  const controlPlane = await startControlPlane({ ...settings, postgresUrl, ...config }, deps);
+  const controlPlane = await startControlPlane({ ...CONFIG, postgresUrl, ...config }, deps);
   stack.use(controlPlane);
   const ports = { host: '127.0.0.1', grpcPort: 0, httpPort: 0 };
   const server = stack.use(await startRpcServer({ ...deps, ...ports, services: controlPlane.services }));

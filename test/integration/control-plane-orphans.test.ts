@@ -65,7 +65,7 @@ test('topics without an integration go, after a while, and nothing else', async 
 });
 
 test('a group that an integration left behind goes', async (t) => {
-  const { bus, topics, node } = await cleanupWorld(t);
+  const { bus, topics, node, db } = await cleanupWorld(t);
   const look = orphanSweep({ ...node(), bus, orphanDelay: 1 });
   const sweep = startTopicSweep({ ...node(), bus });
   onEnd(t, () => sweep[Symbol.asyncDispose]());
@@ -81,7 +81,8 @@ test('a group that an integration left behind goes', async (t) => {
   await look();
   await sleep(5);
   await look();
-  assert.equal(await members(), 1, 'somebody is in it');
+  assert.equal(await members(), 1);
+  assert.deepEqual(await db.query('select from topic_deletions'), [], 'somebody is in it');
   await follower[Symbol.asyncDispose]();
   await look();
   await sleep(5);
