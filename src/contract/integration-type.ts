@@ -17,3 +17,6 @@ export function typeOf(integration: Integration): Type {
   if (type === undefined) throw new Error(`integration ${integration.id} has no configuration: set one`);
   return type;
 }
+
+/** Whether this version has the type. */
+export const isKnownType = (type: string): type is Type => TYPES.some((one) => one === type);

@@ -1,7 +1,7 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
-import { typeOf } from '../contract/integration-type.ts';
+import { isKnownType, typeOf } from '../contract/integration-type.ts';
 import { violationsOf } from '../contract/validate.ts';
 import { failed, invalidArgument, notFound, type RpcError } from '../rpc/error.ts';
 import { tooLarge } from './checks.ts';
@@ -25,6 +25,13 @@ export function requireEtag(current: Integration, etag: string): void {
   if (etag === '' || etag === current.etag) return;
   const text = `integration ${current.id} has changed since it was read: read it again and repeat the change`;
   throw failed(Code.ABORTED, 'ETAG_MISMATCH', text);
+}
+
+/** @throws RpcError FAILED_PRECONDITION when only a newer version knows what is in it */
+export function requireKnownType({ integration, type }: StoredIntegration): void {
+  if (isKnownType(type)) return;
+  const text = `integration ${integration.id} is of type ${type}, which newer versions know only: upgrade this control plane`;
+  throw failed(Code.FAILED_PRECONDITION, 'UNKNOWN_TYPE', text);
 }
 
 /** Everything that follows an integration does so by its type. */

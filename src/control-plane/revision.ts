@@ -14,7 +14,8 @@ const newEtag = () => randomBytes(12).toString('base64url');
 export function firstRevision(draft: Integration, id: string, now: number): StoredIntegration {
   const integration = { ...withoutAnswerFields(draft), id, generation: 1n, etag: newEtag() };
   integration.createTime = integration.updateTime = timestampFromMs(now);
-  return { integration, enabledChangeTime: new Date(now), topicState: 'kept' };
+  const type = integration.configuration.case ?? ''; // none: it is not valid, and not stored
+  return { integration, type, enabledChangeTime: new Date(now), topicState: 'kept' };
 }
 
 /** What is stored after a change, or `stored` itself when nothing changes. */

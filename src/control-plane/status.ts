@@ -7,7 +7,7 @@ import {
   type IntegrationStatus,
   IntegrationStatusSchema,
 } from '../../gen/penstock/v1/integration_pb.ts';
-import { typeOf } from '../contract/integration-type.ts';
+import { isKnownType } from '../contract/integration-type.ts';
 import { shardsOf } from './downlink.ts';
 import type { StoredIntegration } from './store/integrations.ts';
 
@@ -42,6 +42,9 @@ export interface Reports {
 
 const WITHOUT_TOPIC = 'disabled for long: it receives nothing until it is enabled again';
 
+const unknownType = (type: string) =>
+  `type ${type} is known to newer versions only: upgrade the control plane to see and change it`;
+
 interface Verdict {
   readonly state: IntegrationState;
   readonly reason: string;
@@ -58,10 +61,11 @@ export function statusOf(stored: StoredIntegration, reports: Reports): Integrati
   const running = newestByShard(reports.states.filter((one) => isShard(one) && isRunning(one)));
   const figures = newestByShard(reports.statistics.filter(isShard));
   const { state, reason, since } = verdict(stored, running);
+  const reasons = [reason, isKnownType(stored.type) ? '' : unknownType(stored.type)];
   const delivered = reports.statistics.flatMap((one) => one.lastDeliveredTime ?? []);
   return create(IntegrationStatusSchema, {
     state,
-    reason,
+    reason: reasons.filter((one) => one !== '').join('; '),
     since: timestampFromDate(since),
     generation: integration.generation,
     executors: executorsOf(running, figures),
@@ -89,7 +93,7 @@ function verdict(stored: StoredIntegration, running: ShardState[]): Verdict {
   }
   const [pending] = current;
   const since = pending?.since ?? timestampDate(integration.updateTime!);
-  const reason = pending?.reason || `waiting for an executor of type ${typeOf(integration)}`;
+  const reason = pending?.reason || `waiting for an executor of type ${stored.type}`;
   return { state: IntegrationState.PENDING, reason, since };
 }
 

@@ -119,9 +119,14 @@ export async function followFilters(
 ): Promise<{ readonly filters: Filters } & AsyncDisposable> {
   const { bus, topics, clock, random } = deps;
   const filters = new Filters((id) => topics.messages(id).name);
-  const decode = decoder(DownlinkRecordSchema, deps);
+  const decode = decoder(DownlinkRecordSchema, deps, concernsIngress);
   const downlinks = TYPES.map((type) => topics.downlink(type));
   await bus.createTopics(downlinks); // whoever starts first
+  const followed = new Set(downlinks.map(({ name }) => name));
+  // Types that only a newer version knows have filters like any other.
+  for (const name of await bus.listTopics()) {
+    if (name.startsWith(topics.downlink('').name)) followed.add(name);
+  }
   await using started = new AsyncDisposableStack();
   const joining = new AbortController();
   const late = new DeadlineError(
@@ -132,7 +137,7 @@ export async function followFilters(
   const follower = await bus.follow({
     // A group of one, so that this node gets every partition.
     groupId: topics.group(`ingress.${serviceId}.${random().toString(36).slice(2)}`),
-    topics: downlinks.map(({ name }) => name),
+    topics: [...followed],
     maxWait: MAX_WAIT,
     signal: AbortSignal.any([signal, joining.signal]),
     onRecord: (record) => takeOver(record, filters, decode),
@@ -146,6 +151,10 @@ export async function followFilters(
   const disposable = started.move();
   return { filters, [Symbol.asyncDispose]: () => disposable.disposeAsync() };
 }
+
+/** Of an integration's fields only the filters: a type or a policy that a newer version wrote is an executor's affair. */
+const concernsIngress = (field: string): boolean =>
+  !field.startsWith('integration.') || field.startsWith('integration.topic_filters');
 
 function takeOver(
   record: IncomingRecord,

@@ -17,4 +17,5 @@ export function field(number: number, value: string | Uint8Array | number): Uint
 export const joined = (...parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts);
 
 /** Whether these bytes are a part of those, as they are. */
-export const contains = (bytes: Uint8Array, part: Uint8Array): boolean => Buffer.from(bytes).includes(part);
+export const contains = (bytes: Uint8Array, part: Uint8Array): boolean =>
+  Buffer.from(bytes).includes(Buffer.from(part));

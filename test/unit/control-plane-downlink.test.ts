@@ -20,6 +20,7 @@ const integration = (maxExecutors: number) =>
   });
 const stored = (maxExecutors: number, topicState: TopicState = 'kept') => ({
   integration: integration(maxExecutors),
+  type: 'http',
   topicState,
 });
 const summary = (rows: ReturnType<typeof downlinkRows>) =>
@@ -55,7 +56,7 @@ test('tombstones for the shards that go', () => {
     ['i/1', false],
     ['i/2', false],
   ]);
-  assert.deepEqual(summary(tombstones(topics, integration(2))), [
+  assert.deepEqual(summary(tombstones(topics, stored(2))), [
     ['i', false],
     ['i/1', false],
   ]);

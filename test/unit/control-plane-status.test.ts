@@ -19,6 +19,7 @@ const stored = (enabled = true, maxExecutors = 1) => ({
     configuration: { case: 'http', value: {} },
   }),
   enabledChangeTime: at(40),
+  type: 'http',
   topicState: 'kept' as const,
 });
 

@@ -62,6 +62,7 @@ async function stoppedWhile(follow: (options: FollowOptions) => Promise<Follower
   const hanging = Promise.withResolvers<void>();
   const bus: Partial<Bus> = {
     createTopics: async () => {},
+    listTopics: async () => [],
     follow(options) {
       hanging.resolve();
       return follow(options);

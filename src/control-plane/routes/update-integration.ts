@@ -12,7 +12,13 @@ import type { CallContext } from '../../rpc/service.ts';
 import { loadAnswer } from '../answer.ts';
 import { kafkaError, validate } from '../checks.ts';
 import { shardsOf } from '../downlink.ts';
-import { requireEtag, requireSameType, requireValid, unknownIntegration } from '../guards.ts';
+import {
+  requireEtag,
+  requireKnownType,
+  requireSameType,
+  requireValid,
+  unknownIntegration,
+} from '../guards.ts';
 import { nextRevision } from '../revision.ts';
 import { saveWithTopic } from '../save-change.ts';
 import { findIntegration, type StoredIntegration } from '../store/integrations.ts';
@@ -53,6 +59,7 @@ export async function updateIntegration(
 function merge(stored: StoredIntegration, request: UpdateIntegrationRequest, now: number): StoredIntegration {
   const changes = request.integration!;
   const before = stored.integration;
+  requireKnownType(stored);
   requireEtag(before, changes.etag);
   const { integration, violations } = applyUpdate(before, changes, request.updateMask?.paths ?? []);
   if (violations.length > 0) throw invalidArgument(violations);

@@ -81,7 +81,7 @@ export function saveDeletion(
     check(stored.integration);
     await removeIntegration(queries, id);
     await failReplaysOf(queries, id);
-    await insertOutbox(queries, tombstones(topics, stored.integration));
+    await insertOutbox(queries, tombstones(topics, stored));
     await planTopicDeletion(queries, id);
     return true;
   });
