@@ -40,6 +40,7 @@ export async function dyingControlPlane(t: TestContext, options: Options) {
   return {
     address: firstLine,
     died,
+    kill: () => child.kill('SIGKILL'),
     /** From now on it dies when it comes to the point. */
     async arm(): Promise<void> {
       const armed = new Promise((resolve) => child.stdout?.once('data', resolve));

@@ -1,25 +1,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { inspect, isDeepStrictEqual } from 'node:util';
-import { fromBinary } from '@bufbuild/protobuf';
-import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
-import { UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
-import { shardsOf } from '../../src/control-plane/downlink.ts';
-import { Database } from '../../src/control-plane/store/database.ts';
-import { listIntegrations } from '../../src/control-plane/store/integrations.ts';
-import { startExecutor } from '../../src/executor/executor.ts';
-import { followFilters } from '../../src/ingress/filters.ts';
 import { createClient } from '../../src/rpc/grpcjs.ts';
-import { busForTests } from '../helpers/bus.ts';
 import { CONFIG, controlPlaneForTests, HTTP } from '../helpers/control-plane.ts';
-import { differences } from '../helpers/convergence.ts';
+import { type Installation, installation, unsettled } from '../helpers/convergence.ts';
 import { dyingControlPlane, type Point } from '../helpers/dying-control-plane.ts';
-import { EXECUTOR } from '../helpers/executor.ts';
 import { kafkaForTests } from '../helpers/kafka.ts';
-import { onEnd } from '../helpers/on-end.ts';
-import { databaseForTests } from '../helpers/postgres.ts';
-import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 /** From when another node is there to when everybody knows, at most. */
@@ -27,62 +13,9 @@ const CONVERGENCE = 10_000;
 
 type Change = 'create' | 'update' | 'delete';
 
-/** An installation whose control plane dies, while an executor and an ingress run on. */
-async function installation(t: TestContext) {
-  const postgresUrl = await databaseForTests(t);
-  const kafka = await busForTests(t);
-  const deps = { ...testDeps(), ...kafka };
-  const stack = new AsyncDisposableStack();
-  onEnd(t, () => stack.disposeAsync());
-  const never = new AbortController().signal;
-  const { bus, topics } = kafka;
-  await bus.createTopics([topics.downlink('http'), topics.validation('http'), topics.uplink]);
-  const { filters } = stack.use(await followFilters('in', deps, never));
-  stack.use(await startExecutor({ ...EXECUTOR, types: ['http'] }, deps, never));
-  const db = stack.use(new Database(postgresUrl, deps));
-  /** What the executor runs: shard by shard, the generation. */
-  const running = new Map<string, bigint>();
-  stack.use(
-    await bus.follow({
-      groupId: topics.group('watching-the-executor'),
-      topics: [topics.uplink.name],
-      maxWait: 50,
-      onRecord({ value }) {
-        const { integrationId, shard, generation, report } = fromBinary(UplinkRecordSchema, value!);
-        if (report.case !== 'lifecycle') return;
-        if (report.value.state === IntegrationState.ACTIVE)
-          running.set(`${integrationId}/${shard}`, generation);
-        else running.delete(`${integrationId}/${shard}`);
-      },
-    }),
-  );
-  return { ...kafka, postgresUrl, filters, db, kafka, running };
-}
-
-type World = Awaited<ReturnType<typeof installation>>;
-
-/** What of the installation is not as PostgreSQL has it. */
-async function unsettled({ bus, topics, db, filters, running }: World): Promise<string[]> {
-  const wrong = await differences(db, bus, topics);
-  const stored = (await listIntegrations(db, {})).map(({ integration }) => integration);
-  for (const filter of new Set([...stored.flatMap((one) => one.topicFilters), 'nothing'])) {
-    const matches = filters.match(filter).size;
-    const wanted = stored.filter((one) => one.topicFilters.includes(filter)).length;
-    if (matches !== wanted) wrong.push(`ingress finds ${matches} for ${filter}, not ${wanted}`);
-  }
-  const wanted = stored.flatMap((one) =>
-    Array.from({ length: shardsOf(one) }, (_, shard) => [`${one.id}/${shard}`, one.generation] as const),
-  );
-  if (!isDeepStrictEqual(running, new Map(wanted))) {
-    wrong.push(`the executor runs ${inspect(running)}, not ${inspect(wanted)}`);
-  }
-  return wrong;
-}
-
-async function die(t: TestContext, world: World, [point, change, standby]: Case) {
-  const { bus, topics, postgresUrl, filters, db, kafka } = world;
+async function die(t: TestContext, world: Installation, [point, change, standby]: Case) {
+  const { bus, topics, postgresUrl, filters, db, kafka, prefix } = world;
   const config = { ...CONFIG, serviceId: 'victim', postgresUrl };
-  const prefix = topics.group('').slice(0, -1);
   const victim = await dyingControlPlane(t, { config, brokers: await kafkaForTests(), prefix, point });
   using client = createClient(IntegrationService, victim.address);
   const [before, after] = [`${point}/${change}/before`, `${point}/${change}/after`];
