@@ -164,8 +164,6 @@ export interface Bus extends AsyncDisposable {
   deleteRecords(topic: string, before: ReadonlyMap<number, number>): Promise<void>;
   /** What a group has committed for a topic: the offset to resume at, for each partition that has one. */
   committed(groupId: string, topic: string): Promise<ReadonlyMap<number, number>>;
-  /** Removes consumer groups without members; one that does not exist is no error. */
-  deleteGroups(groupIds: readonly string[]): Promise<void>;
   /** Consumes as a member of a group, from the committed offsets on; without one from the beginning. */
   consume(options: ConsumeOptions): Promise<Consumer>;
   /** Becomes a member of a group, and stays one until it is disposed; tries for as long as Kafka is away. */

@@ -6,13 +6,13 @@ import type { IncomingRecord } from './bus.ts';
 
 /**
  * Reads records of one schema. What does not decode, or breaks the schema's rules, is counted, logged the first time for
- * each topic, and answered with `undefined`: the caller steps over it. A part that `unjudged` names by its field's path may
- * break the rules: the caller judges it.
+ * each topic, and answered with `undefined`: the caller steps over it. What is wrong with fields that `isJudged` does not
+ * take in, by their paths, is the caller's affair.
  */
 export function decoder<D extends DescMessage>(
   schema: D,
   deps: { readonly metrics: Metrics; readonly logger: Logger },
-  unjudged?: string,
+  isJudged: (field: string) => boolean = () => true,
 ): (record: IncomingRecord) => MessageShape<D> | undefined {
   const reported = new Set<string>();
   const stepOver = ({ topic, partition, offset }: IncomingRecord, why: string) => {
@@ -30,7 +30,7 @@ export function decoder<D extends DescMessage>(
   return (record) => {
     try {
       const message = fromBinary(schema, record.value ?? new Uint8Array());
-      const violation = violationsOf(schema, message).find(({ field }) => !field.startsWith(`${unjudged}.`));
+      const violation = violationsOf(schema, message).find(({ field }) => isJudged(field));
       if (violation === undefined) return message;
       stepOver(record, `${violation.field}: ${violation.description}`);
     } catch (error) {

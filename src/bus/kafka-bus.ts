@@ -42,7 +42,6 @@ export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
     offsetsAt: (topic, time) => admin.offsetsAt(topic, time),
     deleteRecords: (topic, before) => admin.deleteRecords(topic, before),
     committed: (groupId, topic) => admin.committed(groupId, topic),
-    deleteGroups: (groupIds) => admin.deleteGroups(groupIds),
     consume: (options) => consume(lasting, options, deps),
     join: (options) => new GroupMember(brief, options, deps),
     feed,

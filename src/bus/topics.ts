@@ -59,8 +59,8 @@ export function topicsOf(prefix: string) {
       }),
     deadLetters: (integrationId: string) =>
       topic(`${prefix}.dlq.ie.${integrationId}`, DeadLetterSchema, 1, { ...retained(30 * DAY), ...large }),
-    /** The consumer group that delivers an integration's messages. */
-    messageGroup: (integrationId: string) => `${prefix}.msg.ie.${integrationId}`,
+    /** The consumer group of all executors, in which the offsets of every message topic are committed. */
+    executors: `${prefix}.executor`,
     /** A consumer group shared by all nodes that do the same work. */
     group: (work: string) => `${prefix}.${work}`,
   };

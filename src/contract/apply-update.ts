@@ -3,6 +3,7 @@ import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import { FieldBehavior, field_behavior } from '../../gen/google/api/field_behavior_pb.ts';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { keepSecrets } from './secrets.ts';
+import { keepUnknown } from './unknown-fields.ts';
 import type { FieldViolation } from './validate.ts';
 
 /** More paths than all fields of any type together. */
@@ -15,7 +16,7 @@ const SETTABLE = IntegrationSchema.fields.filter(
 /**
  * The stored integration with the changes under `paths` (AIP-134; in the schema's names, `http.headers` for instance)
  * taken over; no paths = every field a user can set. A field that is unset in the changes is cleared, but a secret keeps
- * its stored value. Paths that are not a user's to set come back as violations. The result is not validated.
+ * its stored value, and so do fields that only a newer version knows. Paths that are not a user's to set come back as violations. The result is not validated.
  */
 export function applyUpdate(
   stored: Integration,
@@ -34,6 +35,7 @@ export function applyUpdate(
     if (fields === undefined) violations.push(violation(`${path}: is not a field that can be changed`));
     else copyPath(reflect(IntegrationSchema, target), reflect(IntegrationSchema, source), fields);
   }
+  keepUnknown(reflect(IntegrationSchema, target), reflect(IntegrationSchema, stored));
   return { integration: keepSecrets(IntegrationSchema, target, stored), violations };
 }
 

@@ -42,3 +42,6 @@ export function numberOf(type: Type): IntegrationType {
   if (number === undefined) throw new Error(`IntegrationType does not name ${type}: add it`);
   return number;
 }
+
+/** Whether this version has the type. */
+export const isKnownType = (type: string): type is Type => TYPES.some((one) => one === type);

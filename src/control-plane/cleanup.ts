@@ -19,11 +19,11 @@ const DELETION_TTL = 4 * 3_600_000;
 
 interface SweepDeps extends PeriodicDeps {
   readonly db: Database;
-  readonly bus: Pick<Bus, 'deleteTopics' | 'deleteGroups'>;
+  readonly bus: Pick<Bus, 'deleteTopics'>;
   readonly topics: Topics;
 }
 
-/** Deletes the topics and the consumer group of deleted integrations, when they are due, until Kafka has done it. */
+/** Deletes the topics of deleted integrations, when they are due, until Kafka has done it. */
 export function startTopicSweep(deps: SweepDeps): Periodic {
   const { db, bus, topics, logger } = deps;
   return new Periodic(
@@ -34,18 +34,8 @@ export function startTopicSweep(deps: SweepDeps): Periodic {
         const ids = await dueTopicDeletions(db, SWEEP_BATCH);
         if (ids.length === 0) return false;
         await bus.deleteTopics(ids.flatMap((id) => [topics.messages(id).name, topics.deadLetters(id).name]));
-        // A group that still has members is refused; it must not hold up the others.
-        let failure: unknown;
-        for (const id of ids) {
-          try {
-            await bus.deleteGroups([topics.messageGroup(id)]);
-            await dropTopicDeletions(db, [id]);
-            logger.info('deleted the topics of a deleted integration', { integration: id });
-          } catch (error) {
-            failure ??= error;
-          }
-        }
-        if (failure !== undefined) throw failure;
+        await dropTopicDeletions(db, ids); // Kafka forgets the offsets with the topics
+        logger.info('deleted the topics of deleted integrations', { integrations: ids.join() });
         return ids.length === SWEEP_BATCH;
       },
     },

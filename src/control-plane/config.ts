@@ -10,6 +10,12 @@ export interface ControlPlaneConfig {
   readonly topicDeletionDelay: number;
   /** How long events are kept. */
   readonly eventsTtl: number;
+  /** How often to look for integrations that are disabled for long. */
+  readonly cleanupPeriod: number;
+  /** For how long an integration is disabled before its message topic is deleted; 0 or less: never. */
+  readonly cleanupTtl: number;
+  /** How long what seems to belong to nobody is left alone. */
+  readonly orphanDelay: number;
 }
 
 export function controlPlaneConfig(settings: Settings): ControlPlaneConfig {
@@ -19,5 +25,8 @@ export function controlPlaneConfig(settings: Settings): ControlPlaneConfig {
     checkTimeout: settings.INTEGRATIONS_CHECK_API_REQUEST_TIMEOUT_SEC * 1000,
     topicDeletionDelay: settings.PENSTOCK_TOPIC_DELETION_DELAY,
     eventsTtl: settings.PENSTOCK_EVENTS_TTL_SEC * 1000,
+    cleanupPeriod: settings.INTEGRATIONS_CLEANUP_PERIOD_SEC * 1000,
+    cleanupTtl: settings.INTEGRATIONS_CLEANUP_TTL_SEC * 1000,
+    orphanDelay: settings.PENSTOCK_ORPHAN_DELAY_SEC * 1000,
   };
 }

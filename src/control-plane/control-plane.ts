@@ -8,19 +8,22 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { startEventCleanup, startNodeCleanup, startReplayCleanup, startTopicSweep } from './cleanup.ts';
 import type { ControlPlaneConfig } from './config.ts';
+import { notificationsLock, startOrphanSweep } from './orphans.ts';
 import { startReconciler, startRelay } from './outbox.ts';
 import { patiently } from './patiently.ts';
 import { Replays } from './replays.ts';
 import { controlPlaneServices } from './services.ts';
 import { Database } from './store/database.ts';
 import { Leadership } from './store/leadership.ts';
-import { Locks } from './store/locks.ts';
+import { type Lock, Locks } from './store/locks.ts';
 import { migrate } from './store/migrate.ts';
+import { startTopicCleanup, startWithdrawnSweep } from './topic-cleanup.ts';
 import { startUplink } from './uplink.ts';
 import { Watches } from './watches.ts';
 
 /** How long PostgreSQL and Kafka may take to come up when this node starts, each. */
 const PATIENCE = 60_000;
+const LOCK_PAUSE = 100;
 
 export interface ControlPlaneDeps {
   /** Stays the caller's: it is not disposed with the control plane. */
@@ -50,27 +53,49 @@ export async function startControlPlane(
   await migrate(config.postgresUrl, PATIENCE, deps, signal);
   const db = stack.use(new Database(config.postgresUrl, deps));
 
+  const locks = stack.use(new Locks(config.postgresUrl, deps));
   const notifications = topics.notifications(config.serviceId);
+  await using coming = await comingUp(locks, notifications.name, deps.clock, signal);
   const shared = TYPES.flatMap((type) => [topics.downlink(type), topics.validation(type)]);
   await patiently({ name: 'Kafka', time: PATIENCE, signal }, deps, () =>
     bus.createTopics([...shared, topics.uplink, notifications]),
   );
 
   const requester = stack.use(await startRequester({ ...deps, topic: notifications, signal }));
+  await coming?.[Symbol.asyncDispose]();
   const leadership = stack.use(new Leadership(config.postgresUrl, deps));
-  const locks = stack.use(new Locks(config.postgresUrl, deps));
-  const inner = { ...deps, ...config, db, leadership, locks, requester };
-  const relay = stack.use(startRelay(inner));
+  const outer = { ...deps, ...config, db, leadership, locks, requester };
+  const relay = stack.use(startRelay(outer));
+  const inner = { ...outer, wakeRelay: () => relay.wake() };
   stack.use(startReconciler(inner, relay));
   stack.use(startUplink(inner));
   stack.use(startTopicSweep(inner));
+  stack.use(startTopicCleanup(inner));
+  stack.use(startWithdrawnSweep(inner));
+  stack.use(startOrphanSweep(inner));
   stack.use(startEventCleanup(inner));
   stack.use(startReplayCleanup(inner));
   stack.use(startNodeCleanup(inner));
   const replays = stack.use(new Replays(inner));
 
-  const wake = { wakeRelay: () => relay.wake(), wakeReplays: () => replays.wake() };
-  const services = controlPlaneServices({ ...inner, ...wake, watches: new Watches(deps.clock) });
+  const wakeReplays = () => replays.wake();
+  const services = controlPlaneServices({ ...inner, wakeReplays, watches: new Watches(deps.clock) });
   const owned = stack.move();
   return { services, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Keeps others from taking the topic of a node away that was dead until now. */
+async function comingUp(
+  locks: Locks,
+  topic: string,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<Lock | undefined> {
+  const end = clock.monotonic() + PATIENCE;
+  while (clock.monotonic() < end) {
+    const lock = await locks.tryLock(notificationsLock(topic));
+    if (lock) return lock;
+    await clock.sleep(LOCK_PAUSE, signal);
+  }
+  return undefined; // another node of this name hangs in its start
 }

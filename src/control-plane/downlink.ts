@@ -3,28 +3,36 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import type { Integration } from '../../gen/penstock/v1/integration_pb.ts';
 import type { Topics } from '../bus/topics.ts';
-import { typeOf } from '../contract/integration-type.ts';
+import type { StoredIntegration } from './store/integrations.ts';
 import type { OutboxRow } from './store/outbox.ts';
+
+/** What of an integration is told to executors and ingress. */
+type Downlinked = Pick<StoredIntegration, 'integration' | 'type' | 'topicState'>;
 
 /** Over how many executors it may spread: its shards, and the partitions of its message topic. */
 export function shardsOf(integration: Integration): number {
   return integration.delivery?.maxExecutors ?? 1;
 }
 
-/** The records that make this revision known; tombstones for shards that `previous` had more. */
-export function downlinkRows(topics: Topics, integration: Integration, previous = integration): OutboxRow[] {
+/** The records that make this known; tombstones for shards that `previous` had more. */
+export function downlinkRows(
+  topics: Topics,
+  { integration, type, topicState }: Downlinked,
+  previous = integration,
+): OutboxRow[] {
+  const withoutTopic = topicState !== 'kept';
   const shards = shardsOf(integration);
   const records = shardNumbers(shards).map((shard) => ({
-    ...row(topics, integration, shard),
-    value: toBinary(DownlinkRecordSchema, create(DownlinkRecordSchema, { integration, shard })),
+    ...row(topics, { integration, type }, shard),
+    value: toBinary(DownlinkRecordSchema, create(DownlinkRecordSchema, { integration, shard, withoutTopic })),
   }));
   const gone = shardNumbers(shardsOf(previous)).filter((shard) => shard >= shards);
-  return [...records, ...gone.map((shard) => row(topics, integration, shard))];
+  return [...records, ...gone.map((shard) => row(topics, { integration, type }, shard))];
 }
 
 /** The records that make a deletion known. */
-export function tombstones(topics: Topics, integration: Integration): OutboxRow[] {
-  return shardNumbers(shardsOf(integration)).map((shard) => row(topics, integration, shard));
+export function tombstones(topics: Topics, stored: Downlinked): OutboxRow[] {
+  return shardNumbers(shardsOf(stored.integration)).map((shard) => row(topics, stored, shard));
 }
 
 /** The value as it is sent: encoded messages that are joined are merged, so it is not decoded for that. */
@@ -33,12 +41,15 @@ export function withPublishedTime(value: Uint8Array, now: number): Uint8Array {
   return Buffer.concat([value, toBinary(DownlinkRecordSchema, time)]);
 }
 
-function row(topics: Topics, integration: Integration, shard: number): OutboxRow {
-  const { id, generation } = integration;
+function row(
+  topics: Topics,
+  { integration: { id, generation }, type }: Pick<Downlinked, 'integration' | 'type'>,
+  shard: number,
+): OutboxRow {
   return {
     integrationId: id,
     generation,
-    topic: topics.downlink(typeOf(integration)).name,
+    topic: topics.downlink(type).name,
     key: shard === 0 ? id : `${id}/${shard}`,
     value: null,
   };

@@ -1,10 +1,11 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
-import { typeOf } from '../contract/integration-type.ts';
+import { isKnownType, typeOf } from '../contract/integration-type.ts';
 import { violationsOf } from '../contract/validate.ts';
 import { failed, invalidArgument, notFound, type RpcError } from '../rpc/error.ts';
 import { tooLarge } from './checks.ts';
+import type { StoredIntegration } from './store/integrations.ts';
 import type { Lock, Locks } from './store/locks.ts';
 
 /** Well below the megabyte that a record on a downlink topic may have. */
@@ -26,12 +27,26 @@ export function requireEtag(current: Integration, etag: string): void {
   throw failed(Code.ABORTED, 'ETAG_MISMATCH', text);
 }
 
+/** @throws RpcError FAILED_PRECONDITION when only a newer version knows what is in it */
+export function requireKnownType({ integration, type }: StoredIntegration): void {
+  if (isKnownType(type)) return;
+  const text = `integration ${integration.id} is of type ${type}, which newer versions know only: upgrade this control plane`;
+  throw failed(Code.FAILED_PRECONDITION, 'UNKNOWN_TYPE', text);
+}
+
 /** Everything that follows an integration does so by its type. */
 export function requireSameType(before: Integration, after: Integration): void {
   const [stored, wanted] = [typeOf(before), typeOf(after)];
   if (stored === wanted) return;
   const description = `the type cannot change: integration ${before.id} is of type ${stored}; create another one`;
   throw invalidArgument([{ field: `integration.${wanted}`, description, reason: 'TYPE_CHANGED' }]);
+}
+
+/** @throws RpcError FAILED_PRECONDITION when the message topic is deleted, or will be in a moment */
+export function requireTopic({ integration, topicState }: StoredIntegration): void {
+  if (topicState === 'kept') return;
+  const text = `integration ${integration.id} is disabled for long and has no message topic any more: enable it first`;
+  throw failed(Code.FAILED_PRECONDITION, 'TOPIC_DELETED', text);
 }
 
 /**

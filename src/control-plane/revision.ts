@@ -14,7 +14,8 @@ const newEtag = () => randomBytes(12).toString('base64url');
 export function firstRevision(draft: Integration, id: string, now: number): StoredIntegration {
   const integration = { ...withoutAnswerFields(draft), id, generation: 1n, restarts: 0n, etag: newEtag() };
   integration.createTime = integration.updateTime = timestampFromMs(now);
-  return { integration, enabledChangeTime: new Date(now) };
+  const type = integration.configuration.case ?? ''; // none: it is not valid, and not stored
+  return { integration, type, enabledChangeTime: new Date(now), topicState: 'kept' };
 }
 
 /** What is stored after a change, or `stored` itself when nothing changes. */
@@ -33,7 +34,7 @@ export function nextRevision(
     updateTime: timestampFromMs(now),
   };
   const isSwitched = integration.enabled !== before.enabled;
-  return { integration, enabledChangeTime: isSwitched ? new Date(now) : stored.enabledChangeTime };
+  return { ...stored, integration, enabledChangeTime: isSwitched ? new Date(now) : stored.enabledChangeTime };
 }
 
 function withoutAnswerFields(integration: Integration): Integration {

@@ -8,6 +8,7 @@ import {
   type IntegrationStatus,
   IntegrationStatusSchema,
 } from '../../gen/penstock/v1/integration_pb.ts';
+import { isKnownType } from '../contract/integration-type.ts';
 import { absence, type Cluster, isOfLivingNode, isServed } from './cluster.ts';
 import { shardsOf } from './downlink.ts';
 import type { StoredIntegration } from './store/integrations.ts';
@@ -43,6 +44,11 @@ export interface Reports {
   readonly statistics: readonly ShardStatistics[];
 }
 
+const WITHOUT_TOPIC = 'disabled for long: it receives nothing until it is enabled again';
+
+const unknownType = (type: string) =>
+  `type ${type} is known to newer versions only: upgrade the control plane to see and change it`;
+
 interface Verdict {
   readonly state: IntegrationState;
   readonly reason: string;
@@ -68,10 +74,11 @@ export function statusOf(stored: StoredIntegration, reports: Reports, cluster: C
   const shards = shardsIn(reports.states.filter(isShard), cluster);
   const figures = newestByShard(reports.statistics.filter(isShard));
   const { state, reason, since } = verdict(stored, shards, cluster);
+  const reasons = [reason, isKnownType(stored.type) ? '' : unknownType(stored.type)];
   const delivered = reports.statistics.flatMap((one) => one.lastDeliveredTime ?? []);
   return create(IntegrationStatusSchema, {
     state,
-    reason,
+    reason: reasons.filter((one) => one !== '').join('; '),
     since: timestampFromDate(since),
     generation: integration.generation,
     executors: executorsOf(shards.running, figures),
@@ -94,8 +101,11 @@ export function shardsIn(states: readonly ShardState[], cluster: Cluster): Shard
 }
 
 function verdict(stored: StoredIntegration, shards: Shards, cluster: Cluster): Verdict {
-  const { integration, enabledChangeTime } = stored;
-  if (!integration.enabled) return { state: IntegrationState.DISABLED, reason: '', since: enabledChangeTime };
+  const { integration, enabledChangeTime, topicState } = stored;
+  if (!integration.enabled) {
+    const reason = topicState === 'kept' ? '' : WITHOUT_TOPIC;
+    return { state: IntegrationState.DISABLED, reason, since: enabledChangeTime };
+  }
   const current = shards.running.filter(({ generation }) => generation === integration.generation);
   const of = (state: IntegrationState) => current.filter((one) => one.state === state);
 

@@ -3,18 +3,13 @@ import { loadAnswer } from './answer.ts';
 import { unknownIntegration } from './guards.ts';
 import { nextRevision } from './revision.ts';
 import type { RouteDeps } from './routes/deps.ts';
-import { saveChange } from './store/changes.ts';
+import { saveWithTopic } from './save-change.ts';
 
 /** Enables or disables. Its configuration was agreed to when it was saved, so no executor is asked. */
-export async function switchIntegration(
-  { db, topics, clock, wakeRelay }: RouteDeps,
-  id: string,
-  enabled: boolean,
-): Promise<Integration> {
-  const stored = await saveChange(db, topics, id, (locked) =>
-    nextRevision(locked, { ...locked.integration, enabled }, clock.now()),
+export async function switchIntegration(deps: RouteDeps, id: string, enabled: boolean): Promise<Integration> {
+  const stored = await saveWithTopic(deps, id, (locked) =>
+    nextRevision(locked, { ...locked.integration, enabled }, deps.clock.now()),
   );
   if (!stored) throw unknownIntegration(id);
-  wakeRelay();
-  return loadAnswer(db, stored);
+  return loadAnswer(deps.db, stored);
 }

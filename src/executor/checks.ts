@@ -44,7 +44,7 @@ export function answerChecks(type: Type, deps: Deps, signal: AbortSignal): Promi
   const { bus, topics, logger } = deps;
   const topic = topics.validation(type);
   // A configuration that breaks the rules gets an answer like any other that cannot work.
-  const decode = decoder(topic.schema, deps, 'integration');
+  const decode = decoder(topic.schema, deps, (field) => !field.startsWith('integration.'));
   let running = 0;
 
   const answer = async (request: ValidationRequest) => {

@@ -44,8 +44,11 @@ export class Filters {
     return this.#trie.match(topicName);
   }
 
-  /** An integration changed. An older generation than the one known is ignored. */
-  put(id: string, integration: Integration, from: TopicPartition): void {
+  /**
+   * An integration changed. An older generation than the one known is ignored. One without a topic is known, but matches
+   * nothing: it was disabled for too long.
+   */
+  put(id: string, integration: Integration, from: TopicPartition, hasTopic = true): void {
     const source = sourceOf(from);
     const before = this.#known.get(id);
     if (before !== undefined && integration.generation < before.generation) return;
@@ -53,7 +56,7 @@ export class Filters {
       topic: this.#messageTopic(id),
       order: integration.delivery?.order,
       generation: integration.generation,
-      filters: integration.topicFilters,
+      filters: hasTopic ? integration.topicFilters : [],
       source,
     };
     this.#remove(id);
@@ -96,12 +99,15 @@ export async function followFilters(
 ): Promise<{ readonly filters: Filters } & Disposable> {
   const { bus, topics, clock } = deps;
   const filters = new Filters((id) => topics.messages(id).name);
-  const decode = decoder(DownlinkRecordSchema, deps);
+  const decode = decoder(DownlinkRecordSchema, deps, concernsIngress);
   const downlinks = TYPES.map((type) => topics.downlink(type));
   await bus.createTopics(downlinks); // whoever starts first
+  // Types that only a newer version knows have filters like any other.
+  const others = (await bus.listTopics()).filter((name) => name.startsWith(topics.downlink('').name));
+  const followed = new Set([...downlinks.map(({ name }) => name), ...others]);
   using started = new DisposableStack();
-  const feeds = downlinks.flatMap(({ name: topic, partitions }) =>
-    Array.from({ length: partitions }, (_, partition) =>
+  const feeds = [...followed].flatMap((topic) =>
+    Array.from({ length: topics.downlink('').partitions }, (_, partition) =>
       started.use(feedFromStart(bus, { topic, partition }, (record) => takeOver(record, filters, decode))),
     ),
   );
@@ -110,6 +116,10 @@ export async function followFilters(
   const disposable = started.move();
   return { filters, [Symbol.dispose]: () => disposable.dispose() };
 }
+
+/** Of an integration's fields only the filters: a type or a policy that a newer version wrote is an executor's affair. */
+const concernsIngress = (field: string): boolean =>
+  !field.startsWith('integration.') || field.startsWith('integration.topic_filters');
 
 function takeOver(
   record: IncomingRecord,
@@ -123,6 +133,6 @@ function takeOver(
     filters.delete(id, record);
     return;
   }
-  const integration = decode(record)?.integration;
-  if (integration !== undefined) filters.put(id, integration, record);
+  const wish = decode(record);
+  if (wish?.integration) filters.put(id, wish.integration, record, !wish.withoutTopic);
 }

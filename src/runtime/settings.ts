@@ -65,6 +65,24 @@ export const SETTINGS = {
       max: 600,
     },
   ),
+  INTEGRATIONS_CLEANUP_PERIOD_SEC: integer(
+    10_800,
+    'How often to look for integrations that are disabled for long.',
+    {
+      unit: 's',
+      min: 1,
+      max: 2_147_483,
+    },
+  ),
+  INTEGRATIONS_CLEANUP_TTL_SEC: integer(
+    604_800,
+    'How long an integration is disabled before its message topic is deleted, with what is in it; 0 or less = never.',
+    {
+      unit: 's',
+      min: Number.MIN_SAFE_INTEGER,
+      max: 3_155_760_000,
+    },
+  ),
   INTEGRATIONS_ALLOW_LOCAL_NETWORK_HOSTS: boolean(
     true,
     'Whether integrations may connect to this machine and to private networks. Cloud metadata is refused always.',
@@ -131,6 +149,15 @@ export const SETTINGS = {
     15_000,
     'How long after an integration its topics are deleted, so that no ingress writes to them any more.',
     MS,
+  ),
+  PENSTOCK_ORPHAN_DELAY_SEC: integer(
+    600,
+    'How long a topic that belongs to no integration or node any more is left alone before it is deleted.',
+    {
+      unit: 's',
+      min: 1,
+      max: 2_147_483,
+    },
   ),
   PENSTOCK_LOG_LEVEL: choice('info', ['debug', 'info', 'warn', 'error'], 'The least level that is logged.'),
   PENSTOCK_DATA_DIR: text('.penstock', 'Where `penstock dev` keeps its Kafka and PostgreSQL.'),

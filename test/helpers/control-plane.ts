@@ -50,6 +50,16 @@ export const HTTP_WITH_SECRET = {
   },
 };
 
+export const CONFIG = {
+  serviceId: 'cp',
+  checkTimeout: 4000,
+  topicDeletionDelay: 100,
+  eventsTtl: 86_400_000,
+  cleanupPeriod: 10_800_000,
+  cleanupTtl: 604_800_000,
+  orphanDelay: 600_000,
+};
+
 /**
  * A control plane on a real PostgreSQL and a real Kafka, served over gRPC, with clients for it. A second node shares the
  * first one's `kafka` and PostgreSQL.
@@ -64,8 +74,7 @@ export async function controlPlaneForTests(
   const { bus, topics } = kafka ?? (await busForTests(t));
   const postgresUrl = config.postgresUrl ?? (await databaseForTests(t));
   const deps = { ...testDeps(), bus, topics };
-  const settings = { serviceId: 'cp', checkTimeout: 4000, topicDeletionDelay: 100, eventsTtl: 86_400_000 };
-  const all = { ...settings, postgresUrl, ...config };
+  const all = { ...CONFIG, postgresUrl, ...config };
   const controlPlane = stack.use(await startControlPlane(all, deps));
   const { serviceId } = all;
   stack.use(nodeForTests(t, deps, { serviceId, roles: [NodeRole.CONTROL_PLANE], types: [] }));

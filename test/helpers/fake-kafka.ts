@@ -399,7 +399,6 @@ export class FakeClient implements Bus {
   offsetsAt = unused;
   deleteRecords = unused;
   read = unused;
-  deleteGroups = unused;
 }
 
 const forever = () => new Promise<never>(() => {});

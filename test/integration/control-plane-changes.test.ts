@@ -88,8 +88,9 @@ test('changes of integrations', async (t) => {
       },
     };
     const wakes = { wakeRelay() {}, wakeReplays() {} };
+    const config = { serviceId: 'cp', checkTimeout: 1000, topicDeletionDelay: 100 };
     const watches = new Watches(system.clock);
-    const deps = { ...system, ...wakes, db, locks, requester, watches, checkTimeout: 1000 };
+    const deps = { ...system, ...wakes, ...config, db, locks, requester, watches };
     const headers = {
       requestHeader: new Headers(),
       responseHeader: new Headers(),

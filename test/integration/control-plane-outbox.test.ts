@@ -39,9 +39,6 @@ class FaultyBus {
     if (this.fails('delete', 0)) throw new BusError('timeout', 'Kafka is away');
     this.deleted.push(...names);
   }
-  async deleteGroups(names: readonly string[]): Promise<void> {
-    this.deleted.push(...names);
-  }
   /** The generations that a key has had, in order; 0 is a tombstone. */
   generations(key: string): number[] {
     return this.log.filter((one) => one.key === key).map(({ generation }) => generation);
@@ -225,8 +222,7 @@ test('topics go after the tombstones are published, as soon as Kafka lets them',
   await publishPending(deps, never);
   bus.fails = () => false;
   await waitUntil('they are gone', () => bus.deleted.length > 0, 30_000);
-  const group = topics.messageGroup(id);
-  assert.deepEqual(bus.deleted, [topics.messages(id).name, topics.deadLetters(id).name, group]);
+  assert.deepEqual(bus.deleted, [topics.messages(id).name, topics.deadLetters(id).name]);
   await waitUntil(
     'nothing is left to do',
     async () => (await db.query('select from topic_deletions')).length === 0,

@@ -8,6 +8,7 @@ import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { type Replay, ReplayState } from '../../gen/penstock/v1/replay_service_pb.ts';
 import type { IncomingRecord } from '../../src/bus/bus.ts';
+import { commitForExecutors } from '../helpers/committing.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { messagesOf, publish } from '../helpers/messages.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
@@ -51,18 +52,7 @@ test('replays', async (t) => {
       await publish(system, integrationId, [0, 300]);
       const { name } = topics.messages(integrationId);
       await bus.send(name, { key: null, value: Buffer.from('not an envelope') });
-      const group = topics.messageGroup(integrationId);
-      const consumer = await bus.consume({
-        groupId: group,
-        topics: [name],
-        maxWait: 100,
-        eachBatch: async (batch) => batch.takenIn(batch.records.at(-1)!.offset),
-      });
-      t.after(() => consumer[Symbol.asyncDispose]());
-      await waitUntil('the offset is committed', async () => {
-        await consumer.commit([{ topic: name, partition: 0, offset: 17 }]).catch(() => {});
-        return (await bus.committed(group, name)).get(0) === 17;
-      });
+      await commitForExecutors(system, [{ topic: name, partition: 0, offset: 17 }]);
 
       const { state, total, replayed, reason, createTime, finishTime, ...rest } = await replay({
         integrationId,
@@ -73,7 +63,7 @@ test('replays', async (t) => {
       const messages = await sentTo(integrationId);
       assert.equal(messages.length, 602);
       assert.deepEqual(messages.slice(301).map(textOf), messages.slice(0, 301).map(textOf));
-      assert.deepEqual(await bus.committed(group, name), new Map([[0, 17]]));
+      assert.deepEqual(await bus.committed(topics.executors, name), new Map([[0, 17]]));
     },
   );
 

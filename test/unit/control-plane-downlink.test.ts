@@ -8,6 +8,7 @@ import { topicsOf } from '../../src/bus/topics.ts';
 import { downlinkRows, tombstones, withPublishedTime } from '../../src/control-plane/downlink.ts';
 import { acknowledgedPrefix } from '../../src/control-plane/outbox.ts';
 import { pageToken, positionOf } from '../../src/control-plane/page.ts';
+import type { TopicState } from '../../src/control-plane/store/integrations.ts';
 
 const topics = topicsOf('p');
 const integration = (maxExecutors: number) =>
@@ -17,11 +18,16 @@ const integration = (maxExecutors: number) =>
     delivery: { maxExecutors },
     configuration: { case: 'http', value: {} },
   });
+const stored = (maxExecutors: number, topicState: TopicState = 'kept') => ({
+  integration: integration(maxExecutors),
+  type: 'http',
+  topicState,
+});
 const summary = (rows: ReturnType<typeof downlinkRows>) =>
   rows.map(({ key, value }) => [key, value !== null]);
 
 test('a record for each shard', () => {
-  const rows = downlinkRows(topics, integration(3));
+  const rows = downlinkRows(topics, stored(3));
   assert.deepEqual(summary(rows), [
     ['i', true],
     ['i/1', true],
@@ -33,13 +39,24 @@ test('a record for each shard', () => {
   assert.equal(rows[0]?.topic, 'p.ie.downlink.http');
 });
 
+test('every record tells that the topic is withdrawn, or gone', () => {
+  const withoutTopic = (state: TopicState) =>
+    downlinkRows(topics, stored(2, state)).map(
+      ({ value }) => fromBinary(DownlinkRecordSchema, value!).withoutTopic,
+    );
+  assert.deepEqual(withoutTopic('kept'), [false, false]);
+  for (const state of ['withdrawn', 'deleting', 'deleted'] as const) {
+    assert.deepEqual(withoutTopic(state), [true, true]);
+  }
+});
+
 test('tombstones for the shards that go', () => {
-  assert.deepEqual(summary(downlinkRows(topics, integration(1), integration(3))), [
+  assert.deepEqual(summary(downlinkRows(topics, stored(1), integration(3))), [
     ['i', true],
     ['i/1', false],
     ['i/2', false],
   ]);
-  assert.deepEqual(summary(tombstones(topics, integration(2))), [
+  assert.deepEqual(summary(tombstones(topics, stored(2))), [
     ['i', false],
     ['i/1', false],
   ]);
@@ -47,7 +64,7 @@ test('tombstones for the shards that go', () => {
 
 test('of each integration only what comes before its first failure is published', () => {
   const rows = ['a', 'b', 'a', 'b', 'a'].map((integrationId, seq) => ({
-    ...downlinkRows(topics, integration(1))[0]!,
+    ...downlinkRows(topics, stored(1))[0]!,
     integrationId,
     seq: String(seq),
   }));

@@ -23,6 +23,8 @@ const stored = (enabled = true, maxExecutors = 1) => ({
     configuration: { case: 'http', value: {} },
   }),
   enabledChangeTime: at(40),
+  type: 'http',
+  topicState: 'kept' as const,
 });
 
 const shard = (more: Partial<ShardState> = {}): ShardState => ({

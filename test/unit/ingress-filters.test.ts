@@ -48,6 +48,7 @@ test('a stop ends the wait for the filters, and everything that is fed with it',
   let open = 0;
   const bus: Partial<Bus> = {
     createTopics: async () => {},
+    listTopics: async () => [],
     feed() {
       open++;
       waiting.resolve();

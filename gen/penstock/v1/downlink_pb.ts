@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/downlink.proto.
  */
 export const file_penstock_v1_downlink: GenFile = /*@__PURE__*/
-  fileDesc("ChpwZW5zdG9jay92MS9kb3dubGluay5wcm90bxILcGVuc3RvY2sudjEiigEKDkRvd25saW5rUmVjb3JkEjUKC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb25CBrpIA8gBARINCgVzaGFyZBgCIAEoDRIyCg5wdWJsaXNoZWRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi+QEKEVZhbGlkYXRpb25SZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEh8KC3JlcGx5X3RvcGljGAIgASgJQgq6SAdyBRABGPkBEjcKDHRpbWVfdG9fbGl2ZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIGukgDyAEBEjUKC2ludGVncmF0aW9uGAQgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb25CBrpIA8gBARI1CgRraW5kGAUgASgOMhsucGVuc3RvY2sudjEuVmFsaWRhdGlvbktpbmRCCrpIB4IBBBABIAAqdQoOVmFsaWRhdGlvbktpbmQSHwobVkFMSURBVElPTl9LSU5EX1VOU1BFQ0lGSUVEEAASHAoYVkFMSURBVElPTl9LSU5EX1ZBTElEQVRFEAESJAogVkFMSURBVElPTl9LSU5EX0NIRUNLX0NPTk5FQ1RJT04QAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_integration]);
+  fileDesc("ChpwZW5zdG9jay92MS9kb3dubGluay5wcm90bxILcGVuc3RvY2sudjEioQEKDkRvd25saW5rUmVjb3JkEjUKC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb25CBrpIA8gBARINCgVzaGFyZBgCIAEoDRIyCg5wdWJsaXNoZWRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNd2l0aG91dF90b3BpYxgKIAEoCCL5AQoRVmFsaWRhdGlvblJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESHwoLcmVwbHlfdG9waWMYAiABKAlCCrpIB3IFEAEY+QESNwoMdGltZV90b19saXZlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQga6SAPIAQESNQoLaW50ZWdyYXRpb24YBCABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbkIGukgDyAEBEjUKBGtpbmQYBSABKA4yGy5wZW5zdG9jay52MS5WYWxpZGF0aW9uS2luZEIKukgHggEEEAEgACp1Cg5WYWxpZGF0aW9uS2luZBIfChtWQUxJREFUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIcChhWQUxJREFUSU9OX0tJTkRfVkFMSURBVEUQARIkCiBWQUxJREFUSU9OX0tJTkRfQ0hFQ0tfQ09OTkVDVElPThACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_integration]);
 
 /**
  * The wanted state of an integration, on the compacted topic `<prefix>.ie.downlink.<type>`. The record's key is the
@@ -44,6 +44,14 @@ export type DownlinkRecord = Message<"penstock.v1.DownlinkRecord"> & {
    * @generated from field: google.protobuf.Timestamp published_time = 3;
    */
   publishedTime?: Timestamp | undefined;
+
+  /**
+   * The integration has been disabled for so long that its message topic is deleted, or will be in a moment. Nothing is
+   * taken in for it until a record without this: enabling it makes the topic anew before.
+   *
+   * @generated from field: bool without_topic = 10;
+   */
+  withoutTopic: boolean;
 };
 
 /**

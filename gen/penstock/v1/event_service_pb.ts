@@ -45,7 +45,7 @@ export type Event = Message<"penstock.v1.Event"> & {
   generation: bigint;
 
   /**
-   * The executor that reported it.
+   * The node that reported it: an executor; for a deleted topic the control plane that deleted it.
    *
    * @generated from field: string service_id = 4;
    */

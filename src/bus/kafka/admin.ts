@@ -72,7 +72,18 @@ export class Admin {
       } catch (error) {
         if (protocolErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
       }
+      await this.#untilGone(admin, there);
     });
+  }
+
+  /** Waits until brokers have heard of it: creating a topic of the same name would find it there. */
+  async #untilGone(admin: KafkaAdmin, names: readonly string[]): Promise<void> {
+    const deadline = this.#clock.monotonic() + DEADLINE;
+    while (this.#clock.monotonic() < deadline) {
+      const existing = await admin.listTopics();
+      if (!names.some((name) => existing.includes(name))) return;
+      await this.#clock.sleep(YOUNG_TOPIC_PAUSE);
+    }
   }
 
   listTopics(): Promise<readonly string[]> {
@@ -81,21 +92,6 @@ export class Admin {
 
   offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>> {
     return this.#call(`reading the offsets of ${topic}`, (admin) => offsetsOf(admin, topic));
-  }
-
-  /** The offsets of each partition, with the node that leads it. */
-  ends(topic: string): Promise<ReadonlyMap<number, OffsetRange & { readonly leader: number }>> {
-    return this.#call(`reading the ends of ${topic}`, async (admin) => {
-      const offsets = await offsetsOf(admin, topic);
-      const metadata = await admin.fetchTopicMetadata({ topics: [topic] });
-      const leaders = new Map(metadata.topics[0]?.partitions.map((p) => [p.partitionId, p.leader]));
-      return new Map(
-        [...offsets].map(([partition, range]) => [
-          partition,
-          { ...range, leader: leaders.get(partition) ?? -1 },
-        ]),
-      );
-    });
   }
 
   offsetsAt(topic: string, time: number): Promise<ReadonlyMap<number, number>> {
@@ -122,18 +118,6 @@ export class Admin {
       const committed = (found?.partitions ?? []).filter(({ offset }) => Number(offset) >= 0);
       return new Map(committed.map(({ partition, offset }) => [partition, Number(offset)]));
     });
-  }
-
-  async deleteGroups(groupIds: readonly string[]): Promise<void> {
-    await this.#call('deleting consumer groups', async (admin) => {
-      const { groups } = await admin.listGroups();
-      const there = groups.map(({ groupId }) => groupId).filter((groupId) => groupIds.includes(groupId));
-      if (there.length > 0) await admin.deleteGroups(there);
-    });
-  }
-
-  pause(): Promise<void> {
-    return this.#clock.sleep(500);
   }
 
   async #call<T>(what: string, work: (admin: KafkaAdmin) => Promise<T>): Promise<T> {

@@ -9,7 +9,7 @@ import { keepSecrets } from '../../contract/secrets.ts';
 import { invalidArgument } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import * as checks from '../checks.ts';
-import { requireSameType, requireValid, unknownIntegration } from '../guards.ts';
+import { requireKnownType, requireSameType, requireValid, unknownIntegration } from '../guards.ts';
 import { findIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
 
@@ -35,6 +35,7 @@ export async function checkConnection(
 async function saved({ db }: RouteDeps, id: string): Promise<Integration> {
   const stored = await findIntegration(db, id);
   if (!stored) throw unknownIntegration(id);
+  requireKnownType(stored);
   return stored.integration;
 }
 

@@ -7,7 +7,7 @@ import type { CallContext } from '../../rpc/service.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { kafkaError } from '../checks.ts';
 import { requireFilter } from '../dead-letter-filter.ts';
-import { lockDeadLetters, unknownIntegration } from '../guards.ts';
+import { lockDeadLetters, requireTopic, unknownIntegration } from '../guards.ts';
 import { type RedriveProgress, redrive } from '../redrive.ts';
 import { findIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
@@ -23,7 +23,9 @@ export async function* redriveDeadLetters(
 ): AsyncGenerator<Answer> {
   const { integrationId, filter } = request;
   requireFilter(filter);
-  if (!(await findIntegration(deps.db, integrationId))) throw unknownIntegration(integrationId);
+  const stored = await findIntegration(deps.db, integrationId);
+  if (!stored) throw unknownIntegration(integrationId);
+  requireTopic(stored);
   await using lock = await lockDeadLetters(deps.locks, integrationId);
   const stop = new AbortController();
   const signal = AbortSignal.any([call.signal, lock.signal, stop.signal]);

@@ -7,7 +7,7 @@ import type {
 } from '../../../gen/penstock/v1/replay_service_pb.ts';
 import { failed, invalidArgument, type RpcError } from '../../rpc/error.ts';
 import { kafkaError } from '../checks.ts';
-import { unknownIntegration } from '../guards.ts';
+import { requireTopic, unknownIntegration } from '../guards.ts';
 import { replayRanges, requireRange } from '../replay-range.ts';
 import { findIntegration } from '../store/integrations.ts';
 import { findReplay, runningReplayIds, saveReplay } from '../store/replays.ts';
@@ -24,8 +24,11 @@ export async function startReplay(
   const sourceId = request.integrationId;
   const targetId = request.targetIntegrationId || sourceId;
   requireRange(request);
-  if (!(await findIntegration(db, sourceId))) throw unknownIntegration(sourceId);
-  if (!(await findIntegration(db, targetId))) throw unknownTarget(targetId);
+  const source = await findIntegration(db, sourceId);
+  if (!source) throw unknownIntegration(sourceId);
+  const target = await findIntegration(db, targetId);
+  if (!target) throw unknownTarget(targetId);
+  for (const one of [source, target]) requireTopic(one);
   if ((await runningReplayIds(db)).length >= MAX_RUNNING) {
     const text = `${MAX_RUNNING} replays are running: wait until one ends, or cancel one`;
     throw failed(Code.RESOURCE_EXHAUSTED, 'TOO_MANY_REPLAYS', text);

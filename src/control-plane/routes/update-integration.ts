@@ -12,9 +12,15 @@ import type { CallContext } from '../../rpc/service.ts';
 import { loadAnswer } from '../answer.ts';
 import { kafkaError, validate } from '../checks.ts';
 import { shardsOf } from '../downlink.ts';
-import { requireEtag, requireSameType, requireValid, unknownIntegration } from '../guards.ts';
+import {
+  requireEtag,
+  requireKnownType,
+  requireSameType,
+  requireValid,
+  unknownIntegration,
+} from '../guards.ts';
 import { nextRevision } from '../revision.ts';
-import { saveChange } from '../store/changes.ts';
+import { saveWithTopic } from '../save-change.ts';
 import { findIntegration, type StoredIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
 
@@ -26,24 +32,23 @@ export async function updateIntegration(
   request: UpdateIntegrationRequest,
   call: CallContext,
 ): Promise<MessageInitShape<typeof UpdateIntegrationResponseSchema>> {
-  const { db, topics, wakeRelay } = deps;
+  const { db } = deps;
   const id = requireId(request);
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const stored = await findIntegration(db, id);
     if (!stored) throw unknownIntegration(id);
     const next = merge(stored, request, deps.clock.now());
-    await requirePartitions(deps, stored.integration, next.integration);
+    await requirePartitions(deps, stored, next.integration);
     await validate(deps, next.integration, call);
     if (request.validateOnly) return { integration: await loadAnswer(db, next) };
     const isChanged = next !== stored;
     call.signal.throwIfAborted(); // a caller who was told that it failed finds nothing saved
     // What was merged and agreed to is saved only if nothing changed meanwhile; else once more, from what is there now.
-    const saved = await saveChange(db, topics, id, (locked) =>
+    const saved = await saveWithTopic(deps, id, (locked) =>
       isChanged && locked.integration.etag === stored.integration.etag ? next : locked,
     );
     if (!saved) throw unknownIntegration(id);
     if (saved.integration.etag === next.integration.etag) {
-      wakeRelay();
       return { integration: await loadAnswer(db, saved) };
     }
   }
@@ -54,6 +59,7 @@ export async function updateIntegration(
 function merge(stored: StoredIntegration, request: UpdateIntegrationRequest, now: number): StoredIntegration {
   const changes = request.integration!;
   const before = stored.integration;
+  requireKnownType(stored);
   requireEtag(before, changes.etag);
   const { integration, violations } = applyUpdate(before, changes, request.updateMask?.paths ?? []);
   if (violations.length > 0) throw invalidArgument(violations);
@@ -62,14 +68,14 @@ function merge(stored: StoredIntegration, request: UpdateIntegrationRequest, now
   return nextRevision(stored, integration, now);
 }
 
-/** The message topic keeps the partitions that it was created with. */
+/** The message topic keeps the partitions that it was created with; one that was deleted is made anew. */
 async function requirePartitions(
   { bus, topics }: RouteDeps,
-  before: Integration,
+  { integration: before, topicState }: StoredIntegration,
   after: Integration,
 ): Promise<void> {
   const shards = shardsOf(after);
-  if (shards <= shardsOf(before)) return;
+  if (shards <= shardsOf(before) || topicState === 'deleting' || topicState === 'deleted') return;
   const offsets = await bus.offsets(topics.messages(after.id).name).catch((error) => {
     throw kafkaError(error);
   });

@@ -9,6 +9,7 @@ import {
   removeIntegration,
   replaceIntegration,
   type StoredIntegration,
+  type TopicState,
 } from './integrations.ts';
 import { insertOutbox, type OutboxRow } from './outbox.ts';
 import { failReplaysOf } from './replays.ts';
@@ -27,15 +28,21 @@ export function saveNew(
 ): Promise<boolean> {
   return db.transaction(async (queries) => {
     if (!(await insertIntegration(queries, stored, requestId, since))) return false;
-    await insertOutbox(queries, downlinkRows(topics, stored.integration));
+    await insertOutbox(queries, downlinkRows(topics, stored));
     await dropTopicDeletions(queries, [stored.integration.id]);
     return true;
   });
 }
 
+/** The integration cannot be enabled as long as its message topic is not there. */
+export class MissingTopicError extends Error {
+  override readonly name = 'MissingTopicError';
+}
+
 /**
  * Saves what `change` makes of the integration as it is when it is locked; `change` may answer it unchanged, or throw.
  * Answers what is stored then; undefined: there is no such integration.
+ * @throws MissingTopicError it would be enabled without a topic: nothing is saved
  */
 export function saveChange(
   db: Database,
@@ -46,12 +53,21 @@ export function saveChange(
   return db.transaction(async (queries) => {
     const stored = await findIntegration(queries, id, true);
     if (!stored) return undefined;
-    const next = change(stored);
-    if (next === stored) return stored;
+    const changed = change(stored);
+    if (changed === stored) return stored;
+    // The topic's state is that of now, not that of when the change was thought of.
+    const topicState = changed.integration.enabled ? keptAgain(stored.topicState) : stored.topicState;
+    const next = { ...changed, topicState };
     await replaceIntegration(queries, next);
-    await insertOutbox(queries, downlinkRows(topics, next.integration, stored.integration));
+    await insertOutbox(queries, downlinkRows(topics, next, stored.integration));
     return next;
   });
+}
+
+/** A topic that is only withdrawn still has what was in it. */
+function keptAgain(state: TopicState): TopicState {
+  if (state === 'deleting' || state === 'deleted') throw new MissingTopicError('the topic was deleted');
+  return 'kept';
 }
 
 /** Deletes the integration unless `check` throws. False: there is no such integration. */
@@ -68,7 +84,7 @@ export function saveDeletion(
     await insertDeleted(queries, await loadAnswer(queries, stored));
     await removeIntegration(queries, id);
     await failReplaysOf(queries, id);
-    await insertOutbox(queries, tombstones(topics, stored.integration));
+    await insertOutbox(queries, tombstones(topics, stored));
     await planTopicDeletion(queries, id);
     return true;
   });
@@ -84,6 +100,6 @@ export function republish(
   return db.transaction(async (queries) => {
     const stored = await findIntegration(queries, id, true);
     const gone = rows.map((row) => ({ ...row, value: null }));
-    await insertOutbox(queries, stored ? downlinkRows(topics, stored.integration) : gone);
+    await insertOutbox(queries, stored ? downlinkRows(topics, stored) : gone);
   });
 }

@@ -1,14 +1,23 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
 import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
-import { type Type, typeOf } from '../../contract/integration-type.ts';
+import type { Type } from '../../contract/integration-type.ts';
 import type { Queries } from './database.ts';
+
+/**
+ * The message topic of an integration. Only that of one that is disabled for long is not `kept`: `withdrawn`, ingress is
+ * told to write to it no more; `deleting`, it is being deleted; `deleted`, it is not there.
+ */
+export type TopicState = 'kept' | 'withdrawn' | 'deleting' | 'deleted';
 
 /** An integration as it is kept: with its secrets, without its status. */
 export interface StoredIntegration {
   readonly integration: Integration;
+  /** The name of its type, which only a newer version may know: then the integration has no configuration here. */
+  readonly type: string;
   /** When `enabled` last changed. */
   readonly enabledChangeTime: Date;
+  readonly topicState: TopicState;
 }
 
 /** Which integrations: those for which everything set here is true. */
@@ -25,16 +34,18 @@ export interface Position {
   readonly id: string;
 }
 
-type Row = { config: Uint8Array; enabled_change_time: Date };
+type Row = { config: Uint8Array; type: string; enabled_change_time: Date; topic_state: TopicState };
 
-const COLUMNS = 'config, enabled_change_time';
+const COLUMNS = 'config, type, enabled_change_time, topic_state';
 const SELECTED = `($1::text[] is null or type = any($1))
   and ($2::text is null or name ilike $2 or description ilike $2)
   and ($3::uuid[] is null or id = any($3))`;
 
 const toStored = (row: Row): StoredIntegration => ({
   integration: fromBinary(IntegrationSchema, row.config),
+  type: row.type,
   enabledChangeTime: row.enabled_change_time,
+  topicState: row.topic_state,
 });
 
 /** With `lock`, nobody else changes it, nor writes downlink records of it, until the transaction ends. */
@@ -62,7 +73,7 @@ export async function findCreated(
 /** False when the request id was used before, since `since`. */
 export async function insertIntegration(
   queries: Queries,
-  { integration, enabledChangeTime }: StoredIntegration,
+  { integration, type, enabledChangeTime }: StoredIntegration,
   requestId: string | undefined,
   since: Date,
 ): Promise<boolean> {
@@ -76,25 +87,19 @@ export async function insertIntegration(
     `insert into integrations (id, name, description, enabled, generation, config, update_time, enabled_change_time,
        type, request_id, create_time)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (request_id) do nothing returning id`,
-    [
-      ...columnsOf(integration),
-      enabledChangeTime,
-      typeOf(integration),
-      requestId ?? null,
-      dateOf(integration.createTime),
-    ],
+    [...columnsOf(integration), enabledChangeTime, type, requestId ?? null, dateOf(integration.createTime)],
   );
   return rows.length === 1;
 }
 
 export async function replaceIntegration(
   queries: Queries,
-  { integration, enabledChangeTime }: StoredIntegration,
+  { integration, enabledChangeTime, topicState }: StoredIntegration,
 ): Promise<void> {
   await queries.query(
     `update integrations set name = $2, description = $3, enabled = $4, generation = $5, config = $6, update_time = $7,
-       enabled_change_time = $8 where id = $1`,
-    [...columnsOf(integration), enabledChangeTime],
+       enabled_change_time = $8, topic_state = $9 where id = $1`,
+    [...columnsOf(integration), enabledChangeTime, topicState],
   );
 }
 

@@ -152,4 +152,13 @@ export const MIGRATIONS: readonly string[] = [
   );
   create index deleted_integrations_by_version on deleted_integrations (version);
   `,
+  /* sql */ `
+  -- Of the message topic of an integration that is disabled for long: kept, withdrawn, deleting, deleted.
+  alter table integrations add column topic_state text not null default 'kept';
+  -- When a withdrawn topic may be deleted. Null: not before the record that withdraws it is published.
+  alter table integrations add column topic_due_time timestamptz;
+  -- The messages in it when its deletion began.
+  alter table integrations add column topic_messages bigint not null default 0;
+  create index integrations_without_topic on integrations (topic_due_time) where topic_state <> 'kept';
+  `,
 ];

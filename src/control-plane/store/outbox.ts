@@ -53,8 +53,8 @@ export async function pendingRows(queries: Queries, limit: number): Promise<Pend
 }
 
 /**
- * Removes rows that Kafka acknowledged; notes which generations are published in full, and lets the topics of deleted
- * integrations go `deletionDelay` milliseconds from now. Answers the rows that were gone already.
+ * Removes rows that Kafka acknowledged; notes which generations are published in full, and lets the topics that are given
+ * up go `deletionDelay` milliseconds from now. Answers the rows that were gone already.
  */
 export async function removePublished(
   queries: Queries,
@@ -77,6 +77,12 @@ export async function removePublished(
     `update topic_deletions as d set due_time = now() + $2 * interval '1 millisecond'
      where d.integration_id = any($1) and d.due_time is null
        and not exists (select from outbox as o where o.integration_id = d.integration_id)`,
+    [ids, deletionDelay],
+  );
+  await queries.query(
+    `update integrations as i set topic_due_time = now() + $2 * interval '1 millisecond'
+     where i.id = any($1) and i.topic_state = 'withdrawn' and i.topic_due_time is null
+       and not exists (select from outbox as o where o.integration_id = i.id)`,
     [ids, deletionDelay],
   );
   const seqs = new Set(removed.map((row) => row.seq));

@@ -97,7 +97,8 @@ async function upsertStatistics(queries: Queries, statistics: readonly Statistic
     .map(({ event }) => event);
 }
 
-async function insertEvents(queries: Queries, events: readonly EventRow[]): Promise<void> {
+/** Stores events, each once. */
+export async function insertEvents(queries: Queries, events: readonly EventRow[]): Promise<void> {
   if (events.length === 0) return;
   await queries.query(
     `insert into events (id, integration_id, kind, time, record)

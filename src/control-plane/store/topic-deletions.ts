@@ -30,3 +30,14 @@ export async function dueTopicDeletions(queries: Queries, limit: number): Promis
   );
   return rows.map((row) => row.integration_id);
 }
+
+/** Which of these are integrations, or have their topics deleted in good time, or may become integrations. */
+export async function knownIds(queries: Queries, ids: readonly string[]): Promise<Set<string>> {
+  // One statement sees one moment: what becomes an integration goes from one table to the other in one transaction.
+  const rows = await queries.query<{ id: string }>(
+    `select id from integrations where id = any($1)
+     union select integration_id from topic_deletions where integration_id = any($1)`,
+    [ids],
+  );
+  return new Set(rows.map(({ id }) => id));
+}

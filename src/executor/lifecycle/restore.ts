@@ -24,9 +24,6 @@ interface Owned {
   readonly lost: PromiseWithResolvers<void>;
 }
 
-/** The group of all executors: what they have of the downlink topics, and the offsets of all message topics. */
-export const executorGroup = (topics: Topics) => topics.group('executor');
-
 /**
  * Joins the group of the executors for the downlink topics of these types. What a gained partition holds starts only when
  * it was read to its end; what a lost one holds is stopped before another executor gets it.
@@ -43,7 +40,7 @@ export class Restore implements AsyncDisposable {
     const downlinks = types.map((type) => topics.downlink(type));
     this.#decode = decoder(topics.downlink('').schema, deps);
     this.membership = bus.join({
-      groupId: executorGroup(topics),
+      groupId: topics.executors,
       topics: downlinks.map(({ name }) => name),
       onGained: (claim) => this.#gain(claim),
       onLost: (claim) => this.#lose(claim),
