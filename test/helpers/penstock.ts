@@ -9,6 +9,7 @@ import { waitUntil } from './wait-until.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const READY = 120_000;
+const RELEASE = 20_000;
 
 /** A run of the `penstock` command in a process of its own. */
 export class PenstockRun {
@@ -78,6 +79,28 @@ export class PenstockRun {
   async interrupt(): Promise<number | null> {
     process.kill(-this.child.pid!, 'SIGINT');
     return this.end();
+  }
+
+  /** SIGKILL to the run alone. */
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.#exit;
+  }
+
+  /** It stands still, with its connections open. */
+  pause(): void {
+    this.child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.child.kill('SIGCONT');
+  }
+
+  /** Ends it after a test, whatever the test did to it: in order if it still can. */
+  async release(): Promise<void> {
+    this.resume();
+    this.child.kill('SIGINT');
+    await this.end(RELEASE).catch(() => this.kill());
   }
 
   /** SIGKILL to the run and to all that it started. */

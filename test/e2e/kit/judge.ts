@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import type { NumberedLoad } from './numbered-load.ts';
+import { type Fault, lost, outOfOrder, repeats, repeatsAllowed, unexplained } from './oracle.ts';
+import { MAX_IN_FLIGHT, type System } from './system.ts';
+
+/**
+ * Ends the load, waits for what was acknowledged, and judges all that arrived: nothing lost, nothing out of order, and
+ * nothing twice that the faults do not explain. Prints the counts.
+ */
+export async function judge(
+  t: TestContext,
+  system: System,
+  load: NumberedLoad,
+  faults: readonly Fault[],
+): Promise<void> {
+  await load.stop();
+  await system.arrived(load.acknowledged).catch(() => {}); // judged below
+  const { arrivals } = system.sink;
+  const missing = lost(load.acknowledged, arrivals);
+  const overtaken = outOfOrder(arrivals);
+  const repeated = repeats(arrivals);
+  const odd = unexplained(repeated, faults);
+  const allowed = repeatsAllowed(arrivals, faults, MAX_IN_FLIGHT);
+  t.diagnostic(
+    `${load.sent} sent, ${load.acknowledged.length} acknowledged, ${missing.length} of them lost, ` +
+      `${overtaken.length} out of order, ${repeated.length} came twice (${allowed} may, ${odd.length} unexplained)`,
+  );
+  assert.deepEqual(missing.slice(0, 10), [], 'acknowledged messages are lost');
+  assert.deepEqual(overtaken.slice(0, 10), [], 'messages came after a later one of their client');
+  assert.deepEqual(odd.slice(0, 10), [], 'messages came twice that were committed, or met no fault');
+  assert.ok(repeated.length <= allowed, `${repeated.length} came twice, ${allowed} may`);
+}
