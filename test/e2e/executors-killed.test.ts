@@ -9,8 +9,12 @@ const CYCLES = Number(process.env.PENSTOCK_TEST_CYCLES ?? (isLong ? 100 : 5));
 /** From the start of the replacement to the next kill: in the middle of its rebalance, around a commit, and at rest. */
 const PAUSES = [0, 700, 1900, 3100];
 
+/** How long the sink takes, so that something is in flight at every kill. Milliseconds. */
+const IN_FLIGHT = 30;
+
 test(`${CYCLES} kills of executors under load lose nothing, and each is made good within ${RECOVERY} ms`, async (t) => {
   const system = await System.start(t, { integrations: 6, executors: 3 });
+  system.sink.delay = IN_FLIGHT;
   const load = system.load();
   await system.delivers();
   const kills: Fault[] = [];

@@ -84,6 +84,15 @@ export class System {
     return serviceId;
   }
 
+  /** The running executor that delivered for the most integrations last, and which. */
+  busiest(): { readonly serviceId: string; readonly integrations: readonly string[] } {
+    const owned = Map.groupBy(this.sink.owners(), ([, node]) => node);
+    const [serviceId = '', integrations = []] = [...owned]
+      .filter(([node]) => this.executors.has(node))
+      .toSorted(([, a], [, b]) => b.length - a.length)[0]!;
+    return { serviceId, integrations: integrations.map(([name]) => name) };
+  }
+
   /** SIGKILL; answers when. */
   async killExecutor(serviceId: string): Promise<number> {
     const executor = this.executors.get(serviceId)!;
