@@ -20,6 +20,7 @@ const NOT_YET_COMPACTED = 1000;
 const MEGABYTE = 1 << 20;
 const MEMORY = (300 + 4 * ENABLED) * MEGABYTE;
 const ANSWER = 3000;
+const STOP = 15_000;
 
 const kafka = kafkaWithLinks();
 
@@ -72,7 +73,11 @@ test(`${ALL} integrations, ${ENABLED} of them enabled, restored from a compacted
   assert.ok(justDisabled.every((id) => !arrived.includes(id)));
   assert.ok(executor.peakMemory < MEMORY, `${executor.peakMemory} bytes`);
   assert.ok(slowest < ANSWER, `an answer took ${Math.round(slowest)} ms`);
+  const stopping = performance.now();
   assert.equal(await executor.stop('SIGTERM'), 0);
+  const stopped = Math.round(performance.now() - stopping);
+  t.diagnostic(`stopped after ${stopped} ms`);
+  assert.ok(stopped <= STOP, `stopping took ${stopped} ms`);
 });
 
 /** The longest that an executor took to say that it lives, while something happens. */
