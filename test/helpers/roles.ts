@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createKafkaBus } from '../../src/bus/kafka-bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
@@ -7,6 +9,9 @@ import { onEnd } from './on-end.ts';
 import { PenstockRun } from './penstock.ts';
 import { databaseForTests } from './postgres.ts';
 import { testDeps } from './test-deps.ts';
+
+/** A directory for what the processes printed. */
+const LOGS = process.env.PENSTOCK_TEST_LOGS;
 
 /** A role, or several, in a process of its own that is ready. */
 export class RoleRun extends PenstockRun {
@@ -65,7 +70,10 @@ export async function installationForTests(t: TestContext, servers: Servers = {}
   const start = async (command: string, serviceId: string, env: NodeJS.ProcessEnv = {}): Promise<RoleRun> => {
     const own = { TB_SERVICE_ID: serviceId, TB_KAFKA_SERVERS: shownTo(serviceId) };
     const run = new RoleRun([command], { ...shared, ...own, ...env });
-    onEnd(t, () => run.release());
+    onEnd(t, async () => {
+      await run.release();
+      if (LOGS) await writeFile(join(LOGS, `${serviceId}.log`), run.output);
+    });
     await run.says('penstock is ready');
     return run;
   };
