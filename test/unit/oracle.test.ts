@@ -11,6 +11,7 @@ import {
   repeats,
   repeatsAllowed,
   unexplained,
+  withoutCopies,
 } from '../e2e/kit/oracle.ts';
 
 /** An arrival of client `c` for integration `i`, by executor `e1`. */
@@ -48,6 +49,17 @@ test('every arrival but the first is a repeat of the one before', () => {
     { before: first, again: second },
     { before: second, again: third },
   ]);
+});
+
+test('what Kafka has twice may come twice, and no more often', () => {
+  const thrice = repeats([arrival(0, 1), arrival(0, 2), arrival(0, 3), arrival(1, 4), arrival(1, 5)]);
+  const [zero, one] = [arrival(0, 0), arrival(1, 0)];
+  assert.deepEqual(withoutCopies(thrice, [zero, one]), thrice);
+  assert.deepEqual(
+    withoutCopies(thrice, [zero, one, zero]).map(({ again }) => again.at),
+    [3, 5],
+  );
+  assert.deepEqual(withoutCopies(thrice, [zero, zero, zero, one, one]), []);
 });
 
 test('only first arrivals have an order', () => {

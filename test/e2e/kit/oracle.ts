@@ -54,6 +54,25 @@ export function repeats(arrivals: readonly Arrival[]): readonly Repeat[] {
   return found;
 }
 
+/**
+ * Without those of messages that Kafka itself has more than once, because it answered an ingress too late: an executor
+ * delivers each of these, as it must.
+ */
+export function withoutCopies(repeated: readonly Repeat[], stored: readonly Message[]): readonly Repeat[] {
+  const copies = new Map<string, number>();
+  const firsts = new Set<string>();
+  for (const message of stored) {
+    const id = idOf(message);
+    if (firsts.has(id)) copies.set(id, (copies.get(id) ?? 0) + 1);
+    firsts.add(id);
+  }
+  return repeated.filter(({ again }) => {
+    const left = copies.get(idOf(again)) ?? 0;
+    if (left > 0) copies.set(idOf(again), left - 1);
+    return left === 0;
+  });
+}
+
 /** First arrivals that came after a later message of their client. */
 export function outOfOrder(arrivals: readonly Arrival[]): readonly Arrival[] {
   const seen = new Set<string>();

@@ -3,7 +3,9 @@ import { AckStrategy } from '../../../gen/penstock/v1/delivery_pb.ts';
 import { IntegrationService } from '../../../gen/penstock/v1/integration_service_pb.ts';
 import { MessageService } from '../../../gen/penstock/v1/message_service_pb.ts';
 import { PayloadContentType } from '../../../gen/penstock/v1/payload_pb.ts';
+import { decodeEnvelope } from '../../../src/contract/decode-envelope.ts';
 import { createClient } from '../../../src/rpc/grpcjs.ts';
+import { messagesOf } from '../../helpers/messages.ts';
 import { type Installation, installationForTests, type RoleRun, type Servers } from '../../helpers/roles.ts';
 import { waitUntil } from '../../helpers/wait-until.ts';
 import { NumberedLoad } from './numbered-load.ts';
@@ -131,6 +133,17 @@ export class System {
       return new Set(fresh.map(({ integration }) => integration));
     };
     await waitUntil('every integration delivers', () => all().size === this.integrations.size, ms);
+  }
+
+  /** Every message that Kafka has for the integrations. */
+  async stored(): Promise<readonly Message[]> {
+    const all: Message[] = [];
+    for (const id of this.integrations.values()) {
+      for (const { value } of await messagesOf(this.#installation, id)) {
+        all.push(JSON.parse(Buffer.from(decodeEnvelope(Buffer.from(value!)).payload).toString()));
+      }
+    }
+    return all;
   }
 
   /** Waits until all of these have arrived, and says how many have not when they do not. */
