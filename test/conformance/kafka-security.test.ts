@@ -19,7 +19,7 @@ import type { TargetGuard } from '../../src/runtime/target-guard.ts';
 import { type Certificate, certificateAuthority } from '../helpers/certificates.ts';
 import { bound, connected, contextOf, failureOf, never, outbound } from '../helpers/handler.ts';
 import { consoleConsumer } from '../helpers/kafka-tools.ts';
-import { SecuredKafka } from '../helpers/secured-kafka.ts';
+import { OwnKafka } from '../helpers/own-kafka.ts';
 import { serverForTests } from '../helpers/server-for-tests.ts';
 import { tokenEndpoint } from '../helpers/token-endpoint.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -38,7 +38,7 @@ let certificates: Promise<Certificates> | undefined;
 
 const server = serverForTests(async (dataDir) => {
   const { ca, broker: certificate } = await certificates!;
-  const kafka = await SecuredKafka.start({
+  const kafka = await OwnKafka.start({
     dataDir,
     users: USERS,
     listeners: {

@@ -7,6 +7,7 @@ import { type Certificate, type ServerCertificate, serverCertificate } from './c
 import { FaultProxy } from './fault-proxy.ts';
 import { outbound } from './handler.ts';
 import { onEnd } from './on-end.ts';
+import { type Listener, OwnKafka } from './own-kafka.ts';
 import {
   type Configuration,
   PASSWORDS,
@@ -15,7 +16,6 @@ import {
   type PeerType,
   USERNAME,
 } from './peer.ts';
-import { type Listener, SecuredKafka } from './secured-kafka.ts';
 import { serverForTests } from './server-for-tests.ts';
 import { testDeps } from './test-deps.ts';
 
@@ -45,7 +45,7 @@ const server = serverForTests(async (dataDir) => {
   stack.defer(async () => {
     for (const proxy of proxies.values()) await proxy[Symbol.asyncDispose]();
   });
-  const started = await SecuredKafka.start({
+  const started = await OwnKafka.start({
     dataDir,
     users: { [USERNAME]: PASSWORDS.right },
     listeners: {

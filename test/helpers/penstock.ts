@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { waitUntil } from './wait-until.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const READY = 120_000;
+const RELEASE = 20_000;
 
 /** A run of the `penstock` command in a process of its own. */
 export class PenstockRun {
@@ -78,6 +80,34 @@ export class PenstockRun {
   async interrupt(): Promise<number | null> {
     process.kill(-this.child.pid!, 'SIGINT');
     return this.end();
+  }
+
+  /** The most memory that it ever had, in bytes. */
+  get peakMemory(): number {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+  }
+
+  /** SIGKILL to the run alone. */
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.#exit;
+  }
+
+  /** It stands still, with its connections open. */
+  pause(): void {
+    this.child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.child.kill('SIGCONT');
+  }
+
+  /** Ends it after a test, whatever the test did to it: in order if it still can. */
+  async release(): Promise<void> {
+    this.resume();
+    this.child.kill('SIGINT');
+    await this.end(RELEASE).catch(() => this.kill());
   }
 
   /** SIGKILL to the run and to all that it started. */

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createKafkaBus } from '../../src/bus/kafka-bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
@@ -7,6 +9,9 @@ import { onEnd } from './on-end.ts';
 import { PenstockRun } from './penstock.ts';
 import { databaseForTests } from './postgres.ts';
 import { testDeps } from './test-deps.ts';
+
+/** A directory for what the processes printed. */
+const LOGS = process.env.PENSTOCK_TEST_LOGS;
 
 /** A role, or several, in a process of its own that is ready. */
 export class RoleRun extends PenstockRun {
@@ -34,16 +39,26 @@ export class RoleRun extends PenstockRun {
   }
 }
 
+const always = (value: string) => () => value;
+
+/** The servers of an installation, when they are the test's own. */
+export interface Servers {
+  /** Kafka's bootstrap servers as this node sees them. */
+  readonly brokersOf?: (serviceId: string) => string;
+  /** Of an empty database. */
+  readonly postgresUrl?: string;
+}
+
 /** What the processes of one installation share: a Kafka, with topics of their own, and a PostgreSQL. */
-export async function installationForTests(t: TestContext) {
-  const brokers = await kafkaForTests();
+export async function installationForTests(t: TestContext, servers: Servers = {}) {
+  const shownTo = servers.brokersOf ?? always(await kafkaForTests());
+  const brokers = shownTo('test');
   const deps = testDeps();
   const bus = createKafkaBus({ brokers: brokers.split(','), clientId: 'test', replication: 1 }, deps);
   onEnd(t, () => bus[Symbol.asyncDispose]());
   const prefix = `t${randomBytes(5).toString('hex')}`;
   const shared = {
-    TB_KAFKA_SERVERS: brokers,
-    PENSTOCK_POSTGRES_URL: await databaseForTests(t),
+    PENSTOCK_POSTGRES_URL: servers.postgresUrl ?? (await databaseForTests(t)),
     PENSTOCK_KAFKA_PREFIX: prefix,
     PENSTOCK_GRPC_PORT: '0',
     PENSTOCK_HTTP_PORT: '0',
@@ -53,10 +68,16 @@ export async function installationForTests(t: TestContext) {
   };
   /** Starts a process; stopped after the test. */
   const start = async (command: string, serviceId: string, env: NodeJS.ProcessEnv = {}): Promise<RoleRun> => {
-    const run = new RoleRun([command], { ...shared, TB_SERVICE_ID: serviceId, ...env });
-    onEnd(t, () => run.stop());
+    const own = { TB_SERVICE_ID: serviceId, TB_KAFKA_SERVERS: shownTo(serviceId) };
+    const run = new RoleRun([command], { ...shared, ...own, ...env });
+    onEnd(t, async () => {
+      await run.release();
+      if (LOGS) await writeFile(join(LOGS, `${serviceId}.log`), run.output);
+    });
     await run.says('penstock is ready');
     return run;
   };
   return { bus, topics: topicsOf(prefix), start };
 }
+
+export type Installation = Awaited<ReturnType<typeof installationForTests>>;

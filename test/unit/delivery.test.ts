@@ -154,7 +154,7 @@ test('a pack that is not full waits for more, so long and no longer; a full one 
   assert.deepEqual(packs.at(-1), [6]);
 });
 
-test('a stop does not wait for packs to fill', async () => {
+test('a stop waits for no pack to fill: what has not left is for whoever runs next', async () => {
   const { delivery, take, clock, packs } = slowFirst(100, 1e9, {
     maxMessages: 3,
     maxBytes: 1e6,
@@ -164,5 +164,19 @@ test('a stop does not wait for packs to fill', async () => {
   const stopped = delivery.stop(5000);
   await clock.advance(0);
   await stopped;
-  assert.deepEqual([packs, delivery.window.size], [[[1]], 0]);
+  assert.deepEqual([packs, delivery.window.size], [[], 0]);
+});
+
+test('a stop delivers what is on its way and what comes before that, and leaves the rest', async () => {
+  const one = { maxMessages: 1, maxBytes: 1e9 };
+  const { delivery, take, clock, packs, letGo } = slowFirst(100, 1e9, one);
+  for (const [offset, key] of ['a', 'b', 'a', 'b', 'a'].entries()) take(offset, 10, key);
+  await clock.advance(0);
+  assert.deepEqual(packs.flat(), [0, 1, 3], 'the first holds its lane back');
+  const stopped = delivery.stop(5000);
+  letGo();
+  await clock.advance(0);
+  await stopped;
+  assert.deepEqual(packs.flat(), [0, 1, 3, 2]);
+  assert.deepEqual(delivery.window.committable(), [{ partition: 0, offset: 4 }]);
 });

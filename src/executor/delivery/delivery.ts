@@ -45,6 +45,8 @@ export class Delivery {
   readonly #stop = new AbortController();
   #deadLettering = 0;
   #stopping = false;
+  /** While it stops: what comes after these offsets of its partition does not leave any more. */
+  #reached: ReadonlyMap<number, number> | undefined;
   #changed = Promise.withResolvers<void>();
 
   constructor(deps: Deps) {
@@ -123,7 +125,9 @@ export class Delivery {
   /** Without those that are not to leave any more. */
   #checked(pack: readonly InFlight[], now: number): readonly InFlight[] {
     return pack.filter((message) => {
+      const reached = this.#reached?.get(message.partition) ?? message.offset;
       if (!this.window.isOwned(message)) this.#release(message);
+      else if (message.offset > reached) this.#lanes.done(message);
       else if (isExpired(message.envelope, now)) this.#giveUp(message, EXPIRED);
       else if (message.envelope.hopCount >= this.#deps.policy.maxHops) this.#giveUp(message, LOOPING);
       else return true;
@@ -216,12 +220,13 @@ export class Delivery {
   }
 
   /**
-   * Takes nothing more in and gives what is in the window `grace` milliseconds to be delivered, for a message that comes
-   * after others which did leave would come twice; then cuts off what is on its way. What failed is not tried again. What
-   * is not settled then is not committed, and comes again.
+   * Takes nothing more in and gives what is on its way, and what comes before it in the topic, `grace` milliseconds to be
+   * delivered: without that, it would come twice. Then it is cut off. What failed is not tried again. What is not settled
+   * then is not committed, and comes again.
    */
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
+    this.#reached = this.window.reached();
     this.#pauses.cut(() => true);
     this.#pump(); // nothing waits for more
     let late = false;

@@ -24,6 +24,11 @@ export class SettledPrefix {
     return this.#first + this.#start;
   }
 
+  /** The last offset that is settled. */
+  get lastSettled(): number {
+    return this.#first + this.#settled.lastIndexOf(true);
+  }
+
   /** Takes an offset in, `next` or a later one. */
   take(offset: number): void {
     while (this.next < offset) this.#settled.push(true);

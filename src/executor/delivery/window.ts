@@ -94,6 +94,17 @@ export class Window {
     return size;
   }
 
+  /** For each partition, the last offset that was tried or settled: what is before it, and is not, would leave a gap. */
+  reached(): ReadonlyMap<number, number> {
+    const reached = new Map(
+      [...this.#prefixes].map(([partition, { lastSettled }]) => [partition, lastSettled]),
+    );
+    for (const { partition, offset, attempts } of this.#messages) {
+      if (attempts > 0) reached.set(partition, Math.max(offset, reached.get(partition) ?? offset));
+    }
+    return reached;
+  }
+
   /** The offset of the next record to take in; undefined: none of this partition was taken in yet. */
   next(partition: number): number | undefined {
     return this.#prefixes.get(partition)?.next;

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ServerProcess, serverEnded } from '../../src/dev/child-process.ts';
 import { run } from '../../src/dev/command.ts';
-import { freePorts } from '../../src/dev/free-port.ts';
 import { ClassArchive, javaCommand, javaVersion } from '../../src/dev/java.ts';
 import { defaultKafkaCache, kafkaJars } from '../../src/dev/kafka-distribution.ts';
 import { clusterIdOf } from '../../src/dev/kafka-probe.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import type { Certificate } from './certificates.ts';
+import { steadyPorts } from './steady-ports.ts';
 import { waitUntil } from './wait-until.ts';
 
 const LOG4J = fileURLToPath(new URL('../../src/dev/kafka/log4j2.properties', import.meta.url));
@@ -26,7 +26,7 @@ export interface Listener {
   readonly advertise?: (port: number) => Promise<number>;
 }
 
-export interface SecuredKafkaOptions {
+export interface OwnKafkaOptions {
   readonly dataDir: string;
   /** By their names in capital letters, beside INTERNAL, which is open to the tests themselves. */
   readonly listeners: Readonly<Record<string, Listener>>;
@@ -34,8 +34,8 @@ export interface SecuredKafkaOptions {
   readonly users: Readonly<Record<string, string>>;
 }
 
-/** A Kafka of one node with listeners of every kind and an authorizer that allows what no ACL denies. */
-export class SecuredKafka implements AsyncDisposable {
+/** A Kafka of one node that can be killed, with listeners of every kind and an authorizer that allows what no ACL denies. */
+export class OwnKafka implements AsyncDisposable {
   /** What clients connect to, by the listener's name. */
   readonly ports: Readonly<Record<string, number>>;
   readonly #internalPort: number;
@@ -55,8 +55,8 @@ export class SecuredKafka implements AsyncDisposable {
     this.ports = ports;
   }
 
-  static async start({ dataDir, listeners, users }: SecuredKafkaOptions): Promise<SecuredKafka> {
-    const [internal = 0, controller = 0, ...own] = await freePorts(2 + Object.keys(listeners).length);
+  static async start({ dataDir, listeners, users }: OwnKafkaOptions): Promise<OwnKafka> {
+    const [internal = 0, controller = 0, ...own] = await steadyPorts(2 + Object.keys(listeners).length);
     const lines = [...base(dataDir, controller)];
     const bound = [`INTERNAL://127.0.0.1:${internal}`, `CONTROLLER://127.0.0.1:${controller}`];
     const advertised = [`INTERNAL://127.0.0.1:${internal}`];
@@ -81,7 +81,7 @@ export class SecuredKafka implements AsyncDisposable {
     const archive = await ClassArchive.in(cache, await javaVersion(), jars, systemClock);
     const java = javaCommand(jars, [`-Dlog4j2.configurationFile=${LOG4J}`, ...archive.readArgs]);
     await format(java, file, users);
-    const kafka = new SecuredKafka(dataDir, [...java, 'kafka.Kafka', file], internal, ports);
+    const kafka = new OwnKafka(dataDir, [...java, 'kafka.Kafka', file], internal, ports);
     await kafka.start();
     return kafka;
   }
@@ -111,10 +111,19 @@ export class SecuredKafka implements AsyncDisposable {
     await this.#server?.[Symbol.asyncDispose]();
   }
 
+  /** SIGKILL; its data and its ports stay. */
+  async kill(): Promise<void> {
+    process.kill(await this.#pid(), 'SIGKILL');
+    await this.#server?.exited;
+  }
+
   /** It hangs, with its connections open; or goes on. */
   async freeze(frozen: boolean): Promise<void> {
-    const pid = Number(await readFile(join(this.#dataDir, 'kafka.pid'), 'utf8'));
-    process.kill(pid, frozen ? 'SIGSTOP' : 'SIGCONT');
+    process.kill(await this.#pid(), frozen ? 'SIGSTOP' : 'SIGCONT');
+  }
+
+  async #pid(): Promise<number> {
+    return Number(await readFile(join(this.#dataDir, 'kafka.pid'), 'utf8'));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -153,12 +162,16 @@ const base = (dataDir: string, controllerPort: number): readonly string[] => [
   'group.initial.rebalance.delay.ms=0',
   'offsets.topic.num.partitions=1',
   'offsets.topic.replication.factor=1',
+  'transaction.state.log.num.partitions=1',
+  'transaction.state.log.replication.factor=1',
+  'transaction.state.log.min.isr=1',
   'broker.session.timeout.ms=4000',
   'broker.heartbeat.interval.ms=500',
   'authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer',
   'allow.everyone.if.no.acl.found=true',
   'super.users=User:ANONYMOUS',
   'log.cleaner.dedupe.buffer.size=16777216',
+  'log.cleaner.backoff.ms=200',
 ];
 
 async function properties(

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import type { NumberedLoad } from './numbered-load.ts';
+import {
+  type Fault,
+  lost,
+  outOfOrder,
+  type Repeat,
+  repeats,
+  repeatsAllowed,
+  unexplained,
+  withoutCopies,
+} from './oracle.ts';
+import { MAX_IN_FLIGHT, type System } from './system.ts';
+
+/**
+ * Ends the load, waits for what was acknowledged, and judges all that arrived: nothing lost, nothing out of order, and
+ * nothing twice that the faults do not explain. Prints the counts.
+ */
+export async function judge(
+  t: TestContext,
+  system: System,
+  load: NumberedLoad,
+  faults: readonly Fault[],
+): Promise<void> {
+  await load.stop();
+  await system.arrived(load.acknowledged).catch(() => {}); // judged below
+  const { arrivals } = system.sink;
+  const missing = lost(load.acknowledged, arrivals);
+  const overtaken = outOfOrder(arrivals);
+  const all = repeats(arrivals);
+  const repeated = withoutCopies(all, all.length > 0 ? await system.stored() : []);
+  const odd = unexplained(repeated, faults);
+  const allowed = repeatsAllowed(arrivals, faults, MAX_IN_FLIGHT);
+  t.diagnostic(
+    `${load.sent} sent, ${load.acknowledged.length} acknowledged, ${missing.length} of them lost, ` +
+      `${overtaken.length} out of order, ${repeated.length} came twice (${allowed} may, ${odd.length} unexplained), ` +
+      `${all.length - repeated.length} that Kafka has twice`,
+  );
+  assert.deepEqual(missing.slice(0, 20), [], 'acknowledged messages are lost');
+  assert.deepEqual(overtaken.slice(0, 20), [], 'messages came after a later one of their client');
+  assert.deepEqual(
+    odd.slice(0, 20).map(line(faults)),
+    [],
+    'messages came twice that were committed, or met no fault',
+  );
+  assert.ok(repeated.length <= allowed, `${repeated.length} came twice, ${allowed} may`);
+}
+
+/** For people: both deliveries, and how long after the last fault before the second they were. */
+const line =
+  (faults: readonly Fault[]) =>
+  ({ before, again }: Repeat): string => {
+    const fault = faults.findLast(({ at }) => at < again.at);
+    const since = ({ node, at }: Repeat['again']) => `${node} ${Math.round(at - (fault?.at ?? 0))} ms`;
+    const what = fault ? `the fault of ${fault.node ?? 'all'}` : 'the start';
+    return `${again.client}/${again.n}: ${since(before)}, ${since(again)} after ${what}`;
+  };

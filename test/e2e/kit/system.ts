@@ -1,0 +1,194 @@
+import type { TestContext } from 'node:test';
+import { AckStrategy } from '../../../gen/penstock/v1/delivery_pb.ts';
+import { IntegrationService } from '../../../gen/penstock/v1/integration_service_pb.ts';
+import { MessageService } from '../../../gen/penstock/v1/message_service_pb.ts';
+import { PayloadContentType } from '../../../gen/penstock/v1/payload_pb.ts';
+import { decodeEnvelope } from '../../../src/contract/decode-envelope.ts';
+import { createClient } from '../../../src/rpc/grpcjs.ts';
+import { messagesOf } from '../../helpers/messages.ts';
+import { type Installation, installationForTests, type RoleRun, type Servers } from '../../helpers/roles.ts';
+import { waitUntil } from '../../helpers/wait-until.ts';
+import { NumberedLoad } from './numbered-load.ts';
+import { NumberedSink } from './numbered-sink.ts';
+import { lost, type Message } from './oracle.ts';
+
+/** Whether the scenarios run in full. */
+export const isLong = process.env.PENSTOCK_TEST_LONG === '1';
+/** Messages of one integration on their way at a time. */
+export const MAX_IN_FLIGHT = 64;
+/** An executor that was killed is replaced within so many milliseconds. */
+export const RECOVERY = 15_000;
+
+const RETRY_ALL = {
+  ackStrategy: AckStrategy.RETRY_ALL,
+  retries: 0,
+  maxInFlight: MAX_IN_FLIGHT,
+  pauseBetweenRetries: { nanos: 100_000_000 },
+  maxPause: { seconds: 1n },
+  packProcessingTimeout: { seconds: 5n },
+};
+
+export interface SystemOptions {
+  readonly integrations: number;
+  readonly executors: number;
+  /** MQTT clients an integration, and messages a second of each. */
+  readonly clients?: number;
+  readonly rate?: number;
+  readonly servers?: Servers;
+}
+
+/** A whole installation in processes of their own, with integrations that send what is published to one sink. */
+export class System {
+  readonly sink: NumberedSink;
+  readonly controlPlane: RoleRun;
+  readonly ingress: RoleRun;
+  /** Those that run, by service id. */
+  readonly executors = new Map<string, RoleRun>();
+  /** What its integrations are called in the load and in the sink, with the id of each. */
+  readonly integrations = new Map<string, string>();
+  readonly #t: TestContext;
+  readonly #options: SystemOptions;
+  readonly #installation: Installation;
+  #started = 0;
+
+  private constructor(
+    t: TestContext,
+    options: SystemOptions,
+    installation: Installation,
+    [sink, controlPlane, ingress]: readonly [NumberedSink, RoleRun, RoleRun],
+  ) {
+    this.#t = t;
+    this.#options = options;
+    this.#installation = installation;
+    this.sink = sink;
+    this.controlPlane = controlPlane;
+    this.ingress = ingress;
+  }
+
+  /** Everything is stopped after the test. */
+  static async start(t: TestContext, options: SystemOptions): Promise<System> {
+    const sink = await NumberedSink.start(t);
+    const installation = await installationForTests(t, options.servers);
+    const [controlPlane, ingress] = await Promise.all([
+      installation.start('control-plane', 'control-plane-1'),
+      installation.start('ingress', 'ingress-1'),
+    ]);
+    const system = new System(t, options, installation, [sink, controlPlane, ingress]);
+    for (let i = 0; i < options.executors; i++) await system.startExecutor();
+    await system.#createIntegrations();
+    return system;
+  }
+
+  /** With the next service id: `executor-1`, `executor-2`, … */
+  async startExecutor(): Promise<string> {
+    const serviceId = `executor-${++this.#started}`;
+    this.executors.set(serviceId, await this.#installation.start('executor', serviceId));
+    return serviceId;
+  }
+
+  /** The running executor that delivered for the most integrations last, and which. */
+  busiest(): { readonly serviceId: string; readonly integrations: readonly string[] } {
+    const owned = Map.groupBy(this.sink.owners(), ([, node]) => node);
+    const [serviceId = '', integrations = []] = [...owned]
+      .filter(([node]) => this.executors.has(node))
+      .toSorted(([, a], [, b]) => b.length - a.length)[0]!;
+    return { serviceId, integrations: integrations.map(([name]) => name) };
+  }
+
+  /** SIGKILL; answers when. */
+  async killExecutor(serviceId: string): Promise<number> {
+    const executor = this.executors.get(serviceId)!;
+    this.executors.delete(serviceId);
+    const at = performance.now();
+    await executor.kill();
+    return at;
+  }
+
+  /** SIGTERM; answers its exit code and how many milliseconds it took. */
+  async stopExecutor(serviceId: string): Promise<{ code: number | null; ms: number }> {
+    const executor = this.executors.get(serviceId)!;
+    this.executors.delete(serviceId);
+    const began = performance.now();
+    const code = await executor.stop('SIGTERM');
+    return { code, ms: Math.round(performance.now() - began) };
+  }
+
+  /** Publishes to all integrations until it is stopped, or the test ends. */
+  load(): NumberedLoad {
+    const { clients = 2, rate = 20 } = this.#options;
+    return new NumberedLoad(this.#t, {
+      address: () => this.ingress.address('MQTT'),
+      integrations: [...this.integrations.keys()],
+      clients,
+      rate,
+    });
+  }
+
+  /** Waits until an executor that runs has delivered something for each integration, from now on. */
+  async delivers(ms = 60_000): Promise<void> {
+    const { arrivals } = this.sink;
+    const from = arrivals.length;
+    const all = () => {
+      const fresh = arrivals.slice(from).filter(({ node }) => this.executors.has(node));
+      return new Set(fresh.map(({ integration }) => integration));
+    };
+    await waitUntil('every integration delivers', () => all().size === this.integrations.size, ms);
+  }
+
+  /** Every message that Kafka has for the integrations. */
+  async stored(): Promise<readonly Message[]> {
+    const all: Message[] = [];
+    for (const id of this.integrations.values()) {
+      for (const { value } of await messagesOf(this.#installation, id)) {
+        all.push(JSON.parse(Buffer.from(decodeEnvelope(Buffer.from(value!)).payload).toString()));
+      }
+    }
+    return all;
+  }
+
+  /** Waits until all of these have arrived, and says how many have not when they do not. */
+  async arrived(messages: readonly Message[], ms = 60_000): Promise<void> {
+    const missing = () => lost(messages, this.sink.arrivals);
+    await waitUntil('everything has arrived', () => missing().length === 0, ms).catch((cause) => {
+      const some = missing();
+      throw new Error(`${some.length} of ${messages.length} did not arrive: ${some.slice(0, 5)}…`, { cause });
+    });
+  }
+
+  async #createIntegrations(): Promise<void> {
+    using client = createClient(IntegrationService, this.controlPlane.address('gRPC'));
+    for (let i = 1; i <= this.#options.integrations; i++) {
+      const name = `i${i}`;
+      const restEndpointUrl = this.sink.url(name);
+      const { integration } = await client.createIntegration(
+        {
+          integration: {
+            name,
+            enabled: true,
+            topicFilters: [`load/${name}`],
+            configuration: {
+              case: 'http',
+              value: { restEndpointUrl, payloadContentType: PayloadContentType.JSON },
+            },
+            delivery: RETRY_ALL,
+          },
+        },
+        { deadline: 25_000 },
+      );
+      this.integrations.set(name, integration!.id);
+    }
+    await this.#isMatched();
+  }
+
+  /** Probes with a negative number, which the sink does not count, until ingress knows every filter. */
+  async #isMatched(): Promise<void> {
+    using messages = createClient(MessageService, this.ingress.address('gRPC'));
+    const payload = Buffer.from(JSON.stringify({ client: 'probe', n: -1 }));
+    for (const name of this.integrations.keys()) {
+      await waitUntil(`ingress knows the filter of ${name}`, async () => {
+        const { matchedIntegrations } = await messages.publishMessage({ topicName: `load/${name}`, payload });
+        return matchedIntegrations > 0;
+      });
+    }
+  }
+}
