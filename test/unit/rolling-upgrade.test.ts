@@ -6,7 +6,7 @@ import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { type LifecycleAction, UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
-import type { Bus, IncomingRecord } from '../../src/bus/bus.ts';
+import type { Bus } from '../../src/bus/bus.ts';
 import { decoder } from '../../src/bus/codec.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
 import { applyUpdate } from '../../src/contract/apply-update.ts';
