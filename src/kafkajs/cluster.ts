@@ -19,11 +19,15 @@ export interface Exchange<T> {
 /** One of the two connections to a node: Kafka answers what comes on one connection one after the other. */
 export type Line = 0 | 1;
 
+export interface Connection {
+  send<T>(exchange: Exchange<T>): Promise<T>;
+}
+
 /** kafkajs' client of one node, as far as it is used here. */
 export interface Broker {
   readonly nodeId: number;
   readonly connectionPool: {
-    getConnection(line: Line): Promise<{ send<T>(exchange: Exchange<T>): Promise<T> }>;
+    getConnection(line: Line): Promise<Connection>;
   };
   /** The newest version of a request that both sides know, as a function of its parameters. */
   lookupRequest(apiKey: number, definition: unknown): (parameters: object) => Exchange<unknown>;
@@ -93,6 +97,20 @@ export function createCluster(kafka: Kafka): Cluster {
   return factory({ metadataMaxAge: 300_000, allowAutoTopicCreation: false });
 }
 
+const connecting = new WeakMap<object, Map<Line, Promise<Connection>>>();
+
+/** A connection to a node. kafkajs would open one for each caller that finds none, and lose all but the last. */
+export function connectionTo(broker: Broker, line: Line): Promise<Connection> {
+  const { connectionPool } = broker;
+  const lines = connecting.get(connectionPool) ?? new Map<Line, Promise<Connection>>();
+  connecting.set(connectionPool, lines);
+  const known = lines.get(line);
+  if (known) return known;
+  const connection = connectionPool.getConnection(line).finally(() => lines.delete(line));
+  lines.set(line, connection);
+  return connection;
+}
+
 /**
  * Closes every connection. What is under way ends by that, and may connect again before it does: `ended` tells when it has.
  */
@@ -117,7 +135,7 @@ export async function send<T>(
   parameters: object,
 ): Promise<T> {
   const exchange = broker.lookupRequest(apiKeys[api]!, definitions[api])(parameters);
-  const connection = await broker.connectionPool.getConnection(line);
+  const connection = await connectionTo(broker, line);
   return (await connection.send(exchange)) as T;
 }
 
@@ -140,7 +158,7 @@ export async function topicMetadata(
 ): Promise<readonly TopicMetadata[]> {
   const parameters = { topics, allowAutoTopicCreation: false };
   const exchange = broker.lookupRequest(apiKeys.Metadata!, definitions.Metadata)(parameters);
-  const connection = await broker.connectionPool.getConnection(0);
+  const connection = await connectionTo(broker, 0);
   const response = { decode: exchange.response.decode, parse: async <T>(data: T) => data };
   const answer = (await connection.send({ ...exchange, response })) as {
     readonly topicMetadata: readonly TopicMetadata[];

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { type Broker, type Exchange, send } from '../../kafkajs/cluster.ts';
+import { type Broker, connectionTo, type Exchange, send } from '../../kafkajs/cluster.ts';
 import { BusError, type CommittedOffset, type TopicPartition } from '../bus.ts';
 
 /** The last version that says how long an offset is kept: Kafka would forget those of what the group does not read. */
@@ -93,7 +93,7 @@ export class Commits {
       })),
     }));
     const exchange = protocol({ version: VERSION })({ ...member, retentionTime: TEN_YEARS, topics });
-    const connection = await coordinator.connectionPool.getConnection(LINE);
+    const connection = await connectionTo(coordinator, LINE);
     const response = { decode: exchange.response.decode, parse: async (data: Answer) => data };
     const { responses } = await connection.send({ ...exchange, response });
     return new Set(

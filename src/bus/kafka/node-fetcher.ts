@@ -1,4 +1,4 @@
-import type { Broker, Line } from '../../kafkajs/cluster.ts';
+import { type Broker, connectionTo, type Line } from '../../kafkajs/cluster.ts';
 import {
   type FetchAnswer,
   type FetchedPartition,
@@ -159,7 +159,7 @@ export class NodeFetcher {
     const share = Math.floor(MAX_HELD / 2 / (held + 1));
     const maxPartitionBytes = Math.max(MIN_PARTITION_BYTES, Math.min(MAX_PARTITION_BYTES, share));
     const broker = await this.#deps.broker();
-    const connection = await broker.connectionPool.getConnection(line);
+    const connection = await connectionTo(broker, line);
     const answer = await connection.send(
       fetchExchange({ ...request, maxBytes: MAX_BYTES, maxPartitionBytes }),
     );
