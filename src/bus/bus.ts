@@ -150,7 +150,7 @@ export interface Bus extends AsyncDisposable {
    * with a `BusError`.
    */
   send(topic: string, record: OutgoingRecord): Promise<void>;
-  /** Creates the topics that are missing. Leaves those that exist as they are. */
+  /** Creates the topics that are missing, and adds partitions to those that have fewer. */
   createTopics(topics: readonly Topic[]): Promise<void>;
   /** Deletes topics; one that does not exist is no error. */
   deleteTopics(names: readonly string[]): Promise<void>;

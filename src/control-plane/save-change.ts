@@ -4,7 +4,7 @@ import { kafkaError } from './checks.ts';
 import { shardsOf } from './downlink.ts';
 import { lockTopic, type MessageTopicDeps, makeTopicAnew } from './message-topic.ts';
 import { MissingTopicError, saveChange } from './store/changes.ts';
-import type { StoredIntegration } from './store/integrations.ts';
+import { findIntegration, type StoredIntegration } from './store/integrations.ts';
 import { isPublished } from './store/message-topics.ts';
 
 export interface ChangeDeps extends MessageTopicDeps {
@@ -30,25 +30,56 @@ export async function saveWithTopic(
   change: (stored: StoredIntegration) => StoredIntegration,
 ): Promise<StoredIntegration | undefined> {
   const { db, topics, wakeRelay } = deps;
+  let grown = 0;
   for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
     let returns = false;
     let partitions = 1;
     try {
       const saved = await saveChange(db, topics, id, (locked) => {
         const next = change(locked);
+        const shards = shardsOf(next.integration);
+        if (shards > Math.max(grown, shardsOf(locked.integration))) throw new TooFewPartitionsError(shards);
         returns = next.integration.enabled && locked.topicState !== 'kept';
-        partitions = Math.max(shardsOf(next.integration), shardsOf(locked.integration));
+        partitions = Math.max(shards, shardsOf(locked.integration));
         return next;
       });
       wakeRelay();
       if (saved && returns) await untilReceiving(deps, saved);
       return saved;
     } catch (error) {
+      if (error instanceof TooFewPartitionsError) {
+        await growTopic(deps, id, error.partitions);
+        grown = error.partitions;
+        continue;
+      }
       if (!(error instanceof MissingTopicError)) throw error;
     }
     await restoreTopic(deps, id, partitions);
   }
   throw busy(id);
+}
+
+/** The executors that are added find their partitions when they hear of it. */
+class TooFewPartitionsError extends Error {
+  readonly partitions: number;
+  constructor(partitions: number) {
+    super(`${partitions} partitions are needed`);
+    this.partitions = partitions;
+  }
+}
+
+/** More partitions take effect on keys: what comes next of a key may overtake what waits in its old partition. */
+async function growTopic({ db, bus, topics, logger }: ChangeDeps, id: string, partitions: number) {
+  if ((await findIntegration(db, id))?.topicState !== 'kept') return; // made with as many when it is needed
+  try {
+    await bus.createTopics([topics.messages(id, partitions)]);
+  } catch (error) {
+    throw kafkaError(error);
+  }
+  logger.warn('a message topic was given partitions: the order of keys that move begins anew', {
+    integration: id,
+    partitions,
+  });
 }
 
 async function restoreTopic(deps: ChangeDeps, id: string, partitions: number): Promise<void> {

@@ -28,6 +28,10 @@ export class Admin {
     await this.#call('creating topics', async (admin) => {
       const existing = new Set(await admin.listTopics());
       const missing = topics.filter(({ name }) => !existing.has(name));
+      await addPartitions(
+        admin,
+        topics.filter(({ name }) => existing.has(name)),
+      );
       if (missing.length === 0) return;
       try {
         await admin.createTopics({
@@ -135,6 +139,17 @@ export class Admin {
       await admin.disconnect().catch(() => {});
     }
   }
+}
+
+/** Lets those grow that have fewer partitions than they should; none shrinks. */
+async function addPartitions(admin: KafkaAdmin, topics: readonly Topic[]): Promise<void> {
+  if (topics.length === 0) return;
+  const metadata = await admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) });
+  const counts = new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
+  const topicPartitions = topics
+    .filter(({ name, partitions }) => (counts.get(name) ?? partitions) < partitions)
+    .map(({ name, partitions }) => ({ topic: name, count: partitions }));
+  if (topicPartitions.length > 0) await admin.createPartitions({ topicPartitions, timeout: 10_000 });
 }
 
 async function offsetsOf(admin: KafkaAdmin, topic: string): Promise<ReadonlyMap<number, OffsetRange>> {
