@@ -76,7 +76,15 @@ export async function startProcess(
   const brokers = settings.TB_KAFKA_SERVERS;
   const clientId = `penstock-${settings.TB_SERVICE_ID}`;
   const bus = stack.use(
-    createKafkaBus({ brokers, clientId, replication: settings.PENSTOCK_KAFKA_REPLICATION }, deps),
+    createKafkaBus(
+      {
+        brokers,
+        clientId,
+        replication: settings.PENSTOCK_KAFKA_REPLICATION,
+        fetchWait: settings.TB_IE_MSG_POLL_INTERVAL,
+      },
+      deps,
+    ),
   );
   await reachKafka(bus, brokers);
   const topics = topicsOf(settings.PENSTOCK_KAFKA_PREFIX);

@@ -9,7 +9,6 @@ export interface ExecutorConfig {
   readonly types: readonly Type[];
   readonly kafkaPrefix: string;
   readonly policy: Policy;
-  readonly pollInterval: number;
   readonly startTimeout: number;
   readonly restart: { readonly enabled: boolean; readonly maxPause: number };
   readonly errorReportsPerMinute: number;
@@ -36,7 +35,6 @@ export function executorConfig(settings: Settings): ExecutorConfig {
       deadLetter: true,
       maxHops: settings.PENSTOCK_MAX_HOPS,
     },
-    pollInterval: settings.TB_IE_MSG_POLL_INTERVAL,
     startTimeout: settings.INTEGRATIONS_INIT_CONNECTION_TIMEOUT_SEC * 1000,
     restart: {
       enabled: settings.INTEGRATIONS_REINIT_ENABLED,

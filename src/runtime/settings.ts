@@ -25,11 +25,11 @@ export const SETTINGS = {
     'Bootstrap servers of the Kafka that carries messages and configuration.',
   ),
   TB_IE_MSG_POLL_INTERVAL: integer(
-    2000,
-    'The longest wait of a fetch from a message topic that is empty; a message ends it at once.',
+    1000,
+    'The longest wait of a fetch from topics that have nothing new; a message ends it at once.',
     {
       ...MS,
-      max: 2000,
+      max: 5000,
     },
   ),
   TB_IE_MSG_PACK_PROCESSING_TIMEOUT: integer(30_000, 'The deadline of one attempt to deliver.', {

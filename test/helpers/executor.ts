@@ -42,7 +42,6 @@ export const EXECUTOR: ExecutorConfig = {
     deadLetter: true,
     maxHops: 8,
   },
-  pollInterval: 100,
   startTimeout: 5000,
   restart: { enabled: true, maxPause: 1000 },
   errorReportsPerMinute: 100,
