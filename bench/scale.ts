@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Drain, drain } from './http.ts';
 import { disable, enable, envelopeBytes, expectRequests, type HttpRig, openHttpRig, topics } from './rig.ts';
 
 const MESSAGES = 50_000;
 const INTEGRATIONS = [1, 100, 1000];
+/** How long it is watched without messages, in milliseconds; and before that, for it to come to rest. */
+const IDLE = 20_000;
+const REST = 5000;
 const SIZES: readonly (readonly [bytes: number, messages: number])[] = [
   [64, 50_000],
   [1024, 50_000],
@@ -28,18 +32,21 @@ export async function measureSizes(): Promise<object> {
   return results;
 }
 
-/** What a message costs by the number of integrations that 50,000 messages are spread over, starts included. */
+/**
+ * What a message costs by the number of integrations that 50,000 messages are spread over, starts included; and what so
+ * many integrations cost that have nothing to do.
+ */
 export async function measureIntegrations(): Promise<object> {
   const results: Record<string, object> = {};
   for (const count of INTEGRATIONS) {
     await using stack = new AsyncDisposableStack();
     const rig = await openHttpRig(stack);
-    results[`${count} integrations`] = figuresOf(await drainMany(rig, count));
+    results[`${count} integrations`] = await drainMany(rig, count);
   }
   return results;
 }
 
-async function drainMany({ bus, executor, sink, url }: HttpRig, count: number): Promise<Drain> {
+async function drainMany({ bus, executor, sink, url }: HttpRig, count: number): Promise<object> {
   const ids = Array.from({ length: count }, () => randomUUID());
   for (let i = 0; i < count; i += 100)
     await bus.createTopics(ids.slice(i, i + 100).map((id) => topics.messages(id)));
@@ -60,6 +67,13 @@ async function drainMany({ bus, executor, sink, url }: HttpRig, count: number): 
   const seconds = (performance.now() - begin) / 1000;
   const cpuMicros = ((executor.cpuSeconds - cpu) / MESSAGES) * 1e6;
   const { peakMiB } = executor;
+  await sleep(REST);
+  const cpuAtRest = executor.cpuSeconds;
+  await sleep(IDLE);
+  const idle = (executor.cpuSeconds - cpuAtRest) / (IDLE / 1000);
   await Promise.all(ids.map((id) => disable(bus, id, 'http')));
-  return { rate: MESSAGES / seconds, cpuMicros, peakMiB };
+  return {
+    ...figuresOf({ rate: MESSAGES / seconds, cpuMicros, peakMiB }),
+    'idle, of a core': `${(100 * idle).toFixed(1)} %`,
+  };
 }
