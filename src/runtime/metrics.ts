@@ -95,15 +95,3 @@ export function createMetrics() {
     }),
   };
 }
-
-/** Drops every figure of an integration that this process no longer runs. */
-export async function forgetIntegration(metrics: Metrics, integration: string): Promise<void> {
-  const { messages, failures, latency, lag, oldestAge } = metrics;
-  for (const metric of [latency, lag, oldestAge]) metric.remove({ integration });
-  for (const { labels } of (await messages.get()).values) {
-    if (labels.integration === integration) messages.remove(labels);
-  }
-  for (const { labels } of (await failures.get()).values) {
-    if (labels.integration === integration) failures.remove(labels);
-  }
-}

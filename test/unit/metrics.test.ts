@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createMetrics, forgetIntegration } from '../../src/runtime/metrics.ts';
+import { forgetStatistics } from '../../src/executor/delivery/statistics.ts';
+import { createMetrics } from '../../src/runtime/metrics.ts';
 
 test('the figures of an integration can be forgotten, and those of others stay', async () => {
   const metrics = createMetrics();
@@ -9,7 +10,7 @@ test('the figures of an integration can be forgotten, and those of others stay',
     metrics.latency.labels(id).observe(0.2);
     metrics.lag.labels(id).set(3);
   }
-  await forgetIntegration(metrics, 'gone');
+  forgetStatistics(metrics, 'gone');
   const text = await metrics.registry.metrics();
   assert.doesNotMatch(text, /gone/);
   assert.match(text, /penstock_integration_messages_total\{integration="stays",result="delivered"\} 1/);

@@ -130,11 +130,12 @@ export class NodeFetcher {
         await (isIdle ? wake : Promise.race([wake, clock.sleep(PAUSE)]));
         continue;
       }
-      if (now >= next) next = now + PAUSE;
       const answer = await this.#fetch(PROMPT, feeds, { ...noSession, partitions: feeds });
       await this.#hand(answer, false);
       this.#skip(answer, feeds);
       this.#done(feeds);
+      if (now >= next) next = clock.monotonic() + PAUSE;
+      await Promise.resolve(); // the quiet fetch takes its feeds first
     }
   }
 
@@ -204,9 +205,10 @@ export class NodeFetcher {
   #skip(answer: FetchAnswer, asked: readonly PartitionFeed[]): void {
     const size = answer.partitions.reduce((sum, { records }) => sum + records.length, 0);
     if (size >= SMALL) return;
+    const wanted = new Set(asked);
     for (const { topic, partition, errorCode, records, end } of answer.partitions) {
       const feed = this.#feeds.get(nameOf(topic, partition));
-      if (!feed || errorCode !== 0 || records.length > 0 || !asked.includes(feed)) continue;
+      if (!feed || errorCode !== 0 || records.length > 0 || !wanted.has(feed)) continue;
       if (feed.position < end) feed.skipToEnd(end);
     }
   }

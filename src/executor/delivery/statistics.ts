@@ -170,3 +170,11 @@ export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
     };
   }
 }
+
+/** Drops every figure of an integration that this process no longer runs. */
+export function forgetStatistics(metrics: Metrics, integration: string): void {
+  const { messages, failures, latency, lag, oldestAge } = metrics;
+  for (const metric of [latency, lag, oldestAge]) metric.remove({ integration });
+  for (const result of RESULTS) messages.remove({ integration, result });
+  for (const name of classNames.values()) failures.remove({ integration, class: name });
+}

@@ -3,7 +3,7 @@ import { LifecycleAction } from '../../../gen/penstock/v1/uplink_pb.ts';
 import { fingerprint } from '../../contract/fingerprint.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
 import { messageOf } from '../../runtime/logger.ts';
-import { forgetIntegration } from '../../runtime/metrics.ts';
+import { forgetStatistics } from '../delivery/statistics.ts';
 import { Instance, type InstanceDeps, type Wish } from './instance.ts';
 import { ProgressWatch } from './progress-watch.ts';
 
@@ -185,7 +185,7 @@ export class Manager {
   #forget(key: string, { integrationId }: Entry): void {
     this.#entries.delete(key);
     for (const other of this.#entries.values()) if (other.integrationId === integrationId) return;
-    void forgetIntegration(this.#deps.metrics, integrationId);
+    forgetStatistics(this.#deps.metrics, integrationId);
   }
 
   async #pause(failures: number, signal: AbortSignal): Promise<void> {
