@@ -14,7 +14,7 @@ import { Restore } from './lifecycle/restore.ts';
 import { Reporter } from './uplink/reporter.ts';
 
 /** How long a stop waits for the last reports. */
-const REPORT_GRACE = 3000;
+const REPORT_GRACE = 2000;
 const RESTORE_DEADLINE = 60_000;
 /** Integrations that start at a time. */
 const STARTS = 64;
@@ -49,12 +49,13 @@ export async function startExecutor(
   stack.defer(() => manager.stop());
   const types = config.types.filter((type) => BUILT_TYPES.includes(type));
   const restore: Restore = new Restore(types, { ...deps, manager });
-  stack.use(restore);
-  const joining = types.map((type) =>
-    answerChecks(type, { ...deps, config, guard }, signal).then((consumer) => {
-      stack.use(consumer);
-    }),
-  );
+  const groups: AsyncDisposable[] = [restore];
+  stack.defer(async () => {
+    await Promise.all(groups.map((group) => group[Symbol.asyncDispose]()));
+  });
+  const joining = types.map(async (type) => {
+    groups.push(await answerChecks(type, { ...deps, config, guard }, signal));
+  });
   await Promise.allSettled(joining); // what joins after another failed must be left again, too
   await Promise.all(joining);
   const restoring = restore.restored();

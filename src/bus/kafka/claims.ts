@@ -4,7 +4,8 @@ import { BusError, type Claim, type CommittedOffset } from '../bus.ts';
 interface Owner {
   readonly logger: Logger;
   holdsLease(): boolean;
-  commit(offsets: readonly CommittedOffset[]): Promise<void>;
+  /** `isOver`: the claim is, and the offsets may not be committed any more. */
+  commit(offsets: readonly CommittedOffset[], isOver: () => boolean): Promise<void>;
   onGained(claim: Claim): void;
   onLost(claim: Claim): Promise<void>;
   /** A claim was given back: the group is to know. */
@@ -32,7 +33,7 @@ class PartitionClaim implements Claim {
 
   async commit(offsets: readonly CommittedOffset[]): Promise<void> {
     if (this.state === 'over') throw new BusError('failed', `not committed: ${this.topic} is lost`);
-    await this.#owner.commit(offsets);
+    await this.#owner.commit(offsets, () => this.state === 'over');
   }
 }
 

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { type Broker, connectionTo, type Exchange, send } from '../../kafkajs/cluster.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import { BusError, type CommittedOffset, type TopicPartition } from '../bus.ts';
 
 /** The last version that says how long an offset is kept: Kafka would forget those of what the group does not read. */
@@ -30,6 +31,15 @@ const { protocol } = createRequire(import.meta.url)('kafkajs/src/protocol/reques
   protocol(options: { readonly version: number }): (parameters: object) => Exchange<Answer>;
 };
 
+const nameOf = (topic: string, partition: number) => `${topic}/${partition}`;
+
+/**
+ * Not now: ILLEGAL_GENERATION and REBALANCE_IN_PROGRESS while the group is between two generations, and the coordinator on
+ * its way to another node. What a member has it may commit again in a moment.
+ */
+const PASSING = new Set([14, 15, 16, 22, 27]);
+const PAUSE = 50;
+
 /** Who commits, and where. */
 export interface CommitContext {
   readonly groupId: string;
@@ -40,23 +50,30 @@ export interface CommitContext {
 
 interface Waiting {
   readonly offsets: readonly CommittedOffset[];
+  isOver(): boolean;
   resolve(): void;
   reject(error: unknown): void;
 }
 
+interface Deps {
+  readonly clock: Clock;
+  context(): Promise<CommitContext>;
+}
+
 /** Commits of many, in one request at a time: Kafka holds each for some milliseconds. */
 export class Commits {
-  readonly #context: () => Promise<CommitContext>;
+  readonly #deps: Deps;
   #waiting: Waiting[] = [];
   #isSending = false;
 
-  constructor(context: () => Promise<CommitContext>) {
-    this.#context = context;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
-  commit(offsets: readonly CommittedOffset[]): Promise<void> {
+  /** Tries for as long as something passing is in the way. `isOver`: they may not be committed any more. */
+  commit(offsets: readonly CommittedOffset[], isOver: () => boolean): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiting.push({ offsets, resolve, reject });
+    this.#waiting.push({ offsets, isOver, resolve, reject });
     if (!this.#isSending) void this.#send();
     return promise;
   }
@@ -65,15 +82,12 @@ export class Commits {
     this.#isSending = true;
     await Promise.resolve(); // with those of the same moment
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
+      const batch = this.#waiting.filter((one) => !one.isOver());
+      const over = this.#waiting.filter((one) => !batch.includes(one));
+      for (const { reject } of over) reject(new BusError('failed', 'not committed: the partition is lost'));
       this.#waiting = [];
       try {
-        const refused = await this.#sendBatch(batch.flatMap(({ offsets }) => offsets));
-        for (const { offsets, resolve, reject } of batch) {
-          const bad = offsets.find(({ topic, partition }) => refused.has(`${topic}/${partition}`));
-          if (bad) reject(new BusError('failed', `Kafka refused the commit of ${bad.topic}`));
-          else resolve();
-        }
+        if (batch.length > 0 && (await this.#sendBatch(batch))) await this.#deps.clock.sleep(PAUSE);
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
@@ -81,10 +95,25 @@ export class Commits {
     this.#isSending = false;
   }
 
-  /** Answers what was not taken. */
-  async #sendBatch(offsets: readonly CommittedOffset[]): Promise<ReadonlySet<string>> {
-    const { coordinator, ...member } = await this.#context();
-    const topics = [...Map.groupBy(offsets, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
+  /** Answers whether some wait to be sent again. */
+  async #sendBatch(batch: readonly Waiting[]): Promise<boolean> {
+    const codes = await this.#sendOnce(batch.flatMap(({ offsets }) => offsets));
+    const again: Waiting[] = [];
+    for (const one of batch) {
+      const found = one.offsets.map(({ topic, partition }) => codes.get(nameOf(topic, partition)) ?? 0);
+      if (found.some((code) => PASSING.has(code))) again.push(one);
+      else if (found.every((code) => code === 0)) one.resolve();
+      else
+        one.reject(new BusError('failed', `Kafka refused the commit of ${one.offsets[0]?.topic}: ${found}`));
+    }
+    this.#waiting.unshift(...again);
+    return again.length > 0;
+  }
+
+  async #sendOnce(offsets: readonly CommittedOffset[]): Promise<ReadonlyMap<string, number>> {
+    const { coordinator, ...member } = await this.#deps.context();
+    const last = new Map(offsets.map((one) => [nameOf(one.topic, one.partition), one]));
+    const topics = [...Map.groupBy(last.values(), ({ topic }) => topic)].map(([topic, ofTopic]) => ({
       topic,
       partitions: ofTopic.map(({ partition, offset, tag }) => ({
         partition,
@@ -96,9 +125,9 @@ export class Commits {
     const connection = await connectionTo(coordinator, LINE);
     const response = { decode: exchange.response.decode, parse: async (data: Answer) => data };
     const { responses } = await connection.send({ ...exchange, response });
-    return new Set(
+    return new Map(
       responses.flatMap(({ topic, partitions }) =>
-        partitions.filter(({ errorCode }) => errorCode !== 0).map(({ partition }) => `${topic}/${partition}`),
+        partitions.map(({ partition, errorCode }) => [nameOf(topic, partition), errorCode] as const),
       ),
     );
   }

@@ -16,7 +16,7 @@ const SESSION = 6000;
 /** For what a heartbeat takes on its way, and for what is begun just before the end. */
 const LEASE = SESSION - 2000;
 const COMMIT_DEADLINE = 3000;
-const STOP_DEADLINE = 3000;
+const STOP_DEADLINE = 2000;
 const SLOW_JOIN = 5000;
 const RETRY = { initial: 200, max: 2000 };
 

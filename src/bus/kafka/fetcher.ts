@@ -15,6 +15,7 @@ import { NodeFetcher } from './node-fetcher.ts';
 import { nameOf, PartitionFeed } from './partition-feed.ts';
 
 const DEADLINE = 10_000;
+const CLOSE_DEADLINE = 2000;
 const RETRY = { initial: 100, max: 2000 };
 /** Before a node or a leader that failed is asked for again, in milliseconds. */
 const PAUSE = 200;
@@ -220,6 +221,7 @@ export class Fetcher implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     for (const node of this.#nodes.values()) node.stop();
-    await closeCluster(this.#cluster, Promise.all([...this.#running, this.#homing]));
+    const closed = closeCluster(this.#cluster, Promise.all([...this.#running, this.#homing]));
+    await withDeadline(this.#deps.clock, CLOSE_DEADLINE, 'closing', closed).catch(() => {}); // its fetches end later
   }
 }

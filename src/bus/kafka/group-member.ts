@@ -26,6 +26,7 @@ const REBALANCE = 10_000;
 const HEARTBEAT = 500;
 const DEADLINE = 3000;
 const LEAVE_DEADLINE = 15_000;
+const CLOSE_DEADLINE = 2000;
 const RETRY = { initial: 200, max: 2000 };
 /** Of the two connections to the coordinator: a join keeps its own waiting for long. */
 const HEARTBEATS = 1;
@@ -45,7 +46,6 @@ export class GroupMember implements Membership {
   readonly #deps: Deps;
   readonly #cluster: Cluster;
   readonly #claims: Claims;
-  readonly #commits = new Commits(() => this.#context());
   readonly #leaving = new AbortController();
   readonly #stop = new AbortController();
   #coordinator: Broker | undefined;
@@ -63,10 +63,12 @@ export class GroupMember implements Membership {
     this.#options = options;
     this.#deps = deps;
     this.#cluster = createCluster(kafka);
+    const commits = new Commits({ clock: deps.clock, context: () => this.#context() });
     this.#claims = new Claims({
       logger: deps.logger,
       holdsLease: () => deps.clock.monotonic() - this.#lastHeard < LEASE,
-      commit: (offsets) => withDeadline(deps.clock, DEADLINE, 'commit', this.#commits.commit(offsets)),
+      commit: (offsets, isOver) =>
+        withDeadline(deps.clock, DEADLINE, 'commit', commits.commit(offsets, isOver)),
       onGained: options.onGained,
       onLost: options.onLost,
       released: () => this.#rejoin.resolve(),
@@ -229,14 +231,17 @@ export class GroupMember implements Membership {
     }
     this.#stop.abort();
     this.#claims.forfeit();
-    await closeCluster(this.#cluster, Promise.all([this.#staying, this.#beating]));
+    const closed = closeCluster(this.#cluster, Promise.all([this.#staying, this.#beating]));
+    await withDeadline(clock, CLOSE_DEADLINE, 'closing', closed).catch(() => {}); // its requests end later
   }
 
   async #giveBack(): Promise<void> {
     const { groupId } = this.#options;
     await this.#claims.releaseAll();
     if (this.#isJoining) await Promise.race([this.#staying, this.#deps.clock.sleep(DEADLINE)]);
-    const memberId = this.#memberId;
-    if (memberId !== '') await this.#coordinator?.leaveGroup({ groupId, memberId }).catch(() => {});
+    const [memberId, coordinator] = [this.#memberId, this.#coordinator];
+    if (memberId === '' || !coordinator) return;
+    const left = coordinator.leaveGroup({ groupId, memberId });
+    await withDeadline(this.#deps.clock, CLOSE_DEADLINE, 'leaving', left).catch(() => {}); // the session ends by itself
   }
 }

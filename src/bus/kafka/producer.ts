@@ -22,7 +22,7 @@ const ATTEMPT_DEADLINE = 10_000;
 /** What Kafka adds to a record, roughly. */
 const RECORD_OVERHEAD = 100;
 /** From the close to its end, at most, in milliseconds. */
-const CLOSE_DEADLINE = 3000;
+const CLOSE_DEADLINE = 2000;
 const RETRY = { initial: 100, max: 1000 };
 
 interface Queued {

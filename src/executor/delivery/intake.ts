@@ -179,22 +179,23 @@ export class Intake implements AsyncDisposable {
 
   /** Commits, and lets others work on the partitions. The delivery must have stopped. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { claim, logger } = this.#deps;
+    const { claim, delivery, logger } = this.#deps;
     const { topic } = this.#share;
     this.#hasEnded = true;
     this.#stopTicking();
     for (const feed of this.#feeds.values()) feed[Symbol.dispose]();
-    await this.commit();
-    const offsets = [...this.#committed].map(([partition, offset]) => ({
-      topic,
-      partition,
-      offset,
-      tag: RELEASED,
-    }));
+    for (const { partition, offset } of delivery.window.committable()) this.#committed.set(partition, offset);
+    if (this.#committed.size === 0) return;
+    const released = { topic, tag: RELEASED };
     try {
-      if (offsets.length > 0) await claim.commit(offsets);
+      await claim.commit(
+        [...this.#committed].map(([partition, offset]) => ({ ...released, partition, offset })),
+      );
     } catch (error) {
-      logger.debug('not released', { topic, error: messageOf(error) });
+      logger.warn('what was settled last is not committed, and comes again', {
+        topic,
+        error: messageOf(error),
+      });
     }
   }
 }
