@@ -18,7 +18,7 @@ export interface OrphanDeps extends PeriodicDeps, MessageTopicDeps {
 /** Held while a notification topic is deleted, and while its node comes up. */
 export const notificationsLock = (topic: string): string => `node of ${topic}`;
 
-/** Looks, now and then, for topics and groups that belong to nobody, and for topics that are missing. */
+/** Looks, now and then, for topics that belong to nobody, and for topics that are missing. */
 export function startOrphanSweep(deps: OrphanDeps): Periodic {
   const look = orphanSweep(deps);
   const name = 'looking for topics that belong to nobody';

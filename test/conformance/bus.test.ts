@@ -12,6 +12,8 @@ import {
 } from '../../src/bus/bus.ts';
 import { createKafkaBus } from '../../src/bus/kafka-bus.ts';
 import type { Topic, Topics } from '../../src/bus/topics.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { withDeadline } from '../../src/runtime/deadline.ts';
 import { busForTests } from '../helpers/bus.ts';
 import { kafkaForTests } from '../helpers/kafka.ts';
 import { testDeps } from '../helpers/test-deps.ts';
@@ -255,4 +257,15 @@ test('what cannot be reached is an error with a deadline, not a hang', async (t)
   const bus = createKafkaBus({ brokers: ['127.0.0.1:1'], clientId: 'x', replication: 1 }, testDeps());
   t.after(() => bus[Symbol.asyncDispose]());
   await assert.rejects(bus.listTopics(), BusError);
+});
+
+test('a topic that was deleted does not hold up the others', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const [doomed, later] = [topics.messages('doomed'), topics.messages('later')];
+  await bus.createTopics([doomed]);
+  await bus.send(doomed.name, { key: null, value: Buffer.from('1') });
+  await bus.deleteTopics([doomed.name]);
+  await bus.createTopics([later]);
+  const sent = bus.send(later.name, { key: null, value: Buffer.from('2') });
+  await withDeadline(systemClock, 10_000, 'sending to another topic', sent);
 });

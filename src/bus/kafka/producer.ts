@@ -169,8 +169,9 @@ export class BatchingProducer implements AsyncDisposable {
   /** Without those whose topic does not exist: they are rejected. */
   async #ofKnownTopics(batch: readonly Queued[], cause: unknown): Promise<readonly Queued[]> {
     if (protocolErrorType(cause) !== 'UNKNOWN_TOPIC_OR_PARTITION') return batch;
+    // Also when none of these is missing: a topic that was deleted since stays in what a producer asks for, and fails it all.
+    this.#discard();
     const missing = await this.#missing(batch);
-    if (missing.size > 0) this.#discard();
     return batch.filter((queued) => {
       if (!missing.has(queued.topic)) return true;
       queued.settle(new BusError('unknown-topic', `topic ${queued.topic} does not exist`, { cause }));
