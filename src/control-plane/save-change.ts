@@ -1,5 +1,6 @@
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { failed } from '../rpc/error.ts';
+import type { Metrics } from '../runtime/metrics.ts';
 import { kafkaError } from './checks.ts';
 import { shardsOf } from './downlink.ts';
 import { lockTopic, type MessageTopicDeps, makeTopicAnew } from './message-topic.ts';
@@ -8,6 +9,7 @@ import { findIntegration, type StoredIntegration } from './store/integrations.ts
 import { isPublished } from './store/message-topics.ts';
 
 export interface ChangeDeps extends MessageTopicDeps {
+  readonly metrics: Pick<Metrics, 'topicsGrown'>;
   /** Called after each commit that left downlink records to publish. */
   readonly wakeRelay: () => void;
 }
@@ -69,13 +71,14 @@ class TooFewPartitionsError extends Error {
 }
 
 /** More partitions take effect on keys: what comes next of a key may overtake what waits in its old partition. */
-async function growTopic({ db, bus, topics, logger }: ChangeDeps, id: string, partitions: number) {
+async function growTopic({ db, bus, topics, metrics, logger }: ChangeDeps, id: string, partitions: number) {
   if ((await findIntegration(db, id))?.topicState !== 'kept') return; // made with as many when it is needed
   try {
     await bus.createTopics([topics.messages(id, partitions)]);
   } catch (error) {
     throw kafkaError(error);
   }
+  metrics.topicsGrown.inc();
   logger.warn('a message topic was given partitions: the order of keys that move begins anew', {
     integration: id,
     partitions,

@@ -2,7 +2,6 @@ import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { withDeadline } from '../runtime/deadline.ts';
-import { Limit } from '../runtime/limit.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { createTargetGuard } from '../runtime/target-guard.ts';
@@ -16,8 +15,6 @@ import { Reporter } from './uplink/reporter.ts';
 /** How long a stop waits for the last reports. */
 const REPORT_GRACE = 2000;
 const RESTORE_DEADLINE = 60_000;
-/** Integrations that start at a time. */
-const STARTS = 64;
 
 export interface ExecutorDeps {
   readonly bus: Bus;
@@ -45,7 +42,7 @@ export async function startExecutor(
   stack.defer(() => reporter.stop(REPORT_GRACE));
   const guard = createTargetGuard(config.allowsLocalTargets);
   const membership = () => restore.membership;
-  const manager = new Manager({ ...deps, config, reporter, guard, membership, starts: new Limit(STARTS) });
+  const manager = new Manager({ ...deps, config, reporter, guard, membership });
   stack.defer(() => manager.stop());
   const types = config.types.filter((type) => BUILT_TYPES.includes(type));
   const restore: Restore = new Restore(types, { ...deps, manager });

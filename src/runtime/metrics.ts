@@ -86,6 +86,12 @@ export function createMetrics() {
       labelNames: ['integration'],
       registers,
     }),
+    /** See docs/scaling.md. */
+    topicsGrown: new Counter({
+      name: 'penstock_message_topics_grown_total',
+      help: 'Message topics that were given more partitions: the order of keys that moved began anew.',
+      registers,
+    }),
     /** Reports and events that were not sent or stored, because of a limit. */
     suppressed: new Counter({
       name: 'penstock_suppressed_reports_total',

@@ -6,7 +6,6 @@ import { typeOf } from '../../contract/integration-type.ts';
 import { missingRule } from '../../contract/template.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { timeoutSignal, withDeadline } from '../../runtime/deadline.ts';
-import type { Limit } from '../../runtime/limit.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TargetGuard } from '../../runtime/target-guard.ts';
@@ -44,8 +43,6 @@ export interface InstanceDeps {
   readonly metrics: Metrics;
   /** The group in which offsets are committed. */
   membership(): Membership;
-  /** Bounds how many integrations start at a time. */
-  readonly starts: Limit;
   random(): number;
 }
 
@@ -130,7 +127,7 @@ export class Instance implements AsyncDisposable {
     stack.defer(reportFigures(statistics, delivery, intake, subject, deps));
     stack.use(intake);
     stack.defer(() => delivery.stop(STOP_GRACE));
-    await deps.starts.run(() => intake.start(signal), signal);
+    await intake.start(signal);
     instance = new Instance(integration, delivery, intake, statistics, stack.move());
     return instance;
   }

@@ -2,6 +2,7 @@ import { IntegrationState } from '../../../gen/penstock/v1/integration_pb.ts';
 import { LifecycleAction } from '../../../gen/penstock/v1/uplink_pb.ts';
 import { fingerprint } from '../../contract/fingerprint.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
+import { Limit } from '../../runtime/limit.ts';
 import { messageOf } from '../../runtime/logger.ts';
 import { forgetStatistics } from '../delivery/statistics.ts';
 import { Instance, type InstanceDeps, type Wish } from './instance.ts';
@@ -39,6 +40,8 @@ const newEntry = (integrationId: string): Entry => ({
 });
 
 const FIRST_PAUSE = 1000;
+/** Integrations that start at a time: thousands at once would connect at once. */
+const STARTS = 256;
 
 /**
  * Brings what runs to what is wanted, each integration by itself: the newest generation wins, one step at a time. A wish
@@ -47,6 +50,7 @@ const FIRST_PAUSE = 1000;
 export class Manager {
   readonly #deps: InstanceDeps;
   readonly #entries = new Map<string, Entry>();
+  readonly #starts = new Limit(STARTS);
   #isStopping = false;
 
   constructor(deps: InstanceDeps) {
@@ -111,7 +115,8 @@ export class Manager {
     action: LifecycleAction,
     reason: string,
   ): Promise<void> {
-    entry.instance = await Instance.start(wish, this.#deps, signal);
+    const start = () => Instance.start(wish, this.#deps, signal);
+    entry.instance = await this.#starts.run(start, signal);
     entry.running = wish;
     this.#report(wish, action, true, IntegrationState.ACTIVE, reason);
     entry.watch = this.#watch(key, entry, entry.instance);
