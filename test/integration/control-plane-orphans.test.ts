@@ -69,7 +69,7 @@ test('the notification topic of a node that is gone goes, that of a living one s
   const { bus, topics, node, postgresUrl } = world;
   const alive = await controlPlaneForTests(t, { postgresUrl, serviceId: 'alive' }, world);
   const gone = await controlPlaneForTests(t, { postgresUrl, serviceId: 'gone' }, world);
-  const look = orphanSweep({ ...node(), bus, orphanDelay: 1 });
+  const look = orphanSweep({ ...node(), serviceId: 'alive', bus, orphanDelay: 1 });
   const there = async () => {
     const names = await bus.listTopics();
     return ['alive', 'gone'].filter((id) => names.includes(topics.notifications(id).name));
