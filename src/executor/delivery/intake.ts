@@ -103,8 +103,9 @@ export class Intake implements AsyncDisposable {
 
   async #resume(): Promise<void> {
     const { delivery } = this.#deps;
-    while (!this.#hasEnded) {
-      await delivery.changed();
+    for (let changed = delivery.changed(); !this.#hasEnded; ) {
+      await changed;
+      changed = delivery.changed(); // before, for taking in changes it again
       for (const feed of this.#feeds.values()) feed.resume();
     }
   }
