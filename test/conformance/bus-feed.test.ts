@@ -213,6 +213,29 @@ test('a partition can be fed to several, each from its own position', async (t) 
   assert.deepEqual(seen, [range(0, 12), range(4, 12), range(9, 12)]);
 });
 
+test('whoever fails to take a record gets it again, and holds up no other', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const all = [topics.messages('fails'), topics.messages('works')] as const;
+  await bus.createTopics(all);
+  let failures = 3;
+  const seen = { fails: [] as number[], works: [] as number[] };
+  for (const [i, name] of (['fails', 'works'] as const).entries()) {
+    const feed = bus.feed({
+      topic: all[i]!.name,
+      partition: 0,
+      from: 0,
+      take({ offset }) {
+        if (name === 'fails' && offset === 2 && failures-- > 0) throw new Error('not taken');
+        return seen[name].push(offset) > 0;
+      },
+    });
+    onEnd(t, () => feed[Symbol.dispose]());
+    await sendNumbers(bus, all[i]!.name, 0, 5);
+  }
+  await waitUntil('all are there', () => seen.fails.length === 5 && seen.works.length === 5);
+  assert.deepEqual(seen, { fails: range(0, 5), works: range(0, 5) });
+});
+
 test('what retention removed is left out', async (t) => {
   const { bus, topics } = await busForTests(t);
   const topic = topics.messages('a');

@@ -192,6 +192,7 @@ export class NodeFetcher {
     try {
       if (await feed.accept(fetched, bytes)) return;
     } catch (error) {
+      feed.discard();
       this.remove(feed);
       this.#deps.unreadable(feed, error);
       return;

@@ -95,22 +95,28 @@ export class PartitionFeed implements Feed {
   #take(): void {
     if (!this.#reader) return;
     this.#isTaking = true;
-    for (let record = this.#refused ?? this.#next(); record; record = this.#next()) {
-      this.#refused = undefined;
-      if (!this.#options.take(record)) {
-        this.#refused = record;
-        this.#isFull = true;
-        this.#isTaking = false;
-        return;
-      }
-      this.position = record.offset + 1;
-      if (this.isClosed) break;
+    try {
+      this.#isFull = !this.#takeAll();
+    } finally {
+      this.#isTaking = false;
     }
-    this.#isTaking = false;
+    if (this.#isFull) return;
     this.position = Math.max(this.position, this.#reader?.end ?? 0);
     this.#reader = undefined;
     this.held = 0;
     this.#tell();
+  }
+
+  /** Answers false when there is no room for all of it. */
+  #takeAll(): boolean {
+    for (let record = this.#refused ?? this.#next(); record; record = this.#next()) {
+      this.#refused = record;
+      if (!this.#options.take(record)) return false;
+      this.#refused = undefined;
+      this.position = record.offset + 1;
+      if (this.isClosed) break;
+    }
+    return true;
   }
 
   #tell(): void {
