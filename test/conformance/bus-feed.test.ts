@@ -236,6 +236,25 @@ test('whoever fails to take a record gets it again, and holds up no other', asyn
   assert.deepEqual(seen, { fails: range(0, 5), works: range(0, 5) });
 });
 
+test('a record that is too large beside those of others comes all the same', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const all = [topics.messages('a-small'), topics.messages('b-large'), topics.messages('c-small')] as const;
+  await bus.createTopics(all);
+  const sizes = new Map<string, number[]>(all.map(({ name }) => [name, []]));
+  for (const { name } of all) {
+    const count = name === all[1].name ? [3_000_000, 10, 2_000_000, 20] : [1, 2, 3, 4];
+    for (const size of count) await bus.send(name, { key: 'k', value: Buffer.alloc(size, 1) });
+  }
+  const followed = await follow(
+    bus,
+    all.map(({ name }) => name),
+    ({ topic, value }) => sizes.get(topic)!.push(value!.length),
+  );
+  onEnd(t, () => followed[Symbol.dispose]());
+  await waitUntil('all are there', () => [...sizes.values()].every(({ length }) => length === 4));
+  assert.deepEqual(sizes.get(all[1].name), [3_000_000, 10, 2_000_000, 20]);
+});
+
 test('what retention removed is left out', async (t) => {
   const { bus, topics } = await busForTests(t);
   const topic = topics.messages('a');

@@ -98,7 +98,7 @@ export class ExecutorBench {
       configuration: { case: 'http' as const, value: { restEndpointUrl: url, sendOnlyMsgPayload: true } },
       ...init,
     };
-    await bus.createTopics([topics.messages(integration.id)]);
+    await bus.createTopics([topics.messages(integration.id, init.delivery?.maxExecutors ?? 1)]);
     const record = create(DownlinkRecordSchema, { integration, shard });
     const value = toBinary(DownlinkRecordSchema, record);
     const key = shard === 0 ? integration.id : `${integration.id}/${shard}`;

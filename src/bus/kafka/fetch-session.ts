@@ -8,7 +8,8 @@ type SessionPart = Pick<FetchRequest, 'sessionId' | 'sessionEpoch' | 'partitions
  * different from the one before, and an answer only what has news.
  */
 export class FetchSession {
-  readonly #feeds = new Set<PartitionFeed>();
+  /** Where each was to be fetched from, as the node knows it. */
+  readonly #positions = new Map<PartitionFeed, number>();
   #id = 0;
   /** 0: to be opened. */
   #epoch = 0;
@@ -17,14 +18,11 @@ export class FetchSession {
   next(feeds: readonly PartitionFeed[]): SessionPart {
     const wanted = new Set(feeds);
     const isNew = this.#epoch === 0;
-    if (isNew) this.#forgetAll();
-    const forgotten = [...this.#feeds].filter((feed) => !wanted.has(feed));
-    for (const feed of forgotten) this.#forget(feed);
-    const partitions = feeds.filter((feed) => feed.sessionPosition !== feed.position);
-    for (const feed of partitions) {
-      feed.sessionPosition = feed.position;
-      this.#feeds.add(feed);
-    }
+    if (isNew) this.#positions.clear();
+    const forgotten = [...this.#positions.keys()].filter((feed) => !wanted.has(feed));
+    for (const feed of forgotten) this.#positions.delete(feed);
+    const partitions = feeds.filter((feed) => this.#positions.get(feed) !== feed.position);
+    for (const feed of partitions) this.#positions.set(feed, feed.position);
     return { sessionId: this.#id, sessionEpoch: this.#epoch, partitions, forgotten: isNew ? [] : forgotten };
   }
 
@@ -42,15 +40,6 @@ export class FetchSession {
   reset(): void {
     this.#id = 0;
     this.#epoch = 0;
-    this.#forgetAll();
-  }
-
-  #forgetAll(): void {
-    for (const feed of [...this.#feeds]) this.#forget(feed);
-  }
-
-  #forget(feed: PartitionFeed): void {
-    feed.sessionPosition = undefined;
-    this.#feeds.delete(feed);
+    this.#positions.clear();
   }
 }

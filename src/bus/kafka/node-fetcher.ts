@@ -17,8 +17,6 @@ const MIN_PARTITION_BYTES = 64 << 10;
 const MAX_HELD = 64 << 20;
 /** Between two prompt fetches that bring nothing, in milliseconds. */
 const PAUSE = 10;
-/** A fetch so small was not cut off by its limit: what has no records in it has none. */
-const SMALL = 1 << 20;
 
 const SESSION_ERRORS = new Set([70, 71, 106]);
 const QUIET: Line = 1;
@@ -111,7 +109,7 @@ export class NodeFetcher {
       const answer = await this.#fetch(QUIET, feeds, { ...this.#session.next(feeds), maxWait });
       if (SESSION_ERRORS.has(answer.errorCode)) this.#session.reset();
       else this.#session.answered(answer.sessionId);
-      await this.#hand(answer, true);
+      await this.#hand(answer, feeds, true);
       this.#done(feeds);
     }
   }
@@ -123,7 +121,8 @@ export class NodeFetcher {
     while (!this.#stop.signal.aborted) {
       const wake = this.#wake.promise;
       const now = clock.monotonic();
-      const feeds = this.#hungry((feed) => !feed.isQuiet || now >= next);
+      const [starved] = this.#hungry((feed) => feed.isStarved);
+      const feeds = starved ? [starved] : this.#hungry((feed) => !feed.isQuiet || now >= next);
       if (feeds.length === 0) {
         // What is quiet may be taken by the quiet fetch meanwhile.
         const isIdle = this.#hungry(() => true).length === 0;
@@ -131,8 +130,7 @@ export class NodeFetcher {
         continue;
       }
       const answer = await this.#fetch(PROMPT, feeds, { ...noSession, partitions: feeds });
-      await this.#hand(answer, false);
-      this.#skip(answer, feeds);
+      await this.#hand(answer, feeds, false);
       this.#done(feeds);
       if (now >= next) next = clock.monotonic() + PAUSE;
       await Promise.resolve(); // the quiet fetch takes its feeds first
@@ -168,11 +166,13 @@ export class NodeFetcher {
     return answer;
   }
 
-  async #hand(answer: FetchAnswer, isQuiet: boolean): Promise<void> {
+  async #hand(answer: FetchAnswer, asked: readonly PartitionFeed[], isQuiet: boolean): Promise<void> {
     const bytes = answer.partitions.reduce((sum, { records }) => sum + records.length, 0);
+    const wanted = new Set(asked);
     for (const fetched of answer.partitions) {
       const feed = this.#feeds.get(nameOf(fetched.topic, fetched.partition));
-      if (feed && !feed.isClosed) await this.#handOne(feed, fetched, bytes, isQuiet);
+      // Not one that took the place of the one that was asked for.
+      if (feed && wanted.has(feed) && !feed.isClosed) await this.#handOne(feed, fetched, bytes, isQuiet);
     }
     this.#letGo();
   }
@@ -189,8 +189,11 @@ export class NodeFetcher {
       return;
     }
     feed.isQuiet = isQuiet || fetched.records.length === 0;
+    feed.isStarved = false;
     try {
-      if (await feed.accept(fetched, bytes)) return;
+      const isEmptied = await feed.accept(fetched, bytes);
+      if (fetched.records.length === 0 && feed.position < fetched.end) this.#missed(feed, fetched.end, bytes);
+      if (isEmptied) return;
     } catch (error) {
       feed.discard();
       this.remove(feed);
@@ -202,15 +205,15 @@ export class NodeFetcher {
     this.#feeds.set(feed.name, feed);
   }
 
-  /** Compaction can take away what is before the end: then nothing moves the position there. */
-  #skip(answer: FetchAnswer, asked: readonly PartitionFeed[]): void {
-    const size = answer.partitions.reduce((sum, { records }) => sum + records.length, 0);
-    if (size >= SMALL) return;
-    const wanted = new Set(asked);
-    for (const { topic, partition, errorCode, records, end } of answer.partitions) {
-      const feed = this.#feeds.get(nameOf(topic, partition));
-      if (!feed || errorCode !== 0 || records.length > 0 || !wanted.has(feed)) continue;
-      if (feed.position < end) feed.skipToEnd(end);
+  /**
+   * Kafka has no records up to the end. When it had none for anybody, compaction took them away, and nothing else would
+   * move the position there. Otherwise a first record may have been too large beside those of others: it comes alone.
+   */
+  #missed(feed: PartitionFeed, end: number, bytes: number): void {
+    if (bytes === 0) feed.skipToEnd(end);
+    else {
+      feed.isQuiet = false;
+      feed.isStarved = true;
     }
   }
 

@@ -21,8 +21,8 @@ export class PartitionFeed implements Feed {
   /** Nothing is known to be there: it can wait for records. */
   isQuiet = false;
   isClosed = false;
-  /** The position as the node's fetch session knows it; undefined: the session leaves it out. */
-  sessionPosition: number | undefined;
+  /** It got nothing beside others, although something may be there: it is to be fetched alone. */
+  isStarved = false;
   /** The bytes that what is fetched and not taken keeps in memory. */
   held = 0;
   readonly #options: FeedOptions;

@@ -35,6 +35,7 @@ class RangeReader implements Disposable {
   readonly #feeds = new Map<number, Feed>();
   readonly #waiting = new Map<number, IncomingRecord[]>();
   #error: unknown;
+  #isHanding = false;
   #count = 0;
   #bytes = 0;
   #changed = Promise.withResolvers<void>();
@@ -101,8 +102,10 @@ class RangeReader implements Disposable {
         if (next) {
           const [partition, records] = next;
           this.#waiting.delete(partition);
+          this.#isHanding = true;
           this.#cancelDeadline();
           await eachBatch(records);
+          this.#isHanding = false;
           if (this.#error !== undefined) throw this.#error;
           this.#count -= records.length;
           this.#bytes -= records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
@@ -121,7 +124,7 @@ class RangeReader implements Disposable {
   #expectProgress(): void {
     const { topic } = this.#options;
     this.#cancelDeadline();
-    if (this.#waiting.size > 0) return;
+    if (this.#isHanding || this.#waiting.size > 0) return;
     this.#cancelDeadline = this.#clock.setTimer(() => {
       const late = `reading ${topic}: nothing came from Kafka within ${PROGRESS_DEADLINE} ms`;
       this.#fail(new BusError('timeout', late));
