@@ -36,3 +36,13 @@ test('a node that keeps no session, or has forgotten it, is told everything', ()
   session.reset();
   assert.deepEqual(told(session.next([b])), [0, 0, 'b', '']);
 });
+
+test('what another node was told counts for nothing here', () => {
+  const [one, other] = [new FetchSession(), new FetchSession()];
+  const [a, b] = [feed('a', 5), feed('b', 5)];
+  one.next([a]);
+  one.answered(1);
+  other.next([b]);
+  other.answered(2);
+  assert.deepEqual(told(other.next([a, b])), [2, 1, 'a', '']);
+});
