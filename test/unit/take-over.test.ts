@@ -7,8 +7,8 @@ import { testDeps } from '../helpers/test-deps.ts';
 
 const SHARE = { topic: 't', shard: 0, shards: 2, tag: 'http/2' };
 
-/** A group's offsets; `meanwhile` happens after each commit. */
-function world(offsets: Record<number, [offset: number, tag: string]>, meanwhile = () => {}) {
+/** A group's offsets. */
+function world(offsets: Record<number, [offset: number, tag: string]>) {
   const clock = new FakeClock();
   const committed = new Map(Object.entries(offsets).map(([partition, one]) => [Number(partition), one]));
   const membership: Membership = {
@@ -26,7 +26,6 @@ function world(offsets: Record<number, [offset: number, tag: string]>, meanwhile
     isHeld: () => true,
     async commit(all) {
       for (const { partition, offset, tag } of all) committed.set(partition, [offset, tag]);
-      meanwhile();
     },
   };
   const stop = new AbortController();
@@ -66,19 +65,6 @@ test('a partition that another one works on is waited for, and not for ever', as
     [0, 7],
     [2, 0],
   ]);
-});
-
-test('two that claim at the same time do not both have it', async () => {
-  let isFirst = true;
-  const both = world({ 0: [7, ''] }, () => {
-    if (isFirst) both.committed.set(0, [7, 'http/1']); // the other one read before, and writes after
-    isFirst = false;
-  });
-  await both.clock.advance(1000);
-  assert.deepEqual(both.committed.get(0), [7, 'http/1']);
-  both.committed.set(0, [8, '']);
-  await both.clock.advance(1000);
-  assert.deepEqual((await both.offsetsOf())[0], [0, 8]);
 });
 
 test('a start that is given up claims nothing more', async () => {

@@ -97,16 +97,7 @@ export class Commits {
 
   /** Answers whether some wait to be sent again. */
   async #sendBatch(batch: readonly Waiting[]): Promise<boolean> {
-    const context = await this.#deps.context();
-    // It took a while, perhaps: from here on nothing comes between.
-    if (batch.some((one) => one.isOver())) {
-      this.#waiting.unshift(...batch);
-      return false;
-    }
-    const codes = await this.#sendOnce(
-      batch.flatMap(({ offsets }) => offsets),
-      context,
-    );
+    const codes = await this.#sendOnce(batch.flatMap(({ offsets }) => offsets));
     const again: Waiting[] = [];
     for (const one of batch) {
       const found = one.offsets.map(({ topic, partition }) => codes.get(nameOf(topic, partition)) ?? 0);
@@ -119,10 +110,8 @@ export class Commits {
     return again.length > 0;
   }
 
-  async #sendOnce(
-    offsets: readonly CommittedOffset[],
-    { coordinator, ...member }: CommitContext,
-  ): Promise<ReadonlyMap<string, number>> {
+  async #sendOnce(offsets: readonly CommittedOffset[]): Promise<ReadonlyMap<string, number>> {
+    const { coordinator, ...member } = await this.#deps.context();
     const last = new Map(offsets.map((one) => [nameOf(one.topic, one.partition), one]));
     const topics = [...Map.groupBy(last.values(), ({ topic }) => topic)].map(([topic, ofTopic]) => ({
       topic,

@@ -14,8 +14,7 @@ import {
 } from '../bus.ts';
 import { Claims } from './claims.ts';
 import { Commits, readCommitted } from './commits.ts';
-import { assignAsLeader } from './group-leader.ts';
-import { decodeAssignment, encodeSubscription } from './group-protocol.ts';
+import { decodeAssignment, decodeMembers, encodeAssignments, encodeSubscription } from './group-protocol.ts';
 
 const PROTOCOL = 'penstock-cooperative-sticky';
 /** Without a heartbeat for so long, Kafka gives a member's partitions to others. */
@@ -24,7 +23,6 @@ const SESSION = 6000;
 const LEASE = SESSION - 2000;
 /** How long Kafka waits for a member to join anew. */
 const REBALANCE = 10_000;
-const JOIN_DEADLINE = REBALANCE + 5000;
 const HEARTBEAT = 500;
 const DEADLINE = 3000;
 const LEAVE_DEADLINE = 15_000;
@@ -69,13 +67,8 @@ export class GroupMember implements Membership {
     this.#claims = new Claims({
       logger: deps.logger,
       holdsLease: () => deps.clock.monotonic() - this.#lastHeard < LEASE,
-      async commit(offsets, isOver) {
-        let isLate = false;
-        const committed = commits.commit(offsets, () => isLate || isOver());
-        await withDeadline(deps.clock, DEADLINE, 'commit', committed).finally(() => {
-          isLate = true; // who gave up does not want it any more
-        });
-      },
+      commit: (offsets, isOver) =>
+        withDeadline(deps.clock, DEADLINE, 'commit', commits.commit(offsets, isOver)),
       onGained: options.onGained,
       onLost: options.onLost,
       released: () => this.#rejoin.resolve(),
@@ -115,28 +108,37 @@ export class GroupMember implements Membership {
     this.#rejoin = Promise.withResolvers<void>();
     const coordinator = await this.#findCoordinator();
     const subscription = { topics, memberId: this.#memberId, claims: this.#claims.names };
-    const joined = coordinator.joinGroup({
+    const group = await coordinator.joinGroup({
       groupId,
       sessionTimeout: SESSION,
       rebalanceTimeout: REBALANCE,
       memberId: this.#memberId,
       groupProtocols: [{ name: PROTOCOL, metadata: encodeSubscription(subscription) }],
     });
-    const group = await withDeadline(this.#deps.clock, JOIN_DEADLINE, 'joining', joined);
     if (group.memberId !== this.#memberId) this.#forfeit();
     const { memberId, generationId } = group;
     this.#memberId = memberId;
     this.#generation = generationId;
-    const groupAssignment =
-      group.leaderId === memberId ? await assignAsLeader(this.#cluster, group.members) : [];
+    const groupAssignment = group.leaderId === memberId ? await this.#assignments(group.members) : [];
     const sent = this.#deps.clock.monotonic();
-    const synced = coordinator.syncGroup({ groupId, generationId, memberId, groupAssignment });
-    const answer = await withDeadline(this.#deps.clock, JOIN_DEADLINE, 'joining', synced);
+    const answer = await coordinator.syncGroup({ groupId, generationId, memberId, groupAssignment });
     this.#lastHeard = sent;
     this.#isJoining = false;
     if (this.#leaving.signal.aborted) return;
     this.#claims.assign(decodeAssignment(answer.memberAssignment));
     this.#assigned.resolve();
+  }
+
+  async #assignments(members: Parameters<typeof decodeMembers>[0]) {
+    const decoded = decodeMembers(members);
+    const names = new Set(decoded.flatMap(({ topics }) => [...topics]));
+    await this.#cluster.addMultipleTargetTopics([...names]);
+    await this.#cluster.refreshMetadata();
+    const topics = [...names].map((name) => ({
+      name,
+      partitions: this.#cluster.findTopicPartitionMetadata(name).length,
+    }));
+    return encodeAssignments(topics, decoded);
   }
 
   async #findCoordinator(): Promise<Broker> {
@@ -182,11 +184,11 @@ export class GroupMember implements Membership {
   #notWell(type: string | undefined, memberId: string, sent: number): void {
     if (memberId !== this.#memberId) return; // it was another one
     if (type === 'REBALANCE_IN_PROGRESS') this.#lastHeard = sent;
-    else if (type === 'UNKNOWN_MEMBER_ID') this.#lastHeard = Number.NEGATIVE_INFINITY;
-    if (type === 'UNKNOWN_MEMBER_ID' && !this.#isJoining) this.#forfeit();
-    const isKnown = ['REBALANCE_IN_PROGRESS', 'UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'].includes(type ?? '');
-    if (!isKnown) this.#coordinator = undefined;
-    if (isKnown && !this.#isJoining) this.#rejoin.resolve();
+    else if (type === 'UNKNOWN_MEMBER_ID' && !this.#isJoining) this.#forfeit();
+    else if (type !== 'ILLEGAL_GENERATION') this.#coordinator = undefined;
+    const isOver =
+      type === 'UNKNOWN_MEMBER_ID' || type === 'ILLEGAL_GENERATION' || type === 'REBALANCE_IN_PROGRESS';
+    if (isOver && !this.#isJoining) this.#rejoin.resolve();
   }
 
   /** As another member it begins with nothing. */

@@ -51,10 +51,7 @@ export class Intake implements AsyncDisposable {
   async start(signal: AbortSignal): Promise<void> {
     const { bus } = this.#deps;
     const { topic, shard, shards } = this.#share;
-    const all = await bus.partitions(topic);
-    if (all.length < shards)
-      throw new Error(`topic ${topic} has ${all.length} partitions of ${shards}: not all are there yet`);
-    const mine = all.filter((partition) => partition % shards === shard);
+    const mine = (await bus.partitions(topic)).filter((partition) => partition % shards === shard);
     for (const { partition, offset } of await takeOver(this.#share, mine, this.#deps, signal)) {
       this.#committed.set(partition, offset);
     }
@@ -169,14 +166,12 @@ export class Intake implements AsyncDisposable {
   async #commit(): Promise<void> {
     const { delivery, claim, logger } = this.#deps;
     const { topic, tag } = this.#share;
-    if (this.#hasEnded) return; // the last one says it all
     const due = delivery.window
       .committable()
       .filter(({ partition, offset }) => offset !== this.#committed.get(partition));
     if (due.length === 0) return;
     try {
       await claim.commit(due.map((one) => ({ ...one, topic, tag })));
-      if (this.#hasEnded) return;
       for (const { partition, offset } of due) this.#committed.set(partition, offset);
     } catch (error) {
       logger.debug('not committed', { topic, error: messageOf(error) });

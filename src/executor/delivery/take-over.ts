@@ -35,11 +35,8 @@ export async function takeOver(
 ): Promise<readonly CommittedOffset[]> {
   const wanted = partitions.map((partition) => ({ topic, partition }));
   const begin = clock.monotonic();
-  let claimed: readonly CommittedOffset[] | undefined;
   for (;;) {
     const found = await membership.committed(wanted);
-    // Read again: another one may have read before this one wrote.
-    if (claimed && found.length === wanted.length && found.every((one) => one.tag === tag)) return claimed;
     const busy = found.filter((one) => one.tag !== '' && one.tag !== tag);
     const isLate = clock.monotonic() - begin >= PATIENCE;
     if (busy.length === 0 || isLate) {
@@ -50,12 +47,8 @@ export async function takeOver(
         tag,
         offset: found.find(({ partition }) => partition === one.partition)?.offset ?? 0,
       }));
-      signal.throwIfAborted();
       await claim.commit(offsets);
-      signal.throwIfAborted();
-      if (isLate) return offsets;
-      claimed = offsets;
-      continue;
+      return offsets;
     }
     await clock.sleep(POLL, signal);
   }
