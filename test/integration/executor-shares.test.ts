@@ -38,9 +38,9 @@ test('an integration goes from one executor to three and back while messages flo
       bench.reports.filter(
         (one) => one.integrationId === id && one.generation === generation && one.report.case === 'lifecycle',
       ).length;
-    await waitUntil(`${maxExecutors} shares run`, () => running() >= maxExecutors, 30_000);
+    await waitUntil(`${maxExecutors} shares run`, () => running() >= maxExecutors, 90_000);
     const count = endpoint.received.length;
-    await waitUntil('messages flow', () => endpoint.received.length > count + 300, 30_000);
+    await waitUntil('messages flow', () => endpoint.received.length > count + 300, 60_000);
   };
   await spread(3, 2n, 1);
   await spread(2, 3n, 3);
