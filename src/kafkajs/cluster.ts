@@ -77,9 +77,9 @@ export interface Cluster {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   getNodeIds(): readonly string[];
+  /** What kafkajs asks for whenever it reads the nodes anew; none: all topics that there are. */
+  readonly targetTopics: Set<string>;
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
-  refreshMetadata(): Promise<void>;
-  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[];
   findGroupCoordinator(options: { readonly groupId: string }): Promise<Broker>;
   findBroker(options: { readonly nodeId: number }): Promise<Broker>;
 }
@@ -164,4 +164,21 @@ export async function topicMetadata(
     readonly topicMetadata: readonly TopicMetadata[];
   };
   return answer.topicMetadata;
+}
+
+/** Of these topics one in no trouble: for kafkajs, which learns where the nodes are only with such a one. */
+export function soundTopic(answer: readonly TopicMetadata[]): string | undefined {
+  return answer.find(
+    ({ topicErrorCode, partitionMetadata }) =>
+      topicErrorCode === 0 && partitionMetadata.every(({ partitionErrorCode }) => partitionErrorCode === 0),
+  )?.topic;
+}
+
+/** Lets kafkajs learn where the nodes are, whichever of these topics are in trouble. Rejects when all are. */
+export async function learnNodes(cluster: Cluster, topics: readonly string[]): Promise<void> {
+  const sound = soundTopic(await topicMetadata(await cluster.brokerPool.findConnectedBroker(), topics));
+  if (sound === undefined)
+    throw new Error(`no topic of ${topics.join(', ')} has a leader for each partition`);
+  cluster.targetTopics.clear();
+  await cluster.addMultipleTargetTopics([sound]);
 }

@@ -35,8 +35,11 @@ export class FakeKafka {
   readonly log: IncomingRecord[][];
   readonly commits = new Map<number, number>();
   readonly tags = new Map<number, string>();
-  /** So many of the next commits are refused, so many are not answered, so many of the next records not taken. */
-  readonly faults = { refusedCommits: 0, stalledCommits: 0, failedSends: 0 };
+  /**
+   * So many of the next commits are refused, so many are not answered, so many of the next records not taken; so many of
+   * the next answers leave out the last partition.
+   */
+  readonly faults = { refusedCommits: 0, stalledCommits: 0, failedSends: 0, staleMetadata: 0 };
   readonly clock: Clock;
   readonly watcher: Watcher;
   /** So many commits were not taken, for whatever reason. */
@@ -329,7 +332,9 @@ export class FakeClient implements Bus {
 
   async partitions(): Promise<readonly number[]> {
     if (this.#isDead) await forever();
-    return this.#kafka.log.map((_, partition) => partition);
+    const { faults, log } = this.#kafka;
+    const partitions = log.map((_, partition) => partition);
+    return faults.staleMetadata-- > 0 ? partitions.slice(0, -1) : partitions;
   }
 
   async commit(claim: FakeClaim, offsets: readonly CommittedOffset[]): Promise<void> {

@@ -178,3 +178,12 @@ test('the lag grows while the window is full and nothing is fetched', async () =
   assert.deepEqual([before, executor.executor.intake.lag], [3, 43]);
   await world.quiesce();
 });
+
+test('partitions that a node of Kafka does not know yet are waited for', async () => {
+  const { world, publish, landed } = await worldWith([], {}, 2);
+  world.kafka.faults.staleMetadata = 5;
+  publish(2, 1);
+  await world.start();
+  await world.advance(3000);
+  assert.deepEqual(landed(), [1, 1]);
+});

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { type Broker, connectionTo, type Exchange, send } from '../../kafkajs/cluster.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { withDeadline } from '../../runtime/deadline.ts';
 import { BusError, type CommittedOffset, type TopicPartition } from '../bus.ts';
 
 /** The last version that says how long an offset is kept: Kafka would forget those of what the group does not read. */
@@ -39,6 +40,9 @@ const nameOf = (topic: string, partition: number) => `${topic}/${partition}`;
  */
 const PASSING = new Set([14, 15, 16, 22, 27]);
 const PAUSE = 50;
+/** For one request; and in all, while something passing is in the way: a leader that died in a rebalance takes its session. */
+const DEADLINE = 3000;
+const PATIENCE = 8000;
 
 /** Who commits, and where. */
 export interface CommitContext {
@@ -50,9 +54,12 @@ export interface CommitContext {
 
 interface Waiting {
   readonly offsets: readonly CommittedOffset[];
+  readonly since: number;
   isOver(): boolean;
   resolve(): void;
   reject(error: unknown): void;
+  /** It was resolved or rejected: whoever wanted it does not wait any more. */
+  isSettled: boolean;
 }
 
 interface Deps {
@@ -70,48 +77,61 @@ export class Commits {
     this.#deps = deps;
   }
 
-  /** Tries for as long as something passing is in the way. `isOver`: they may not be committed any more. */
+  /**
+   * Rejects when Kafka does not take it: what is passing it waits for, some seconds. Once it has rejected, nothing of it is
+   * sent any more. `isOver`: they may not be committed any more.
+   */
   commit(offsets: readonly CommittedOffset[], isOver: () => boolean): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiting.push({ offsets, isOver, resolve, reject });
+    const since = this.#deps.clock.monotonic();
+    this.#waiting.push({ offsets, since, isOver, resolve, reject, isSettled: false });
     if (!this.#isSending) void this.#send();
     return promise;
   }
 
   async #send(): Promise<void> {
+    const { clock } = this.#deps;
     this.#isSending = true;
     await Promise.resolve(); // with those of the same moment
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.filter((one) => !one.isOver());
-      const over = this.#waiting.filter((one) => !batch.includes(one));
-      for (const { reject } of over) reject(new BusError('failed', 'not committed: the partition is lost'));
+      const batch = this.#waiting;
       this.#waiting = [];
       try {
-        if (batch.length > 0 && (await this.#sendBatch(batch))) await this.#deps.clock.sleep(PAUSE);
+        const codes = await withDeadline(clock, DEADLINE, 'commit', this.#exchange(batch));
+        for (const one of batch) if (!one.isSettled) this.#settle(one, codes);
       } catch (error) {
-        for (const { reject } of batch) reject(error);
+        for (const one of batch) refuse(one, error);
       }
+      const again = batch.filter(({ isSettled }) => !isSettled);
+      this.#waiting.unshift(...again); // before newer ones, which are to have the last word
+      if (again.length > 0) await clock.sleep(PAUSE);
     }
     this.#isSending = false;
   }
 
-  /** Answers whether some wait to be sent again. */
-  async #sendBatch(batch: readonly Waiting[]): Promise<boolean> {
-    const codes = await this.#sendOnce(batch.flatMap(({ offsets }) => offsets));
-    const again: Waiting[] = [];
-    for (const one of batch) {
-      const found = one.offsets.map(({ topic, partition }) => codes.get(nameOf(topic, partition)) ?? 0);
-      if (found.some((code) => PASSING.has(code))) again.push(one);
-      else if (found.every((code) => code === 0)) one.resolve();
-      else
-        one.reject(new BusError('failed', `Kafka refused the commit of ${one.offsets[0]?.topic}: ${found}`));
+  #settle(one: Waiting, codes: ReadonlyMap<string, number>): void {
+    const found = one.offsets.map(({ topic, partition }) => codes.get(nameOf(topic, partition)) ?? 0);
+    const isLate = this.#deps.clock.monotonic() - one.since >= PATIENCE;
+    if (found.some((code) => PASSING.has(code)) && !isLate) return;
+    if (found.some((code) => code !== 0)) {
+      refuse(one, new BusError('failed', `Kafka refused the commit of ${one.offsets[0]?.topic}: ${found}`));
+    } else {
+      one.isSettled = true;
+      one.resolve();
     }
-    this.#waiting.unshift(...again);
-    return again.length > 0;
   }
 
-  async #sendOnce(offsets: readonly CommittedOffset[]): Promise<ReadonlyMap<string, number>> {
+  /** What Kafka says to each partition. */
+  async #exchange(batch: readonly Waiting[]): Promise<ReadonlyMap<string, number>> {
     const { coordinator, ...member } = await this.#deps.context();
+    const connection = await connectionTo(coordinator, LINE);
+    // That may have taken long. From here to the request nothing comes between.
+    const isLost = (one: Waiting) => !one.isSettled && one.isOver();
+    for (const one of batch.filter(isLost)) {
+      refuse(one, new BusError('failed', 'not committed: the partition is lost'));
+    }
+    const offsets = batch.filter(({ isSettled }) => !isSettled).flatMap((one) => one.offsets);
+    if (offsets.length === 0) return new Map();
     const last = new Map(offsets.map((one) => [nameOf(one.topic, one.partition), one]));
     const topics = [...Map.groupBy(last.values(), ({ topic }) => topic)].map(([topic, ofTopic]) => ({
       topic,
@@ -122,7 +142,6 @@ export class Commits {
       })),
     }));
     const exchange = protocol({ version: VERSION })({ ...member, retentionTime: TEN_YEARS, topics });
-    const connection = await connectionTo(coordinator, LINE);
     const response = { decode: exchange.response.decode, parse: async (data: Answer) => data };
     const { responses } = await connection.send({ ...exchange, response });
     return new Map(
@@ -131,6 +150,11 @@ export class Commits {
       ),
     );
   }
+}
+
+function refuse(one: Waiting, error: unknown): void {
+  one.isSettled = true;
+  one.reject(error);
 }
 
 /** What a group has committed for these partitions; those without are left out. */

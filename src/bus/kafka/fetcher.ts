@@ -3,6 +3,7 @@ import {
   type Cluster,
   closeCluster,
   createCluster,
+  soundTopic,
   type TopicMetadata,
   topicMetadata,
 } from '../../kafkajs/cluster.ts';
@@ -205,14 +206,13 @@ export class Fetcher implements AsyncDisposable {
     await this.#connecting;
     const { brokerPool } = this.#cluster;
     const answer = await topicMetadata(await brokerPool.findConnectedBroker(), topics);
-    const good = answer.find(({ topicErrorCode }) => topicErrorCode === 0);
+    const sound = soundTopic(answer);
     const known = new Set(this.#cluster.getNodeIds());
     const isKnown = answer.every(({ partitionMetadata }) =>
       partitionMetadata.every(({ leader }) => leader < 0 || known.has(String(leader))),
     );
-    // Where the nodes are is kafkajs' to know; it wants a topic that is in no trouble.
-    if (good && (this.#hasFailed || !isKnown)) {
-      await brokerPool.refreshMetadata([good.topic]);
+    if (sound !== undefined && (this.#hasFailed || !isKnown)) {
+      await brokerPool.refreshMetadata([sound]);
       this.#hasFailed = false;
     }
     return answer;

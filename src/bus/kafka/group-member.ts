@@ -1,5 +1,5 @@
 import type { Kafka } from 'kafkajs';
-import { type Broker, type Cluster, closeCluster, createCluster, send } from '../../kafkajs/cluster.ts';
+import { type Cluster, closeCluster, createCluster, send } from '../../kafkajs/cluster.ts';
 import { protocolErrorType } from '../../kafkajs/protocol-error.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -14,7 +14,9 @@ import {
 } from '../bus.ts';
 import { Claims } from './claims.ts';
 import { Commits, readCommitted } from './commits.ts';
-import { decodeAssignment, decodeMembers, encodeAssignments, encodeSubscription } from './group-protocol.ts';
+import { Coordinator } from './coordinator.ts';
+import { assignAsLeader } from './group-leader.ts';
+import { decodeAssignment, encodeSubscription } from './group-protocol.ts';
 
 const PROTOCOL = 'penstock-cooperative-sticky';
 /** Without a heartbeat for so long, Kafka gives a member's partitions to others. */
@@ -23,6 +25,8 @@ const SESSION = 6000;
 const LEASE = SESSION - 2000;
 /** How long Kafka waits for a member to join anew. */
 const REBALANCE = 10_000;
+/** kafkajs' own deadlines are longer, and not for all of it. */
+const JOIN_DEADLINE = REBALANCE + 7000;
 const HEARTBEAT = 500;
 const DEADLINE = 3000;
 const LEAVE_DEADLINE = 15_000;
@@ -45,10 +49,10 @@ export class GroupMember implements Membership {
   readonly #options: JoinOptions;
   readonly #deps: Deps;
   readonly #cluster: Cluster;
+  readonly #coordinator: Coordinator;
   readonly #claims: Claims;
   readonly #leaving = new AbortController();
   readonly #stop = new AbortController();
-  #coordinator: Broker | undefined;
   #memberId = '';
   #generation = -1;
   #lastHeard = Number.NEGATIVE_INFINITY;
@@ -63,12 +67,12 @@ export class GroupMember implements Membership {
     this.#options = options;
     this.#deps = deps;
     this.#cluster = createCluster(kafka);
+    this.#coordinator = new Coordinator(this.#cluster, options.groupId, options.topics, deps.clock);
     const commits = new Commits({ clock: deps.clock, context: () => this.#context() });
     this.#claims = new Claims({
       logger: deps.logger,
       holdsLease: () => deps.clock.monotonic() - this.#lastHeard < LEASE,
-      commit: (offsets, isOver) =>
-        withDeadline(deps.clock, DEADLINE, 'commit', commits.commit(offsets, isOver)),
+      commit: (offsets, isOver) => commits.commit(offsets, isOver),
       onGained: options.onGained,
       onLost: options.onLost,
       released: () => this.#rejoin.resolve(),
@@ -94,7 +98,7 @@ export class GroupMember implements Membership {
         const type = protocolErrorType(error);
         if (type === 'UNKNOWN_MEMBER_ID') this.#forfeit();
         if (type === 'REBALANCE_IN_PROGRESS') continue;
-        this.#coordinator = undefined;
+        this.#coordinator.forget();
         failures++;
         if (failures === 5) logger.warn('cannot join a group yet', { groupId, error: messageOf(error) });
         await clock.sleep(backoffPause(RETRY, failures, random()), leaving).catch(() => {});
@@ -106,48 +110,31 @@ export class GroupMember implements Membership {
     const { groupId, topics } = this.#options;
     this.#isJoining = true;
     this.#rejoin = Promise.withResolvers<void>();
-    const coordinator = await this.#findCoordinator();
+    const within = <T>(work: Promise<T>) =>
+      withDeadline(this.#deps.clock, JOIN_DEADLINE, 'joining the group', work);
+    const coordinator = await this.#coordinator.find();
     const subscription = { topics, memberId: this.#memberId, claims: this.#claims.names };
-    const group = await coordinator.joinGroup({
+    const joined = coordinator.joinGroup({
       groupId,
       sessionTimeout: SESSION,
       rebalanceTimeout: REBALANCE,
       memberId: this.#memberId,
       groupProtocols: [{ name: PROTOCOL, metadata: encodeSubscription(subscription) }],
     });
+    const group = await within(joined);
     if (group.memberId !== this.#memberId) this.#forfeit();
     const { memberId, generationId } = group;
     this.#memberId = memberId;
     this.#generation = generationId;
-    const groupAssignment = group.leaderId === memberId ? await this.#assignments(group.members) : [];
+    const isLeader = group.leaderId === memberId;
+    const groupAssignment = isLeader ? await within(assignAsLeader(this.#cluster, group.members)) : [];
     const sent = this.#deps.clock.monotonic();
-    const answer = await coordinator.syncGroup({ groupId, generationId, memberId, groupAssignment });
+    const answer = await within(coordinator.syncGroup({ groupId, generationId, memberId, groupAssignment }));
     this.#lastHeard = sent;
     this.#isJoining = false;
     if (this.#leaving.signal.aborted) return;
     this.#claims.assign(decodeAssignment(answer.memberAssignment));
     this.#assigned.resolve();
-  }
-
-  async #assignments(members: Parameters<typeof decodeMembers>[0]) {
-    const decoded = decodeMembers(members);
-    const names = new Set(decoded.flatMap(({ topics }) => [...topics]));
-    await this.#cluster.addMultipleTargetTopics([...names]);
-    await this.#cluster.refreshMetadata();
-    const topics = [...names].map((name) => ({
-      name,
-      partitions: this.#cluster.findTopicPartitionMetadata(name).length,
-    }));
-    return encodeAssignments(topics, decoded);
-  }
-
-  async #findCoordinator(): Promise<Broker> {
-    if (this.#coordinator) return this.#coordinator;
-    const { groupId, topics } = this.#options;
-    await this.#cluster.connect();
-    await this.#cluster.addMultipleTargetTopics(topics);
-    this.#coordinator = await this.#cluster.findGroupCoordinator({ groupId });
-    return this.#coordinator;
   }
 
   /** Tells Kafka that this member lives, also while it joins and while it leaves. */
@@ -162,12 +149,7 @@ export class GroupMember implements Membership {
       const sent = clock.monotonic();
       try {
         const parameters = { groupId, memberId, groupGenerationId: this.#generation };
-        const coordinator = await withDeadline(
-          clock,
-          DEADLINE,
-          'finding the coordinator',
-          this.#findCoordinator(),
-        );
+        const coordinator = await this.#coordinator.find();
         await withDeadline(
           clock,
           DEADLINE,
@@ -184,11 +166,12 @@ export class GroupMember implements Membership {
   #notWell(type: string | undefined, memberId: string, sent: number): void {
     if (memberId !== this.#memberId) return; // it was another one
     if (type === 'REBALANCE_IN_PROGRESS') this.#lastHeard = sent;
-    else if (type === 'UNKNOWN_MEMBER_ID' && !this.#isJoining) this.#forfeit();
-    else if (type !== 'ILLEGAL_GENERATION') this.#coordinator = undefined;
-    const isOver =
-      type === 'UNKNOWN_MEMBER_ID' || type === 'ILLEGAL_GENERATION' || type === 'REBALANCE_IN_PROGRESS';
-    if (isOver && !this.#isJoining) this.#rejoin.resolve();
+    else if (type === 'UNKNOWN_MEMBER_ID') this.#forfeit();
+    const isAnswer = ['REBALANCE_IN_PROGRESS', 'UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'].includes(
+      type ?? '',
+    );
+    if (!isAnswer) this.#coordinator.forget();
+    else if (!this.#isJoining) this.#rejoin.resolve();
   }
 
   /** As another member it begins with nothing. */
@@ -201,16 +184,16 @@ export class GroupMember implements Membership {
 
   async #context() {
     if (this.#memberId === '') throw new BusError('failed', 'not committed: not a member of the group');
-    const coordinator = await this.#findCoordinator();
+    const coordinator = await this.#coordinator.find();
     const { groupId } = this.#options;
     return { groupId, memberId: this.#memberId, groupGenerationId: this.#generation, coordinator };
   }
 
   async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
     const { clock } = this.#deps;
-    const read = this.#findCoordinator().then((coordinator) =>
-      readCommitted(coordinator, this.#options.groupId, partitions),
-    );
+    const read = this.#coordinator
+      .find()
+      .then((coordinator) => readCommitted(coordinator, this.#options.groupId, partitions));
     return await withDeadline(clock, DEADLINE, 'reading commits', read);
   }
 
@@ -239,7 +222,7 @@ export class GroupMember implements Membership {
     const { groupId } = this.#options;
     await this.#claims.releaseAll();
     if (this.#isJoining) await Promise.race([this.#staying, this.#deps.clock.sleep(DEADLINE)]);
-    const [memberId, coordinator] = [this.#memberId, this.#coordinator];
+    const [memberId, coordinator] = [this.#memberId, this.#coordinator.known];
     if (memberId === '' || !coordinator) return;
     const left = coordinator.leaveGroup({ groupId, memberId });
     await withDeadline(this.#deps.clock, CLOSE_DEADLINE, 'leaving', left).catch(() => {}); // the session ends by itself

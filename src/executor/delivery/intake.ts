@@ -8,6 +8,9 @@ import { type Share, takeOver } from './take-over.ts';
 
 /** How often what is settled is committed. Kafka holds each commit for some milliseconds: by time, never by message. */
 const COMMIT_INTERVAL = 1000;
+/** For the partitions of a topic that was just given some. Milliseconds. */
+const PAUSE = 200;
+const LOOKS = 25;
 /** The tag of offsets that nobody works on. */
 const RELEASED = '';
 
@@ -49,15 +52,27 @@ export class Intake implements AsyncDisposable {
 
   /** Takes the partitions over, and begins. */
   async start(signal: AbortSignal): Promise<void> {
-    const { bus } = this.#deps;
-    const { topic, shard, shards } = this.#share;
-    const mine = (await bus.partitions(topic)).filter((partition) => partition % shards === shard);
+    const { shard, shards } = this.#share;
+    const partitions = await this.#partitions(signal);
+    const mine = partitions.filter((partition) => partition % shards === shard);
     for (const { partition, offset } of await takeOver(this.#share, mine, this.#deps, signal)) {
       this.#committed.set(partition, offset);
     }
     for (const partition of mine) this.#feeds.set(partition, this.#feed(partition));
     void this.#resume();
     this.#tick();
+  }
+
+  /** A topic that is spread wider was given partitions before: a node of Kafka may not know them yet. */
+  async #partitions(signal: AbortSignal): Promise<readonly number[]> {
+    const { bus, clock } = this.#deps;
+    const { topic, shards } = this.#share;
+    for (let looks = 0; looks < LOOKS; looks++) {
+      const found = await bus.partitions(topic);
+      if (found.length >= shards) return found;
+      await clock.sleep(PAUSE, signal);
+    }
+    throw new Error(`topic ${topic} has fewer partitions than the ${shards} executors of its integration`);
   }
 
   #feed(partition: number): Feed {
@@ -166,6 +181,7 @@ export class Intake implements AsyncDisposable {
   async #commit(): Promise<void> {
     const { delivery, claim, logger } = this.#deps;
     const { topic, tag } = this.#share;
+    if (this.#hasEnded) return; // the last commit says it all, and takes the tag away
     const due = delivery.window
       .committable()
       .filter(({ partition, offset }) => offset !== this.#committed.get(partition));

@@ -47,6 +47,7 @@ export async function takeOver(
         tag,
         offset: found.find(({ partition }) => partition === one.partition)?.offset ?? 0,
       }));
+      signal.throwIfAborted();
       await claim.commit(offsets);
       return offsets;
     }
