@@ -29,12 +29,20 @@ export interface StatisticsRow extends ShardStatistics {
   readonly event: EventRow;
 }
 
+/** An ingress that takes messages in by the topic filters of a generation. */
+export interface FiltersRow {
+  readonly integrationId: string;
+  readonly serviceId: string;
+  readonly generation: bigint;
+}
+
 /** What reports come to: of each shard on each executor the newest state and figures, of each node its newest report. */
 export interface Fold {
   readonly events: readonly EventRow[];
   readonly states: readonly ShardState[];
   readonly statistics: readonly StatisticsRow[];
   readonly nodes: readonly NodeState[];
+  readonly filters: readonly FiltersRow[];
 }
 
 /** @param now in milliseconds; a report from the future (a clock that is wrong) counts as one of now */
@@ -43,6 +51,7 @@ export function foldReports(reports: readonly Report[], now: number): Fold {
   const states = new Map<string, ShardState>();
   const statistics = new Map<string, StatisticsRow>();
   const nodes = new Map<string, NodeState>();
+  const filters = new Map<string, FiltersRow>();
   for (const report of reports) {
     const { record } = report;
     if (record.report.case === 'node') {
@@ -51,6 +60,12 @@ export function foldReports(reports: readonly Report[], now: number): Fold {
       continue;
     }
     const key = `${record.integrationId}/${record.shard}/${record.serviceId}`;
+    if (record.report.case === 'filters') {
+      const { generation } = record;
+      if (generation >= (filters.get(key)?.generation ?? 0n))
+        filters.set(key, { ...shardOf(record), generation });
+      continue;
+    }
     const event = eventOf(report, now);
     if (record.report.case === 'statistics') {
       keepNewest(statistics, key, statisticsOf(record, event, now));
@@ -66,6 +81,7 @@ export function foldReports(reports: readonly Report[], now: number): Fold {
     states: [...states.values()],
     statistics: [...statistics.values()],
     nodes: [...nodes.values()],
+    filters: [...filters.values()],
   };
 }
 

@@ -8,6 +8,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
 import type { Database } from './store/database.ts';
 import { findIntegration } from './store/integrations.ts';
 import type { Lock, Locks } from './store/locks.ts';
@@ -68,6 +69,28 @@ export async function makeTopicAnew(
   lock.signal.throwIfAborted();
   await bus.createTopics([topics.messages(id, partitions)]);
   await takeBackTopic(db, id, topicDeletionDelay);
+}
+
+/**
+ * Gives the topic partitions that it does not have, with its lock: the order of keys that move begins anew. One that was
+ * deleted is left alone: it is made with as many when it is needed.
+ */
+export async function growTopic(
+  { db, bus, topics, metrics, logger }: MessageTopicDeps & { readonly metrics: Pick<Metrics, 'topicsGrown'> },
+  id: string,
+  partitions: number,
+  lock: Lock,
+): Promise<void> {
+  const state = (await findIntegration(db, id))?.topicState;
+  if (state !== 'kept' && state !== 'withdrawn') return;
+  const topic = topics.messages(id, partitions);
+  const before = (await bus.offsets(topic.name)).size;
+  if (before >= partitions) return;
+  lock.signal.throwIfAborted();
+  await bus.createTopics([topic]);
+  metrics.topicsGrown.inc();
+  const figures = { integration: id, before, partitions };
+  logger.warn('a message topic was given partitions: the order of keys that move begins anew', figures);
 }
 
 function eventOf(deps: MessageTopicDeps, integrationId: string, generation: bigint, messages: bigint) {

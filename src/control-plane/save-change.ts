@@ -3,10 +3,11 @@ import { failed } from '../rpc/error.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { kafkaError } from './checks.ts';
 import { shardsOf } from './downlink.ts';
-import { lockTopic, type MessageTopicDeps, makeTopicAnew } from './message-topic.ts';
+import { growTopic, lockTopic, type MessageTopicDeps, makeTopicAnew } from './message-topic.ts';
+import { untilPublished, untilReceiving } from './receiving.ts';
 import { MissingTopicError, saveChange } from './store/changes.ts';
-import { findIntegration, type StoredIntegration } from './store/integrations.ts';
-import { isPublished } from './store/message-topics.ts';
+import type { StoredIntegration } from './store/integrations.ts';
+import type { Lock } from './store/locks.ts';
 
 export interface ChangeDeps extends MessageTopicDeps {
   readonly metrics: Pick<Metrics, 'topicsGrown'>;
@@ -16,14 +17,22 @@ export interface ChangeDeps extends MessageTopicDeps {
 
 const MAX_TRIES = 5;
 const LOCK_PAUSE = 100;
-/** How long to wait for a node that is deleting the topic, and for the record to be published, in milliseconds. */
+/** How long to wait for a node that is deleting the topic, in milliseconds. */
 const PATIENCE = 10_000;
-/** What ingress takes at most, without a fault, to hear of what is published. */
-const SETTLE = 2000;
+
+/** The topic has fewer partitions than the integration is to have shards. */
+class TooFewPartitionsError extends Error {
+  readonly partitions: number;
+  constructor(partitions: number) {
+    super(`${partitions} partitions are needed`);
+    this.partitions = partitions;
+  }
+}
 
 /**
- * Saves a change as `saveChange` does. Where it enables an integration whose topic was taken away, the topic is there
- * anew before, and ingress writes to it when this resolves.
+ * Saves a change as `saveChange` does. Where it enables an integration whose topic was taken away, or spreads it over more
+ * executors, the topic is as it must be before. What is published to it once this has resolved is received: ingress knows
+ * its topic filters.
  * @throws RpcError UNAVAILABLE Kafka or PostgreSQL does not answer, or the topic is being deleted
  */
 export async function saveWithTopic(
@@ -34,64 +43,40 @@ export async function saveWithTopic(
   const { db, topics, wakeRelay } = deps;
   let grown = 0;
   for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
-    let returns = false;
+    let before: StoredIntegration | undefined;
     let partitions = 1;
     try {
       const saved = await saveChange(db, topics, id, (locked) => {
+        before = locked;
         const next = change(locked);
-        const shards = shardsOf(next.integration);
-        if (shards > Math.max(grown, shardsOf(locked.integration))) throw new TooFewPartitionsError(shards);
-        returns = next.integration.enabled && locked.topicState !== 'kept';
-        partitions = Math.max(shards, shardsOf(locked.integration));
+        partitions = Math.max(shardsOf(next.integration), shardsOf(locked.integration));
+        if (partitions > Math.max(grown, shardsOf(locked.integration)))
+          throw new TooFewPartitionsError(partitions);
         return next;
       });
       wakeRelay();
-      if (saved && returns) await untilReceiving(deps, saved);
+      if (saved && before) await untilTaken(deps, before, saved);
       return saved;
     } catch (error) {
       if (error instanceof TooFewPartitionsError) {
-        await growTopic(deps, id, error.partitions);
+        await withTopic(deps, id, (lock) => growTopic(deps, id, error.partitions, lock));
         grown = error.partitions;
-        continue;
-      }
-      if (!(error instanceof MissingTopicError)) throw error;
+      } else if (error instanceof MissingTopicError) {
+        await withTopic(deps, id, (lock) => makeTopicAnew(deps, id, partitions, lock));
+      } else throw error;
     }
-    await restoreTopic(deps, id, partitions);
   }
   throw busy(id);
 }
 
-/** The executors that are added find their partitions when they hear of it. */
-class TooFewPartitionsError extends Error {
-  readonly partitions: number;
-  constructor(partitions: number) {
-    super(`${partitions} partitions are needed`);
-    this.partitions = partitions;
-  }
-}
-
-/** More partitions take effect on keys: what comes next of a key may overtake what waits in its old partition. */
-async function growTopic({ db, bus, topics, metrics, logger }: ChangeDeps, id: string, partitions: number) {
-  if ((await findIntegration(db, id))?.topicState !== 'kept') return; // made with as many when it is needed
-  try {
-    await bus.createTopics([topics.messages(id, partitions)]);
-  } catch (error) {
-    throw kafkaError(error);
-  }
-  metrics.topicsGrown.inc();
-  logger.warn('a message topic was given partitions: the order of keys that move begins anew', {
-    integration: id,
-    partitions,
-  });
-}
-
-async function restoreTopic(deps: ChangeDeps, id: string, partitions: number): Promise<void> {
+/** Does something with the topic that no other node must do anything with meanwhile. */
+async function withTopic(deps: ChangeDeps, id: string, work: (lock: Lock) => Promise<void>): Promise<void> {
   const { clock } = deps;
   const end = clock.monotonic() + PATIENCE;
   while (clock.monotonic() < end) {
     await using lock = await lockTopic(deps, id);
     if (lock) {
-      return await makeTopicAnew(deps, id, partitions, lock).catch((error) => {
+      return await work(lock).catch((error) => {
         throw kafkaError(error);
       });
     }
@@ -100,18 +85,20 @@ async function restoreTopic(deps: ChangeDeps, id: string, partitions: number): P
   throw busy(id);
 }
 
-/** What is published after an integration is enabled must reach it: so ingress must have heard of it. */
-async function untilReceiving({ db, clock }: ChangeDeps, { integration }: StoredIntegration): Promise<void> {
-  const { id, generation } = integration;
-  const end = clock.monotonic() + PATIENCE;
-  while (!(await isPublished(db, id, generation))) {
-    if (clock.monotonic() > end) {
-      const text = `integration ${id} is enabled, but Kafka does not know yet: it receives messages when Kafka is back`;
-      throw failed(Code.UNAVAILABLE, 'NOT_PUBLISHED', text);
-    }
-    await clock.sleep(LOCK_PAUSE);
+/** What is published after this must reach the integration. One whose topic was kept has been receiving all the time. */
+async function untilTaken(
+  deps: ChangeDeps,
+  before: StoredIntegration,
+  saved: StoredIntegration,
+): Promise<void> {
+  const returns = saved.topicState === 'kept' && before.topicState !== 'kept';
+  if (returns && !(await untilPublished(deps, saved.integration))) {
+    const text = `integration ${saved.integration.id} is enabled, but Kafka does not know yet: it receives messages when Kafka is back`;
+    throw failed(Code.UNAVAILABLE, 'NOT_PUBLISHED', text);
   }
-  await clock.sleep(SETTLE);
+  const filters = new Set(before.integration.topicFilters);
+  const isWider = saved.integration.topicFilters.some((filter) => !filters.has(filter));
+  if (returns || isWider) await untilReceiving(deps, saved.integration);
 }
 
 const busy = (id: string) =>

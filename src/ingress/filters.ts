@@ -84,6 +84,8 @@ interface FollowDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** From now on messages are matched by this generation of the integration. Not called for what is there at the start. */
+  onTaken(id: string, generation: bigint): void;
 }
 
 /** How long reading all filters may take at the start, in milliseconds. */
@@ -104,15 +106,21 @@ export async function followFilters(
   await bus.createTopics(downlinks); // whoever starts first
   // Types that only a newer version knows have filters like any other.
   const others = (await bus.listTopics()).filter((name) => name.startsWith(topics.downlink('').name));
+  let isComplete = false;
+  const take = (record: IncomingRecord) => {
+    const integration = takeOver(record, filters, decode);
+    if (isComplete && integration) deps.onTaken(integration.id, integration.generation);
+  };
   const followed = new Set([...downlinks.map(({ name }) => name), ...others]);
   using started = new DisposableStack();
   const feeds = [...followed].flatMap((topic) =>
     Array.from({ length: topics.downlink('').partitions }, (_, partition) =>
-      started.use(feedFromStart(bus, { topic, partition }, (record) => takeOver(record, filters, decode))),
+      started.use(feedFromStart(bus, { topic, partition }, take)),
     ),
   );
   const read = Promise.all(feeds.map(({ caughtUp }) => caughtUp));
   await withDeadline(clock, RESTORE_DEADLINE, 'reading the topic filters from Kafka', read, signal);
+  isComplete = true;
   const disposable = started.move();
   return { filters, [Symbol.dispose]: () => disposable.dispose() };
 }
@@ -121,18 +129,20 @@ export async function followFilters(
 const concernsIngress = (field: string): boolean =>
   !field.startsWith('integration.') || field.startsWith('integration.topic_filters');
 
+/** Answers the integration whose filters are known now. */
 function takeOver(
   record: IncomingRecord,
   filters: Filters,
   decode: ReturnType<typeof decoder<typeof DownlinkRecordSchema>>,
-): void {
+): Integration | undefined {
   // Every shard of an integration carries the same; the first one, whose key is the bare id, counts.
   const { key: id } = record;
-  if (id === null || id.includes('/')) return;
+  if (id === null || id.includes('/')) return undefined;
   if (record.value === null) {
     filters.delete(id, record);
-    return;
+    return undefined;
   }
   const wish = decode(record);
   if (wish?.integration) filters.put(id, wish.integration, record, !wish.withoutTopic);
+  return wish?.integration;
 }

@@ -7,6 +7,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { IngressConfig } from './config.ts';
 import { createFanOut } from './fan-out.ts';
+import { reportFilters } from './filter-reports.ts';
 import { followFilters } from './filters.ts';
 import { startListener } from './listener/listener.ts';
 import { publishMessage } from './routes/publish-message.ts';
@@ -38,7 +39,8 @@ export async function startIngress(
   signal: AbortSignal,
 ): Promise<Ingress> {
   await using started = new AsyncDisposableStack();
-  const followed = started.use(await followFilters(deps, signal));
+  const onTaken = reportFilters({ ...deps, serviceId: config.serviceId });
+  const followed = started.use(await followFilters({ ...deps, onTaken }, signal));
   const takeIn = createFanOut({ ...deps, filters: followed.filters, node: config.serviceId });
   const listener = started.use(await startListener(config.mqtt, { ...deps, takeIn }));
   const running = started.move();

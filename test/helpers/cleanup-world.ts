@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { create, fromBinary } from '@bufbuild/protobuf';
+import { NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { LifecycleAction, UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { MessageTopicDeps } from '../../src/control-plane/message-topic.ts';
@@ -13,13 +14,18 @@ import { findIntegration } from '../../src/control-plane/store/integrations.ts';
 import { Leadership } from '../../src/control-plane/store/leadership.ts';
 import { Locks } from '../../src/control-plane/store/locks.ts';
 import { migrate } from '../../src/control-plane/store/migrate.ts';
+import { loadCluster } from '../../src/control-plane/store/nodes.ts';
+import { startUplink } from '../../src/control-plane/uplink.ts';
 import { createFanOut } from '../../src/ingress/fan-out.ts';
+import { reportFilters } from '../../src/ingress/filter-reports.ts';
 import { followFilters } from '../../src/ingress/filters.ts';
 import { busForTests } from './bus.ts';
 import { HTTP } from './control-plane.ts';
+import { nodeForTests } from './nodes.ts';
 import { onEnd } from './on-end.ts';
 import { databaseForTests } from './postgres.ts';
 import { testDeps } from './test-deps.ts';
+import { waitUntil } from './wait-until.ts';
 
 const SHARED = { serviceId: 'cp', topicDeletionDelay: 0, cleanupPeriod: 3_600_000, cleanupTtl: 3_600_000 };
 
@@ -33,9 +39,14 @@ export async function cleanupWorld(t: TestContext) {
   onEnd(t, () => stack.disposeAsync());
   const db = stack.use(new Database(postgresUrl, deps));
   const leadership = stack.use(new Leadership(postgresUrl, deps));
-  await bus.createTopics([topics.downlink('http')]);
+  await bus.createTopics([topics.downlink('http'), topics.uplink]);
   const relay = stack.use(startRelay({ ...deps, db, leadership }));
-  const followed = stack.use(await followFilters(deps, new AbortController().signal));
+  stack.use(startUplink({ ...deps, db }));
+  const ingress = { serviceId: 'in', roles: [NodeRole.INGRESS], types: [] };
+  nodeForTests(t, deps, ingress);
+  const onTaken = reportFilters({ ...deps, ...ingress });
+  const followed = stack.use(await followFilters({ ...deps, onTaken }, new AbortController().signal));
+  await waitUntil('the ingress is known', async () => (await loadCluster(db)).has('in'));
   const takeIn = createFanOut({ ...deps, filters: followed.filters, node: 'in' });
 
   /** A control-plane node, with locks of its own. */

@@ -79,7 +79,7 @@ export async function installation(
   const never = new AbortController().signal;
   const { bus, topics } = kafka;
   await bus.createTopics([create(topics.downlink('http')), topics.validation('http'), topics.uplink]);
-  const { filters } = stack.use(await followFilters(deps, never));
+  const { filters } = stack.use(await followFilters({ ...deps, onTaken() {} }, never));
   stack.use(await startExecutor({ ...EXECUTOR, types: ['http'] }, { ...deps, startTime: Date.now() }, never));
   const db = stack.use(new Database(postgresUrl, deps));
   /** What the executor runs: shard by shard, the generation. */

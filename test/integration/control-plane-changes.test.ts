@@ -23,7 +23,7 @@ type Init = MessageInitShape<typeof IntegrationSchema>;
 test('changes of integrations', async (t) => {
   const system = await controlPlaneForTests(t);
   const executor = await executorForTests(t, system);
-  const { client, topics, bus } = system;
+  const { client, topics, bus, metrics } = system;
   const create = async (init: Init = HTTP) => {
     const { integration } = await client.createIntegration({ integration: init });
     return integration!;
@@ -119,19 +119,26 @@ test('changes of integrations', async (t) => {
     await client.deleteIntegration({ id: created.id, etag: integration!.etag });
   });
 
-  await t.test('max_executors cannot grow beyond the partitions of the topic', async () => {
-    const { id } = await create({ ...HTTP, delivery: { maxExecutors: 3 } });
-    const update = (maxExecutors: number) =>
-      client.updateIntegration({
-        integration: { id, delivery: { maxExecutors } },
-        updateMask: { paths: ['delivery.max_executors'] },
-      });
-    await update(2);
-    const { code, fields, message } = await rpcRejection(() => update(4));
-    assert.deepEqual([code, ...fields], [Code.INVALID_ARGUMENT, 'integration.delivery.max_executors']);
-    assert.match(message, /beyond the 3 partitions/);
-    assert.equal((await update(3)).integration?.generation, 3n);
-  });
+  await t.test(
+    'max_executors grows, and with it the partitions of the topic, but never shrinks them',
+    async () => {
+      const { id } = await create({ ...HTTP, delivery: { maxExecutors: 3 } });
+      const grown = async () => (await metrics.topicsGrown.get()).values[0]?.value ?? 0;
+      const before = await grown();
+      const update = async (maxExecutors: number) => {
+        const { integration } = await client.updateIntegration({
+          integration: { id, delivery: { maxExecutors } },
+          updateMask: { paths: ['delivery.max_executors'] },
+        });
+        const partitions = (await bus.offsets(topics.messages(id).name)).size;
+        return [integration?.generation, partitions, (await grown()) - before];
+      };
+      assert.deepEqual(await update(2), [2n, 3, 0]);
+      assert.deepEqual(await update(3), [3n, 3, 0], 'it had as many before');
+      assert.deepEqual(await update(5), [4n, 5, 1]);
+      assert.deepEqual(await update(1), [5n, 5, 1]);
+    },
+  );
 
   await t.test('concurrent updates of different fields all last', async () => {
     const { id } = await create();

@@ -56,7 +56,7 @@ test('a stop ends the wait for the filters, and everything that is fed with it',
     },
   };
   const following = followFilters(
-    { ...testDeps(), clock, bus: bus as Bus, topics: topicsOf('') },
+    { ...testDeps(), clock, bus: bus as Bus, topics: topicsOf(''), onTaken() {} },
     stopping.signal,
   );
   await waiting.promise;

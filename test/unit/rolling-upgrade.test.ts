@@ -122,7 +122,7 @@ async function ingressWith(records: readonly (readonly [topic: string, key: stri
     },
   };
   const never = new AbortController().signal;
-  const { filters } = await followFilters({ ...deps, bus: bus as Bus, topics }, never);
+  const { filters } = await followFilters({ ...deps, bus: bus as Bus, topics, onTaken() {} }, never);
   const { values } = await deps.metrics.undecodable.get();
   return { filters, followed, steppedOver: values.reduce((sum, { value }) => sum + value, 0) };
 }

@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/uplink.proto.
  */
 export const file_penstock_v1_uplink: GenFile = /*@__PURE__*/
-  fileDesc("ChhwZW5zdG9jay92MS91cGxpbmsucHJvdG8SC3BlbnN0b2NrLnYxIs8ECgxVcGxpbmtSZWNvcmQSIwoOaW50ZWdyYXRpb25faWQYASABKAlCC7pICNgBAXIDsAEBEhIKCmdlbmVyYXRpb24YAiABKAMSGwoKc2VydmljZV9pZBgDIAEoCUIHukgEcgIQARIwCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEg0KBXNoYXJkGAUgASgNEhoKCGV2ZW50X2lkGAYgASgJQgi6SAVyA7ABARIzCg9ub2RlX3N0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKCWxpZmVjeWNsZRgKIAEoCzIcLnBlbnN0b2NrLnYxLkxpZmVjeWNsZVJlcG9ydEgAEikKBWVycm9yGAsgASgLMhgucGVuc3RvY2sudjEuRXJyb3JSZXBvcnRIABIzCgpzdGF0aXN0aWNzGAwgASgLMh0ucGVuc3RvY2sudjEuU3RhdGlzdGljc1JlcG9ydEgAEicKBG5vZGUYDSABKAsyFy5wZW5zdG9jay52MS5Ob2RlUmVwb3J0SAA6iQG6SIUBGoIBChx1cGxpbmtfcmVjb3JkLmludGVncmF0aW9uX2lkEjVpbnRlZ3JhdGlvbl9pZDogcmVxdWlyZWQgdW5sZXNzIGEgbm9kZSByZXBvcnRzIGl0c2VsZhoraGFzKHRoaXMubm9kZSkgfHwgdGhpcy5pbnRlZ3JhdGlvbl9pZCAhPSAnJ0IPCgZyZXBvcnQSBbpIAggBIroBCgpOb2RlUmVwb3J0EiQKBXJvbGVzGAEgAygOMhUucGVuc3RvY2sudjEuTm9kZVJvbGUSDwoHdmVyc2lvbhgCIAEoCRIrCgV0eXBlcxgDIAMoDjIcLnBlbnN0b2NrLnYxLkludGVncmF0aW9uVHlwZRI2CgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhAKCHN0b3BwaW5nGAUgASgIIrIBCg9MaWZlY3ljbGVSZXBvcnQSNgoGYWN0aW9uGAEgASgOMhwucGVuc3RvY2sudjEuTGlmZWN5Y2xlQWN0aW9uQgi6SAWCAQIgABIPCgdzdWNjZXNzGAIgASgIEiwKBXN0YXRlGAMgASgOMh0ucGVuc3RvY2sudjEuSW50ZWdyYXRpb25TdGF0ZRIOCgZyZWFzb24YBCABKAkSGAoQZGVsZXRlZF9tZXNzYWdlcxgKIAEoBCKFAQoLRXJyb3JSZXBvcnQSMAoNZmFpbHVyZV9jbGFzcxgBIAEoDjIZLnBlbnN0b2NrLnYxLkZhaWx1cmVDbGFzcxIPCgdtZXNzYWdlGAIgASgJEg0KBWNvdW50GAMgASgEEhIKCnRvcGljX25hbWUYBCABKAkSEAoIZ2l2ZW5fdXAYBSABKAgioAIKEFN0YXRpc3RpY3NSZXBvcnQSEAoIcmVjZWl2ZWQYASABKAQSEQoJZGVsaXZlcmVkGAIgASgEEhUKDWRlYWRfbGV0dGVyZWQYAyABKAQSDwoHc2tpcHBlZBgEIAEoBBIRCglpbl9mbGlnaHQYBSABKAQSDwoHcmV0cmllZBgGIAEoBBIRCgl0aW1lZF9vdXQYByABKAQSEwoLdW5kZWNvZGFibGUYCCABKAQSNwoTbGFzdF9kZWxpdmVyZWRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCwoDbGFnGAogASgDEi0KCm9sZGVzdF9hZ2UYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24irAEKElZhbGlkYXRpb25SZXNwb25zZRIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIbCgpzZXJ2aWNlX2lkGAIgASgJQge6SARyAhABEjcKCnZpb2xhdGlvbnMYAyADKAsyIy5wZW5zdG9jay52MS5Db25maWd1cmF0aW9uVmlvbGF0aW9uEhEKCXJlYWNoYWJsZRgEIAEoCBIPCgdtZXNzYWdlGAUgASgJIjwKFkNvbmZpZ3VyYXRpb25WaW9sYXRpb24SDQoFZmllbGQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkqjQIKD0xpZmVjeWNsZUFjdGlvbhIgChxMSUZFQ1lDTEVfQUNUSU9OX1VOU1BFQ0lGSUVEEAASHAoYTElGRUNZQ0xFX0FDVElPTl9TVEFSVEVEEAESHAoYTElGRUNZQ0xFX0FDVElPTl9VUERBVEVEEAISHAoYTElGRUNZQ0xFX0FDVElPTl9TVE9QUEVEEAMSHgoaTElGRUNZQ0xFX0FDVElPTl9SRVNUQVJURUQQBBIcChhMSUZFQ1lDTEVfQUNUSU9OX1NUQUxMRUQQBRIcChhMSUZFQ1lDTEVfQUNUSU9OX1JFU1VNRUQQBhIiCh5MSUZFQ1lDTEVfQUNUSU9OX1RPUElDX0RFTEVURUQQCmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_cluster_service, file_penstock_v1_envelope, file_penstock_v1_integration]);
+  fileDesc("ChhwZW5zdG9jay92MS91cGxpbmsucHJvdG8SC3BlbnN0b2NrLnYxIv4ECgxVcGxpbmtSZWNvcmQSIwoOaW50ZWdyYXRpb25faWQYASABKAlCC7pICNgBAXIDsAEBEhIKCmdlbmVyYXRpb24YAiABKAMSGwoKc2VydmljZV9pZBgDIAEoCUIHukgEcgIQARIwCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEg0KBXNoYXJkGAUgASgNEhoKCGV2ZW50X2lkGAYgASgJQgi6SAVyA7ABARIzCg9ub2RlX3N0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKCWxpZmVjeWNsZRgKIAEoCzIcLnBlbnN0b2NrLnYxLkxpZmVjeWNsZVJlcG9ydEgAEikKBWVycm9yGAsgASgLMhgucGVuc3RvY2sudjEuRXJyb3JSZXBvcnRIABIzCgpzdGF0aXN0aWNzGAwgASgLMh0ucGVuc3RvY2sudjEuU3RhdGlzdGljc1JlcG9ydEgAEicKBG5vZGUYDSABKAsyFy5wZW5zdG9jay52MS5Ob2RlUmVwb3J0SAASLQoHZmlsdGVycxgOIAEoCzIaLnBlbnN0b2NrLnYxLkZpbHRlcnNSZXBvcnRIADqJAbpIhQEaggEKHHVwbGlua19yZWNvcmQuaW50ZWdyYXRpb25faWQSNWludGVncmF0aW9uX2lkOiByZXF1aXJlZCB1bmxlc3MgYSBub2RlIHJlcG9ydHMgaXRzZWxmGitoYXModGhpcy5ub2RlKSB8fCB0aGlzLmludGVncmF0aW9uX2lkICE9ICcnQg8KBnJlcG9ydBIFukgCCAEiugEKCk5vZGVSZXBvcnQSJAoFcm9sZXMYASADKA4yFS5wZW5zdG9jay52MS5Ob2RlUm9sZRIPCgd2ZXJzaW9uGAIgASgJEisKBXR5cGVzGAMgAygOMhwucGVuc3RvY2sudjEuSW50ZWdyYXRpb25UeXBlEjYKCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESEAoIc3RvcHBpbmcYBSABKAgiDwoNRmlsdGVyc1JlcG9ydCKyAQoPTGlmZWN5Y2xlUmVwb3J0EjYKBmFjdGlvbhgBIAEoDjIcLnBlbnN0b2NrLnYxLkxpZmVjeWNsZUFjdGlvbkIIukgFggECIAASDwoHc3VjY2VzcxgCIAEoCBIsCgVzdGF0ZRgDIAEoDjIdLnBlbnN0b2NrLnYxLkludGVncmF0aW9uU3RhdGUSDgoGcmVhc29uGAQgASgJEhgKEGRlbGV0ZWRfbWVzc2FnZXMYCiABKAQihQEKC0Vycm9yUmVwb3J0EjAKDWZhaWx1cmVfY2xhc3MYASABKA4yGS5wZW5zdG9jay52MS5GYWlsdXJlQ2xhc3MSDwoHbWVzc2FnZRgCIAEoCRINCgVjb3VudBgDIAEoBBISCgp0b3BpY19uYW1lGAQgASgJEhAKCGdpdmVuX3VwGAUgASgIIqACChBTdGF0aXN0aWNzUmVwb3J0EhAKCHJlY2VpdmVkGAEgASgEEhEKCWRlbGl2ZXJlZBgCIAEoBBIVCg1kZWFkX2xldHRlcmVkGAMgASgEEg8KB3NraXBwZWQYBCABKAQSEQoJaW5fZmxpZ2h0GAUgASgEEg8KB3JldHJpZWQYBiABKAQSEQoJdGltZWRfb3V0GAcgASgEEhMKC3VuZGVjb2RhYmxlGAggASgEEjcKE2xhc3RfZGVsaXZlcmVkX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2xhZxgKIAEoAxItCgpvbGRlc3RfYWdlGAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIqwBChJWYWxpZGF0aW9uUmVzcG9uc2USHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESGwoKc2VydmljZV9pZBgCIAEoCUIHukgEcgIQARI3Cgp2aW9sYXRpb25zGAMgAygLMiMucGVuc3RvY2sudjEuQ29uZmlndXJhdGlvblZpb2xhdGlvbhIRCglyZWFjaGFibGUYBCABKAgSDwoHbWVzc2FnZRgFIAEoCSI8ChZDb25maWd1cmF0aW9uVmlvbGF0aW9uEg0KBWZpZWxkGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJKo0CCg9MaWZlY3ljbGVBY3Rpb24SIAocTElGRUNZQ0xFX0FDVElPTl9VTlNQRUNJRklFRBAAEhwKGExJRkVDWUNMRV9BQ1RJT05fU1RBUlRFRBABEhwKGExJRkVDWUNMRV9BQ1RJT05fVVBEQVRFRBACEhwKGExJRkVDWUNMRV9BQ1RJT05fU1RPUFBFRBADEh4KGkxJRkVDWUNMRV9BQ1RJT05fUkVTVEFSVEVEEAQSHAoYTElGRUNZQ0xFX0FDVElPTl9TVEFMTEVEEAUSHAoYTElGRUNZQ0xFX0FDVElPTl9SRVNVTUVEEAYSIgoeTElGRUNZQ0xFX0FDVElPTl9UT1BJQ19ERUxFVEVEEApiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_cluster_service, file_penstock_v1_envelope, file_penstock_v1_integration]);
 
 /**
  * A report of a node, on `<prefix>.ie.uplink`. The record's key is the integration's id; that of every report of a node
@@ -114,6 +114,14 @@ export type UplinkRecord = Message<"penstock.v1.UplinkRecord"> & {
      */
     value: NodeReport;
     case: "node";
+  } | {
+    /**
+     * An ingress that knows the topic filters.
+     *
+     * @generated from field: penstock.v1.FiltersReport filters = 14;
+     */
+    value: FiltersReport;
+    case: "filters";
   } | { case: undefined; value?: undefined };
 };
 
@@ -174,6 +182,21 @@ export const NodeReportSchema: GenMessage<NodeReport> = /*@__PURE__*/
   messageDesc(file_penstock_v1_uplink, 1);
 
 /**
+ * An ingress takes messages in by the topic filters of this generation of the integration from now on.
+ *
+ * @generated from message penstock.v1.FiltersReport
+ */
+export type FiltersReport = Message<"penstock.v1.FiltersReport"> & {
+};
+
+/**
+ * Describes the message penstock.v1.FiltersReport.
+ * Use `create(FiltersReportSchema)` to create a new message.
+ */
+export const FiltersReportSchema: GenMessage<FiltersReport> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_uplink, 2);
+
+/**
  * An integration was started or stopped on an executor, or could not be; or its messages came to a halt there; or its
  * message topic was deleted.
  *
@@ -221,7 +244,7 @@ export type LifecycleReport = Message<"penstock.v1.LifecycleReport"> & {
  * Use `create(LifecycleReportSchema)` to create a new message.
  */
 export const LifecycleReportSchema: GenMessage<LifecycleReport> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 2);
+  messageDesc(file_penstock_v1_uplink, 3);
 
 /**
  * Messages failed, or a record on Kafka could not be read.
@@ -270,7 +293,7 @@ export type ErrorReport = Message<"penstock.v1.ErrorReport"> & {
  * Use `create(ErrorReportSchema)` to create a new message.
  */
 export const ErrorReportSchema: GenMessage<ErrorReport> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 3);
+  messageDesc(file_penstock_v1_uplink, 4);
 
 /**
  * Figures of an integration on an executor since it was started there. received = delivered + dead_lettered + skipped +
@@ -362,7 +385,7 @@ export type StatisticsReport = Message<"penstock.v1.StatisticsReport"> & {
  * Use `create(StatisticsReportSchema)` to create a new message.
  */
 export const StatisticsReportSchema: GenMessage<StatisticsReport> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 4);
+  messageDesc(file_penstock_v1_uplink, 5);
 
 /**
  * An executor's answer to a `ValidationRequest`, on the notification topic of the control-plane node that asked. The
@@ -412,7 +435,7 @@ export type ValidationResponse = Message<"penstock.v1.ValidationResponse"> & {
  * Use `create(ValidationResponseSchema)` to create a new message.
  */
 export const ValidationResponseSchema: GenMessage<ValidationResponse> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 5);
+  messageDesc(file_penstock_v1_uplink, 6);
 
 /**
  * Something wrong with a configuration.
@@ -440,7 +463,7 @@ export type ConfigurationViolation = Message<"penstock.v1.ConfigurationViolation
  * Use `create(ConfigurationViolationSchema)` to create a new message.
  */
 export const ConfigurationViolationSchema: GenMessage<ConfigurationViolation> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 6);
+  messageDesc(file_penstock_v1_uplink, 7);
 
 /**
  * Steps in an integration's life on an executor.

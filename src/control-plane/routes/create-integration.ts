@@ -9,6 +9,7 @@ import { answerOf, loadAnswer } from '../answer.ts';
 import { kafkaError, validate } from '../checks.ts';
 import { shardsOf } from '../downlink.ts';
 import { requireValid } from '../guards.ts';
+import { untilReceiving } from '../receiving.ts';
 import { firstRevision } from '../revision.ts';
 import type { Reports } from '../status.ts';
 import { saveNew } from '../store/changes.ts';
@@ -50,7 +51,10 @@ export async function createIntegration(
   call.signal.throwIfAborted(); // a caller who was told that it failed finds nothing saved
   const isNew = await saveNew(db, topics, stored, requestId, since);
   wakeRelay();
-  if (isNew) return { integration: answer };
+  if (isNew) {
+    await untilReceiving(deps, stored.integration);
+    return { integration: answer };
+  }
   // The same request came twice at once, and the other one was faster.
   const first = await findCreated(db, requestId!, since);
   return { integration: first ? await loadAnswer(db, first) : answer };

@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
-import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
+import { IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
 import type {
   UpdateIntegrationRequest,
   UpdateIntegrationResponseSchema,
@@ -10,8 +10,7 @@ import { violationsOf } from '../../contract/validate.ts';
 import { failed, invalidArgument } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import { loadAnswer } from '../answer.ts';
-import { kafkaError, validate } from '../checks.ts';
-import { shardsOf } from '../downlink.ts';
+import { validate } from '../checks.ts';
 import {
   requireEtag,
   requireKnownType,
@@ -38,7 +37,6 @@ export async function updateIntegration(
     const stored = await findIntegration(db, id);
     if (!stored) throw unknownIntegration(id);
     const next = merge(stored, request, deps.clock.now());
-    await requirePartitions(deps, stored, next.integration);
     await validate(deps, next.integration, call);
     if (request.validateOnly) return { integration: await loadAnswer(db, next) };
     const isChanged = next !== stored;
@@ -66,23 +64,6 @@ function merge(stored: StoredIntegration, request: UpdateIntegrationRequest, now
   requireValid(integration);
   requireSameType(before, integration);
   return nextRevision(stored, integration, now);
-}
-
-/** The message topic keeps the partitions that it was created with; one that was deleted is made anew. */
-async function requirePartitions(
-  { bus, topics }: RouteDeps,
-  { integration: before, topicState }: StoredIntegration,
-  after: Integration,
-): Promise<void> {
-  const shards = shardsOf(after);
-  if (shards <= shardsOf(before) || topicState === 'deleting' || topicState === 'deleted') return;
-  const offsets = await bus.offsets(topics.messages(after.id).name).catch((error) => {
-    throw kafkaError(error);
-  });
-  if (shards <= offsets.size) return;
-  const description = `cannot grow beyond the ${offsets.size} partitions of its topic yet: create another integration`;
-  const field = 'integration.delivery.max_executors';
-  throw invalidArgument([{ field, description, reason: 'TOO_FEW_PARTITIONS' }]);
 }
 
 function requireId({ integration }: UpdateIntegrationRequest): string {

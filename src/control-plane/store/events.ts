@@ -47,7 +47,8 @@ export function toEvent({ id, time, record }: { id: string; time: Date; record: 
     generation,
     serviceId,
     time: timestampFromDate(time),
-    ...(report.case !== 'node' && { event: report }), // a node's reports are no events
+    // What a node says of itself is no event.
+    ...(report.case !== 'node' && report.case !== 'filters' && { event: report }),
   });
 }
 

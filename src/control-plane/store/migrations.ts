@@ -161,4 +161,13 @@ export const MIGRATIONS: readonly string[] = [
   alter table integrations add column topic_messages bigint not null default 0;
   create index integrations_without_topic on integrations (topic_due_time) where topic_state <> 'kept';
   `,
+  /* sql */ `
+  -- By which topic filters each ingress takes messages in.
+  create table ingress_filters (
+    integration_id uuid not null references integrations on delete cascade,
+    service_id     text not null,
+    generation     bigint not null,
+    primary key (integration_id, service_id)
+  );
+  `,
 ];

@@ -49,7 +49,8 @@ export async function loadCluster(queries: Queries): Promise<Cluster> {
 export async function forgetNodes(queries: Queries, ttl: number): Promise<number> {
   const rows = await queries.query(
     `with gone as (delete from nodes where last_seen < now() - $1 * interval '1 millisecond' returning service_id),
-       their_states as (delete from executor_states where service_id in (select service_id from gone))
+       their_states as (delete from executor_states where service_id in (select service_id from gone)),
+       their_filters as (delete from ingress_filters where service_id in (select service_id from gone))
      select service_id from gone`,
     [ttl],
   );

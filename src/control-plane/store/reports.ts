@@ -2,6 +2,7 @@ import type { IntegrationState } from '../../../gen/penstock/v1/integration_pb.t
 import type { EventRow, Fold, StatisticsRow } from '../fold.ts';
 import type { Reports, ShardState, ShardStatistics } from '../status.ts';
 import type { Queries } from './database.ts';
+import { upsertFilters } from './ingress-filters.ts';
 import { upsertNodes } from './nodes.ts';
 
 /** How many rows were left out, for a reason. */
@@ -15,12 +16,13 @@ export interface LeftOut {
 /** Stores reports: each event once, and of each shard only what is newer than what is there. Within a transaction. */
 export async function storeReports(queries: Queries, fold: Fold): Promise<LeftOut> {
   await upsertNodes(queries, fold.nodes);
-  const all = [...fold.events, ...fold.states, ...fold.statistics];
+  const all = [...fold.events, ...fold.states, ...fold.statistics, ...fold.filters];
   const known = await lockIntegrations(queries, new Set(all.map(({ integrationId }) => integrationId)));
   const isKnown = ({ integrationId }: { integrationId: string }) => known.has(integrationId);
   const events = fold.events.filter(isKnown);
   const statistics = fold.statistics.filter(isKnown);
   await upsertStates(queries, fold.states.filter(isKnown));
+  await upsertFilters(queries, fold.filters.filter(isKnown));
   const kept = await upsertStatistics(queries, statistics);
   await insertEvents(queries, [...events, ...kept]);
   return {

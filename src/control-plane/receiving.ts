@@ -1,0 +1,65 @@
+import { NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
+import type { Integration } from '../../gen/penstock/v1/integration_pb.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { type Logger, messageOf } from '../runtime/logger.ts';
+import type { Database } from './store/database.ts';
+import { ingressesWithFilters } from './store/ingress-filters.ts';
+import { isPublished } from './store/message-topics.ts';
+import { loadCluster } from './store/nodes.ts';
+
+interface Deps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** How long to wait for a record to be published, and then for the ingress nodes, in milliseconds. */
+const PUBLISHING = 10_000;
+const HEARING = 2000;
+const FIRST_PAUSE = 20;
+const MAX_PAUSE = 200;
+
+/** False: Kafka does not have the downlink records of this generation after some seconds. */
+export function untilPublished(
+  { db, clock }: Deps,
+  { id, generation }: Pick<Integration, 'id' | 'generation'>,
+): Promise<boolean> {
+  return isSoon(clock, PUBLISHING, () => isPublished(db, id, generation));
+}
+
+/**
+ * Resolves when every ingress that runs takes messages in by the topic filters of this generation, so that nothing that is
+ * published from then on misses the integration. After 2 seconds in any case: what was saved is saved, and an ingress that
+ * has just died says nothing.
+ */
+export async function untilReceiving(
+  { db, clock, logger }: Deps,
+  { id, generation }: Pick<Integration, 'id' | 'generation'>,
+): Promise<void> {
+  const isReceiving = async () => {
+    const [cluster, knowing] = await Promise.all([loadCluster(db), ingressesWithFilters(db, id, generation)]);
+    return [...cluster.values()]
+      .filter(({ isLiving, report }) => isLiving && report.roles.includes(NodeRole.INGRESS))
+      .every(({ serviceId }) => knowing.has(serviceId));
+  };
+  try {
+    if (await isSoon(clock, HEARING, isReceiving)) return;
+    logger.warn('not every ingress says that it takes messages in for an integration', { integration: id });
+  } catch (error) {
+    const why = messageOf(error);
+    logger.warn('whether ingress takes messages in for an integration is not known', {
+      integration: id,
+      why,
+    });
+  }
+}
+
+/** Looks again and again, for so many milliseconds. */
+async function isSoon(clock: Clock, time: number, look: () => Promise<boolean>): Promise<boolean> {
+  const end = clock.monotonic() + time;
+  for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, MAX_PAUSE)) {
+    if (await look()) return true;
+    if (clock.monotonic() > end) return false;
+    await clock.sleep(pause);
+  }
+}
