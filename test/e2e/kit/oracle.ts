@@ -34,7 +34,8 @@ export interface Repeat {
  */
 export const COMMIT_WINDOW = 1500;
 
-const idOf = ({ client, n }: Message): string => `${client}/${n}`;
+/** Names a message. */
+export const idOf = ({ client, n }: Message): string => `${client}/${n}`;
 
 /** Acknowledged messages that never arrived. */
 export function lost(acknowledged: readonly Message[], arrivals: readonly Message[]): readonly string[] {

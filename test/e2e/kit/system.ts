@@ -10,7 +10,7 @@ import { type Installation, installationForTests, type RoleRun, type Servers } f
 import { waitUntil } from '../../helpers/wait-until.ts';
 import { NumberedLoad } from './numbered-load.ts';
 import { NumberedSink } from './numbered-sink.ts';
-import { lost, type Message } from './oracle.ts';
+import { idOf, type Message } from './oracle.ts';
 
 /** Whether the scenarios run in full. */
 export const isLong = process.env.PENSTOCK_TEST_LONG === '1';
@@ -148,10 +148,17 @@ export class System {
 
   /** Waits until all of these have arrived, and says how many have not when they do not. */
   async arrived(messages: readonly Message[], ms = 60_000): Promise<void> {
-    const missing = () => lost(messages, this.sink.arrivals);
-    await waitUntil('everything has arrived', () => missing().length === 0, ms).catch((cause) => {
-      const some = missing();
-      throw new Error(`${some.length} of ${messages.length} did not arrive: ${some.slice(0, 5)}…`, { cause });
+    const { arrivals } = this.sink;
+    const missing = new Set(messages.map(idOf));
+    let seen = 0;
+    const all = () => {
+      // Each arrival is looked at once: the sink answers in this process, and not while this goes on.
+      for (; seen < arrivals.length; seen++) missing.delete(idOf(arrivals[seen]!));
+      return missing.size === 0;
+    };
+    await waitUntil('everything has arrived', all, ms).catch((cause) => {
+      const some = [...missing].slice(0, 5);
+      throw new Error(`${missing.size} of ${messages.length} did not arrive: ${some}…`, { cause });
     });
   }
 
