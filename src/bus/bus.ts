@@ -111,7 +111,15 @@ export interface Membership extends AsyncDisposable {
   committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]>;
 }
 
-export interface FeedOptions extends TopicPartition {
+export interface Compacted {
+  /**
+   * Compaction may have taken away records, also the last ones: where Kafka gives none, there are none. Otherwise it is asked
+   * again, for as long as the partition does not end there.
+   */
+  readonly isCompacted?: boolean;
+}
+
+export interface FeedOptions extends TopicPartition, Compacted {
   /** The first offset that is wanted. What is not there any more is left out. */
   readonly from: number;
   /** Takes a record, in the order of the partition; false: not now, and the same one comes again after `resume`. */
@@ -133,7 +141,7 @@ export interface Feed extends Disposable {
   backlog(): Promise<number>;
 }
 
-export interface ReadOptions {
+export interface ReadOptions extends Compacted {
   readonly topic: string;
   /** What to read of which partition. What is not there any more, or not yet, is left out. */
   readonly ranges: ReadonlyMap<number, OffsetRange>;

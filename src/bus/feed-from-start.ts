@@ -1,7 +1,7 @@
 import type { Bus, IncomingRecord, TopicPartition } from './bus.ts';
 
 /**
- * Feeds all of a partition, and what comes to it. `caughtUp` resolves when the position has reached the end that it had at
+ * Feeds all of a partition of a compacted topic, and what comes to it. `caughtUp` resolves when the position has reached the end that it had at
  * first: by position, for compaction may have taken away the last records, or all of them.
  */
 export function feedFromStart(
@@ -15,6 +15,7 @@ export function feedFromStart(
     topic,
     partition,
     from: 0,
+    isCompacted: true,
     take(record) {
       take(record);
       return true;

@@ -9,6 +9,7 @@ import type { Topics } from '../bus/topics.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import { shardsOf } from './downlink.ts';
 import type { Database } from './store/database.ts';
 import { findIntegration } from './store/integrations.ts';
 import type { Lock, Locks } from './store/locks.ts';
@@ -65,10 +66,19 @@ export async function makeTopicAnew(
   const { db, bus, topics, topicDeletionDelay } = deps;
   const before = await findIntegration(db, id);
   if (before?.topicState === 'deleting') await deleteTopic(deps, id, lock); // of a node that died
-  if ((await findIntegration(db, id))?.topicState !== 'deleted') return;
-  lock.signal.throwIfAborted();
-  await bus.createTopics([topics.messages(id, partitions)]);
-  await takeBackTopic(db, id, topicDeletionDelay);
+  for (let there = partitions; ; ) {
+    if ((await findIntegration(db, id))?.topicState !== 'deleted') return;
+    lock.signal.throwIfAborted();
+    await bus.createTopics([topics.messages(id, there)]);
+    const needed = await db.transaction(async (queries) => {
+      const stored = await findIntegration(queries, id, true);
+      const shards = stored ? shardsOf(stored.integration) : 0;
+      if (shards <= there) await takeBackTopic(queries, id, topicDeletionDelay);
+      return shards;
+    });
+    if (needed <= there) return;
+    there = needed; // it was spread over more executors meanwhile
+  }
 }
 
 /**

@@ -75,6 +75,7 @@ async function wantedIds({ bus, topics }: OrphanDeps): Promise<Set<string>> {
     await bus.read({
       topic,
       ranges: await bus.offsets(topic),
+      isCompacted: true,
       async eachBatch(records) {
         for (const { key, value } of records) {
           if (value === null) wanted.delete(`${key}`);

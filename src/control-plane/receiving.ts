@@ -1,9 +1,11 @@
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import type { Integration } from '../../gen/penstock/v1/integration_pb.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
+import type { KnownNode } from './cluster.ts';
 import type { Database } from './store/database.ts';
-import { ingressesWithFilters } from './store/ingress-filters.ts';
+import { filtersOf } from './store/ingress-filters.ts';
 import { isPublished } from './store/message-topics.ts';
 import { loadCluster } from './store/nodes.ts';
 
@@ -32,15 +34,13 @@ export function untilPublished(
  * published from then on misses the integration. After 2 seconds in any case: what was saved is saved, and an ingress that
  * has just died says nothing.
  */
-export async function untilReceiving(
-  { db, clock, logger }: Deps,
-  { id, generation }: Pick<Integration, 'id' | 'generation'>,
-): Promise<void> {
+export async function untilReceiving({ db, clock, logger }: Deps, integration: Integration): Promise<void> {
+  const { id } = integration;
   const isReceiving = async () => {
-    const [cluster, knowing] = await Promise.all([loadCluster(db), ingressesWithFilters(db, id, generation)]);
+    const [cluster, filters] = await Promise.all([loadCluster(db), filtersOf(db, id)]);
     return [...cluster.values()]
       .filter(({ isLiving, report }) => isLiving && report.roles.includes(NodeRole.INGRESS))
-      .every(({ serviceId }) => knowing.has(serviceId));
+      .every((node) => knows(node, filters.get(node.serviceId), integration));
   };
   try {
     if (await isSoon(clock, HEARING, isReceiving)) return;
@@ -52,6 +52,13 @@ export async function untilReceiving(
       why,
     });
   }
+}
+
+/** An ingress says what it hears after its start; before that it has read all that there was. */
+function knows({ startTime }: KnownNode, told: bigint | undefined, integration: Integration): boolean {
+  if (told !== undefined) return told >= integration.generation;
+  const { updateTime } = integration;
+  return updateTime !== undefined && startTime.getTime() > timestampMs(updateTime);
 }
 
 /** Looks again and again, for so many milliseconds. */

@@ -50,8 +50,7 @@ export async function saveWithTopic(
         before = locked;
         const next = change(locked);
         partitions = Math.max(shardsOf(next.integration), shardsOf(locked.integration));
-        if (partitions > Math.max(grown, shardsOf(locked.integration)))
-          throw new TooFewPartitionsError(partitions);
+        if (partitions > Math.max(grown, partitionsOf(locked))) throw new TooFewPartitionsError(partitions);
         return next;
       });
       wakeRelay();
@@ -67,6 +66,12 @@ export async function saveWithTopic(
     }
   }
   throw busy(id);
+}
+
+/** As many as the topic surely has; none are needed of one that is made anew. */
+function partitionsOf({ topicState, integration }: StoredIntegration): number {
+  const isThere = topicState === 'kept' || topicState === 'withdrawn';
+  return isThere ? shardsOf(integration) : Number.POSITIVE_INFINITY;
 }
 
 /** Does something with the topic that no other node must do anything with meanwhile. */
@@ -91,14 +96,17 @@ async function untilTaken(
   before: StoredIntegration,
   saved: StoredIntegration,
 ): Promise<void> {
+  const { integration } = saved;
+  // Somebody may ask again who was not answered when the topic came back.
+  const isAskedAgain = saved === before && integration.enabled;
   const returns = saved.topicState === 'kept' && before.topicState !== 'kept';
-  if (returns && !(await untilPublished(deps, saved.integration))) {
-    const text = `integration ${saved.integration.id} is enabled, but Kafka does not know yet: it receives messages when Kafka is back`;
+  if ((returns || isAskedAgain) && !(await untilPublished(deps, integration))) {
+    const text = `integration ${integration.id} is enabled, but Kafka does not know yet: it receives messages when Kafka is back`;
     throw failed(Code.UNAVAILABLE, 'NOT_PUBLISHED', text);
   }
   const filters = new Set(before.integration.topicFilters);
-  const isWider = saved.integration.topicFilters.some((filter) => !filters.has(filter));
-  if (returns || isWider) await untilReceiving(deps, saved.integration);
+  const isWider = integration.topicFilters.some((filter) => !filters.has(filter));
+  if (returns || isAskedAgain || isWider) await untilReceiving(deps, integration);
 }
 
 const busy = (id: string) =>

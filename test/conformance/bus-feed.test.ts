@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
 import type { Bus, IncomingRecord } from '../../src/bus/bus.ts';
 import { busForTests } from '../helpers/bus.ts';
@@ -67,6 +68,36 @@ test('compaction may have taken away records and tombstones, also the last ones'
   };
   await waitUntil('compaction removed the tombstones', compacted, 90_000);
   assert.equal(records.filter((record) => record.startsWith('id')).join(), 'id4=4');
+});
+
+test('a feed that takes the place of another one of its partition gets what comes', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const [topic, other] = [topics.messages('a'), topics.messages('b')] as const;
+  await bus.createTopics([topic, other]);
+  const followed = await follow(bus, [other.name], () => {}); // is quiet all the time
+  onEnd(t, () => followed[Symbol.dispose]());
+  let taken = 0;
+  const feed = () =>
+    bus.feed({
+      topic: topic.name,
+      partition: 0,
+      from: taken,
+      take() {
+        taken++;
+        return true;
+      },
+    });
+  let last = feed();
+  onEnd(t, () => last[Symbol.dispose]());
+  // The one before is in a fetch that waits when the next one comes, and both are quiet soon.
+  for (const [sent, wait] of [700, 50, 200, 400].entries()) {
+    await sleep(wait);
+    last[Symbol.dispose]();
+    last = feed();
+    await sleep(1200);
+    await sendNumbers(bus, topic.name, sent, sent + 1);
+    await waitUntil(`message ${sent} has come`, () => taken === sent + 1, 10_000);
+  }
 });
 
 test('transactions count when they are committed, and their marks for nothing', async (t) => {

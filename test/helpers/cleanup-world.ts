@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { create, fromBinary } from '@bufbuild/protobuf';
 import { NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
+import { DeliveryPolicySchema } from '../../gen/penstock/v1/delivery_pb.ts';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { LifecycleAction, UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { MessageTopicDeps } from '../../src/control-plane/message-topic.ts';
@@ -40,7 +41,8 @@ export async function cleanupWorld(t: TestContext) {
   const db = stack.use(new Database(postgresUrl, deps));
   const leadership = stack.use(new Leadership(postgresUrl, deps));
   await bus.createTopics([topics.downlink('http'), topics.uplink]);
-  const relay = stack.use(startRelay({ ...deps, db, leadership }));
+  const relayAgain = () => stack.use(startRelay({ ...deps, db, leadership }));
+  const relay = relayAgain();
   stack.use(startUplink({ ...deps, db }));
   const ingress = { serviceId: 'in', roles: [NodeRole.INGRESS], types: [] };
   nodeForTests(t, deps, ingress);
@@ -65,6 +67,11 @@ export async function cleanupWorld(t: TestContext) {
   };
   const turn = (api: ReturnType<typeof node>, id: string, enabled: boolean) =>
     saveWithTopic(api, id, (locked) => nextRevision(locked, { ...locked.integration, enabled }, Date.now()));
+  const spread = (api: ReturnType<typeof node>, id: string, maxExecutors: number) =>
+    saveWithTopic(api, id, (locked) => {
+      const next = { ...locked.integration, delivery: create(DeliveryPolicySchema, { maxExecutors }) };
+      return nextRevision(locked, next, Date.now());
+    });
   /** Answers how many integrations it went to. */
   const publish = (id: string) =>
     takeIn({
@@ -99,6 +106,18 @@ export async function cleanupWorld(t: TestContext) {
     return count;
   };
   const remove = (id: string) => saveDeletion(db, topics, id, () => {});
-  const acts = { add, turn, publish, age, remove };
-  return { ...deps, ...acts, db, node, relay, stateOf, deletions, hasTopic, messages, postgresUrl };
+  const acts = { add, turn, spread, publish, age, remove };
+  return {
+    ...deps,
+    ...acts,
+    db,
+    node,
+    relay,
+    relayAgain,
+    stateOf,
+    deletions,
+    hasTopic,
+    messages,
+    postgresUrl,
+  };
 }

@@ -30,6 +30,7 @@ export async function restored(bus: Bus, topics: Topics): Promise<Map<string, Do
     await bus.read({
       topic,
       ranges: await bus.offsets(topic),
+      isCompacted: true,
       async eachBatch(records) {
         for (const { key, value } of records) {
           if (value === null) found.delete(key!);

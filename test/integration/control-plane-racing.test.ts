@@ -224,6 +224,7 @@ async function compaction({ bus, topics }: Installation) {
   await bus.read({
     topic: name,
     ranges,
+    isCompacted: true,
     async eachBatch(records) {
       kept += records.length;
     },

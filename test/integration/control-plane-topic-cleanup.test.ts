@@ -6,6 +6,7 @@ import { withdrawTopic } from '../../src/control-plane/store/message-topics.ts';
 import { deleteWithdrawn, withdrawTopics } from '../../src/control-plane/topic-cleanup.ts';
 import { cleanupWorld } from '../helpers/cleanup-world.ts';
 import { commitForExecutors } from '../helpers/committing.ts';
+import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 type World = Awaited<ReturnType<typeof cleanupWorld>>;
@@ -69,7 +70,7 @@ test('the topic of an integration that is disabled for long goes, and no other',
 
 test('an integration whose topic is gone can be changed, raised, disabled and deleted', async (t) => {
   const world = await cleanupWorld(t);
-  const { node, stateOf, turn, remove, bus, topics, hasTopic } = world;
+  const { node, stateOf, turn, spread, remove, bus, topics, hasTopic } = world;
   const api = node();
   const id = await longDisabled(world);
   await withdrawTopics(api);
@@ -79,13 +80,35 @@ test('an integration whose topic is gone can be changed, raised, disabled and de
   });
   await turn(api, id, false);
   assert.equal(await stateOf(id), 'deleted', 'nothing that does not enable it brings the topic back');
+  await spread(api, id, 3);
+  assert.deepEqual([await stateOf(id), await hasTopic(id)], ['deleted', false]);
   await turn(api, id, true);
   await turn(api, id, false);
   assert.deepEqual([await stateOf(id), await hasTopic(id)], ['kept', true], 'the time begins anew');
   await withdrawTopics(api);
   assert.equal(await stateOf(id), 'kept');
-  assert.equal((await bus.offsets(topics.messages(id).name)).size, 1);
+  assert.equal((await bus.offsets(topics.messages(id).name)).size, 3);
   assert.ok(await remove(id));
+});
+
+test('whoever enables an integration is told that it receives only when it does, also when asking again', async (t) => {
+  const world = await cleanupWorld(t);
+  const { relay, turn, publish, messages, node } = world;
+  const id = await longDisabled(world);
+  await withdrawTopics(node());
+  await waitUntil('ingress has heard', async () => (await publish(id)) === 0);
+  await relay[Symbol.asyncDispose]();
+  const { clock } = world;
+  const hurried = { ...node(), clock: { ...clock, monotonic: () => 20 * clock.monotonic() } };
+  for (const attempt of ['first', 'second']) {
+    const { reason } = await rpcRejection(() => turn(hurried, id, true));
+    assert.equal(reason, 'NOT_PUBLISHED', attempt);
+  }
+  const before = await messages(id);
+  world.relayAgain();
+  await turn(node(), id, true);
+  assert.equal(await publish(id), 1);
+  assert.equal(await messages(id), before + 1);
 });
 
 /** Where a cleanup is stopped: what of the bus it waits in. Without one: before or after all of that. */

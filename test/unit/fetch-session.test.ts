@@ -25,6 +25,15 @@ test('a session is told what is new, what moved, and what it is to leave out', (
   assert.deepEqual(told(session.next([a, b, c])), [77, 3, 'b', '']);
 });
 
+test('a feed that takes the place of another one of its partition is fetched', () => {
+  const session = new FetchSession();
+  session.next([feed('a', 5), feed('b')]);
+  session.answered(77);
+  assert.deepEqual(told(session.next([feed('a', 3), feed('b')])), [77, 1, 'a', '']);
+  session.answered(77);
+  assert.deepEqual(told(session.next([feed('a', 3), feed('b')])), [77, 2, '', ''], 'nothing is left out');
+});
+
 test('a node that keeps no session, or has forgotten it, is told everything', () => {
   const session = new FetchSession();
   const [a, b] = [feed('a'), feed('b')];

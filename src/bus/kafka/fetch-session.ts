@@ -1,4 +1,5 @@
 import type { FetchRequest } from '../../kafkajs/fetch.ts';
+import type { TopicPartition } from '../bus.ts';
 import type { PartitionFeed } from './partition-feed.ts';
 
 type SessionPart = Pick<FetchRequest, 'sessionId' | 'sessionEpoch' | 'partitions' | 'forgotten'>;
@@ -8,22 +9,26 @@ type SessionPart = Pick<FetchRequest, 'sessionId' | 'sessionEpoch' | 'partitions
  * different from the one before, and an answer only what has news.
  */
 export class FetchSession {
-  /** Where each was to be fetched from, as the node knows it. */
-  readonly #positions = new Map<PartitionFeed, number>();
+  /**
+   * Where each partition was to be fetched from, as the node knows it. By name: a feed that takes the place of another one
+   * is the same to the node, which first takes in what is named, and then leaves out what is to be forgotten.
+   */
+  readonly #told = new Map<string, TopicPartition & { readonly position: number }>();
   #id = 0;
   /** 0: to be opened. */
   #epoch = 0;
 
   /** The next request is for these feeds and no others. */
   next(feeds: readonly PartitionFeed[]): SessionPart {
-    const wanted = new Set(feeds);
-    const isNew = this.#epoch === 0;
-    if (isNew) this.#positions.clear();
-    const forgotten = [...this.#positions.keys()].filter((feed) => !wanted.has(feed));
-    for (const feed of forgotten) this.#positions.delete(feed);
-    const partitions = feeds.filter((feed) => this.#positions.get(feed) !== feed.position);
-    for (const feed of partitions) this.#positions.set(feed, feed.position);
-    return { sessionId: this.#id, sessionEpoch: this.#epoch, partitions, forgotten: isNew ? [] : forgotten };
+    const wanted = new Set(feeds.map(({ name }) => name));
+    const left = [...this.#told].filter(([name]) => !wanted.has(name));
+    for (const [name] of left) this.#told.delete(name);
+    const partitions = feeds.filter(({ name, position }) => this.#told.get(name)?.position !== position);
+    for (const { name, topic, partition, position } of partitions) {
+      this.#told.set(name, { topic, partition, position });
+    }
+    const forgotten = left.map(([, one]) => one);
+    return { sessionId: this.#id, sessionEpoch: this.#epoch, partitions, forgotten };
   }
 
   /** The node has answered. It may not keep a session: then the next request says all. */
@@ -40,6 +45,6 @@ export class FetchSession {
   reset(): void {
     this.#id = 0;
     this.#epoch = 0;
-    this.#positions.clear();
+    this.#told.clear();
   }
 }

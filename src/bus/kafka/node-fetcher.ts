@@ -206,12 +206,14 @@ export class NodeFetcher {
   }
 
   /**
-   * Kafka has no records up to the end. When it had none for anybody, compaction took them away, and nothing else would
-   * move the position there. Otherwise a first record may have been too large beside those of others: it comes alone.
+   * Kafka gave no records although it does not end here. When it gave none to anybody, compaction took them away, and
+   * nothing else would move the position there; in a topic that is not compacted they are only not to be had at the moment.
+   * Otherwise a first record may have been too large beside those of others: it comes alone.
    */
   #missed(feed: PartitionFeed, end: number, bytes: number): void {
-    if (bytes === 0) feed.skipToEnd(end);
-    else {
+    if (bytes === 0) {
+      if (feed.isCompacted) feed.skipToEnd(end);
+    } else {
       feed.isQuiet = false;
       feed.isStarved = true;
     }

@@ -46,6 +46,10 @@ export class PartitionFeed implements Feed {
     return nameOf(this.topic, this.partition);
   }
 
+  get isCompacted(): boolean {
+    return this.#options.isCompacted ?? false;
+  }
+
   /** Whether it wants to be fetched. */
   get isHungry(): boolean {
     return !this.isClosed && !this.isBusy && !this.#isFull && this.#reader === undefined;

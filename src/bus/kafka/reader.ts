@@ -47,7 +47,7 @@ class RangeReader implements Disposable {
   }
 
   add(source: Source, partition: number, from: number, to: number): void {
-    const { topic } = this.#options;
+    const { topic, isCompacted = false } = this.#options;
     const finish = () => this.#finish(partition);
     this.#feeds.set(
       partition,
@@ -55,6 +55,7 @@ class RangeReader implements Disposable {
         topic,
         partition,
         from,
+        isCompacted,
         take: (record) => {
           if (record.offset >= to) finish();
           return record.offset >= to || this.#take(record);

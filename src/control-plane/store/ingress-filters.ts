@@ -17,15 +17,11 @@ export async function upsertFilters(queries: Queries, filters: readonly FiltersR
   );
 }
 
-/** The ingress nodes that know the topic filters of this generation, or of a later one. */
-export async function ingressesWithFilters(
-  queries: Queries,
-  id: string,
-  generation: bigint,
-): Promise<ReadonlySet<string>> {
-  const rows = await queries.query<{ serviceId: string }>(
-    `select service_id as "serviceId" from ingress_filters where integration_id = $1 and generation >= $2`,
-    [id, generation],
+/** The generation whose topic filters each ingress said it knows. */
+export async function filtersOf(queries: Queries, id: string): Promise<ReadonlyMap<string, bigint>> {
+  const rows = await queries.query<{ serviceId: string; generation: string }>(
+    'select service_id as "serviceId", generation from ingress_filters where integration_id = $1',
+    [id],
   );
-  return new Set(rows.map(({ serviceId }) => serviceId));
+  return new Map(rows.map(({ serviceId, generation }) => [serviceId, BigInt(generation)]));
 }

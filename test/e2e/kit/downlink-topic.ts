@@ -113,7 +113,8 @@ export class DownlinkTopic {
     const eachBatch = async (records: readonly unknown[]) => {
       count += records.length;
     };
-    await this.#bus.read({ topic: name, ranges: await this.#bus.offsets(name), eachBatch });
+    const ranges = await this.#bus.offsets(name);
+    await this.#bus.read({ topic: name, ranges, isCompacted: true, eachBatch });
     return count;
   }
 
