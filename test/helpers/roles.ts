@@ -31,10 +31,11 @@ export class RoleRun extends PenstockRun {
     return found;
   }
 
-  /** The value of a metric; `labels` as Prometheus writes them. Zero when it is not there. */
-  async metric(name: string, labels: string): Promise<number> {
+  /** The value of a metric; `labels` as Prometheus writes them, if it has any. Zero when it is not there. */
+  async metric(name: string, labels?: string): Promise<number> {
+    const full = labels === undefined ? name : `${name}{${labels}}`;
     const response = await fetch(`http://${this.address('HTTP')}/metrics`);
-    const line = (await response.text()).split('\n').find((one) => one.startsWith(`${name}{${labels}} `));
+    const line = (await response.text()).split('\n').find((one) => one.startsWith(`${full} `));
     return Number(line?.split(' ').at(-1) ?? 0);
   }
 }

@@ -22,6 +22,8 @@ const ATTEMPT_DEADLINE = 10_000;
 /** What Kafka adds to a record, roughly. */
 const RECORD_OVERHEAD = 100;
 /** From the close to its end, at most, in milliseconds. */
+/** So soon, in milliseconds, records go to partitions that were added to a topic. */
+const METADATA_AGE = 30_000;
 const CLOSE_DEADLINE = 2000;
 const RETRY = { initial: 100, max: 1000 };
 
@@ -225,6 +227,7 @@ export class BatchingProducer implements AsyncDisposable {
         maxInFlightRequests: 1,
         allowAutoTopicCreation: false,
         createPartitioner: spreadingPartitioner,
+        metadataMaxAge: METADATA_AGE,
       });
       try {
         await producer.connect();

@@ -34,6 +34,7 @@ export interface SystemOptions {
   /** MQTT clients an integration, and messages a second of each. */
   readonly clients?: number;
   readonly rate?: number;
+  readonly maxExecutors?: number;
   readonly servers?: Servers;
 }
 
@@ -113,6 +114,14 @@ export class System {
     return { code, ms: Math.round(performance.now() - began) };
   }
 
+  /** Spreads an integration over so many executors, by the API. */
+  async spread(name: string, maxExecutors: number): Promise<void> {
+    using client = createClient(IntegrationService, this.controlPlane.address('gRPC'));
+    const integration = { id: this.integrations.get(name)!, delivery: { maxExecutors } };
+    const updateMask = { paths: ['delivery.max_executors'] };
+    await client.updateIntegration({ integration, updateMask }, { deadline: 25_000 });
+  }
+
   /** Publishes to all integrations until it is stopped, or the test ends. */
   load(): NumberedLoad {
     const { clients = 2, rate = 20 } = this.#options;
@@ -177,7 +186,7 @@ export class System {
               case: 'http',
               value: { restEndpointUrl, payloadContentType: PayloadContentType.JSON },
             },
-            delivery: RETRY_ALL,
+            delivery: { ...RETRY_ALL, maxExecutors: this.#options.maxExecutors ?? 1 },
           },
         },
         { deadline: 25_000 },
