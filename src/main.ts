@@ -7,6 +7,8 @@ import { readSettings, SETTINGS, type SettingName, type Settings } from './runti
 import { UserError } from './runtime/user-error.ts';
 import { parseOptions, USAGE } from './usage.ts';
 
+/** Orchestrators often wait for 30 seconds; what is needed for a stop in order takes about 10 at most. Milliseconds. */
+const STOP_WITHIN = 14_000;
 const HELP = ['help', '--help', '-h'];
 
 const say = (line: string): void => {
@@ -28,6 +30,7 @@ async function runRoles(roles: readonly Role[], settings: Settings): Promise<voi
     say,
     complain,
     logger,
+    stopWithin: STOP_WITHIN,
   });
 }
 

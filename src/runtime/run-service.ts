@@ -8,6 +8,8 @@ interface Options {
   /** The same, for what went wrong. */
   complain(line: string): void;
   readonly logger: Logger;
+  /** How long a stop may take, in milliseconds; then the process ends as it is. Unset: for ever. */
+  readonly stopWithin?: number;
 }
 
 /** A service that runs until it is disposed, or ends by itself with an error. */
@@ -28,7 +30,7 @@ export async function runService(
   start: (signal: AbortSignal) => Promise<Service>,
   options: Options,
 ): Promise<void> {
-  const { say } = options;
+  const { say, logger, stopWithin } = options;
   const stopping = new AbortController();
   let stoppingSince: number | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -38,6 +40,12 @@ export async function runService(
     if (stopping.signal.aborted) return;
     say(`${signal}: stopping (once more ends it at once)`);
     stopping.abort(new Error('stopped'));
+    if (stopWithin === undefined) return;
+    const giveUp = () => {
+      logger.warn('not everything ended in time: what was on its way may come again');
+      process.exit();
+    };
+    systemClock.setTimer(giveUp, stopWithin, { unref: true });
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   try {

@@ -187,3 +187,21 @@ test('partitions that a node of Kafka does not know yet are waited for', async (
   await world.advance(3000);
   assert.deepEqual(landed(), [1, 1]);
 });
+
+test('what is on its way when the lease ends is cut off, and that is no try that failed', async () => {
+  const { world, publish, landed } = await worldWith([answer({ delay: 7000 })], { strategy: 'SKIP_ALL' });
+  publish(2);
+  const cutOff = await world.start();
+  await world.advance(100);
+  void cutOff.client.isolate(9000);
+  await world.advance(8000); // it would have landed by now
+  assert.deepEqual(landed(), [0, 0]);
+  await world.quiesce();
+  assert.deepEqual(
+    world.messages.map((message) => [message.landed, message.deadLettered]),
+    [
+      [1, 0],
+      [1, 0],
+    ],
+  );
+});

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 const SOURCES = new URL('../../src/runtime/', import.meta.url);
 
 /** Runs a service in a process of its own. `start` is its code; `signal` sends a signal to the process. */
-function runService(start: string) {
+function runService(start: string, more = '') {
   const code = `
     import { setTimeout as sleep } from 'node:timers/promises';
     import { runService } from '${new URL('run-service.ts', SOURCES)}';
@@ -17,7 +17,7 @@ function runService(start: string) {
     const logger = createLogger('error', systemClock, () => {});
     const signal = () => process.emit('SIGINT', 'SIGINT');
     const service = (over = () => {}) => ({ [Symbol.asyncDispose]: async () => { await over(); say('stopped'); } });
-    await runService(async (stopping) => { ${start} }, { say, complain, logger });
+    await runService(async (stopping) => { ${start} }, { say, complain, logger, ${more} });
     say('over');`;
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', code], {
     encoding: 'utf8',
@@ -38,6 +38,13 @@ test('a signal stops the service in order, also one that comes twice at once', (
 test('a second signal, later, ends it at once', () => {
   const start = 'setTimeout(signal, 50); setTimeout(signal, 1000); return service(() => sleep(20_000));';
   assert.deepEqual(runService(start), { status: 130, said: [STOPPING], errors: '' });
+});
+
+test('a stop that takes too long is ended, and that is no failure', () => {
+  const start =
+    'setTimeout(signal, 50); return service(() => new Promise((ended) => setTimeout(ended, 20_000)));';
+  const expected = { status: 0, said: [STOPPING], errors: '' };
+  assert.deepEqual(runService(start, 'stopWithin: 500'), expected);
 });
 
 test('a signal stops also a start', () => {

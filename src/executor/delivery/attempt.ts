@@ -5,12 +5,13 @@ import type { Failure, Handler, Outbound, Outcome } from '../handlers/handler.ts
 
 /**
  * One call of a handler with a deadline. It ends once: with the handler's outcomes, or, when the deadline passes, the
- * handler breaks its promise, or the attempt is cut, with the same failure for every message. A later answer is ignored.
+ * handler breaks its promise, with the same failure for every message; or, when it is cut, without any. A later answer is
+ * ignored.
  */
-export class Attempt {
+class Attempt {
   readonly #abort = new AbortController();
   readonly #pack: readonly Outbound[];
-  readonly #onEnd: (outcomes: readonly Outcome[]) => void;
+  readonly #onEnd: (outcomes: readonly Outcome[] | undefined) => void;
   readonly #cancelDeadline: () => void;
   #isOver = false;
 
@@ -20,7 +21,7 @@ export class Attempt {
     pack: readonly Outbound[],
     deadline: number,
     clock: Clock,
-    onEnd: (outcomes: readonly Outcome[]) => void,
+    onEnd: (outcomes: readonly Outcome[] | undefined) => void,
   ) {
     this.#pack = pack;
     this.#onEnd = onEnd;
@@ -34,8 +35,11 @@ export class Attempt {
     );
   }
 
+  /** What becomes of it is of no interest any more. */
   cut(reason: string): void {
-    this.#fail(FailureClass.DISCONNECTED, reason);
+    if (!this.#isFirstEnd()) return;
+    this.#abort.abort(new Error(reason));
+    this.#onEnd(undefined);
   }
 
   #fail(failureClass: FailureClass, reason: string): void {
@@ -54,6 +58,46 @@ export class Attempt {
     this.#isOver = true;
     this.#cancelDeadline();
     return true;
+  }
+}
+
+/** The attempts that are on their way. */
+export class Attempts {
+  readonly #handler: Handler;
+  readonly #deadline: number;
+  readonly #clock: Clock;
+  readonly #all = new Set<Attempt>();
+  #messages = 0;
+
+  /** @param deadline of each, in milliseconds */
+  constructor(handler: Handler, deadline: number, clock: Clock) {
+    this.#handler = handler;
+    this.#deadline = deadline;
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** In all of them together. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** @param onEnd called once, with the outcomes of the messages; without them, when it was cut */
+  start(pack: readonly Outbound[], onEnd: (outcomes: readonly Outcome[] | undefined) => void): void {
+    const attempt = new Attempt(this.#handler, pack, this.#deadline, this.#clock, (outcomes) => {
+      this.#all.delete(attempt);
+      this.#messages -= pack.length;
+      onEnd(outcomes);
+    });
+    this.#all.add(attempt);
+    this.#messages += pack.length;
+  }
+
+  cut(reason: string): void {
+    for (const attempt of [...this.#all]) attempt.cut(reason);
   }
 }
 

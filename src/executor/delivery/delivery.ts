@@ -1,7 +1,7 @@
 import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Failure, Handler, Outcome, PackLimits } from '../handlers/handler.ts';
-import { Attempt } from './attempt.ts';
+import { Attempts } from './attempt.ts';
 import type { DeliveryEvents } from './delivery-events.ts';
 import { Lanes } from './lanes.ts';
 import { Linger } from './linger.ts';
@@ -35,9 +35,7 @@ export class Delivery {
   readonly window: Window;
   readonly #deps: Deps;
   readonly #lanes = new Lanes<InFlight>();
-  readonly #attempts = new Set<Attempt>();
-  /** Messages in attempts. */
-  #moving = 0;
+  readonly #attempts: Attempts;
   readonly #pauses: Pauses;
   readonly #linger: Linger;
   /** Parts of packs that were refused as a whole: they leave before anything else. */
@@ -51,6 +49,7 @@ export class Delivery {
 
   constructor(deps: Deps) {
     this.#deps = deps;
+    this.#attempts = new Attempts(deps.handler, deps.policy.packProcessingTimeout, deps.clock);
     this.#pauses = new Pauses(deps.clock);
     this.#linger = new Linger(deps.clock, deps.pack.maxWait ?? 0, () => this.#pump());
     this.window = new Window(deps.policy);
@@ -79,8 +78,9 @@ export class Delivery {
     resolve();
   }
 
-  /** To be called now and then: what waits for something that nobody tells goes on. */
+  /** To be called each second: what waits for something that nobody tells goes on, and nothing is on its way unleased. */
   tick(): void {
+    if (!this.#deps.holdsLease()) this.#attempts.cut('the executor may have lost the partitions');
     this.wake();
     this.#pump();
   }
@@ -103,7 +103,7 @@ export class Delivery {
   #pump(): void {
     const { handler, policy, holdsLease, clock } = this.#deps;
     while (!this.hasStopped && this.#attempts.size < handler.parallel && holdsLease()) {
-      const next = this.#next(policy.maxInFlight - this.#moving);
+      const next = this.#next(policy.maxInFlight - this.#attempts.messages);
       if (!next) return;
       const now = clock.now();
       const pack = this.#checked(next, now);
@@ -136,20 +136,25 @@ export class Delivery {
   }
 
   #attempt(pack: readonly InFlight[], now: number): void {
-    const { handler, policy, clock } = this.#deps;
     for (const message of pack) {
       message.attempts++;
       message.firstAttempt ||= now;
     }
-    const attempt = new Attempt(handler, pack, policy.packProcessingTimeout, clock, (outcomes) => {
-      this.#attempts.delete(attempt);
-      this.#moving -= pack.length;
-      this.#ended(pack, outcomes);
+    this.#attempts.start(pack, (outcomes) => {
+      if (outcomes) this.#ended(pack, outcomes);
+      else this.#recalled(pack);
       if (this.#stopping) this.wake();
       this.#pump();
     });
-    this.#attempts.add(attempt);
-    this.#moving += pack.length;
+  }
+
+  /** It was no try of theirs: they leave again when they may. */
+  #recalled(pack: readonly InFlight[]): void {
+    if (this.hasStopped) return;
+    for (const message of pack) {
+      message.attempts--;
+      this.#lanes.again(message);
+    }
   }
 
   #ended(pack: readonly InFlight[], outcomes: readonly Outcome[]): void {
@@ -238,7 +243,7 @@ export class Delivery {
     cancel();
     this.#linger.end();
     this.#stop.abort(new Error('the delivery stopped'));
-    for (const attempt of [...this.#attempts]) attempt.cut('the delivery stopped');
+    this.#attempts.cut('the delivery stopped');
     this.wake();
     for (let left = this.window.clear(); left > 0; left--) this.#deps.events.released(); // to whoever runs next
   }

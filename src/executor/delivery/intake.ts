@@ -3,6 +3,7 @@ import type { Bus, Claim, Feed, IncomingRecord, Membership } from '../../bus/bus
 import { decodeEnvelope } from '../../contract/decode-envelope.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
+import { untilAborted } from '../../runtime/until-aborted.ts';
 import type { Delivery } from './delivery.ts';
 import { type Share, takeOver } from './take-over.ts';
 
@@ -68,7 +69,7 @@ export class Intake implements AsyncDisposable {
     const { bus, clock } = this.#deps;
     const { topic, shards } = this.#share;
     for (let looks = 0; looks < LOOKS; looks++) {
-      const found = await bus.partitions(topic);
+      const found = await untilAborted(bus.partitions(topic), signal);
       if (found.length >= shards) return found;
       await clock.sleep(PAUSE, signal);
     }

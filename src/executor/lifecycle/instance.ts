@@ -126,7 +126,8 @@ export class Instance implements AsyncDisposable {
     const intake = new Intake(share, { ...deps, membership, claim, delivery, events: statistics });
     stack.defer(reportFigures(statistics, delivery, intake, subject, deps));
     stack.use(intake);
-    stack.defer(() => delivery.stop(STOP_GRACE));
+    // Without the lease nothing can be committed, and another executor may be at it.
+    stack.defer(() => delivery.stop(claim.isHeld() ? STOP_GRACE : 0));
     await intake.start(signal);
     instance = new Instance(integration, delivery, intake, statistics, stack.move());
     return instance;
