@@ -6,7 +6,7 @@ import { typeOf } from '../../contract/integration-type.ts';
 import { missingRule } from '../../contract/template.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { timeoutSignal, withDeadline } from '../../runtime/deadline.ts';
-import type { Logger } from '../../runtime/logger.ts';
+import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TargetGuard } from '../../runtime/target-guard.ts';
 import type { ExecutorConfig } from '../config.ts';
@@ -46,6 +46,11 @@ export interface InstanceDeps {
   random(): number;
 }
 
+/** Kafka did not give the integration its messages: neither its configuration nor its external system is to blame. */
+export class NoMessagesError extends Error {
+  override readonly name = 'NoMessagesError';
+}
+
 /** One integration running on this executor: its handler, its delivery, and what feeds it. */
 export class Instance implements AsyncDisposable {
   readonly fingerprint: string;
@@ -71,7 +76,10 @@ export class Instance implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Connects and begins to deliver. Rejects with the reason when it cannot, leaving nothing behind. */
+  /**
+   * Connects and begins to deliver. Rejects with the reason when it cannot, leaving nothing behind.
+   * @throws NoMessagesError when the reason is Kafka's
+   */
   static async start(
     { integration, shard, claim }: Wish,
     deps: InstanceDeps,
@@ -128,7 +136,9 @@ export class Instance implements AsyncDisposable {
     stack.use(intake);
     // Without the lease nothing can be committed, and another executor may be at it.
     stack.defer(() => delivery.stop(claim.isHeld() ? STOP_GRACE : 0));
-    await intake.start(signal);
+    await intake.start(signal).catch((cause) => {
+      throw new NoMessagesError(`Kafka does not give its messages: ${messageOf(cause)}`, { cause });
+    });
     instance = new Instance(integration, delivery, intake, statistics, stack.move());
     return instance;
   }

@@ -1,11 +1,11 @@
 import { IntegrationState } from '../../../gen/penstock/v1/integration_pb.ts';
 import { LifecycleAction } from '../../../gen/penstock/v1/uplink_pb.ts';
 import { fingerprint } from '../../contract/fingerprint.ts';
-import { backoffPause } from '../../runtime/backoff.ts';
+import { type Backoff, backoffPause } from '../../runtime/backoff.ts';
 import { Limit } from '../../runtime/limit.ts';
 import { messageOf } from '../../runtime/logger.ts';
 import { forgetStatistics } from '../delivery/statistics.ts';
-import { Instance, type InstanceDeps, type Wish } from './instance.ts';
+import { Instance, type InstanceDeps, NoMessagesError, type Wish } from './instance.ts';
 import { ProgressWatch } from './progress-watch.ts';
 
 export type { Wish };
@@ -40,6 +40,8 @@ const newEntry = (integrationId: string): Entry => ({
 });
 
 const FIRST_PAUSE = 1000;
+/** Between starts that fail because of Kafka: when it is back, everything is to run soon. */
+const KAFKA_RETRY = { initial: FIRST_PAUSE, max: 5000 };
 /** Integrations that start at a time: thousands at once would connect at once. */
 const STARTS = 256;
 
@@ -72,19 +74,26 @@ export class Manager {
   }
 
   async #settle(key: string, entry: Entry): Promise<void> {
+    const { restart } = this.#deps.config;
     entry.settling = true;
+    /** What is told to wait for Kafka, and tries since then. */
+    let waiting: Wish | undefined;
+    let waits = 0;
     for (let failures = 0; !this.#isAsWished(entry); ) {
       const { wish, changed, instance } = entry;
-      const { action, reason } = stepOf(entry, failures);
+      const { action, reason } = stepOf(entry, failures + waits);
       try {
         if (instance) await this.#stop(entry, wish);
         if (wish?.integration.enabled) await this.#start(key, entry, wish, changed.signal, action, reason);
-        failures = 0;
+        failures = waits = 0;
       } catch (error) {
         if (changed.signal.aborted || !wish) continue;
-        this.#reportFailure(wish, error);
-        if (!this.#deps.config.restart.enabled) break;
-        await this.#pause(++failures, changed.signal);
+        const isKafkas = error instanceof NoMessagesError;
+        if (!isKafkas || wish !== waiting) this.#reportFailure(wish, error);
+        waiting = isKafkas ? wish : undefined;
+        if (isKafkas) await this.#pause(KAFKA_RETRY, ++waits, changed.signal);
+        else if (!restart.enabled) break;
+        else await this.#pause({ initial: FIRST_PAUSE, max: restart.maxPause }, ++failures, changed.signal);
       }
     }
     entry.settling = false;
@@ -193,9 +202,8 @@ export class Manager {
     forgetStatistics(this.#deps.metrics, integrationId);
   }
 
-  async #pause(failures: number, signal: AbortSignal): Promise<void> {
-    const { config, clock, random } = this.#deps;
-    const backoff = { initial: FIRST_PAUSE, max: config.restart.maxPause };
+  async #pause(backoff: Backoff, failures: number, signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#deps;
     await clock.sleep(backoffPause(backoff, failures, random()), signal).catch(() => {}); // a new wish ends it
   }
 

@@ -1,0 +1,100 @@
+import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import { IntegrationSchema, type IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
+import { UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+import { type Bus, BusError, type Claim, type Membership, type OutgoingRecord } from '../../src/bus/bus.ts';
+import { topicsOf } from '../../src/bus/topics.ts';
+import type { ExecutorConfig } from '../../src/executor/config.ts';
+import { Manager } from '../../src/executor/lifecycle/manager.ts';
+import { Reporter } from '../../src/executor/uplink/reporter.ts';
+import { createTargetGuard } from '../../src/runtime/target-guard.ts';
+import { EXECUTOR } from './executor.ts';
+import { FakeClock } from './fake-clock.ts';
+import { testDeps } from './test-deps.ts';
+
+export const KAFKA_AWAY = 'Kafka is away';
+
+/** A report of a change of life, and when it was sent. */
+interface Told {
+  readonly at: number;
+  readonly id: string;
+  readonly state: IntegrationState;
+  readonly reason: string;
+}
+
+/** A manager and a Kafka without messages, on one clock. Jitter makes each pause half of what it may be. */
+export class ManagerWorld {
+  readonly clock = new FakeClock(0);
+  readonly kafka = { isAway: false, hangs: (_topic: string) => false };
+  /** When a start asked Kafka for its messages. */
+  readonly tries: number[] = [];
+  readonly reports: Told[] = [];
+  readonly manager: Manager;
+
+  constructor(config: Partial<ExecutorConfig> = {}) {
+    const deps = { ...testDeps(), clock: this.clock, random: () => 0, startTime: 0 };
+    const topics = topicsOf('t');
+    const bus = this.#bus();
+    const reporter = new Reporter({ ...deps, bus, topics, serviceId: 'ie-0' });
+    this.manager = new Manager({
+      ...deps,
+      bus,
+      topics,
+      reporter,
+      config: { ...EXECUTOR, ...config },
+      guard: createTargetGuard(true),
+      membership: () => MEMBERSHIP,
+    });
+  }
+
+  #bus(): Bus {
+    const part: Partial<Bus> = {
+      partitions: async (topic) => {
+        this.tries.push(this.clock.now());
+        if (this.kafka.isAway) throw new BusError('failed', KAFKA_AWAY);
+        if (this.kafka.hangs(topic)) await new Promise(() => {});
+        return [0];
+      },
+      feed: () => ({ resume() {}, backlog: async () => 0, [Symbol.dispose]() {} }),
+      send: async (_, record) => this.#report(record),
+    };
+    return part as Bus;
+  }
+
+  #report({ value }: OutgoingRecord): void {
+    const { integrationId: id, report } = fromBinary(UplinkRecordSchema, value!);
+    if (report.case !== 'lifecycle') return;
+    const { state, reason } = report.value;
+    this.reports.push({ at: this.clock.now(), id, state, reason });
+  }
+
+  /** Wants an integration, as generation 1 unless it says otherwise. */
+  want(id: string, init: MessageInitShape<typeof IntegrationSchema> = {}): void {
+    const value = { restEndpointUrl: 'http://127.0.0.1:9' };
+    const integration = create(IntegrationSchema, {
+      id,
+      name: id,
+      enabled: true,
+      generation: 1n,
+      configuration: { case: 'http', value },
+      ...init,
+    });
+    this.manager.want(id, { integration, shard: 0, claim: CLAIM });
+  }
+
+  /** What was reported about an integration: its state, and why. */
+  told(id: string): readonly (readonly [IntegrationState, string])[] {
+    return this.reports.filter((one) => one.id === id).map(({ state, reason }) => [state, reason]);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.manager.stop(), this.clock.advance(10_000)]);
+  }
+}
+
+const MEMBERSHIP: Membership = {
+  joined: Promise.resolve(),
+  committed: async () => [],
+  async [Symbol.asyncDispose]() {},
+};
+
+const CLAIM: Claim = { topic: 'downlink', partition: 0, isHeld: () => true, async commit() {} };

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
+import { KAFKA_AWAY, ManagerWorld } from '../helpers/manager-world.ts';
+
+const { ACTIVE, FAILED } = IntegrationState;
+const NO_HANDLER = { case: undefined };
+
+const pauses = (times: readonly number[]) => times.slice(1).map((time, i) => time - times[i]!);
+
+test('a start that fails because of Kafka is soon tried again, whatever is set, and told once', async () => {
+  for (const enabled of [true, false]) {
+    const world = new ManagerWorld({ restart: { enabled, maxPause: 300_000 } });
+    world.kafka.isAway = true;
+    world.want('a');
+    await world.clock.advance(600_000);
+    assert.deepEqual(pauses(world.tries).slice(0, 5), [500, 1000, 2000, 2500, 2500]);
+    assert.equal(Math.max(...pauses(world.tries)), 2500);
+    assert.deepEqual(world.told('a'), [[FAILED, `Kafka does not give its messages: ${KAFKA_AWAY}`]]);
+    world.want('a', { generation: 2n, name: 'changed' });
+    await world.clock.advance(10_000);
+    assert.equal(world.told('a').length, 2, 'told of the new generation');
+    world.kafka.isAway = false;
+    await world.clock.advance(5000);
+    assert.deepEqual(world.told('a').slice(2), [[ACTIVE, 'started after failures']]);
+    await world.stop();
+  }
+});
+
+test('a start that fails otherwise is tried with pauses that double up to what is set', async () => {
+  const world = new ManagerWorld({ restart: { enabled: true, maxPause: 10_000 } });
+  world.want('a', { configuration: NO_HANDLER });
+  await world.clock.advance(60_000);
+  const times = world.reports.map(({ at }) => at);
+  assert.deepEqual(pauses(times).slice(0, 7), [500, 1000, 2000, 4000, 5000, 5000, 5000]);
+  await world.stop();
+});
+
+test('without retries, a start that fails otherwise waits for a change', async () => {
+  const world = new ManagerWorld({ restart: { enabled: false, maxPause: 10_000 } });
+  world.want('a', { configuration: NO_HANDLER });
+  await world.clock.advance(600_000);
+  assert.equal(world.reports.length, 1);
+  world.want('a', { generation: 2n });
+  await world.clock.advance(1000);
+  assert.deepEqual(world.told('a').at(-1), [ACTIVE, '']);
+  await world.stop();
+});
