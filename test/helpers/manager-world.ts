@@ -1,5 +1,9 @@
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
-import { IntegrationSchema, type IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
+import {
+  type Integration,
+  IntegrationSchema,
+  type IntegrationState,
+} from '../../gen/penstock/v1/integration_pb.ts';
 import { UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import { type Bus, BusError, type Claim, type Membership, type OutgoingRecord } from '../../src/bus/bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
@@ -17,6 +21,7 @@ export const KAFKA_AWAY = 'Kafka is away';
 interface Told {
   readonly at: number;
   readonly id: string;
+  readonly generation: bigint;
   readonly state: IntegrationState;
   readonly reason: string;
 }
@@ -28,18 +33,21 @@ export class ManagerWorld {
   /** When a start asked Kafka for its messages. */
   readonly tries: number[] = [];
   readonly reports: Told[] = [];
+  readonly deps = {
+    ...testDeps(),
+    clock: this.clock,
+    random: () => 0,
+    startTime: 0,
+    topics: topicsOf('t'),
+    bus: this.#bus(),
+  };
   readonly manager: Manager;
 
   constructor(config: Partial<ExecutorConfig> = {}) {
-    const deps = { ...testDeps(), clock: this.clock, random: () => 0, startTime: 0 };
-    const topics = topicsOf('t');
-    const bus = this.#bus();
-    const reporter = new Reporter({ ...deps, bus, topics, serviceId: 'ie-0' });
+    const { deps } = this;
     this.manager = new Manager({
       ...deps,
-      bus,
-      topics,
-      reporter,
+      reporter: new Reporter({ ...deps, serviceId: 'ie-0' }),
       config: { ...EXECUTOR, ...config },
       guard: createTargetGuard(true),
       membership: () => MEMBERSHIP,
@@ -61,24 +69,15 @@ export class ManagerWorld {
   }
 
   #report({ value }: OutgoingRecord): void {
-    const { integrationId: id, report } = fromBinary(UplinkRecordSchema, value!);
+    const { integrationId: id, generation, report } = fromBinary(UplinkRecordSchema, value!);
     if (report.case !== 'lifecycle') return;
     const { state, reason } = report.value;
-    this.reports.push({ at: this.clock.now(), id, state, reason });
+    this.reports.push({ at: this.clock.now(), id, generation, state, reason });
   }
 
   /** Wants an integration, as generation 1 unless it says otherwise. */
   want(id: string, init: MessageInitShape<typeof IntegrationSchema> = {}): void {
-    const value = { restEndpointUrl: 'http://127.0.0.1:9' };
-    const integration = create(IntegrationSchema, {
-      id,
-      name: id,
-      enabled: true,
-      generation: 1n,
-      configuration: { case: 'http', value },
-      ...init,
-    });
-    this.manager.want(id, { integration, shard: 0, claim: CLAIM });
+    this.manager.want(id, { integration: integrationOf(id, init), shard: 0, claim: CLAIM });
   }
 
   /** What was reported about an integration: its state, and why. */
@@ -89,6 +88,22 @@ export class ManagerWorld {
   async stop(): Promise<void> {
     await Promise.all([this.manager.stop(), this.clock.advance(10_000)]);
   }
+}
+
+/** An enabled integration, of generation 1 unless it says otherwise. */
+export function integrationOf(
+  id: string,
+  init: MessageInitShape<typeof IntegrationSchema> = {},
+): Integration {
+  return create(IntegrationSchema, {
+    id,
+    name: 'an integration',
+    enabled: true,
+    topicFilters: ['#'],
+    generation: 1n,
+    configuration: { case: 'http', value: { restEndpointUrl: 'http://127.0.0.1:9' } },
+    ...init,
+  });
 }
 
 const MEMBERSHIP: Membership = {

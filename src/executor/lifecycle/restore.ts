@@ -76,8 +76,8 @@ export class Restore implements AsyncDisposable {
     const name = `${claim.topic}/${key}`;
     keys.add(name);
     const wish = decoded?.integration && { integration: decoded.integration, shard: decoded.shard, claim };
-    if (pending) pending.set(name, wish);
-    else this.#deps.manager.want(name, wish);
+    if (!pending) this.#deps.manager.want(name, wish);
+    else if (isNewer(wish, pending.get(name))) pending.set(name, wish);
   }
 
   #start(owned: Owned): void {
@@ -101,4 +101,9 @@ export class Restore implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.membership[Symbol.asyncDispose]();
   }
+}
+
+/** Whoever publishes may die and repeat itself: then an older generation comes after a newer one. A tombstone has none. */
+function isNewer(wish: Wish | undefined, known: Wish | undefined): boolean {
+  return !wish || !known || wish.integration.generation > known.integration.generation;
 }

@@ -1,0 +1,60 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
+import type { Integration } from '../../gen/penstock/v1/integration_pb.ts';
+import type { Bus, Claim, Consumer, FeedOptions, JoinOptions } from '../../src/bus/bus.ts';
+
+/** The downlink topic of a type, of which one executor has what it is given, and reads what it is told to. */
+export class FakeDownlink {
+  readonly bus: Bus;
+  readonly #joined = Promise.withResolvers<void>();
+  readonly #feeds = new Map<number, FeedOptions>();
+  #options: JoinOptions | undefined;
+
+  /** @param bus does everything else */
+  constructor(bus: Bus) {
+    this.bus = {
+      ...bus,
+      join: (options) => {
+        this.#options = options;
+        return {
+          joined: this.#joined.promise,
+          committed: async () => [],
+          async [Symbol.asyncDispose]() {},
+        };
+      },
+      feed: (options) => {
+        if (!options.topic.includes('.downlink.')) return bus.feed(options);
+        this.#feeds.set(options.partition, options);
+        return { resume() {}, backlog: async () => 0, [Symbol.dispose]() {} };
+      },
+      consume: async () => CONSUMER,
+    };
+  }
+
+  /** The first assignment. */
+  assign(...partitions: readonly number[]): void {
+    const topic = this.#options!.topics[0]!;
+    for (const partition of partitions) {
+      const claim: Claim = { topic, partition, isHeld: () => true, async commit() {} };
+      this.#options!.onGained(claim);
+    }
+    this.#joined.resolve();
+  }
+
+  /** A fetch brings a record, of a partition that ends at `end`. `integration` undefined: a tombstone. */
+  read(partition: number, offset: number, end: number, id: string, integration?: Integration): void {
+    const { topic, take, onPosition } = this.#feeds.get(partition)!;
+    onPosition?.(offset, end);
+    const value =
+      integration && toBinary(DownlinkRecordSchema, create(DownlinkRecordSchema, { integration }));
+    take({ topic, partition, offset, timestamp: 0, key: id, value: value ?? null });
+    onPosition?.(offset + 1, end);
+  }
+
+  /** A fetch says that the partition is empty. */
+  readNothing(partition: number): void {
+    this.#feeds.get(partition)!.onPosition?.(0, 0);
+  }
+}
+
+const CONSUMER: Consumer = { holdsLease: () => true, async commit() {}, async [Symbol.asyncDispose]() {} };
