@@ -1,7 +1,7 @@
 import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { withDeadline } from '../runtime/deadline.ts';
+import { DeadlineError, withDeadline } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { createTargetGuard } from '../runtime/target-guard.ts';
@@ -29,7 +29,8 @@ export interface ExecutorDeps {
 
 /**
  * Starts an executor: restores its share of the integrations, answers checks, delivers. Resolves when everything is
- * restored; disposing stops it gracefully. Waits for the topics when the control plane has not made them yet.
+ * restored that Kafka gives within a minute; disposing stops it gracefully. Waits for the topics when the control plane has
+ * not made them yet.
  */
 export async function startExecutor(
   config: ExecutorConfig,
@@ -55,10 +56,26 @@ export async function startExecutor(
   });
   await Promise.allSettled(joining); // what joins after another failed must be left again, too
   await Promise.all(joining);
-  const restoring = restore.restored();
-  await withDeadline(deps.clock, RESTORE_DEADLINE, 'restoring the integrations', restoring, signal);
+  await restored(restore, deps, signal);
   // First of all, before the group is left: who takes over must not begin while messages are still on their way here.
   stack.defer(() => manager.stop());
   deps.logger.info('executor is ready', { serviceId, types: types.join() });
   return stack.move();
+}
+
+/** A partition that cannot be read is no reason to leave all others alone: it is restored when it can. */
+async function restored(
+  restore: Restore,
+  { clock, logger }: ExecutorDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await withDeadline(clock, RESTORE_DEADLINE, 'restoring the integrations', restore.restored(), signal);
+  } catch (error) {
+    const { unread } = restore;
+    if (!(error instanceof DeadlineError) || unread.length === 0) throw error;
+    logger.error('some integrations are not restored yet: their partitions cannot be read', {
+      partitions: unread.join(),
+    });
+  }
 }

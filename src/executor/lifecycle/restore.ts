@@ -54,6 +54,12 @@ export class Restore implements AsyncDisposable {
     await Promise.all(owned.map(({ feed, lost }) => Promise.race([feed.caughtUp, lost.promise])));
   }
 
+  /** The partitions that this executor has and has not read to their ends yet, as `topic/partition`. */
+  get unread(): readonly string[] {
+    const unread = [...this.#owned].filter(([, { pending }]) => pending);
+    return unread.map(([{ topic, partition }]) => `${topic}/${partition}`);
+  }
+
   #gain(claim: Claim): void {
     const { bus, logger } = this.#deps;
     const { topic, partition } = claim;
