@@ -26,10 +26,11 @@ interface Told {
   readonly reason: string;
 }
 
-/** A manager and a Kafka without messages, on one clock. Jitter makes each pause half of what it may be. */
+/** A manager, and a Kafka that gives no messages, on one clock. Jitter makes each pause half of what it may be. */
 export class ManagerWorld {
   readonly clock = new FakeClock(0);
-  readonly kafka = { isAway: false, hangs: (_topic: string) => false };
+  /** `end`: where each message topic ends, of which nothing is ever given. */
+  readonly kafka = { isAway: false, end: 0, hangs: (_topic: string) => false };
   /** When a start asked Kafka for its messages. */
   readonly tries: number[] = [];
   readonly reports: Told[] = [];
@@ -58,14 +59,22 @@ export class ManagerWorld {
     const part: Partial<Bus> = {
       partitions: async (topic) => {
         this.tries.push(this.clock.now());
-        if (this.kafka.isAway) throw new BusError('failed', KAFKA_AWAY);
+        this.#end();
         if (this.kafka.hangs(topic)) await new Promise(() => {});
         return [0];
       },
-      feed: () => ({ resume() {}, backlog: async () => 0, [Symbol.dispose]() {} }),
+      feed: ({ onPosition }) => {
+        onPosition?.(0, this.kafka.end);
+        return { resume() {}, backlog: async () => this.#end(), [Symbol.dispose]() {} };
+      },
       send: async (_, record) => this.#report(record),
     };
     return part as Bus;
+  }
+
+  #end(): number {
+    if (this.kafka.isAway) throw new BusError('failed', KAFKA_AWAY);
+    return this.kafka.end;
   }
 
   #report({ value }: OutgoingRecord): void {

@@ -46,3 +46,17 @@ test('without retries, a start that fails otherwise waits for a change', async (
   assert.deepEqual(world.told('a').at(-1), [ACTIVE, '']);
   await world.stop();
 });
+
+test('messages that Kafka has and does not give show in the state of their integration', async () => {
+  const world = new ManagerWorld();
+  world.kafka.end = 1000;
+  world.want('a');
+  await world.clock.advance(10_000);
+  world.kafka.isAway = true;
+  await world.clock.advance(100_000);
+  assert.deepEqual(world.told('a'), [
+    [ACTIVE, ''],
+    [FAILED, `1000 messages wait in Kafka and do not come: ${KAFKA_AWAY}`],
+  ]);
+  await world.stop();
+});

@@ -5,6 +5,7 @@ import {
   type Finding,
   look,
   lookAtBacklog,
+  lookInVain,
   newWatch,
   type Progress,
 } from '../../src/executor/lifecycle/watchdog.ts';
@@ -18,8 +19,16 @@ const progress = (taken: number, settled: number, inFlight = taken - settled): P
   inFlight,
 });
 
-/** What is found when one looks each 10 ms, by the time of the look; `backlog` is what Kafka has. */
-function findings(at: (now: number) => Progress, until: number, backlog = (_: number) => 0) {
+/**
+ * What is found when one looks each 10 ms, by the time of the look; `backlog` is what Kafka says that it has, undefined
+ * when it does not tell; `lag` is what it is known to have.
+ */
+function findings(
+  at: (now: number) => Progress,
+  until: number,
+  backlog: (now: number) => number | undefined = () => 0,
+  lag = 0,
+) {
   const found: [number, Finding | 'silent'][] = [];
   let watch = newWatch(at(0), 0);
   for (let now = 10; now <= until; now += 10) {
@@ -27,7 +36,14 @@ function findings(at: (now: number) => Progress, until: number, backlog = (_: nu
     watch = next;
     if (finding !== undefined) found.push([now, finding]);
     if (finding !== 'idle') continue;
-    const looked = lookAtBacklog(watch, backlog(now), now);
+    const answer = backlog(now);
+    if (answer === undefined) {
+      const vain = lookInVain(watch, lag, now, TIMEOUT);
+      watch = vain.watch;
+      if (vain.isStalled) found.push([now, 'stalled']);
+      continue;
+    }
+    const looked = lookAtBacklog(watch, answer, now);
     watch = looked.watch;
     if (looked.isSilent) found.push([now, 'silent']);
   }
@@ -112,6 +128,58 @@ test('messages that come after all between two looks are no silence', () => {
   );
 });
 
+const turns = (found: ReturnType<typeof findings>) => found.filter(([, finding]) => finding !== 'idle');
+
+test('messages that Kafka is known to have and does not give: stalled, until it does', () => {
+  const at = (now: number) => (now < 300 ? progress(5, 5) : progress(8, 8));
+  const away = (now: number) => (now < 300 ? undefined : 0);
+  assert.deepEqual(turns(findings(at, 400, away, 3)), [
+    [70, 'stalled'],
+    [300, 'resumed'],
+  ]);
+});
+
+test('messages that Kafka is known to have, and says that it has not, are no stall', () => {
+  const found = findings(
+    () => progress(5, 5),
+    400,
+    (now) => (now === 120 ? undefined : 0),
+    3,
+  );
+  assert.deepEqual(turns(found), []);
+});
+
+test('Kafka that does not tell whether it has any: stalled after the timeout, until it tells', () => {
+  const away = (now: number) => (now < 200 ? undefined : 0);
+  assert.deepEqual(turns(findings(() => progress(5, 5), 400, away)), [
+    [120, 'stalled'],
+    [210, 'resumed'],
+  ]);
+  const soon = (now: number) => (now < 110 ? undefined : 0);
+  assert.deepEqual(turns(findings(() => progress(5, 5), 400, soon)), []);
+});
+
+test('what Kafka had before it did not answer counts no more; it is asked again at each look', () => {
+  const backlog = (now: number) => (now > 60 && now < 120 ? undefined : 3);
+  const idle = [60, 90, 100, 110, 120, 150].map((now) => [now, 'idle']);
+  assert.deepEqual(
+    findings(() => progress(5, 5), 150, backlog),
+    [...idle, [150, 'silent']],
+  );
+});
+
+test('Kafka that is back with messages which still do not come: started anew', () => {
+  const found = findings(
+    () => progress(5, 5),
+    240,
+    (now) => (now < 200 ? undefined : 3),
+  );
+  assert.deepEqual(turns(found), [
+    [120, 'stalled'],
+    [230, 'silent'],
+  ]);
+});
+
 test('what is found is told with its reason, until the watch ends', async () => {
   const clock = new FakeClock();
   const watched = {
@@ -140,11 +208,20 @@ test('what is found is told with its reason, until the watch ends', async () => 
   assert.deepEqual(told, [stalled]);
   assert.equal(watch.stalledReason, stalled);
   watched.progress = progress(3, 3);
+  watched.lag = 4;
   await clock.advance(10_000);
   assert.deepEqual(told.splice(0), [stalled, 'resumed']);
   assert.equal(watch.stalledReason, undefined);
   await clock.advance(120_000);
-  assert.deepEqual(told, [], 'Kafka does not say that there are any');
+  const cutOff = '4 messages wait in Kafka and do not come: Kafka is away';
+  assert.deepEqual(told.splice(0), [cutOff]);
+  assert.equal(watch.stalledReason, cutOff);
+  watched.progress = progress(7, 7);
+  watched.lag = 0;
+  await clock.advance(10_000);
+  assert.deepEqual(told.splice(0), ['resumed']);
+  await clock.advance(150_000);
+  assert.deepEqual(told.splice(0), ['Kafka gives no messages: Kafka is away']);
   watched.isKafkaAway = false;
   await clock.advance(120_000);
   assert.match(told[0] ?? '', /^4 messages wait in Kafka and none comes/);

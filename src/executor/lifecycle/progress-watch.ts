@@ -1,6 +1,6 @@
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
-import { look, lookAtBacklog, newWatch, type Progress, type Watch } from './watchdog.ts';
+import { look, lookAtBacklog, lookInVain, newWatch, type Progress, type Watch } from './watchdog.ts';
 
 /** How often one looks in the time without progress that is allowed; and how far apart, at most, in milliseconds. */
 const LOOKS = 12;
@@ -63,25 +63,41 @@ export class ProgressWatch implements Disposable {
     const { progress } = this.#watched;
     const { watch, finding } = look(this.#watch, progress, this.#deps.clock.monotonic(), this.#timeout);
     this.#watch = watch;
-    if (finding === 'stalled') {
-      this.stalledReason = this.#whyStalled();
-      this.#findings.stalled(this.stalledReason);
-    } else if (finding === 'resumed') {
+    if (finding === 'stalled') this.#stalled(this.#whyStalled());
+    else if (finding === 'resumed') {
       this.stalledReason = undefined;
       this.#findings.resumed();
     } else if (finding === 'idle') await this.#lookAtKafka(progress);
   }
 
+  #stalled(reason: string): void {
+    this.stalledReason = reason;
+    this.#findings.stalled(reason);
+  }
+
   async #lookAtKafka(before: Progress): Promise<void> {
     const { clock, logger } = this.#deps;
-    const backlog = await this.#watched.backlog().catch((error) => {
-      logger.debug('whether messages wait in Kafka is not known', { why: messageOf(error) });
-      return 0;
-    });
+    const answer = await this.#watched.backlog().catch((error: unknown) => ({ error }));
     if (this.#isOver || this.#watched.progress.taken !== before.taken) return;
-    const { watch, isSilent } = lookAtBacklog(this.#watch, backlog, clock.monotonic());
+    if (typeof answer !== 'number') {
+      const why = messageOf(answer.error);
+      logger.debug('whether messages wait in Kafka is not known', { why });
+      this.#lookedInVain(why);
+      return;
+    }
+    const { watch, isSilent } = lookAtBacklog(this.#watch, answer, clock.monotonic());
     this.#watch = watch;
-    if (isSilent) this.#findings.silent(`${backlog} messages wait in Kafka and none comes: started anew`);
+    if (isSilent) this.#findings.silent(`${answer} messages wait in Kafka and none comes: started anew`);
+  }
+
+  #lookedInVain(why: string): void {
+    const { lag } = this.#watched;
+    const now = this.#deps.clock.monotonic();
+    const { watch, isStalled } = lookInVain(this.#watch, lag, now, this.#timeout);
+    this.#watch = watch;
+    if (!isStalled) return;
+    const what = lag > 0 ? `${lag} messages wait in Kafka and do not come` : 'Kafka gives no messages';
+    this.#stalled(`${what}: ${why}`);
   }
 
   #whyStalled(): string {
