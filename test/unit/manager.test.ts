@@ -60,3 +60,16 @@ test('messages that Kafka has and does not give show in the state of their integ
   ]);
   await world.stop();
 });
+
+test('so many start at a time, and those that hang keep the others waiting for a second at most', async () => {
+  const world = new ManagerWorld();
+  const ids = Array.from({ length: 1000 }, (_, i) => `hangs-${i}`);
+  world.kafka.hangs = (topic) => topic.includes('hangs');
+  for (const id of ids) world.want(id);
+  world.want('healthy');
+  await world.clock.advance(999);
+  assert.equal(world.tries.length, 256);
+  await world.clock.advance(2001);
+  assert.equal(world.tries.length, 1001);
+  assert.deepEqual(world.told('healthy'), [[ACTIVE, '']]);
+});

@@ -42,8 +42,12 @@ const newEntry = (integrationId: string): Entry => ({
 const FIRST_PAUSE = 1000;
 /** Between starts that fail because of Kafka: when it is back, everything is to run soon. */
 const KAFKA_RETRY = { initial: FIRST_PAUSE, max: 5000 };
-/** Integrations that start at a time: thousands at once would connect at once. */
+/**
+ * Integrations that start at a time: thousands at once would connect at once. Those behind them wait for a start no longer
+ * than this, in milliseconds: one that hangs holds nobody up.
+ */
 const STARTS = 256;
+const START_HOLD = 1000;
 
 /**
  * Brings what runs to what is wanted, each integration by itself: the newest generation wins, one step at a time. A wish
@@ -52,11 +56,12 @@ const STARTS = 256;
 export class Manager {
   readonly #deps: InstanceDeps;
   readonly #entries = new Map<string, Entry>();
-  readonly #starts = new Limit(STARTS);
+  readonly #starts: Limit;
   #isStopping = false;
 
   constructor(deps: InstanceDeps) {
     this.#deps = deps;
+    this.#starts = new Limit(STARTS, START_HOLD, deps.clock);
   }
 
   /** Wants this to run; undefined: nothing. `key` names the downlink record. An older generation is ignored. */
