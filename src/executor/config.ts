@@ -9,6 +9,8 @@ export interface ExecutorConfig {
   readonly types: readonly Type[];
   readonly kafkaPrefix: string;
   readonly policy: Policy;
+  /** Of messages of all integrations in memory. */
+  readonly maxBytesOfAll: number;
   readonly startTimeout: number;
   readonly restart: { readonly enabled: boolean; readonly maxPause: number };
   readonly errorReportsPerMinute: number;
@@ -35,6 +37,7 @@ export function executorConfig(settings: Settings): ExecutorConfig {
       deadLetter: true,
       maxHops: settings.PENSTOCK_MAX_HOPS,
     },
+    maxBytesOfAll: settings.PENSTOCK_MAX_IN_FLIGHT_BYTES_OF_ALL,
     startTimeout: settings.INTEGRATIONS_INIT_CONNECTION_TIMEOUT_SEC * 1000,
     restart: {
       enabled: settings.INTEGRATIONS_REINIT_ENABLED,

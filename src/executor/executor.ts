@@ -2,6 +2,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DeadlineError, withDeadline } from '../runtime/deadline.ts';
+import { InFlightBytes } from '../runtime/in-flight-bytes.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { createTargetGuard } from '../runtime/target-guard.ts';
@@ -43,7 +44,8 @@ export async function startExecutor(
   stack.defer(() => reporter.stop(REPORT_GRACE));
   const guard = createTargetGuard(config.allowsLocalTargets);
   const membership = () => restore.membership;
-  const manager = new Manager({ ...deps, config, reporter, guard, membership });
+  const inFlightBytes = new InFlightBytes(config.maxBytesOfAll);
+  const manager = new Manager({ ...deps, config, reporter, guard, inFlightBytes, membership });
   stack.defer(() => manager.stop());
   const types = config.types.filter((type) => BUILT_TYPES.includes(type));
   const restore: Restore = new Restore(types, { ...deps, manager });

@@ -112,6 +112,11 @@ export const SETTINGS = {
       min: 1_048_576,
     },
   ),
+  PENSTOCK_MAX_IN_FLIGHT_BYTES_OF_ALL: integer(
+    268_435_456,
+    'Bytes of all integrations of an executor together. Beyond it, each gets no more than 64 messages or 256 KiB at a time.',
+    { unit: 'bytes', min: 1_048_576 },
+  ),
   PENSTOCK_MAX_HOPS: integer(
     8,
     'Integrations that a message may pass through before it is taken to go round in a loop and given up.',

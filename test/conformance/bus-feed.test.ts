@@ -297,3 +297,36 @@ test('what retention removed is left out', async (t) => {
   onEnd(t, () => followed[Symbol.dispose]());
   assert.deepEqual(seen, range(12, 20));
 });
+
+test('a topic that is not there does not hold up another one', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const topic = topics.messages('a');
+  await bus.createTopics([topic]);
+  const missing = bus.feed({
+    topic: topics.messages('missing').name,
+    partition: 0,
+    from: 0,
+    take: () => true,
+  });
+  onEnd(t, () => missing[Symbol.dispose]());
+  await sleep(4000); // by now it is looked for each 2 s
+  let slowest = 0;
+  for (let i = 0; i < 5; i++) {
+    const begin = performance.now();
+    await sendNumbers(bus, topic.name, i, i + 1);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const feed = bus.feed({
+      topic: topic.name,
+      partition: 0,
+      from: i,
+      take() {
+        resolve();
+        return true;
+      },
+    });
+    await promise;
+    feed[Symbol.dispose]();
+    slowest = Math.max(slowest, performance.now() - begin);
+  }
+  assert.ok(slowest < 1000, `${Math.round(slowest)} ms: it waited for the pause of the other`);
+});

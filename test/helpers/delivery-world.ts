@@ -10,7 +10,7 @@ import type { DeliveryEvents } from '../../src/executor/delivery/delivery-events
 import { Intake, type IntakeEvents } from '../../src/executor/delivery/intake.ts';
 import type { Policy } from '../../src/executor/delivery/policy.ts';
 import { Statistics } from '../../src/executor/delivery/statistics.ts';
-import { type InFlight, WAITING } from '../../src/executor/delivery/window.ts';
+import { type InFlight, WAITING, Window } from '../../src/executor/delivery/window.ts';
 import {
   DELIVERED,
   type Handler,
@@ -22,6 +22,7 @@ import { ErrorReports } from '../../src/executor/uplink/error-reports.ts';
 import { Reporter } from '../../src/executor/uplink/reporter.ts';
 import type { CancelTimer, Clock } from '../../src/runtime/clock.ts';
 import { sleepOn } from '../../src/runtime/clock.ts';
+import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeClient, FakeKafka, type Watcher } from './fake-kafka.ts';
 import { testDeps } from './test-deps.ts';
@@ -410,6 +411,7 @@ export class TestExecutor {
     this.statistics = new Statistics(ID, { ...common, errors: this.#errors });
     const deadLetters = new DeadLetters(ID, () => 1n, common);
     this.delivery = new Delivery({
+      window: new Window(shape.policy, new InFlightBytes(shape.policy.maxInFlightBytes)),
       clock: this.#ownClock,
       random,
       handler: this.#handler(),

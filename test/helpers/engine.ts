@@ -1,8 +1,10 @@
 import type { TestContext } from 'node:test';
 import { Delivery } from '../../src/executor/delivery/delivery.ts';
 import type { InFlight } from '../../src/executor/delivery/window.ts';
+import { Window } from '../../src/executor/delivery/window.ts';
 import type { Failure, HandlerContext, Outbound } from '../../src/executor/handlers/handler.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
 import { bound, connected } from './handler.ts';
 import { onEnd } from './on-end.ts';
 import type { Configuration } from './peer.ts';
@@ -29,21 +31,23 @@ export async function engine(
   const handler = await connected(t, configuration, { maxInFlight: MAX_IN_FLIGHT, ...context });
   const told: Told = { delivered: [], givenUp: new Map(), failures: 0 };
   const payload = ({ envelope }: Outbound) => Buffer.from(envelope.payload).toString();
+  const policy = {
+    strategy: 'RETRY_ALL',
+    retries: 0,
+    pauseBetweenRetries: 20,
+    maxPause: 200,
+    packProcessingTimeout: 10_000,
+    maxInFlight: MAX_IN_FLIGHT,
+    maxInFlightBytes: Number.POSITIVE_INFINITY,
+    deadLetter: true,
+    maxHops: 8,
+  } as const;
   const delivery = new Delivery({
     handler,
+    window: new Window(policy, new InFlightBytes(Number.POSITIVE_INFINITY)),
     holdsLease: () => true,
     pack: bound(configuration).pack(),
-    policy: {
-      strategy: 'RETRY_ALL',
-      retries: 0,
-      pauseBetweenRetries: 20,
-      maxPause: 200,
-      packProcessingTimeout: 10_000,
-      maxInFlight: MAX_IN_FLIGHT,
-      maxInFlightBytes: Number.POSITIVE_INFINITY,
-      deadLetter: true,
-      maxHops: 8,
-    },
+    policy,
     events: {
       received() {},
       delivered: (message: InFlight) => told.delivered.push(payload(message)),

@@ -42,6 +42,7 @@ export const EXECUTOR: ExecutorConfig = {
     deadLetter: true,
     maxHops: 8,
   },
+  maxBytesOfAll: 268_435_456,
   startTimeout: 5000,
   restart: { enabled: true, maxPause: 1000 },
   errorReportsPerMinute: 100,

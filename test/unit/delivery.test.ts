@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { Delivery } from '../../src/executor/delivery/delivery.ts';
-import { MAX_AHEAD } from '../../src/executor/delivery/window.ts';
+import { MAX_AHEAD, Window } from '../../src/executor/delivery/window.ts';
 import { DELIVERED, type Outcome, type PackLimits } from '../../src/executor/handlers/handler.ts';
+import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 
 const ENVELOPE = create(EnvelopeSchema, { topicName: 't' });
@@ -24,7 +25,19 @@ function slowFirst(
   const first = Promise.withResolvers<readonly Outcome[]>();
   const clock = new FakeClock();
   const ignore = () => {};
+  const policy = {
+    strategy: 'RETRY_ALL',
+    retries: 0,
+    pauseBetweenRetries: 1,
+    maxPause: 1,
+    packProcessingTimeout: 1000,
+    maxInFlight,
+    maxInFlightBytes,
+    deadLetter: true,
+    maxHops: 8,
+  } as const;
   const delivery = new Delivery({
+    window: new Window(policy, new InFlightBytes(1e9)),
     handler: {
       parallel: 2,
       connect: async () => {},
@@ -35,17 +48,7 @@ function slowFirst(
       [Symbol.asyncDispose]: async () => {},
     },
     pack,
-    policy: {
-      strategy: 'RETRY_ALL',
-      retries: 0,
-      pauseBetweenRetries: 1,
-      maxPause: 1,
-      packProcessingTimeout: 1000,
-      maxInFlight,
-      maxInFlightBytes,
-      deadLetter: true,
-      maxHops: 8,
-    },
+    policy,
     events: {
       received: ignore,
       delivered: ignore,

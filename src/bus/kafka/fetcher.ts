@@ -46,6 +46,8 @@ export class Fetcher implements AsyncDisposable {
   readonly #homeless = new Set<PartitionFeed>();
   #connecting: Promise<void> | undefined;
   #homing: Promise<void> | undefined;
+  /** Resolves when there is more to look for. */
+  #more = Promise.withResolvers<void>();
   #hasFailed = false;
 
   /** @param maxWait how long a fetch waits for records, in milliseconds */
@@ -86,6 +88,7 @@ export class Fetcher implements AsyncDisposable {
   #lookFor(...feeds: readonly PartitionFeed[]): void {
     for (const feed of feeds) if (!feed.isClosed) this.#homeless.add(feed);
     if (this.#stop.signal.aborted || this.#homeless.size === 0) return;
+    if (feeds.length > 0) this.#more.resolve();
     this.#homing ??= Promise.resolve()
       .then(() => this.#home())
       .finally(() => {
@@ -99,6 +102,7 @@ export class Fetcher implements AsyncDisposable {
     const { clock, logger, random } = this.#deps;
     const stop = this.#stop.signal;
     for (let attempt = 1; this.#homeless.size > 0 && !stop.aborted; attempt++) {
+      this.#more = Promise.withResolvers<void>();
       try {
         const topics = [...new Set([...this.#homeless].map(({ topic }) => topic))];
         for (let i = 0; i < topics.length; i += TOPICS) {
@@ -113,7 +117,9 @@ export class Fetcher implements AsyncDisposable {
         const [first] = this.#homeless;
         logger.warn('there is nobody to fetch from', { topic: first!.topic, count: this.#homeless.size });
       }
-      await clock.sleep(backoffPause(RETRY, attempt, random()), stop).catch(() => {});
+      // What comes new does not wait with those that nobody leads.
+      const pause = clock.sleep(backoffPause(RETRY, attempt, random()), stop).catch(() => {});
+      await Promise.race([pause, this.#more.promise]);
     }
   }
 

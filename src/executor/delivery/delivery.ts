@@ -9,12 +9,13 @@ import { halvesOf, takePack } from './pack.ts';
 import { Pauses } from './pauses.ts';
 import type { Policy } from './policy.ts';
 import { decide, EXPIRED, isExpired, isSuspect, LOOPING, NO_OUTCOME } from './strategy.ts';
-import { type InFlight, Window } from './window.ts';
+import type { InFlight, Window } from './window.ts';
 
 /** Messages that may leave or have left, for each that may be on its way: the next ones wait here, not in Kafka. */
 const READY = 2;
 
 interface Deps {
+  readonly window: Window;
   readonly handler: Handler;
   readonly pack: PackLimits;
   readonly policy: Policy;
@@ -52,7 +53,7 @@ export class Delivery {
     this.#attempts = new Attempts(deps.handler, deps.policy.packProcessingTimeout, deps.clock);
     this.#pauses = new Pauses(deps.clock);
     this.#linger = new Linger(deps.clock, deps.pack.maxWait ?? 0, () => this.#pump());
-    this.window = new Window(deps.policy);
+    this.window = deps.window;
   }
 
   /** Whether one more message of this partition may be taken in. */
@@ -73,9 +74,8 @@ export class Delivery {
   }
 
   wake(): void {
-    const { resolve } = this.#changed;
+    this.#changed.resolve();
     this.#changed = Promise.withResolvers<void>();
-    resolve();
   }
 
   /** To be called each second: what waits for something that nobody tells goes on, and nothing is on its way unleased. */

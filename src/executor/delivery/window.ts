@@ -1,4 +1,5 @@
 import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
+import type { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
 import type { Outbound } from '../handlers/handler.ts';
 import type { Policy } from './policy.ts';
 import { SettledPrefix } from './settled-prefix.ts';
@@ -10,6 +11,11 @@ import { SettledPrefix } from './settled-prefix.ts';
 export const MAX_AHEAD = 100_000;
 /** Messages taken in for each that may be on its way, at most: those that wait in lanes are bounded, too. */
 export const WAITING = 16;
+
+/** What a message keeps in memory besides its value, about. */
+const OVERHEAD = 1024;
+/** Of a full executor's memory each integration still gets so much: those that are stuck do not stop the others. */
+const SHARE = { messages: 64, bytes: 262_144 };
 
 /** A message in the window. */
 export interface InFlight extends Outbound {
@@ -30,10 +36,13 @@ export class Window {
   readonly #messages = new Set<InFlight>();
   readonly #prefixes = new Map<number, SettledPrefix>();
   readonly #policy: Pick<Policy, 'maxInFlight' | 'maxInFlightBytes'>;
+  /** Of all windows of this executor. */
+  readonly #total: InFlightBytes;
   #bytes = 0;
 
-  constructor(policy: Pick<Policy, 'maxInFlight' | 'maxInFlightBytes'>) {
+  constructor(policy: Pick<Policy, 'maxInFlight' | 'maxInFlightBytes'>, total: InFlightBytes) {
     this.#policy = policy;
+    this.#total = total;
   }
 
   get size(): number {
@@ -50,6 +59,7 @@ export class Window {
     const { maxInFlight, maxInFlightBytes } = this.#policy;
     if (this.size >= maxInFlight * WAITING) return false;
     if (this.#bytes >= maxInFlightBytes && this.size > 0) return false;
+    if (this.#total.isFull && (this.size >= SHARE.messages || this.#bytes >= SHARE.bytes)) return false;
     const prefix = this.#prefixes.get(partition);
     return !prefix || prefix.next - prefix.committable < MAX_AHEAD;
   }
@@ -67,6 +77,7 @@ export class Window {
     const message = { partition, offset, key, envelope, value, firstAttempt: 0, attempts: 0, prefix };
     this.#messages.add(message);
     this.#bytes += value.byteLength;
+    this.#total.add(value.byteLength + OVERHEAD);
     return message;
   }
 
@@ -83,15 +94,20 @@ export class Window {
 
   settle(message: InFlight): void {
     message.prefix.settle(message.offset);
-    this.#messages.delete(message);
-    this.#bytes -= message.value.byteLength;
+    this.#forget(message);
   }
 
   /** Lets go of everything without settling it; answers how many messages it was. */
   clear(): number {
     const { size } = this;
-    this.#messages.clear();
+    for (const message of this.#messages) this.#forget(message);
     return size;
+  }
+
+  #forget(message: InFlight): void {
+    if (!this.#messages.delete(message)) return;
+    this.#bytes -= message.value.byteLength;
+    this.#total.remove(message.value.byteLength + OVERHEAD);
   }
 
   /** For each partition, the last offset that was tried or settled: what is before it, and is not, would leave a gap. */

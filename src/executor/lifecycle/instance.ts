@@ -6,6 +6,7 @@ import { typeOf } from '../../contract/integration-type.ts';
 import { missingRule } from '../../contract/template.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { timeoutSignal, withDeadline } from '../../runtime/deadline.ts';
+import type { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TargetGuard } from '../../runtime/target-guard.ts';
@@ -15,6 +16,7 @@ import { Delivery } from '../delivery/delivery.ts';
 import { Intake } from '../delivery/intake.ts';
 import { resolvePolicy } from '../delivery/policy.ts';
 import { Statistics } from '../delivery/statistics.ts';
+import { Window } from '../delivery/window.ts';
 import type { Handler } from '../handlers/handler.ts';
 import { handlerTypeOf } from '../handlers/registry.ts';
 import { ErrorReports } from '../uplink/error-reports.ts';
@@ -37,6 +39,8 @@ export interface InstanceDeps {
   readonly bus: Bus;
   readonly topics: Topics;
   readonly guard: TargetGuard;
+  /** What the deliveries of all integrations have in memory. */
+  readonly inFlightBytes: InFlightBytes;
   readonly reporter: Reporter;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -117,6 +121,7 @@ export class Instance implements AsyncDisposable {
     const deadLetters = new DeadLetters(id, generation, { ...deps, serviceId: config.serviceId });
     const delivery = new Delivery({
       ...deps,
+      window: new Window(policy, deps.inFlightBytes),
       handler,
       pack: type.pack(),
       policy,

@@ -1,7 +1,7 @@
 import type { PublishedMessage } from '../../contract/encode-envelope.ts';
+import type { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TakeIn } from '../fan-out.ts';
-import type { InFlightBytes } from './in-flight-bytes.ts';
 import type { OutgoingPackets } from './outgoing-packets.ts';
 import { MqttError, PacketType, protocolError, ReasonCode } from './protocol.ts';
 import type { Session } from './sessions.ts';

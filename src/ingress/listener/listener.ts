@@ -4,12 +4,12 @@ import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import { authority } from '../../runtime/authority.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
+import { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
 import { listenError } from '../../runtime/listen-error.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TakeIn } from '../fan-out.ts';
 import { Connection, type ConnectionLimits } from './connection.ts';
-import { InFlightBytes } from './in-flight-bytes.ts';
 import { Sessions } from './sessions.ts';
 
 export interface ListenerConfig extends ConnectionLimits {

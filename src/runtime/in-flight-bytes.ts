@@ -1,4 +1,4 @@
-/** Bytes of messages that Kafka does not have yet, over all connections. Beyond the limit, nobody reads on. */
+/** Bytes of messages that this process has in memory, from all sources. Beyond the limit, nobody takes more in. */
 export class InFlightBytes {
   readonly #limit: number;
   readonly #waiting = new Set<() => void>();
