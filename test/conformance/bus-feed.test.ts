@@ -310,9 +310,8 @@ test('a topic that is not there does not hold up another one', async (t) => {
   });
   onEnd(t, () => missing[Symbol.dispose]());
   await sleep(4000); // by now it is looked for each 2 s
-  let slowest = 0;
-  for (let i = 0; i < 5; i++) {
-    const begin = performance.now();
+  const begin = performance.now();
+  for (let i = 0; i < 8; i++) {
     await sendNumbers(bus, topic.name, i, i + 1);
     const { promise, resolve } = Promise.withResolvers<void>();
     const feed = bus.feed({
@@ -326,7 +325,7 @@ test('a topic that is not there does not hold up another one', async (t) => {
     });
     await promise;
     feed[Symbol.dispose]();
-    slowest = Math.max(slowest, performance.now() - begin);
   }
-  assert.ok(slowest < 1000, `${Math.round(slowest)} ms: it waited for the pause of the other`);
+  const took = performance.now() - begin;
+  assert.ok(took < 4000, `${Math.round(took)} ms for 8: each waited for the pause of the other`);
 });

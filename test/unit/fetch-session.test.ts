@@ -34,6 +34,16 @@ test('a feed that takes the place of another one of its partition is fetched', (
   assert.deepEqual(told(session.next([feed('a', 3), feed('b')])), [77, 2, '', ''], 'nothing is left out');
 });
 
+test('a partition of which a new feed begins is named again', () => {
+  const session = new FetchSession();
+  session.next([feed('a'), feed('b')]);
+  session.answered(77);
+  session.isNew(feed('a'));
+  session.isNew(feed('b'));
+  session.isNew(feed('c'));
+  assert.deepEqual(told(session.next([feed('a')])), [77, 1, 'a', 'b']);
+});
+
 test('a node that keeps no session, or has forgotten it, is told everything', () => {
   const session = new FetchSession();
   const [a, b] = [feed('a'), feed('b')];

@@ -31,6 +31,11 @@ export class FetchSession {
     return { sessionId: this.#id, sessionEpoch: this.#epoch, partitions, forgotten };
   }
 
+  /** A new feed is named in any case: should the node have lost the partition, whoever starts anew gets it back. */
+  isNew({ name, topic, partition }: PartitionFeed): void {
+    if (this.#told.has(name)) this.#told.set(name, { topic, partition, position: -1 });
+  }
+
   /** The node has answered. It may not keep a session: then the next request says all. */
   answered(sessionId: number): void {
     if (sessionId === 0) {

@@ -80,6 +80,7 @@ export class NodeFetcher {
 
   add(feed: PartitionFeed): void {
     this.#feeds.set(feed.name, feed);
+    this.#session.isNew(feed);
     feed.isBusy = false;
     feed.isQuiet = false;
     this.wake();
