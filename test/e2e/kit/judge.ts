@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NumberedLoad } from './numbered-load.ts';
 import {
   type Fault,
@@ -12,6 +13,9 @@ import {
   withoutCopies,
 } from './oracle.ts';
 import { MAX_IN_FLIGHT, type System } from './system.ts';
+
+/** What comes once more comes by then: at the next commit, or when a share that just moved is taken over. Milliseconds. */
+const QUIET = 2000;
 
 /**
  * Ends the load, waits for what was acknowledged, and judges all that arrived: nothing lost, nothing out of order, and
@@ -27,6 +31,7 @@ export async function judge(
 ): Promise<void> {
   await load.stop();
   await system.arrived(load.acknowledged).catch(() => {}); // judged below
+  await sleep(QUIET);
   const { arrivals } = system.sink;
   const missing = lost(load.acknowledged, arrivals);
   const overtaken = outOfOrder(arrivals).filter(({ integration }) => !reordered.includes(integration));
