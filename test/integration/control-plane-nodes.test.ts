@@ -35,6 +35,9 @@ test('nodes in the store', async (t) => {
   await using db = new Database(url, testDeps());
   const age = (serviceId: string, by: string) =>
     db.query('update nodes set last_seen = last_seen - $2::interval where service_id = $1', [serviceId, by]);
+  const ageGap = (by: string) => db.query('update report_gap set until = until - $1::interval', [by]);
+  const living = async () =>
+    [...(await loadCluster(db)).values()].filter(({ isLiving }) => isLiving).map((one) => one.serviceId);
   const e1 = async () => (await loadCluster(db)).get('e1')!;
 
   await t.test('a report never overwrites a newer one, nor counts twice', async () => {
@@ -61,6 +64,7 @@ test('nodes in the store', async (t) => {
 
   await t.test('a silent node is gone only while others are heard', async () => {
     await upsertNodes(db, [node(1, 1, { serviceId: 'e2' })]);
+    await ageGap('1 hour');
     await age('e1', '5 seconds');
     assert.ok((await e1()).isLiving);
     await age('e1', '2 seconds');
@@ -69,15 +73,33 @@ test('nodes in the store', async (t) => {
     assert.ok((await e1()).isLiving);
   });
 
+  await t.test('after a time without reports each node has time to be heard again', async () => {
+    await db.query('delete from nodes');
+    await ageGap('1 hour');
+    for (const serviceId of ['e1', 'e2', 'gone']) await upsertNodes(db, [node(1, 1, { serviceId })]);
+    for (const serviceId of ['e1', 'e2']) await age(serviceId, '1 minute');
+    await age('gone', '2 minutes');
+    assert.deepEqual(await living(), ['e1', 'e2']);
+    await upsertNodes(db, [node(1, 2, { serviceId: 'e2' })]);
+    assert.deepEqual(await living(), ['e1', 'e2'], 'but who was gone before is not taken for back');
+    await age('e2', '5 seconds');
+    await ageGap('5 seconds');
+    await upsertNodes(db, [node(1, 3, { serviceId: 'e2' })]); // they had stopped coming again
+    assert.deepEqual(await living(), ['e1', 'e2']);
+    await ageGap('7 seconds');
+    assert.deepEqual(await living(), ['e2']);
+  });
+
   await t.test('a node that stopped is gone at once', async () => {
-    await upsertNodes(db, [node(100, 300, { stopping: true })]);
+    await upsertNodes(db, [node(1, 300, { stopping: true })]);
     const { isLiving, stopping } = await e1();
     assert.deepEqual([isLiving, stopping], [false, true]);
   });
 
   await t.test('nodes that are gone for long are forgotten', async () => {
     await age('e1', '1 day');
-    assert.equal(await forgetNodes(db, 12 * HOUR), 1);
+    await age('gone', '1 day');
+    assert.equal(await forgetNodes(db, 12 * HOUR), 2);
     assert.deepEqual([...(await loadCluster(db)).keys()], ['e2']);
   });
 });

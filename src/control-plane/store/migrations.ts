@@ -170,4 +170,12 @@ export const MIGRATIONS: readonly string[] = [
     primary key (integration_id, service_id)
   );
   `,
+  /* sql */ `
+  -- The last time that no node was heard for long: when the last one was before, and when the first one was again.
+  create table report_gap (
+    since timestamptz not null,
+    until timestamptz not null
+  );
+  insert into report_gap values ('-infinity', '-infinity');
+  `,
 ];

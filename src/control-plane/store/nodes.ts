@@ -5,14 +5,28 @@ import type { Queries } from './database.ts';
 
 /** A node is gone when it was silent for so long while others were heard. */
 const SILENCE = '6 seconds';
+/** When no node was heard for so long, it was not the nodes that were silent. Two intervals of reports. */
+const GAP = '4 seconds';
 /** After so long a report replaces one that seems newer: the node's clock was set back. */
 const CLOCK_SET_BACK = '1 minute';
+
+/**
+ * The moment that silence is measured against: the last report of any node, so that nobody is taken for gone while none
+ * comes, be it that no control plane reads them or that Kafka is away. When they come again, each node has time to be heard:
+ * until then it is the last report before.
+ */
+const HEARD = `(select case when max(last_seen) < max(until) + interval '${SILENCE}' then max(since)
+  else max(last_seen) end from nodes, report_gap)`;
 
 /** Stores what nodes say of themselves; never over what they said later. */
 export async function upsertNodes(queries: Queries, nodes: readonly NodeState[]): Promise<void> {
   if (nodes.length === 0) return;
   await queries.query(
-    `insert into nodes as n (service_id, start_time, time, last_seen, stopping, report)
+    `with gap as (
+       update report_gap set until = now(),
+         since = case when newest < until + interval '${SILENCE}' then since else newest end
+       from (select max(last_seen) as newest from nodes) as before where newest < now() - interval '${GAP}')
+     insert into nodes as n (service_id, start_time, time, last_seen, stopping, report)
      select service_id, start_time, time, now(), stopping, report from unnest($1::text[], $2::timestamptz[],
        $3::timestamptz[], $4::boolean[], $5::bytea[]) as r (service_id, start_time, time, stopping, report)
      on conflict (service_id) do update set start_time = excluded.start_time, time = excluded.time,
@@ -30,15 +44,12 @@ export async function upsertNodes(queries: Queries, nodes: readonly NodeState[])
   );
 }
 
-/**
- * Every node that was heard of. Silence is measured against the last report of any node: while none comes, be it that no
- * control plane reads them or that Kafka is away, nobody is taken for gone.
- */
+/** Every node that was heard of. */
 export async function loadCluster(queries: Queries): Promise<Cluster> {
   type Row = Omit<KnownNode, 'report'> & { report: Uint8Array };
   const rows = await queries.query<Row>(
     `select service_id as "serviceId", start_time as "startTime", time, last_seen as "lastSeen", stopping, report,
-       not stopping and last_seen >= max(last_seen) over () - interval '${SILENCE}' as "isLiving"
+       not stopping and last_seen >= ${HEARD} - interval '${SILENCE}' as "isLiving"
      from nodes order by service_id`,
   );
   const nodes = rows.map((row) => ({ ...row, report: fromBinary(NodeReportSchema, row.report) }));
