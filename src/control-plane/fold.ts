@@ -8,11 +8,12 @@ import {
   type UplinkRecord,
 } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { NodeState } from './cluster.ts';
-import { isNewer, type ShardState, type ShardStatistics } from './status.ts';
+import type { ShardState, ShardStatistics } from './status.ts';
 
-/** A report with the bytes it came in. */
+/** A report with the bytes it came in, and where: all reports of one integration are in one partition, in order. */
 export interface Report {
   readonly record: UplinkRecord;
+  readonly offset: number;
   readonly bytes: Uint8Array;
 }
 
@@ -24,7 +25,12 @@ export interface EventRow {
   readonly record: Uint8Array;
 }
 
+export interface StateRow extends ShardState {
+  readonly offset: number;
+}
+
 export interface StatisticsRow extends ShardStatistics {
+  readonly offset: number;
   /** The event to keep of it, if it is time for one. */
   readonly event: EventRow;
 }
@@ -39,16 +45,19 @@ export interface FiltersRow {
 /** What reports come to: of each shard on each executor the newest state and figures, of each node its newest report. */
 export interface Fold {
   readonly events: readonly EventRow[];
-  readonly states: readonly ShardState[];
+  readonly states: readonly StateRow[];
   readonly statistics: readonly StatisticsRow[];
   readonly nodes: readonly NodeState[];
   readonly filters: readonly FiltersRow[];
 }
 
-/** @param now in milliseconds; a report from the future (a clock that is wrong) counts as one of now */
+/**
+ * @param reports of one partition, in its order: a clock that is set back does not hide what came later
+ * @param now in milliseconds; a report from the future (a clock that is wrong) counts as one of now
+ */
 export function foldReports(reports: readonly Report[], now: number): Fold {
   const events: EventRow[] = [];
-  const states = new Map<string, ShardState>();
+  const states = new Map<string, StateRow>();
   const statistics = new Map<string, StatisticsRow>();
   const nodes = new Map<string, NodeState>();
   const filters = new Map<string, FiltersRow>();
@@ -68,12 +77,13 @@ export function foldReports(reports: readonly Report[], now: number): Fold {
     }
     const event = eventOf(report, now);
     if (record.report.case === 'statistics') {
-      keepNewest(statistics, key, statisticsOf(record, event, now));
+      statistics.set(key, statisticsOf(report, event, now));
       continue;
     }
     events.push(event);
     if (record.report.case === 'lifecycle') {
-      keepNewest(states, key, stateOf(record, record.report.value, event.time));
+      const state = stateOf(report, record.report.value, event.time);
+      if (state.generation >= (states.get(key)?.generation ?? 0n)) states.set(key, state);
     }
   }
   return {
@@ -102,15 +112,6 @@ function later(a: NodeState, b: NodeState | undefined): NodeState {
   return (runs || times) < 0 ? b : a;
 }
 
-function keepNewest<R extends { time: Date; generation?: bigint }>(
-  map: Map<string, R>,
-  key: string,
-  row: R,
-): void {
-  const other = map.get(key);
-  if (!other || !isNewer(other, row)) map.set(key, row); // of the same time the one that came last
-}
-
 function eventOf({ record, bytes }: Report, now: number): EventRow {
   const { eventId } = record;
   return {
@@ -128,9 +129,10 @@ function kindOf({ report }: UplinkRecord): EventKind {
   return EventKind.ERROR;
 }
 
-function stateOf(record: UplinkRecord, report: LifecycleReport, time: Date): ShardState {
+function stateOf({ record, offset }: Report, report: LifecycleReport, time: Date): StateRow {
   return {
     ...shardOf(record),
+    offset,
     nodeStartTime: record.nodeStartTime && dateOf(record.nodeStartTime),
     generation: record.generation,
     time,
@@ -146,11 +148,12 @@ function stateIn({ action, state, success }: LifecycleReport): IntegrationState 
   return success ? IntegrationState.ACTIVE : IntegrationState.FAILED;
 }
 
-function statisticsOf(record: UplinkRecord, event: EventRow, now: number): StatisticsRow {
+function statisticsOf({ record, offset }: Report, event: EventRow, now: number): StatisticsRow {
   if (record.report.case !== 'statistics') throw new Error('not a statistics report');
   const { lag, oldestAge, lastDeliveredTime } = record.report.value;
   return {
     ...shardOf(record),
+    offset,
     time: event.time,
     lag,
     oldestAgeMs: oldestAge && Math.round(Number(oldestAge.seconds) * 1000 + oldestAge.nanos / 1e6),

@@ -176,7 +176,7 @@ function newestByShard<R extends { shard: number; time: Date; generation?: bigin
 }
 
 /** The higher generation wins, within one the later time. */
-export function isNewer(
+function isNewer(
   a: { readonly time: Date; readonly generation?: bigint },
   b: { readonly time: Date; readonly generation?: bigint },
 ): boolean {

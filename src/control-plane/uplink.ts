@@ -72,7 +72,7 @@ export function reportStore(deps: UplinkDeps): (batch: RecordBatch) => Promise<b
   return async (batch) => {
     const reports = batch.records.flatMap((record): Report[] => {
       const report = decode(record);
-      return report && record.value ? [{ record: report, bytes: record.value }] : [];
+      return report && record.value ? [{ record: report, bytes: record.value, offset: record.offset }] : [];
     });
     for (let start = 0; start < reports.length; start += CHUNK) {
       if (!(await storeUntilDone(deps, reports.slice(start, start + CHUNK), batch))) return false;
@@ -89,7 +89,7 @@ async function storeUntilDone(
   const { clock, logger, random } = deps;
   for (let attempt = 1; batch.isRunning(); attempt++) {
     try {
-      await keepingAlive(batch, clock, storeOrStepOver(deps, reports));
+      await keepingAlive(batch, clock, storeOrStepOver(deps, reports, batch.endOffset));
       if (attempt > 1) logger.info('reports are stored again');
       return true;
     } catch (error) {
@@ -102,14 +102,14 @@ async function storeUntilDone(
 }
 
 /** Stores them together; where PostgreSQL refuses one for good, each alone, stepping over the refused. */
-async function storeOrStepOver(deps: UplinkDeps, reports: readonly Report[]): Promise<void> {
+async function storeOrStepOver(deps: UplinkDeps, reports: readonly Report[], end: number): Promise<void> {
   const { topics, metrics, logger } = deps;
   try {
-    await storeTogether(deps, reports);
+    await storeTogether(deps, reports, end);
   } catch (error) {
     if (isUnavailable(error)) throw error;
     if (reports.length > 1) {
-      for (const report of reports) await storeOrStepOver(deps, [report]);
+      for (const report of reports) await storeOrStepOver(deps, [report], end);
       return;
     }
     metrics.undecodable.inc({ topic: topics.uplink.name });
@@ -117,9 +117,13 @@ async function storeOrStepOver(deps: UplinkDeps, reports: readonly Report[]): Pr
   }
 }
 
-async function storeTogether({ db, clock, metrics }: UplinkDeps, reports: readonly Report[]): Promise<void> {
+async function storeTogether(
+  { db, clock, metrics }: UplinkDeps,
+  reports: readonly Report[],
+  end: number,
+): Promise<void> {
   const fold = foldReports(reports, clock.now());
-  const leftOut = await db.transaction((queries) => storeReports(queries, fold));
+  const leftOut = await db.transaction((queries) => storeReports(queries, fold, end));
   metrics.suppressed.inc({ kind: 'unknown_integration' }, leftOut.unknown);
   metrics.suppressed.inc({ kind: 'statistics' }, leftOut.statistics);
 }

@@ -9,10 +9,33 @@ import {
   IntegrationType,
 } from '../../gen/penstock/v1/integration_pb.ts';
 import type { UplinkRecord } from '../../gen/penstock/v1/uplink_pb.ts';
+import type { RecordBatch } from '../../src/bus/bus.ts';
+import { Database } from '../../src/control-plane/store/database.ts';
+import { reportStore } from '../../src/control-plane/uplink.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { nodeForTests } from '../helpers/nodes.ts';
 import { encodedReport, failedStart, report } from '../helpers/reports.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
+
+/** A part of a partition, from an offset on, that ended at `end` when it was read. */
+function batchOf(topic: string, offset: number, end: number, records: readonly UplinkRecord[]): RecordBatch {
+  return {
+    topic,
+    partition: 0,
+    records: records.map((record, i) => ({
+      topic,
+      partition: 0,
+      offset: offset + i,
+      timestamp: 0,
+      key: record.integrationId,
+      value: encodedReport(record),
+    })),
+    endOffset: end,
+    heartbeat: async () => {},
+    takenIn() {},
+    isRunning: () => true,
+  };
+}
 
 test('reports of executors, and lists', async (t) => {
   const system = await controlPlaneForTests(t);
@@ -55,16 +78,46 @@ test('reports of executors, and lists', async (t) => {
     assert.equal((await statusOf(id)).state, IntegrationState.DISABLED);
   });
 
-  await t.test('an old report does not overwrite a newer one', async () => {
+  await t.test('a report of an old generation does not overwrite a newer one', async () => {
     const { id } = await create();
-    const now = Date.now();
-    await send(report(id, { time: timestampFromMs(now) }));
-    await send(report(id, { time: timestampFromMs(now - 1000), report: failedStart('before') }));
-    await send(
-      report(id, { time: timestampFromMs(now), generation: 0n, report: failedStart('old generation') }),
-    );
-    await waitUntil('all are stored', async () => (await eventsOf(id)).length === 3);
+    await send(report(id));
+    await send(report(id, { generation: 0n, report: failedStart('old generation') }));
+    await waitUntil('all are stored', async () => (await eventsOf(id)).length === 2);
     assert.equal((await statusOf(id)).state, IntegrationState.ACTIVE);
+  });
+
+  await t.test('what comes later counts, whatever the clocks say; a repetition does not', async () => {
+    const { id } = await create();
+    await using db = new Database(system.postgresUrl, system);
+    const store = reportStore({ ...system, db, random: Math.random });
+    const stores = (offset: number, end: number, ...records: UplinkRecord[]) =>
+      store(batchOf(topics.uplink.name, offset, end, records));
+    const [now, hourAgo] = [Date.now(), Date.now() - 3_600_000];
+    const figures = (at: number, lag: bigint) =>
+      report(id, { time: timestampFromMs(at), report: { case: 'statistics', value: { lag } } });
+    const before = [report(id, { report: failedStart('no such host') }), figures(now, 7n)];
+    const after = [report(id, { time: timestampFromMs(hourAgo) }), figures(hourAgo, 5n)];
+    const found = async () => {
+      const { state, reason, lag } = await statusOf(id);
+      return [state, reason, lag];
+    };
+    const active = [IntegrationState.ACTIVE, '', 5n];
+
+    await stores(10, 12, ...before);
+    assert.deepEqual(await found(), [IntegrationState.FAILED, 'no such host', 7n]);
+    await stores(12, 14, ...after);
+    assert.deepEqual(await found(), active);
+    assert.equal((await eventsOf(id)).length, 4);
+    await stores(10, 14, ...before);
+    assert.deepEqual(await found(), active);
+    // Another control plane read them before there were more, and is late.
+    const earlier = hourAgo - 1000;
+    const old = report(id, { time: timestampFromMs(earlier), report: failedStart('old') });
+    await stores(8, 10, old, figures(earlier, 1n));
+    assert.deepEqual(await found(), active);
+    // A topic that was made anew begins at 0.
+    await stores(0, 2, ...before);
+    assert.deepEqual(await found(), [IntegrationState.FAILED, 'no such host', 7n]);
   });
 
   await t.test(

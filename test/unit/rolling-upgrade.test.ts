@@ -91,7 +91,7 @@ test('reports with a new enum value count as far as they are known, new kinds ar
   const record = read(lifecycle);
   assert.ok(record?.report.case === 'lifecycle');
   assert.equal(record.report.value.action, 77 as LifecycleAction);
-  const fold = foldReports([{ record, bytes: lifecycle }], 5000);
+  const fold = foldReports([{ record, bytes: lifecycle, offset: 0 }], 5000);
   assert.deepEqual([fold.events[0]?.record, fold.states[0]?.state], [lifecycle, 78], 'stored as it came');
   assert.equal(read(joined(base(), field(NEW_FIELD, 'a new kind of report'))), undefined);
   const { values } = await deps.metrics.undecodable.get();

@@ -178,4 +178,9 @@ export const MIGRATIONS: readonly string[] = [
   );
   insert into report_gap values ('-infinity', '-infinity');
   `,
+  /* sql */ `
+  -- Where in its partition of the uplink topic the report is that a row is from.
+  alter table executor_states add column uplink_offset bigint not null default -1;
+  alter table executor_statistics add column uplink_offset bigint not null default -1;
+  `,
 ];

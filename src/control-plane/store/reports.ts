@@ -1,5 +1,5 @@
 import type { IntegrationState } from '../../../gen/penstock/v1/integration_pb.ts';
-import type { EventRow, Fold, StatisticsRow } from '../fold.ts';
+import type { EventRow, Fold, StateRow, StatisticsRow } from '../fold.ts';
 import type { Reports, ShardState, ShardStatistics } from '../status.ts';
 import type { Queries } from './database.ts';
 import { upsertFilters } from './ingress-filters.ts';
@@ -13,17 +13,20 @@ export interface LeftOut {
   readonly statistics: number;
 }
 
-/** Stores reports: each event once, and of each shard only what is newer than what is there. Within a transaction. */
-export async function storeReports(queries: Queries, fold: Fold): Promise<LeftOut> {
+/**
+ * Stores reports: each event once, and of each shard only what is newer than what is there. Within a transaction.
+ * @param end one after the last offset of their partition when they were read
+ */
+export async function storeReports(queries: Queries, fold: Fold, end: number): Promise<LeftOut> {
   await upsertNodes(queries, fold.nodes);
   const all = [...fold.events, ...fold.states, ...fold.statistics, ...fold.filters];
   const known = await lockIntegrations(queries, new Set(all.map(({ integrationId }) => integrationId)));
   const isKnown = ({ integrationId }: { integrationId: string }) => known.has(integrationId);
   const events = fold.events.filter(isKnown);
   const statistics = fold.statistics.filter(isKnown);
-  await upsertStates(queries, fold.states.filter(isKnown));
+  await upsertStates(queries, fold.states.filter(isKnown), end);
   await upsertFilters(queries, fold.filters.filter(isKnown));
-  const kept = await upsertStatistics(queries, statistics);
+  const kept = await upsertStatistics(queries, statistics, end);
   await insertEvents(queries, [...events, ...kept]);
   return {
     unknown: fold.events.length - events.length + fold.statistics.length - statistics.length,
@@ -40,19 +43,24 @@ async function lockIntegrations(queries: Queries, ids: ReadonlySet<string>): Pro
   return new Set(rows.map(({ id }) => id));
 }
 
-async function upsertStates(queries: Queries, states: readonly ShardState[]): Promise<void> {
+/**
+ * What is newer is behind it in the partition: the node's clock may have been set back. An offset that the partition does not
+ * reach is of a topic that was there before: then the times tell.
+ */
+async function upsertStates(queries: Queries, states: readonly StateRow[], end: number): Promise<void> {
   if (states.length === 0) return;
   await queries.query(
     `insert into executor_states as s (integration_id, shard, service_id, generation, time, state, reason, since,
-       node_start_time)
+       node_start_time, uplink_offset)
      select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[], $6::smallint[],
-       $7::text[], $5::timestamptz[], $8::timestamptz[])
+       $7::text[], $5::timestamptz[], $8::timestamptz[], $9::bigint[])
      on conflict (integration_id, shard, service_id) do update set
        generation = excluded.generation, time = excluded.time, state = excluded.state, reason = excluded.reason,
-       node_start_time = excluded.node_start_time,
+       node_start_time = excluded.node_start_time, uplink_offset = excluded.uplink_offset,
        since = case when s.state = excluded.state and s.generation = excluded.generation then s.since
                     else excluded.since end
-     where (s.generation, s.time) <= (excluded.generation, excluded.time)`,
+     where (s.generation, s.uplink_offset) < (excluded.generation, excluded.uplink_offset)
+       or (s.uplink_offset >= $10 and (s.generation, s.time) < (excluded.generation, excluded.time))`,
     [
       states.map((one) => one.integrationId),
       states.map((one) => one.shard),
@@ -62,25 +70,33 @@ async function upsertStates(queries: Queries, states: readonly ShardState[]): Pr
       states.map((one) => one.state),
       states.map((one) => one.reason),
       states.map((one) => one.nodeStartTime ?? null),
+      states.map((one) => one.offset),
+      end,
     ],
   );
 }
 
 /** Answers the events to keep: one a minute for each shard on each executor. */
-async function upsertStatistics(queries: Queries, statistics: readonly StatisticsRow[]): Promise<EventRow[]> {
+async function upsertStatistics(
+  queries: Queries,
+  statistics: readonly StatisticsRow[],
+  end: number,
+): Promise<EventRow[]> {
   if (statistics.length === 0) return [];
   const rows = await queries.query<{ integration_id: string; shard: string; service_id: string }>(
     `with stored as (
        insert into executor_statistics as s
-         (integration_id, shard, service_id, time, lag, oldest_age_ms, last_delivered_time, event_time)
+         (integration_id, shard, service_id, time, lag, oldest_age_ms, last_delivered_time, event_time,
+          uplink_offset)
        select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[],
-         $7::timestamptz[], $4::timestamptz[])
+         $7::timestamptz[], $4::timestamptz[], $8::bigint[])
        on conflict (integration_id, shard, service_id) do update set
          time = excluded.time, lag = excluded.lag, oldest_age_ms = excluded.oldest_age_ms,
          last_delivered_time = coalesce(excluded.last_delivered_time, s.last_delivered_time),
-         event_time = case when excluded.time >= s.event_time + interval '60 seconds' then excluded.time
-                           else s.event_time end
-       where s.time < excluded.time
+         event_time = case when excluded.time >= s.event_time and excluded.time < s.event_time + interval '60 seconds'
+                           then s.event_time else excluded.time end,
+         uplink_offset = excluded.uplink_offset
+       where s.uplink_offset < excluded.uplink_offset or (s.uplink_offset >= $9 and s.time < excluded.time)
        returning *)
      select integration_id, shard, service_id from stored where event_time = time`,
     [
@@ -91,6 +107,8 @@ async function upsertStatistics(queries: Queries, statistics: readonly Statistic
       statistics.map((one) => one.lag),
       statistics.map((one) => one.oldestAgeMs ?? null),
       statistics.map((one) => one.lastDeliveredTime ?? null),
+      statistics.map((one) => one.offset),
+      end,
     ],
   );
   const kept = new Set(rows.map((row) => `${row.integration_id}/${row.shard}/${row.service_id}`));
