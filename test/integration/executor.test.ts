@@ -8,7 +8,7 @@ import { answer, type HttpEndpoint, hang, httpEndpoint } from '../helpers/http-e
 import { waitUntil } from '../helpers/wait-until.ts';
 
 const { STARTED, UPDATED, STOPPED } = LifecycleAction;
-const { ACTIVE, DISABLED, FAILED } = IntegrationState;
+const { ACTIVE, DISABLED, FAILED, PENDING } = IntegrationState;
 
 const active = (generation: bigint, action: LifecycleAction = STARTED) => ({
   generation,
@@ -174,6 +174,37 @@ test('integrations that cannot start are told, and start with what mends them', 
   assert.deepEqual(bodies(endpoint), ['kept']);
   assert.ok(
     bench.reportsOf(broken, 'lifecycle').some(({ generation, success }) => generation === 2n && success),
+  );
+});
+
+test('a start that failed is taken back when the integration is disabled, deleted or leaves', async (t) => {
+  const bench = await executorBench(t);
+  await bench.createTopics();
+  const [disabled, deleted, left] = [
+    await bench.want('http://['),
+    await bench.want('http://['),
+    await bench.want('http://['),
+  ];
+  const executor = await bench.start();
+  for (const id of [disabled, deleted, left]) assert.equal((await bench.lifecycle(id, 1)).state, FAILED);
+  const stop = (id: string) =>
+    bench.reportsOf(id, 'lifecycle').flatMap(({ action, ...more }) => (action === STOPPED ? [more] : []));
+  const isTakenBack = (id: string) => waitUntil('it is taken back', () => stop(id).length > 0);
+  await bench.want('http://[', { id: disabled, generation: 2n, enabled: false });
+  await bench.forget(deleted);
+  await Promise.all([isTakenBack(disabled), isTakenBack(deleted)]);
+  assert.deepEqual(stop(left), []);
+  await executor[Symbol.asyncDispose]();
+  await isTakenBack(left);
+  assert.deepEqual(
+    [disabled, deleted, left].map((id) =>
+      stop(id).map(({ generation, state, reason }) => [generation, state, reason]),
+    ),
+    [
+      [[2n, DISABLED, 'disabled']],
+      [[1n, PENDING, 'left this executor']],
+      [[1n, PENDING, 'left this executor']],
+    ],
   );
 });
 

@@ -18,6 +18,8 @@ interface Entry {
   changed: AbortController;
   /** What the instance runs. */
   running: Wish | undefined;
+  /** What was last said to run here, or to fail to: a stop takes it back. */
+  told: Wish | undefined;
   /** Watches the instance. */
   watch: ProgressWatch | undefined;
   /** Why the instance is to be started anew, although nothing has changed. */
@@ -33,6 +35,7 @@ const newEntry = (integrationId: string): Entry => ({
   instance: undefined,
   changed: new AbortController(),
   running: undefined,
+  told: undefined,
   watch: undefined,
   renewal: undefined,
   settling: false,
@@ -85,14 +88,15 @@ export class Manager {
     let waiting: Wish | undefined;
     let waits = 0;
     for (let failures = 0; !this.#isAsWished(entry); ) {
-      const { wish, changed, instance } = entry;
+      const { wish, changed } = entry;
       const { action, reason } = stepOf(entry, failures + waits);
       try {
-        if (instance) await this.#stop(entry, wish);
+        await this.#stop(entry, wish);
         if (wish?.integration.enabled) await this.#start(key, entry, wish, changed.signal, action, reason);
         failures = waits = 0;
       } catch (error) {
         if (changed.signal.aborted || !wish) continue;
+        entry.told = wish;
         const isKafkas = error instanceof NoMessagesError;
         if (!isKafkas || wish !== waiting) this.#reportFailure(wish, error);
         waiting = isKafkas ? wish : undefined;
@@ -106,14 +110,14 @@ export class Manager {
   }
 
   #isAsWished(entry: Entry): boolean {
-    const { wish, instance, running, renewal } = entry;
-    if (!wish?.integration.enabled) return instance === undefined;
+    const { wish, instance, running, renewal, told } = entry;
+    if (!wish?.integration.enabled) return instance === undefined && told === undefined;
     if (running?.claim !== wish.claim || renewal !== undefined) return false;
     if (instance?.fingerprint !== fingerprint(wish.integration)) return false;
     const { generation } = wish.integration;
     if (instance.generation < generation) {
       instance.generation = generation; // a change that the delivery does not see
-      entry.running = wish;
+      entry.running = entry.told = wish;
       const stalled = entry.watch?.stalledReason;
       const state = stalled === undefined ? IntegrationState.ACTIVE : IntegrationState.FAILED;
       this.#report(wish, LifecycleAction.UPDATED, true, state, stalled ?? '');
@@ -131,7 +135,7 @@ export class Manager {
   ): Promise<void> {
     const start = () => Instance.start(wish, this.#deps, signal);
     entry.instance = await this.#starts.run(start, signal);
-    entry.running = wish;
+    entry.running = entry.told = wish;
     this.#report(wish, action, true, IntegrationState.ACTIVE, reason);
     entry.watch = this.#watch(key, entry, entry.instance);
   }
@@ -156,7 +160,7 @@ export class Manager {
   }
 
   async #stop(entry: Entry, wish: Wish | undefined): Promise<void> {
-    const { instance, running } = entry;
+    const { instance, told } = entry;
     entry.instance = undefined;
     entry.renewal = undefined;
     entry.watch?.[Symbol.dispose]();
@@ -165,11 +169,11 @@ export class Manager {
     } catch (error) {
       this.#deps.logger.error('an integration did not stop cleanly', { error: messageOf(error) });
     }
-    if (wish && !wish.integration.enabled) {
-      this.#report(wish, LifecycleAction.STOPPED, true, IntegrationState.DISABLED, 'disabled');
-    } else if (!wish && running) {
-      this.#report(running, LifecycleAction.STOPPED, true, IntegrationState.PENDING, 'left this executor');
-    }
+    if (wish?.integration.enabled) return; // it is started next
+    entry.told = undefined;
+    if (wish) this.#report(wish, LifecycleAction.STOPPED, true, IntegrationState.DISABLED, 'disabled');
+    else if (told)
+      this.#report(told, LifecycleAction.STOPPED, true, IntegrationState.PENDING, 'left this executor');
   }
 
   #reportFailure(wish: Wish, error: unknown): void {
