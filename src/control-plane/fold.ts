@@ -133,7 +133,6 @@ function stateOf({ record, offset }: Report, report: LifecycleReport, time: Date
   return {
     ...shardOf(record),
     offset,
-    nodeStartTime: record.nodeStartTime && dateOf(record.nodeStartTime),
     generation: record.generation,
     time,
     state: stateIn(report),
@@ -162,10 +161,11 @@ function statisticsOf({ record, offset }: Report, event: EventRow, now: number):
   };
 }
 
-const shardOf = ({ integrationId, shard, serviceId }: UplinkRecord) => ({
+const shardOf = ({ integrationId, shard, serviceId, nodeStartTime }: UplinkRecord) => ({
   integrationId: integrationId.toLowerCase(),
   shard,
   serviceId: clean(serviceId),
+  nodeStartTime: nodeStartTime && dateOf(nodeStartTime),
 });
 
 /** PostgreSQL's text holds no NUL. */

@@ -32,6 +32,8 @@ export interface ShardStatistics {
   readonly integrationId: string;
   readonly shard: number;
   readonly serviceId: string;
+  /** When the executor was started that sent them. */
+  readonly nodeStartTime: Date | undefined;
   readonly time: Date;
   readonly lag: bigint;
   readonly oldestAgeMs: number | undefined;
@@ -72,7 +74,7 @@ export function statusOf(stored: StoredIntegration, reports: Reports, cluster: C
   const { integration } = stored;
   const isShard = ({ shard }: { shard: number }) => shard < shardsOf(integration);
   const shards = shardsIn(reports.states.filter(isShard), cluster);
-  const figures = newestByShard(reports.statistics.filter(isShard));
+  const figures = figuresOf(shards.running, reports.statistics, cluster);
   const { state, reason, since } = verdict(stored, shards, cluster);
   const reasons = [reason, isKnownType(stored.type) ? '' : unknownType(stored.type)];
   const delivered = reports.statistics.flatMap((one) => one.lastDeliveredTime ?? []);
@@ -85,6 +87,19 @@ export function statusOf(stored: StoredIntegration, reports: Reports, cluster: C
     ...(figures.length > 0 && { lag: figures.reduce((sum, { lag }) => sum + lag, 0n) }),
     ...(delivered.length > 0 && { lastDeliveredTime: timestampFromDate(latest(delivered)) }),
   });
+}
+
+/** Those of the shards that run, from the executors that run them. */
+function figuresOf(
+  running: readonly ShardState[],
+  statistics: readonly ShardStatistics[],
+  cluster: Cluster,
+): ShardStatistics[] {
+  return statistics.filter(
+    (one) =>
+      isOfLivingNode(one, cluster) &&
+      running.some(({ shard, serviceId }) => shard === one.shard && serviceId === one.serviceId),
+  );
 }
 
 /** What of the states of one integration counts. */
@@ -164,10 +179,8 @@ function executorsOf(running: readonly ShardState[], figures: readonly ShardStat
   });
 }
 
-function newestByShard<R extends { shard: number; time: Date; generation?: bigint }>(
-  reports: readonly R[],
-): R[] {
-  const newest = new Map<number, R>();
+function newestByShard(reports: readonly ShardState[]): ShardState[] {
+  const newest = new Map<number, ShardState>();
   for (const report of reports) {
     const other = newest.get(report.shard);
     if (!other || isNewer(report, other)) newest.set(report.shard, report);
@@ -176,13 +189,8 @@ function newestByShard<R extends { shard: number; time: Date; generation?: bigin
 }
 
 /** The higher generation wins, within one the later time. */
-function isNewer(
-  a: { readonly time: Date; readonly generation?: bigint },
-  b: { readonly time: Date; readonly generation?: bigint },
-): boolean {
-  const [left = 0n, right = 0n] = [a.generation, b.generation];
-  return left === right ? a.time > b.time : left > right;
-}
+const isNewer = (a: ShardState, b: ShardState) =>
+  a.generation === b.generation ? a.time > b.time : a.generation > b.generation;
 
 const severity = ({ state }: ShardState) =>
   state === IntegrationState.FAILED ? 2 : state === IntegrationState.ACTIVE ? 0 : 1;

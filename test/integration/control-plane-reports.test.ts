@@ -92,11 +92,13 @@ test('reports of executors, and lists', async (t) => {
     const store = reportStore({ ...system, db, random: Math.random });
     const stores = (offset: number, end: number, ...records: UplinkRecord[]) =>
       store(batchOf(topics.uplink.name, offset, end, records));
-    const [now, hourAgo] = [Date.now(), Date.now() - 3_600_000];
-    const figures = (at: number, lag: bigint) =>
-      report(id, { time: timestampFromMs(at), report: { case: 'statistics', value: { lag } } });
-    const before = [report(id, { report: failedStart('no such host') }), figures(now, 7n)];
-    const after = [report(id, { time: timestampFromMs(hourAgo) }), figures(hourAgo, 5n)];
+    const [now, longAgo] = [Date.now(), Date.now() - 7_200_000];
+    const nodeStartTime = timestampFromMs(now); // later than its clock tells now
+    const said = (at: number, more: Parameters<typeof report>[1] = {}) =>
+      report(id, { time: timestampFromMs(at), nodeStartTime, ...more });
+    const figures = (at: number, lag: bigint) => said(at, { report: { case: 'statistics', value: { lag } } });
+    const before = [said(now, { report: failedStart('no such host') }), figures(now, 7n)];
+    const after = [said(longAgo), figures(longAgo, 5n)];
     const found = async () => {
       const { state, reason, lag } = await statusOf(id);
       return [state, reason, lag];
@@ -111,9 +113,8 @@ test('reports of executors, and lists', async (t) => {
     await stores(10, 14, ...before);
     assert.deepEqual(await found(), active);
     // Another control plane read them before there were more, and is late.
-    const earlier = hourAgo - 1000;
-    const old = report(id, { time: timestampFromMs(earlier), report: failedStart('old') });
-    await stores(8, 10, old, figures(earlier, 1n));
+    const old = said(longAgo - 1000, { report: failedStart('old') });
+    await stores(8, 10, old, figures(longAgo - 1000, 1n));
     assert.deepEqual(await found(), active);
     // A topic that was made anew begins at 0.
     await stores(0, 2, ...before);
@@ -147,6 +148,7 @@ test('reports of executors, and lists', async (t) => {
         time: timestampFromMs(at),
         report: { case: 'statistics', value: { lag, lastDeliveredTime: timestampFromMs(at - 5) } },
       });
+    await send(report(id));
     await send(statistics(now - 70_000, 1n));
     await waitUntil('the first', async () => (await statusOf(id)).lag === 1n);
     await send(statistics(now - 60_000, 2n));
@@ -154,7 +156,7 @@ test('reports of executors, and lists', async (t) => {
     await send(statistics(now - 5000, 3n));
     await waitUntil('the third', async () => (await statusOf(id)).lag === 3n);
     assert.deepEqual((await statusOf(id)).lastDeliveredTime, timestampFromMs(now - 5005));
-    assert.equal((await eventsOf(id)).length, 2);
+    assert.equal((await eventsOf(id)).length, 3);
   });
 
   await t.test('a late report of a deleted integration is dropped', async () => {

@@ -5,13 +5,19 @@ import { timestampFromDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { IntegrationSchema, IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import { MqttConfigurationSchema } from '../../gen/penstock/v1/mqtt_pb.ts';
 import type { Cluster } from '../../src/control-plane/cluster.ts';
-import { type ShardState, type ShardStatistics, statusOf } from '../../src/control-plane/status.ts';
+import {
+  type Reports,
+  type ShardState,
+  type ShardStatistics,
+  statusOf,
+} from '../../src/control-plane/status.ts';
 import { clusterOf, knownNode } from '../helpers/nodes.ts';
 
 const { ACTIVE, DISABLED, FAILED, PENDING, UNSPECIFIED } = IntegrationState;
 const ID = '2c8a0b51-8a67-4f0e-8f9a-0d6a3c1f2b10';
 const at = (seconds: number) => new Date(seconds * 1000);
 const BOTH = clusterOf(knownNode('a'), knownNode('b'));
+const GONE = knownNode('a', { isLiving: false, lastSeen: at(200) });
 
 const stored = (enabled = true, maxExecutors = 1) => ({
   integration: create(IntegrationSchema, {
@@ -44,6 +50,7 @@ const figures = (more: Partial<ShardStatistics> = {}): ShardStatistics => ({
   integrationId: ID,
   shard: 0,
   serviceId: 'a',
+  nodeStartTime: undefined,
   time: at(100),
   lag: 0n,
   oldestAgeMs: undefined,
@@ -123,20 +130,36 @@ test('an executor is listed once, by its worst shard, with the generation it run
   );
 });
 
-test('lag is that of the newest figures of each shard, the last delivery that of all', () => {
+test('figures are those of the executors that run the shards, the last delivery that of all', () => {
+  const states = [shard({ serviceId: 'b' }), shard({ shard: 1 }), shard({ shard: 2 })];
   const statistics = [
-    figures({ lag: 100n, time: at(90), lastDeliveredTime: at(95) }),
+    figures({ lag: 100n, lastDeliveredTime: at(95), time: at(110), oldestAgeMs: 70_000 }),
     figures({ lag: 1n, serviceId: 'b', lastDeliveredTime: at(80) }),
     figures({ lag: 10n, shard: 1 }),
     figures({ lag: 1000n, shard: 2 }),
   ];
-  const status = statusOf(stored(true, 2), { states: [], statistics }, BOTH);
+  const of = (more: Partial<Reports>, cluster = BOTH) =>
+    statusOf(stored(true, 2), { states, statistics, ...more }, cluster);
+  const status = of({});
   assert.equal(status.lag, 11n);
   assert.deepEqual(status.lastDeliveredTime, timestampFromDate(at(95)));
-  assert.equal(statusOf(stored(), { states: [], statistics: [] }, BOTH).lag, undefined);
+  assert.deepEqual(
+    status.executors.map(({ oldestAge }) => oldestAge),
+    [undefined, undefined],
+  );
+  assert.equal(of({ statistics: [] }).lag, undefined);
+
+  const halfGone = of({}, clusterOf(GONE, knownNode('b')));
+  assert.deepEqual([halfGone.lag, halfGone.lastDeliveredTime], [1n, timestampFromDate(at(95))]);
+  assert.equal(of({ states: states.map((one) => ({ ...one, state: UNSPECIFIED })) }).lag, undefined);
+
+  const again = clusterOf(knownNode('a', { startTime: at(150) }), knownNode('b'));
+  const run = [shard({ nodeStartTime: at(150) })];
+  const lagOf = (nodeStartTime: Date) =>
+    of({ states: run, statistics: [figures({ lag: 5n, nodeStartTime })] }, again).lag;
+  assert.deepEqual([lagOf(at(149)), lagOf(at(150))], [undefined, 5n], 'not those of the run before');
 });
 
-const GONE = knownNode('a', { isLiving: false, lastSeen: at(200) });
 const LAST_HEARD = 'executor a was last heard of at 1970-01-01T00:03:20.000Z';
 
 test('an executor that is gone leaves the integration pending, with its name and since then', () => {

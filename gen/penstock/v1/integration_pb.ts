@@ -213,7 +213,7 @@ export type IntegrationStatus = Message<"penstock.v1.IntegrationStatus"> & {
   lastDeliveredTime?: Timestamp | undefined;
 
   /**
-   * Messages in its topic that are not settled yet. Unset: not reported yet.
+   * Messages in its topic that are not settled yet, as told by the executors that run it. Unset: none has told.
    *
    * @generated from field: optional int64 lag = 5;
    */

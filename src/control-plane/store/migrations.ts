@@ -183,4 +183,8 @@ export const MIGRATIONS: readonly string[] = [
   alter table executor_states add column uplink_offset bigint not null default -1;
   alter table executor_statistics add column uplink_offset bigint not null default -1;
   `,
+  /* sql */ `
+  -- When the executor was started that sent them.
+  alter table executor_statistics add column node_start_time timestamptz;
+  `,
 ];

@@ -87,15 +87,15 @@ async function upsertStatistics(
     `with stored as (
        insert into executor_statistics as s
          (integration_id, shard, service_id, time, lag, oldest_age_ms, last_delivered_time, event_time,
-          uplink_offset)
+          uplink_offset, node_start_time)
        select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[],
-         $7::timestamptz[], $4::timestamptz[], $8::bigint[])
+         $7::timestamptz[], $4::timestamptz[], $8::bigint[], $10::timestamptz[])
        on conflict (integration_id, shard, service_id) do update set
          time = excluded.time, lag = excluded.lag, oldest_age_ms = excluded.oldest_age_ms,
          last_delivered_time = coalesce(excluded.last_delivered_time, s.last_delivered_time),
          event_time = case when excluded.time >= s.event_time and excluded.time < s.event_time + interval '60 seconds'
                            then s.event_time else excluded.time end,
-         uplink_offset = excluded.uplink_offset
+         uplink_offset = excluded.uplink_offset, node_start_time = excluded.node_start_time
        where s.uplink_offset < excluded.uplink_offset or (s.uplink_offset >= $9 and s.time < excluded.time)
        returning *)
      select integration_id, shard, service_id from stored where event_time = time`,
@@ -109,6 +109,7 @@ async function upsertStatistics(
       statistics.map((one) => one.lastDeliveredTime ?? null),
       statistics.map((one) => one.offset),
       end,
+      statistics.map((one) => one.nodeStartTime ?? null),
     ],
   );
   const kept = new Set(rows.map((row) => `${row.integration_id}/${row.shard}/${row.service_id}`));
@@ -175,6 +176,7 @@ async function statisticsOf(
     integrationId: string;
     serviceId: string;
     shard: string;
+    nodeStartTime: Date | null;
     time: Date;
     lag: string;
     oldestAgeMs: string | null;
@@ -182,13 +184,15 @@ async function statisticsOf(
   };
   const rows = await queries.query<Row>(
     `select integration_id as "integrationId", shard, service_id as "serviceId", time, lag,
-       oldest_age_ms as "oldestAgeMs", last_delivered_time as "lastDeliveredTime"
+       oldest_age_ms as "oldestAgeMs", last_delivered_time as "lastDeliveredTime",
+       node_start_time as "nodeStartTime"
      from executor_statistics where integration_id = any($1)`,
     [ids],
   );
   const statistics = rows.map((row) => ({
     ...row,
     shard: Number(row.shard),
+    nodeStartTime: row.nodeStartTime ?? undefined,
     lag: BigInt(row.lag),
     oldestAgeMs: row.oldestAgeMs === null ? undefined : Number(row.oldestAgeMs),
     lastDeliveredTime: row.lastDeliveredTime ?? undefined,
