@@ -102,6 +102,18 @@ test('nodes in the store', async (t) => {
     assert.equal(await forgetNodes(db, 12 * HOUR), 2);
     assert.deepEqual([...(await loadCluster(db)).keys()], ['e2']);
   });
+
+  await t.test('after days without reports nobody is forgotten that may still run', async () => {
+    await db.query('delete from nodes');
+    for (const serviceId of ['e1', 'e2']) await upsertNodes(db, [node(1, 1, { serviceId })]);
+    for (const serviceId of ['e1', 'e2']) await age(serviceId, '1 day');
+    await ageGap('2 days');
+    assert.equal(await forgetNodes(db, 12 * HOUR), 0);
+    await upsertNodes(db, [node(1, 2)]);
+    assert.equal(await forgetNodes(db, 12 * HOUR), 0, 'the other one has time to be heard');
+    await ageGap('7 seconds');
+    assert.equal(await forgetNodes(db, 12 * HOUR), 1);
+  });
 });
 
 test('nodes and what they run, on each control plane', { timeout: 120_000 }, async (t) => {

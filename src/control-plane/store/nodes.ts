@@ -56,10 +56,10 @@ export async function loadCluster(queries: Queries): Promise<Cluster> {
   return new Map(nodes.map((node) => [node.serviceId, node]));
 }
 
-/** Forgets nodes that were not heard of for `ttl` milliseconds, and what they ran. Answers how many. */
+/** Forgets nodes that were silent for `ttl` milliseconds while others were heard, and what they ran. Answers how many. */
 export async function forgetNodes(queries: Queries, ttl: number): Promise<number> {
   const rows = await queries.query(
-    `with gone as (delete from nodes where last_seen < now() - $1 * interval '1 millisecond' returning service_id),
+    `with gone as (delete from nodes where last_seen < ${HEARD} - $1 * interval '1 millisecond' returning service_id),
        their_states as (delete from executor_states where service_id in (select service_id from gone)),
        their_filters as (delete from ingress_filters where service_id in (select service_id from gone))
      select service_id from gone`,
