@@ -3,7 +3,7 @@ import type { Topics } from '../bus/topics.ts';
 import { Periodic, type PeriodicDeps } from './periodic.ts';
 import type { Database } from './store/database.ts';
 import { deleteOldEvents } from './store/events.ts';
-import { forgetNodes } from './store/nodes.ts';
+import { forgetNodes, forgetStatistics } from './store/nodes.ts';
 import { deleteOldReplays } from './store/replays.ts';
 import { dropTopicDeletions, dueTopicDeletions } from './store/topic-deletions.ts';
 import { forgetDeleted } from './store/versions.ts';
@@ -75,6 +75,7 @@ export function startNodeCleanup(deps: PeriodicDeps & { db: Database }): Periodi
       interval: EVENTS_INTERVAL,
       async work() {
         await forgetNodes(deps.db, NODE_TTL);
+        await forgetStatistics(deps.db);
         await forgetDeleted(deps.db, DELETION_TTL);
         return false;
       },

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { timestampDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
@@ -8,7 +9,12 @@ import { NodeReportSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { NodeState } from '../../src/control-plane/cluster.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { migrate } from '../../src/control-plane/store/migrate.ts';
-import { forgetNodes, loadCluster, upsertNodes } from '../../src/control-plane/store/nodes.ts';
+import {
+  forgetNodes,
+  forgetStatistics,
+  loadCluster,
+  upsertNodes,
+} from '../../src/control-plane/store/nodes.ts';
 import { VERSION } from '../../src/runtime/version.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { nodeForTests } from '../helpers/nodes.ts';
@@ -102,6 +108,47 @@ test('nodes in the store', async (t) => {
     assert.equal(await forgetNodes(db, 12 * HOUR), 2);
     assert.deepEqual([...(await loadCluster(db)).keys()], ['e2']);
   });
+
+  await t.test(
+    'of the figures of forgotten nodes the last delivery of each integration is left',
+    async () => {
+      await db.query('delete from nodes');
+      await upsertNodes(db, [node(1, 1)]);
+      const [one, two] = [randomUUID(), randomUUID()];
+      await db.query(
+        `insert into integrations (id, name, description, type, enabled, enabled_change_time, generation, config,
+         create_time, update_time) select id, '', '', 'http', true, now(), 1, '', now(), now() from unnest($1::uuid[]) id`,
+        [[one, two]],
+      );
+      const figures = (id: string, shard: number, serviceId: string, delivered?: number) =>
+        db.query(
+          'insert into executor_statistics values ($1, $2, $3, now(), 1, null, to_timestamp($4), now())',
+          [id, shard, serviceId, delivered],
+        );
+      await figures(one, 0, 'old1', 10);
+      await figures(one, 1, 'old2', 20);
+      await figures(one, 2, 'old2', 20);
+      await figures(one, 0, 'old3');
+      await figures(one, 0, 'e1', 5);
+      await figures(two, 0, 'old1', 10);
+      await figures(two, 0, 'e1', 15);
+      await figures(two, 1, 'e1');
+      await forgetStatistics(db);
+      const left = await db.query<{ integration_id: string; shard: string; service_id: string }>(
+        'select integration_id, shard, service_id from executor_statistics order by service_id, shard, integration_id = $1',
+        [two],
+      );
+      assert.deepEqual(
+        left.map((row) => [row.integration_id, Number(row.shard), row.service_id]),
+        [
+          [one, 0, 'e1'],
+          [two, 0, 'e1'],
+          [two, 1, 'e1'],
+          [one, 2, 'old2'],
+        ],
+      );
+    },
+  );
 
   await t.test('after days without reports nobody is forgotten that may still run', async () => {
     await db.query('delete from nodes');

@@ -67,3 +67,13 @@ export async function forgetNodes(queries: Queries, ttl: number): Promise<number
   );
   return rows.length;
 }
+
+/** Forgets the figures of nodes that are forgotten, but for the last delivery of each integration. */
+export async function forgetStatistics(queries: Queries): Promise<void> {
+  await queries.query(
+    `delete from executor_statistics s where not exists (select from nodes where service_id = s.service_id)
+       and (last_delivered_time is null or exists (select from executor_statistics o
+         where o.integration_id = s.integration_id and (o.last_delivered_time, o.service_id, o.shard)
+           > (s.last_delivered_time, s.service_id, s.shard)))`,
+  );
+}
