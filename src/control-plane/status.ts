@@ -4,11 +4,13 @@ import {
   type ExecutorStatus,
   ExecutorStatusSchema,
   type Integration,
+  IntegrationSchema,
   IntegrationState,
   type IntegrationStatus,
   IntegrationStatusSchema,
 } from '../../gen/penstock/v1/integration_pb.ts';
 import { isKnownType } from '../contract/integration-type.ts';
+import { violationsOf } from '../contract/validate.ts';
 import { absence, type Cluster, isOfLivingNode, isServed } from './cluster.ts';
 import { shardsOf } from './downlink.ts';
 import type { StoredIntegration } from './store/integrations.ts';
@@ -147,8 +149,11 @@ const absences = ({ orphaned }: Shards, cluster: Cluster): string[] => [
 ];
 
 function whyNobody(integration: Integration, shards: Shards, cluster: Cluster): string {
-  const reasons = absences(shards, cluster);
+  const [unknown] = violationsOf(IntegrationSchema, integration);
   const type = integration.configuration.case;
+  // It was valid when it was saved, and executors step over what they do not know.
+  if (type !== undefined && unknown) return `it uses what only a newer version knows (${unknown.field})`;
+  const reasons = absences(shards, cluster);
   if (type === undefined) reasons.push('waiting for an executor: its type is of a newer version');
   else if (!isServed(type, cluster)) reasons.push(`no running executor serves type ${type}: start one`);
   return reasons.join('; ') || `waiting for an executor of type ${type}`;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { AckStrategy } from '../../gen/penstock/v1/delivery_pb.ts';
 import { IntegrationSchema, IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import { MqttConfigurationSchema } from '../../gen/penstock/v1/mqtt_pb.ts';
 import type { Cluster } from '../../src/control-plane/cluster.ts';
@@ -22,11 +23,13 @@ const GONE = knownNode('a', { isLiving: false, lastSeen: at(200) });
 const stored = (enabled = true, maxExecutors = 1) => ({
   integration: create(IntegrationSchema, {
     id: ID,
+    name: 'n',
+    topicFilters: ['a'],
     enabled,
     generation: 3n,
     updateTime: timestampFromMs(50_000),
     delivery: { maxExecutors },
-    configuration: { case: 'http', value: {} },
+    configuration: { case: 'http', value: { restEndpointUrl: 'http://127.0.0.1:9/' } },
   }),
   enabledChangeTime: at(40),
   type: 'http',
@@ -211,13 +214,24 @@ test('what an executor said before it was started again does not count', () => {
 
 test('pending: no executor that runs serves the type', () => {
   const mqtt = stored();
-  mqtt.integration.configuration = { case: 'mqtt', value: create(MqttConfigurationSchema) };
+  mqtt.integration.configuration = { case: 'mqtt', value: create(MqttConfigurationSchema, { host: 'h' }) };
   const reason = 'no running executor serves type mqtt: start one';
   assert.deepEqual(verdict([], mqtt), { state: PENDING, reason, since: timestampFromDate(at(50)) });
   assert.equal(
     verdict([], stored(), clusterOf(GONE)).reason,
     'no running executor serves type http: start one',
   );
+});
+
+test('pending: it uses what executors of this version step over', () => {
+  const newer = stored();
+  newer.integration.delivery!.ackStrategy = 99 as AckStrategy;
+  const { state, reason } = verdict([shard({ generation: 2n })], newer);
+  assert.deepEqual(
+    [state, reason],
+    [PENDING, 'it uses what only a newer version knows (delivery.ack_strategy)'],
+  );
+  assert.equal(verdict([shard()], newer).state, ACTIVE, 'on an executor of the newer version');
 });
 
 test('states and types of a newer version are shown as they came', () => {
