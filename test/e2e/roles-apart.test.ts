@@ -46,6 +46,34 @@ async function matches(ingress: RoleRun, topicName: string, integrations: number
   });
 }
 
+test('what is published right after an answer is received', async (t) => {
+  const { start } = await installationForTests(t);
+  const endpoint = await receiver(t);
+  const controlPlane = await start('control-plane', 'cp');
+  const [one, other] = [await start('ingress', 'in-1'), await start('ingress', 'in-2')];
+  await start('executor', 'ie');
+  using client = createClient(IntegrationService, controlPlane.address('gRPC'));
+  using first = createClient(MessageService, one.address('gRPC'));
+  using second = createClient(MessageService, other.address('gRPC'));
+  const matched = async (topicName: string) => {
+    const request = { topicName, payload: Buffer.from(topicName) };
+    const answers = await Promise.all([first, second].map((ingress) => ingress.publishMessage(request)));
+    return answers.map(({ matchedIntegrations }) => matchedIntegrations);
+  };
+  for (let i = 0; i < 5; i++) {
+    const { integration } = await client.createIntegration({
+      integration: toHttp(endpoint.url, `created/${i}`),
+    });
+    assert.deepEqual(await matched(`created/${i}`), [1, 1]);
+    await client.updateIntegration({
+      integration: { id: integration!.id, topicFilters: [`changed/${i}`] },
+      updateMask: { paths: ['topic_filters'] },
+    });
+    assert.deepEqual(await matched(`changed/${i}`), [1, 1]);
+  }
+  await waitUntil('all has arrived', () => endpoint.received.length === 20, 20_000);
+});
+
 test('control plane, ingress and executor as processes of their own', async (t) => {
   const { bus, topics, start } = await installationForTests(t);
   const endpoint = await receiver(t);

@@ -582,6 +582,9 @@ export const WatchIntegrationsResponseSchema: GenMessage<WatchIntegrationsRespon
  * Every RPC answers NOT_FOUND for an id that is not known, INVALID_ARGUMENT with a `google.rpc.BadRequest` that names the
  * path of each wrong field, and UNAVAILABLE while PostgreSQL or Kafka cannot be reached.
  *
+ * CreateIntegration, an UpdateIntegration that adds topic filters, and EnableIntegration answer once every ingress that runs
+ * knows the topic filters: what is published after the answer is received. They wait for 2 seconds at most.
+ *
  * @generated from service penstock.v1.IntegrationService
  */
 export const IntegrationService: GenService<{
