@@ -81,21 +81,31 @@ export async function installation(
   const { bus, topics } = kafka;
   await bus.createTopics([create(topics.downlink('http')), topics.validation('http'), topics.uplink]);
   const { filters } = stack.use(await followFilters({ ...deps, onTaken() {} }, never));
-  stack.use(await startExecutor({ ...EXECUTOR, types: ['http'] }, { ...deps, startTime: Date.now() }, never));
+  /** One that is disposed with the installation, if not before. */
+  const addExecutor = async (serviceId: string) => {
+    const itsDeps = { ...deps, ...testDeps(), startTime: Date.now() };
+    const executor = await startExecutor({ ...EXECUTOR, serviceId, types: ['http'] }, itsDeps, never);
+    stack.defer(() => executor[Symbol.asyncDispose]());
+    return executor;
+  };
+  await addExecutor('ie-0');
   const db = stack.use(new Database(postgresUrl, deps));
-  /** What the executor runs: shard by shard, the generation. */
+  /** What the executors run: shard by shard, the generation. */
   const running = new Map<string, bigint>();
+  const owners = new Map<string, string>();
   stack.use(
     await follow(bus, [topics.uplink.name], ({ value }) => {
-      const { integrationId, shard, generation, report } = fromBinary(UplinkRecordSchema, value!);
+      const { integrationId, shard, generation, serviceId, report } = fromBinary(UplinkRecordSchema, value!);
       if (report.case !== 'lifecycle') return;
-      if (report.value.state === IntegrationState.ACTIVE)
-        running.set(`${integrationId}/${shard}`, generation);
-      else running.delete(`${integrationId}/${shard}`);
+      const key = `${integrationId}/${shard}`;
+      if (report.value.state === IntegrationState.ACTIVE) {
+        running.set(key, generation);
+        owners.set(key, serviceId);
+      } else if (owners.get(key) === serviceId) running.delete(key);
     }),
   );
   const prefix = topics.group('').slice(0, -1);
-  return { ...kafka, postgresUrl, filters, db, kafka, prefix, running, deps };
+  return { ...kafka, postgresUrl, filters, db, kafka, prefix, running, deps, addExecutor };
 }
 
 export type Installation = Awaited<ReturnType<typeof installation>>;

@@ -40,6 +40,17 @@ function numbers(seed: number): () => number {
 
 type Client = ReturnType<typeof createClient<typeof IntegrationService>>;
 
+/** Beside an executor that stays, one that comes and goes. Answers how often. */
+async function restlessExecutor({ addExecutor }: Installation, isOver: () => boolean): Promise<number> {
+  let count = 0;
+  for (; !isOver(); count++) {
+    const executor = await addExecutor(`ie-${count + 1}`);
+    await sleep(6000);
+    await executor[Symbol.asyncDispose]();
+  }
+  return count;
+}
+
 /** Two nodes of which one is killed again and again, at its work, and the other stopped and started. */
 async function restlessNodes(t: TestContext, world: Installation, isOver: () => boolean) {
   const { postgresUrl, kafka, prefix } = world;
@@ -141,6 +152,7 @@ test('changes that race with compaction and with nodes that come and go', async 
     deleted.set(name, Date.now());
   };
   const nodes = await restlessNodes(t, world, () => left <= 0);
+  const executors = restlessExecutor(world, () => left <= 0);
   const lane = async () => {
     while (left > 0) {
       const client = pick([...nodes.clients.values()]);
@@ -179,6 +191,7 @@ test('changes that race with compaction and with nodes that come and go', async 
   })();
   await Promise.all([traffic, ...Array.from({ length: LANES }, lane)]);
   await nodes.ended;
+  const restarts = await executors;
 
   await controlPlaneForTests(t, { serviceId: 'last', postgresUrl: world.postgresUrl }, world.kafka);
   let wrong: readonly string[] = [];
@@ -209,10 +222,10 @@ test('changes that race with compaction and with nodes that come and go', async 
   const { written, kept } = await compaction(world);
   assert.ok(kept < written, 'the topic was compacted meanwhile');
   const { kills, stops } = nodes.counts;
-  assert.ok(kills > 0 && stops > 0);
+  assert.ok(kills > 0 && stops > 0 && restarts > 0);
   t.diagnostic(
     `${CHANGES} changes (without an answer: ${inspect(failures)}), ${names.length} created, ${stored.length} left, ` +
-      `${kills} kills, ${stops} stops, ${kept} of ${written} records left by compaction, seed ${seed}`,
+      `${kills} kills, ${stops} stops, ${restarts} restarts of an executor, ${kept} of ${written} records left by compaction, seed ${seed}`,
   );
 });
 
