@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { judge } from './kit/judge.ts';
 import type { SinkMode } from './kit/numbered-sink.ts';
@@ -45,7 +45,11 @@ test('an executor stops in order under load, whatever the external system does',
   await judge(t, system, load, faults);
 });
 
-test('an executor stops in order while Kafka is away from it', async (t) => {
+test('an executor stops in order while Kafka is away from it', (t) => stopWithoutKafka(t, 'answers'));
+
+test('an executor stops although Kafka is away and the system hangs', (t) => stopWithoutKafka(t, 'hangs'));
+
+async function stopWithoutKafka(t: TestContext, mode: SinkMode): Promise<void> {
   const { links, brokersOf } = await kafka();
   const system = await System.start(t, { integrations: 6, executors: 2, servers: { brokersOf } });
   system.sink.delay = IN_FLIGHT;
@@ -56,12 +60,14 @@ test('an executor stops in order while Kafka is away from it', async (t) => {
   const link = links.get(node)!;
   await link.set(BLACK_HOLE);
   const at = performance.now();
+  system.sink.mode = mode;
   await sleep(500);
   const { code, ms } = await system.stopExecutor(node);
+  system.sink.mode = 'answers';
   await link.set({});
   t.diagnostic(`stopped after ${ms} ms`);
   await system.delivers();
   await judge(t, system, load, [{ node, at }]);
   assert.equal(code, 0);
   assert.ok(ms <= STOP, `it took ${ms} ms`);
-});
+}
