@@ -8,6 +8,7 @@ import { republish } from './store/changes.ts';
 import type { Database } from './store/database.ts';
 import type { Leadership } from './store/leadership.ts';
 import { type PendingRow, pendingRows, removePublished, unpublishedIds } from './store/outbox.ts';
+import { Takeover } from './takeover.ts';
 
 const POLL_INTERVAL = 1000;
 const RECONCILE_INTERVAL = 60_000;
@@ -27,11 +28,12 @@ export interface RelayDeps {
 
 /** Publishes downlink records from the outbox. `wake()` after a commit; other nodes' commits are found by polling. */
 export function startRelay(deps: RelayDeps): Periodic {
+  const takeover = new Takeover();
   return new Periodic(
     {
       name: 'publishing downlink records',
       interval: POLL_INTERVAL,
-      work: (signal) => publishPending(deps, signal),
+      work: (signal) => publishPending({ ...deps, takeover }, signal),
     },
     deps,
   );
@@ -58,10 +60,18 @@ export function startReconciler(deps: Omit<RelayDeps, 'bus' | 'leadership'>, rel
 }
 
 /** Answers whether there is more. Rejects when some were not published, after taking note of those that were. */
-export async function publishPending(deps: RelayDeps, signal: AbortSignal): Promise<boolean> {
-  const { db, leadership, bus, topics, clock, topicDeletionDelay } = deps;
+export async function publishPending(
+  deps: RelayDeps & { readonly takeover: Takeover },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { db, leadership, bus, topics, clock, topicDeletionDelay, takeover } = deps;
+  for (const [id, early] of [...takeover.due(clock.monotonic())].slice(0, BATCH)) {
+    await republish(db, topics, id, early);
+    takeover.forget(early);
+  }
   const rows = await leadership.run((queries) => pendingRows(queries, BATCH));
   if (rows === undefined || rows.length === 0) return false;
+  const { term } = leadership;
 
   // Calls keep their order for each key, so all may be under way at once.
   const sends = rows.map(({ topic, key, value }) =>
@@ -70,6 +80,7 @@ export async function publishPending(deps: RelayDeps, signal: AbortSignal): Prom
   const results = await untilAborted(Promise.allSettled(sends), signal);
   const published = acknowledgedPrefix(rows, (index) => results[index]?.status === 'fulfilled');
   if (published.length > 0) {
+    takeover.note(published, term, clock.monotonic());
     const alreadyGone = await db.transaction((queries) =>
       removePublished(queries, published, topicDeletionDelay),
     );

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { create, fromBinary } from '@bufbuild/protobuf';
+import { DeliveryPolicySchema } from '../../gen/penstock/v1/delivery_pb.ts';
 import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { BusError, type OutgoingRecord } from '../../src/bus/bus.ts';
@@ -14,6 +15,8 @@ import { Database } from '../../src/control-plane/store/database.ts';
 import { Leadership } from '../../src/control-plane/store/leadership.ts';
 import { migrate } from '../../src/control-plane/store/migrate.ts';
 import { planTopicDeletion } from '../../src/control-plane/store/topic-deletions.ts';
+import { Takeover } from '../../src/control-plane/takeover.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 import { HTTP } from '../helpers/control-plane.ts';
 import { databaseForTests } from '../helpers/postgres.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
@@ -54,7 +57,7 @@ async function store(t: TestContext) {
   const db = stack.use(new Database(postgresUrl, deps));
   const node = (bus: FaultyBus) => {
     const leadership = stack.use(new Leadership(postgresUrl, deps));
-    return { ...deps, db, bus, leadership };
+    return { ...deps, db, bus, leadership, takeover: new Takeover() };
   };
   const add = async (maxExecutors = 1) => {
     const draft = create(IntegrationSchema, { ...HTTP, delivery: { maxExecutors } });
@@ -62,10 +65,13 @@ async function store(t: TestContext) {
     await saveNew(db, topics, stored, undefined, new Date(0));
     return stored.integration.id;
   };
-  const change = (id: string) =>
-    saveChange(db, topics, id, (stored) =>
-      nextRevision(stored, { ...stored.integration, enabled: !stored.integration.enabled }, Date.now()),
-    );
+  const change = (id: string, maxExecutors?: number) =>
+    saveChange(db, topics, id, (stored) => {
+      const { enabled, delivery } = stored.integration;
+      const spread = create(DeliveryPolicySchema, { maxExecutors });
+      const next = { ...stored.integration, enabled: !enabled, delivery: maxExecutors ? spread : delivery };
+      return nextRevision(stored, next, Date.now());
+    });
   const remove = (id: string) => saveDeletion(db, topics, id, () => {});
   const waiting = async () => Number((await db.query('select count(*) as n from outbox'))[0]?.n);
   return { stack, deps, db, postgresUrl, node, add, change, remove, waiting };
@@ -147,6 +153,83 @@ test('a relay that wakes up after another took over does not leave an old record
     ]);
     assert.equal(row?.g, isDeleted ? undefined : 2);
   }
+});
+
+test('a relay that wakes up leaves no shard of a wider generation behind', async (t) => {
+  const { node, add, change } = await store(t);
+  const bus = new FaultyBus();
+  const [slow, heir] = [node(bus), node(bus)];
+  const id = await add(3);
+  const narrowed = Promise.withResolvers<void>();
+  let waiting = 0;
+  const overtaken = {
+    async send(topic: string, record: OutgoingRecord) {
+      waiting++;
+      await narrowed.promise;
+      await bus.send(topic, record);
+    },
+  };
+  const late = publishPending({ ...slow, bus: overtaken }, never);
+  await waitUntil('three records are on their way', () => waiting === 3);
+  await change(id, 1);
+  await slow.leadership[Symbol.asyncDispose]();
+  await waitUntil('the heir published', async () => {
+    await publishPending(heir, never);
+    return bus.generations(`${id}/2`).at(-1) === 0;
+  });
+  narrowed.resolve();
+  await late;
+  await publishPending(heir, never);
+  for (const [key, last] of Object.entries({ [id]: 2, [`${id}/1`]: 0, [`${id}/2`]: 0 })) {
+    assert.deepEqual(bus.generations(key).slice(-2), [1, last], key);
+  }
+});
+
+test('what a leader that died had on its way and lands late does not stay behind as the last', async (t) => {
+  const { node, add, change, remove, waiting } = await store(t);
+  const bus = new FaultyBus();
+  const [dying, second] = [node(bus), node(bus)];
+  let leap = 0;
+  const heir = { ...second, clock: { ...systemClock, monotonic: () => systemClock.monotonic() + leap } };
+  const [changed, narrowed, deleted, later] = [await add(), await add(2), await add(), await add()];
+  const held: (() => Promise<void>)[] = [];
+  const slow = {
+    send(topic: string, record: OutgoingRecord) {
+      held.push(() => bus.send(topic, record));
+      return new Promise<void>(() => {});
+    },
+  };
+  const dies = new AbortController();
+  const cut = assert.rejects(publishPending({ ...dying, bus: slow }, dies.signal), /dies/);
+  await waitUntil('records are on their way', () => held.length === 5);
+  dies.abort(new Error('it dies'));
+  await cut;
+  await change(changed);
+  await change(narrowed, 1);
+  await remove(deleted);
+  await dying.leadership[Symbol.asyncDispose]();
+  await waitUntil('the heir published', async () => {
+    await publishPending(heir, never);
+    return bus.generations(deleted).at(-1) === 0;
+  });
+  leap = 20_000;
+  await change(later);
+  await publishPending(heir, never);
+  for (const land of held) await land();
+  const lasts = () =>
+    [changed, narrowed, `${narrowed}/1`, deleted, later].map((id) => bus.generations(id).at(-1));
+  assert.deepEqual(lasts(), [1, 1, 1, 1, 1], 'they land last');
+
+  leap = 60_000;
+  await publishPending(heir, never);
+  assert.deepEqual(lasts(), [2, 2, 0, 0, 2]);
+  // What comes later is published once.
+  await change(changed);
+  await publishPending(heir, never);
+  leap = 120_000;
+  await publishPending(heir, never);
+  assert.deepEqual(bus.generations(changed), [1, 2, 1, 2, 3]);
+  assert.equal(await waiting(), 0);
 });
 
 test('records of a transaction that commits late are not passed over', async (t) => {

@@ -90,7 +90,10 @@ export function saveDeletion(
   });
 }
 
-/** Has the records of an integration sent once more; of one that is deleted, tombstones for the keys in `rows`. */
+/**
+ * Has the records of an integration sent once more, if there is one, and tombstones for the keys in `rows` that it does not
+ * have any more: shards that are gone, or all of them.
+ */
 export function republish(
   db: Database,
   topics: Topics,
@@ -99,7 +102,10 @@ export function republish(
 ): Promise<void> {
   return db.transaction(async (queries) => {
     const stored = await findIntegration(queries, id, true);
-    const gone = rows.map((row) => ({ ...row, value: null }));
-    await insertOutbox(queries, stored ? downlinkRows(topics, stored) : gone);
+    const records = stored ? downlinkRows(topics, stored) : [];
+    const isThere = ({ topic, key }: OutboxRow) =>
+      records.some((record) => record.topic === topic && record.key === key);
+    const gone = rows.filter((row) => !isThere(row)).map((row) => ({ ...row, value: null }));
+    await insertOutbox(queries, [...records, ...gone]);
   });
 }

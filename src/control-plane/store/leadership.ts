@@ -17,11 +17,17 @@ export class Leadership implements AsyncDisposable {
   readonly #logger: Logger;
   #client: Client | undefined;
   #isLeader = false;
+  #term = 0;
 
   constructor(url: string, deps: { readonly clock: Clock; readonly logger: Logger }) {
     this.#url = url;
     this.#clock = deps.clock;
     this.#logger = deps.logger;
+  }
+
+  /** Grows each time this node becomes the leader. */
+  get term(): number {
+    return this.#term;
   }
 
   /** Runs `work` on the connection that holds the lock, which it so proves; undefined: another node holds it. */
@@ -36,7 +42,10 @@ export class Leadership implements AsyncDisposable {
           RELAY_LOCK,
         ]);
         this.#isLeader = rows[0]?.held === true;
-        if (this.#isLeader) this.#logger.info('this node relays downlink records now');
+        if (this.#isLeader) {
+          this.#term++;
+          this.#logger.info('this node relays downlink records now');
+        }
       }
       if (!this.#isLeader) return undefined;
       return await work({ query: async (sql, values = []) => (await client.query(sql, [...values])).rows });
