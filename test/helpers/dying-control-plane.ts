@@ -41,6 +41,9 @@ export async function dyingControlPlane(t: TestContext, options: Options) {
     address: firstLine,
     died,
     kill: () => child.kill('SIGKILL'),
+    /** It hangs, with every connection open. */
+    pause: () => child.kill('SIGSTOP'),
+    goOn: () => child.kill('SIGCONT'),
     /** From now on it dies when it comes to the point. */
     async arm(): Promise<void> {
       const armed = new Promise((resolve) => child.stdout?.once('data', resolve));

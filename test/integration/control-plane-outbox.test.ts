@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { create, fromBinary } from '@bufbuild/protobuf';
 import { DeliveryPolicySchema } from '../../gen/penstock/v1/delivery_pb.ts';
 import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
@@ -105,6 +106,16 @@ test('what Kafka did not take is sent again, with all that follows it', async (t
   assert.deepEqual(bus.generations(stuck).slice(-2), [1, 2], 'the newest is the last');
   assert.deepEqual(bus.generations(other), [1], 'others are not held up, nor sent twice');
   assert.equal(await waiting(), 0);
+});
+
+test('a leader that waits for Kafka for long still leads', async (t) => {
+  const { node } = await store(t);
+  const [leader, other] = [node(new FaultyBus()).leadership, node(new FaultyBus()).leadership];
+  await leader.run(async () => {});
+  await sleep(11_000); // longer than a leader may be silent
+  assert.equal(await other.run(async () => 'leads'), undefined);
+  assert.equal(await leader.run(async () => 'leads'), 'leads');
+  assert.equal(leader.term, 1);
 });
 
 test('a relay that is cut between publishing and taking note: the next one sends again', async (t) => {

@@ -1,13 +1,24 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
+import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+import { topicsOf } from '../../src/bus/topics.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
+import { createClient } from '../../src/rpc/grpcjs.ts';
 import { busForTests } from '../helpers/bus.ts';
-import { controlPlaneForTests, downlinkForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
+import {
+  CONFIG,
+  controlPlaneForTests,
+  downlinkForTests,
+  executorForTests,
+  HTTP,
+} from '../helpers/control-plane.ts';
 import { differences } from '../helpers/convergence.ts';
+import { dyingControlPlane } from '../helpers/dying-control-plane.ts';
+import { kafkaForTests } from '../helpers/kafka.ts';
 import { onEnd } from '../helpers/on-end.ts';
 import { databaseForTests } from '../helpers/postgres.ts';
 import { encodedReport, report } from '../helpers/reports.ts';
@@ -155,6 +166,36 @@ test('one node at a time publishes, and when it stops another does', async (t) =
     if (node !== c) await node.stop();
   }
   assert.deepEqual(await differences(db, bus, topics), []);
+});
+
+test('another node publishes when the one that did hangs', async (t) => {
+  const postgresUrl = await databaseForTests(t);
+  const prefix = `t${randomBytes(5).toString('hex')}`;
+  const kafka = { ...(await busForTests(t)), topics: topicsOf(prefix) };
+  const config = { ...CONFIG, serviceId: 'hanging', postgresUrl };
+  const brokers = await kafkaForTests();
+  const hanging = await dyingControlPlane(t, { config, brokers, prefix, point: 'before publishing' });
+  const living = await controlPlaneForTests(t, { serviceId: 'living', postgresUrl }, kafka);
+  using itsClient = createClient(IntegrationService, hanging.address);
+  await executorForTests(t, kafka);
+  const downlink = await downlinkForTests(t, kafka);
+  const { integration } = await itsClient.createIntegration({ integration: HTTP });
+  const { id } = integration!;
+  const publishes = (generation: number) =>
+    waitUntil('it is published', () => downlink.generations(id).at(-1) === generation, 20_000);
+  await publishes(1);
+
+  hanging.pause();
+  const since = performance.now();
+  await living.client.disableIntegration({ id });
+  await publishes(2);
+  t.diagnostic(`published after ${Math.round(performance.now() - since)} ms`);
+
+  hanging.goOn();
+  await itsClient.deleteIntegration({ id });
+  await publishes(0);
+  await using db = new Database(postgresUrl, living);
+  assert.deepEqual(await differences(db, kafka.bus, kafka.topics), []);
 });
 
 test('reports are stored once, whoever stores them, and whoever leaves meanwhile', async (t) => {

@@ -1,15 +1,19 @@
 import type { Client } from 'pg';
-import type { Clock } from '../../runtime/clock.ts';
+import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Queries } from './database.ts';
 import { closeLockConnection, openLockConnection } from './lock-connection.ts';
 
 /** Any number, as long as all nodes lock the same. */
 const RELAY_LOCK = 7_305_816_541_002;
+/** How often a living node uses its connection, at least, in milliseconds. */
+const BEAT = 2000;
+/** Of a node that hangs, PostgreSQL ends the connection after so many milliseconds. */
+const IDLE_TIMEOUT = 10_000;
 
 /**
  * The one node that relays: it holds an advisory lock on a connection of its own, so that PostgreSQL gives the lock to
- * another as soon as this one is gone.
+ * another as soon as this one is gone, or hangs.
  */
 export class Leadership implements AsyncDisposable {
   readonly #url: string;
@@ -18,6 +22,8 @@ export class Leadership implements AsyncDisposable {
   #client: Client | undefined;
   #isLeader = false;
   #term = 0;
+  #cancelBeat: CancelTimer | undefined;
+  #isClosed = false;
 
   constructor(url: string, deps: { readonly clock: Clock; readonly logger: Logger }) {
     this.#url = url;
@@ -33,10 +39,7 @@ export class Leadership implements AsyncDisposable {
   /** Runs `work` on the connection that holds the lock, which it so proves; undefined: another node holds it. */
   async run<T>(work: (queries: Queries) => Promise<T>): Promise<T | undefined> {
     try {
-      this.#client ??= await openLockConnection(this.#url, 'penstock-relay', this.#logger, (broken) => {
-        if (this.#client === broken) void this.#disconnect();
-      });
-      const client = this.#client;
+      const client = this.#client ?? (await this.#connect());
       if (!this.#isLeader) {
         const { rows } = await client.query<{ held: boolean }>('select pg_try_advisory_lock($1) as held', [
           RELAY_LOCK,
@@ -55,7 +58,35 @@ export class Leadership implements AsyncDisposable {
     }
   }
 
+  async #connect(): Promise<Client> {
+    const client = await openLockConnection({
+      url: this.#url,
+      name: 'penstock-relay',
+      idleTimeout: IDLE_TIMEOUT,
+      logger: this.#logger,
+      onBroken: (broken) => {
+        if (this.#client === broken) void this.#disconnect();
+      },
+    });
+    if (this.#isClosed) {
+      await closeLockConnection(client, this.#clock);
+      throw new Error('this node is stopping');
+    }
+    this.#client = client;
+    this.#beat(client);
+    return client;
+  }
+
+  /** A leader that waits for Kafka is not silent. */
+  #beat(client: Client): void {
+    this.#cancelBeat = this.#clock.setTimer(() => {
+      client.query('select').catch(() => {}); // whoever uses the connection next finds out
+      this.#beat(client);
+    }, BEAT);
+  }
+
   async #disconnect(): Promise<void> {
+    this.#cancelBeat?.();
     const client = this.#client;
     this.#client = undefined;
     this.#isLeader = false;
@@ -63,6 +94,7 @@ export class Leadership implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     await this.#disconnect();
   }
 }

@@ -5,16 +5,27 @@ import { type Logger, messageOf } from '../../runtime/logger.ts';
 
 const TIMEOUT = 2500;
 
+interface LockConnection {
+  readonly url: string;
+  /** What PostgreSQL shows it as. */
+  readonly name: string;
+  /** PostgreSQL ends the connection when it is not used for so many milliseconds. Unset: never. */
+  readonly idleTimeout?: number;
+  readonly logger: Logger;
+  readonly onBroken: (client: Client) => void;
+}
+
 /**
  * A connection for advisory locks, which PostgreSQL gives to others as soon as the connection is gone. Every query ends
  * within seconds.
  */
-export async function openLockConnection(
-  url: string,
-  name: string,
-  logger: Logger,
-  onBroken: (client: Client) => void,
-): Promise<Client> {
+export async function openLockConnection({
+  url,
+  name,
+  idleTimeout = 0,
+  logger,
+  onBroken,
+}: LockConnection): Promise<Client> {
   const client = new Client({
     connectionString: url,
     application_name: name,
@@ -23,7 +34,7 @@ export async function openLockConnection(
     statement_timeout: TIMEOUT,
     keepAlive: true,
     // Of a node that vanished without a word the server notices within 15 s, and gives the lock away.
-    options: '-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=2',
+    options: `-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=2 -c idle_session_timeout=${idleTimeout}`,
   });
   client.on('error', (error) => {
     logger.debug('a PostgreSQL connection with locks broke', { name, why: messageOf(error) });

@@ -50,7 +50,12 @@ export class Locks implements AsyncDisposable {
   }
 
   async #ask(lockFunction: string, name: string): Promise<boolean> {
-    this.#connection ??= openLockConnection(this.#url, 'penstock-locks', this.#logger, () => this.#lose());
+    this.#connection ??= openLockConnection({
+      url: this.#url,
+      name: 'penstock-locks',
+      logger: this.#logger,
+      onBroken: () => this.#lose(),
+    });
     const connection = this.#connection;
     try {
       const client = await connection;
