@@ -25,11 +25,12 @@ export function startOrphanSweep(deps: OrphanDeps): Periodic {
   return new Periodic({ name, interval: deps.orphanDelay / 2, work: () => look() }, deps);
 }
 
-/** One look after the other, by one node at a time. What is found is deleted at a later look, if it is still like that. */
+/** One look after the other, by one node at a time; each looks after its own topic. What is found is deleted at a later look, if it is still like that. */
 export function orphanSweep(deps: OrphanDeps): () => Promise<false> {
   const { db, bus, topics, locks, clock, orphanDelay } = deps;
   const [integrations, nodes] = [new Suspects(orphanDelay), new Suspects(orphanDelay)];
   return async () => {
+    await keepOwnTopic(deps);
     await using lock = await locks.tryLock('looking for orphans');
     if (!lock) return false;
     // In this order: a topic is made before its integration is stored, and after its deletion is planned.
@@ -48,6 +49,14 @@ export function orphanSweep(deps: OrphanDeps): () => Promise<false> {
     for (const id of withTopics) if (!there.has(topics.messages(id).name)) await makeMissing(deps, id);
     return false;
   };
+}
+
+/** Others take this node for dead when it was cut off for long, and delete the topic on which it is answered. */
+async function keepOwnTopic({ bus, topics, serviceId, logger }: OrphanDeps): Promise<void> {
+  const own = topics.notifications(serviceId);
+  if ((await bus.listTopics()).includes(own.name)) return;
+  logger.warn('the notification topic of this node was gone: making it anew', { topic: own.name });
+  await bus.createTopics([own]);
 }
 
 /** Has the topics of integrations deleted that PostgreSQL does not know, unless Kafka does. */

@@ -9,7 +9,7 @@ import { startTopicSweep } from '../../src/control-plane/cleanup.ts';
 import { orphanSweep } from '../../src/control-plane/orphans.ts';
 import { planTopicDeletion } from '../../src/control-plane/store/topic-deletions.ts';
 import { cleanupWorld } from '../helpers/cleanup-world.ts';
-import { controlPlaneForTests } from '../helpers/control-plane.ts';
+import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { onEnd } from '../helpers/on-end.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -94,4 +94,21 @@ test('the notification topic of a node that is gone goes, that of a living one s
   assert.deepEqual(await there(), ['alive', 'gone']);
   await back.stop();
   await alive.stop();
+});
+
+test('a living node whose notification topic was swept makes it anew, and is answered on it', async (t) => {
+  const system = await controlPlaneForTests(t, { serviceId: 'cut-off', orphanDelay: 1000 });
+  const { bus, topics, client } = system;
+  await executorForTests(t, system);
+  await client.createIntegration({ integration: HTTP });
+  const { name } = topics.notifications('cut-off');
+  const isThere = async () => (await bus.listTopics()).includes(name);
+  await bus.deleteTopics([name]);
+  await waitUntil('it is there again', isThere);
+  const answered = () =>
+    client.createIntegration({ integration: HTTP }).then(
+      () => true,
+      () => false,
+    );
+  await waitUntil('it is answered', answered);
 });
