@@ -13,10 +13,12 @@ import {
   toBinary,
 } from '@bufbuild/protobuf';
 import * as grpc from '@grpc/grpc-js';
+import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { StatusSchema } from '../../gen/google/rpc/status_pb.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
+import { timeoutSignal } from '../runtime/deadline.ts';
 import { callState } from './call-state.ts';
-import { RpcError, toStatus } from './error.ts';
+import { failed, RpcError, toStatus } from './error.ts';
 import type { AnyHandler, RpcService } from './service.ts';
 
 const STATUS_DETAILS = 'grpc-status-details-bin';
@@ -36,15 +38,21 @@ function deserialize(schema: DescMessage): (bytes: Buffer) => Message {
   return (bytes) => fromBinary(schema, bytes);
 }
 
+interface AdapterDeps {
+  readonly clock: Clock;
+  /** A stream is cut when its caller takes nothing of what was sent for so many milliseconds. */
+  readonly stallTimeout: number;
+}
+
 /** Serves a service on a grpc-js server: unary calls and all kinds of streams. */
-export function addService(server: grpc.Server, { service, handlers }: RpcService, clock: Clock): void {
+export function addService(server: grpc.Server, { service, handlers }: RpcService, deps: AdapterDeps): void {
   const implementation: grpc.UntypedServiceImplementation = {};
   for (const method of service.methods) {
     const handler = handlers[method.localName] as AnyHandler;
     implementation[method.localName] =
       method.methodKind === 'unary' || method.methodKind === 'client_streaming'
-        ? (call: Call, callback: Callback) => void answerOnce(handler, method, call, callback, clock)
-        : (call: StreamCall) => void answerStream(handler, method, call, clock);
+        ? (call: Call, callback: Callback) => void answerOnce(handler, method, call, callback, deps.clock)
+        : (call: StreamCall) => void answerStream(handler, method, call, deps);
   }
   const definition = service.methods.map((method) => [method.localName, methodDefinition(method)] as const);
   server.addService(Object.fromEntries(definition), implementation);
@@ -88,14 +96,14 @@ async function answerStream(
   handler: AnyHandler,
   method: DescMethod,
   call: StreamCall,
-  clock: Clock,
+  deps: AdapterDeps,
 ): Promise<void> {
-  const state = callState(call, clock);
+  const state = callState(call, deps.clock);
   const { signal } = state.context;
   try {
     for await (const response of handler(inputOf(call), state.context) as AsyncIterable<Message>) {
       state.sendHeaders();
-      if (!call.write(create(method.output, response))) await once(call, 'drain', { signal });
+      if (!call.write(create(method.output, response))) await drained(call, deps, signal);
     }
     state.sendHeaders();
     call.end(state.trailers());
@@ -104,6 +112,19 @@ async function answerStream(
   } finally {
     state.end();
   }
+}
+
+async function drained(
+  call: StreamCall,
+  { clock, stallTimeout }: AdapterDeps,
+  ended: AbortSignal,
+): Promise<void> {
+  using deadline = timeoutSignal(clock, stallTimeout, 'reading', ended);
+  await once(call, 'drain', { signal: deadline.signal }).catch((cause) => {
+    if (ended.aborted) throw cause;
+    const text = `nothing was read for ${stallTimeout} ms: read faster, then call again`;
+    throw failed(Code.RESOURCE_EXHAUSTED, 'SLOW_READER', text, { cause });
+  });
 }
 
 const inputOf = (call: Call | StreamCall) => ('request' in call ? call.request : call) as never;

@@ -17,6 +17,8 @@ interface HttpOptions {
   /** The largest request and the largest response, in bytes. */
   readonly maxReceive: number;
   readonly maxSend: number;
+  /** A caller that takes nothing of what it is sent for so many milliseconds is cut. */
+  readonly stallTimeout: number;
   readonly ready: () => boolean;
 }
 
@@ -29,10 +31,24 @@ export function createHttpServer(options: HttpOptions): Server {
       keepAliveTimeout: 60 * SECOND,
       maxHeaderSize: 16 << 10,
     },
-    rpcListener(options),
+    cutting(options.stallTimeout, rpcListener(options)),
   );
   server.maxConnections = 1000;
   return server;
+}
+
+/** Cuts a response that is not read: a stream would wait for its caller for ever. */
+function cutting(stallTimeout: number, listener: RequestListener): RequestListener {
+  return (request, response) => {
+    response.on('error', () => {});
+    response.setTimeout(stallTimeout, () => {
+      if (!response.socket?.writableLength) return; // there is nothing to read
+      // Connect takes it for a caller that went away; what a cut write says by itself it prints.
+      response.emit('error', Object.assign(new Error('the caller does not read'), { code: 'ECONNRESET' }));
+      response.destroy();
+    });
+    listener(request, response);
+  };
 }
 
 function rpcListener({ services, maxReceive, maxSend, ...rest }: HttpOptions): RequestListener {

@@ -23,6 +23,7 @@ const MINUTE = 60 * SECOND;
 const MAX_RECEIVE = 4 << 20;
 const MAX_SEND = 16 << 20;
 const STOP_DEADLINE = 5 * SECOND;
+const STALL_TIMEOUT = 30 * SECOND;
 
 const GRPC_LIMITS: grpc.ServerOptions = {
   'grpc.max_receive_message_length': MAX_RECEIVE,
@@ -45,6 +46,8 @@ export interface RpcServerOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** How long a caller may take nothing of what it is sent before it is cut, in milliseconds. Unset: 30 s. */
+  readonly stallTimeout?: number;
   /** What `/health/ready` answers while the server is serving. Unset: ready. */
   ready?(): boolean;
 }
@@ -93,7 +96,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
 
 /** Both servers with everything they serve, not listening yet. */
 function createServers(options: RpcServerOptions, stopping: AbortSignal) {
-  const { services, logger, metrics, clock } = options;
+  const { services, logger, metrics, clock, stallTimeout = STALL_TIMEOUT } = options;
   const health = createHealth();
   const serviceNames = ['', ...services.map(({ service }) => service.typeName)];
   let isServing = false;
@@ -109,7 +112,7 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
   const descriptors = [...services.map(({ service }) => service), Health];
   const reflection = reflectionServices(descriptors, [file_google_rpc_error_details]);
   for (const service of [...guardedServices, guard(health.service), ...reflection.map(guard)]) {
-    addService(grpcServer, service, clock);
+    addService(grpcServer, service, { clock, stallTimeout });
   }
   const httpServer = createHttpServer({
     services: guardedServices,
@@ -117,6 +120,7 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
     logger,
     maxReceive: MAX_RECEIVE,
     maxSend: MAX_SEND,
+    stallTimeout,
     ready: () => isServing && (options.ready?.() ?? true),
   });
   return { grpcServer, httpServer, setServing };

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { rpcServerForTests, SECRET_TEXT } from '../helpers/rpc-server.ts';
+import type { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
+import type { Handlers } from '../../src/rpc/service.ts';
+import { INTEGRATION, rpcServerForTests, SECRET_TEXT } from '../helpers/rpc-server.ts';
+import { waitUntil } from '../helpers/wait-until.ts';
+
+type Watch = Handlers<typeof IntegrationService>['watchIntegrations'];
 
 const ID = '6f3c1f0e-8b0a-4e57-9c5b-0f6f2f5c9a11';
 
@@ -15,6 +20,9 @@ async function post(url: string, method: string, body: string) {
   });
   return { status: response.status, body: JSON.parse(await response.text()) };
 }
+
+/** An empty message, as a stream takes it. */
+const EMPTY_FRAME = Buffer.from([0, 0, 0, 0, 2, ...Buffer.from('{}')]);
 
 const create = (integration: object) => JSON.stringify({ integration });
 const valid = { name: 'to http', topic_filters: ['a'], http: { rest_endpoint_url: 'http://a/' } };
@@ -75,16 +83,48 @@ test('a stream is served over HTTP and ends with its error', async (t) => {
       throw new Error(SECRET_TEXT);
     },
   });
-  const message = Buffer.from('{}');
-  const frame = Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]);
   const response = await fetch(`${url}/penstock.v1.IntegrationService/WatchIntegrations`, {
     method: 'POST',
     headers: { 'content-type': 'application/connect+json' },
-    body: frame,
+    body: EMPTY_FRAME,
   });
   const text = await response.text();
   assert.match(text, /\{"deleted":true\}/);
   assert.match(text, /\{"error":\{"code":"internal","message":"internal error"\}\}/);
+});
+
+test('who reads nothing for long is cut; who is only sent nothing is not', async (t) => {
+  const ended: string[] = [];
+  const goOn = Promise.withResolvers<void>();
+  const watchIntegrations: Watch = async function* ({ filter }) {
+    try {
+      yield {};
+      if (filter) await goOn.promise;
+      else for (;;) yield { integration: { ...INTEGRATION, description: 'x'.repeat(4096) } };
+    } finally {
+      ended.push(filter ? 'quiet' : 'unread');
+    }
+  };
+  const { url } = await rpcServerForTests(t, { watchIntegrations }, { stallTimeout: 300 });
+  const open = (frame: Buffer) => {
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    t.after(() => socket.destroy());
+    socket.on('error', () => {});
+    const head = `POST /penstock.v1.IntegrationService/WatchIntegrations HTTP/1.1\r\nhost: x\r\ncontent-type: application/connect+json\r\ncontent-length: ${frame.length}\r\n\r\n`;
+    socket.write(Buffer.concat([Buffer.from(head), frame]));
+    return socket;
+  };
+  const message = Buffer.from('{"filter":{}}');
+  const quiet = open(Buffer.from([0, 0, 0, 0, message.length, ...message]));
+  await once(quiet, 'data');
+  const unread = open(EMPTY_FRAME);
+  await once(unread, 'readable');
+  await waitUntil('it is cut', () => ended.length > 0);
+  assert.deepEqual(ended, ['unread']);
+  goOn.resolve();
+  await once(quiet, 'data');
+  await waitUntil('the other ends in order', () => ended.length === 2);
 });
 
 test('metrics are served, other paths are not', async (t) => {

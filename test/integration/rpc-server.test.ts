@@ -192,6 +192,27 @@ test('a stream nobody reads stops its handler until somebody does', async (t) =>
   assert.equal(received, 2000);
 });
 
+test('a stream nobody reads for long is cut, and says so to who reads on', async (t) => {
+  let ended = false;
+  const watchIntegrations = async function* () {
+    try {
+      for (;;) yield { integration: { ...INTEGRATION, description: 'x'.repeat(4096) } };
+    } finally {
+      ended = true;
+    }
+  };
+  const { client } = await rpcServerForTests(t, { watchIntegrations }, { stallTimeout: 300 });
+  const stream = client.watchIntegrations({})[Symbol.asyncIterator]();
+  await stream.next();
+  await waitUntil('the handler is ended', () => ended);
+  const rest = async () => {
+    while (!(await stream.next()).done);
+  };
+  const error = await rpcErrorOf(rest());
+  assert.equal(error.code, Code.RESOURCE_EXHAUSTED);
+  assert.equal(detailOf(error, ErrorInfoSchema)?.reason, 'SLOW_READER');
+});
+
 test('a stream that fails tells what it sent before', async (t) => {
   const { client } = await rpcServerForTests(t, {
     watchIntegrations: async function* () {
