@@ -67,15 +67,21 @@ export async function startControlPlane(
   const outer = { ...deps, ...config, db, leadership, locks, requester };
   const relay = stack.use(startRelay(outer));
   const inner = { ...outer, wakeRelay: () => relay.wake() };
-  stack.use(startReconciler(inner, relay));
   stack.use(startUplink(inner));
-  stack.use(startTopicSweep(inner));
-  stack.use(startTopicCleanup(inner));
-  stack.use(startWithdrawnSweep(inner));
-  stack.use(startOrphanSweep(inner));
-  stack.use(startEventCleanup(inner));
-  stack.use(startReplayCleanup(inner));
-  stack.use(startNodeCleanup(inner));
+  const sweeps = [
+    startReconciler(inner, relay),
+    startTopicSweep(inner),
+    startTopicCleanup(inner),
+    startWithdrawnSweep(inner),
+    startOrphanSweep(inner),
+    startEventCleanup(inner),
+    startReplayCleanup(inner),
+    startNodeCleanup(inner),
+  ];
+  // At once: when Kafka hangs, several of them take their time.
+  stack.defer(async () => {
+    await Promise.all(sweeps.map((sweep) => sweep[Symbol.asyncDispose]()));
+  });
   const replays = stack.use(new Replays(inner));
 
   const wakeReplays = () => replays.wake();

@@ -22,15 +22,16 @@ export const notificationsLock = (topic: string): string => `node of ${topic}`;
 export function startOrphanSweep(deps: OrphanDeps): Periodic {
   const look = orphanSweep(deps);
   const name = 'looking for topics that belong to nobody';
-  return new Periodic({ name, interval: deps.orphanDelay / 2, work: () => look() }, deps);
+  return new Periodic({ name, interval: deps.orphanDelay / 2, work: look }, deps);
 }
 
 /** One look after the other, by one node at a time; each looks after its own topic. What is found is deleted at a later look, if it is still like that. */
-export function orphanSweep(deps: OrphanDeps): () => Promise<false> {
+export function orphanSweep(deps: OrphanDeps): (signal: AbortSignal) => Promise<false> {
   const { db, bus, topics, locks, clock, orphanDelay } = deps;
   const [integrations, nodes] = [new Suspects(orphanDelay), new Suspects(orphanDelay)];
-  return async () => {
+  return async (signal) => {
     await keepOwnTopic(deps);
+    signal.throwIfAborted();
     await using lock = await locks.tryLock('looking for orphans');
     if (!lock) return false;
     // In this order: a topic is made before its integration is stored, and after its deletion is planned.
@@ -40,13 +41,19 @@ export function orphanSweep(deps: OrphanDeps): () => Promise<false> {
     const known = await knownIds(db, [...ids]);
     const now = clock.monotonic();
     const unknown = [...ids].filter((id) => !known.has(id));
-    await planDeletions(deps, integrations.confirmed(unknown, now));
+    await planDeletions(deps, integrations.confirmed(unknown, now), signal);
 
     const dead = nodes.confirmed(await deadAmong(deps, names), now);
-    for (const name of dead) await deleteNotifications(deps, name);
+    for (const name of dead) {
+      signal.throwIfAborted();
+      await deleteNotifications(deps, name);
+    }
 
     const there = new Set(names);
-    for (const id of withTopics) if (!there.has(topics.messages(id).name)) await makeMissing(deps, id);
+    for (const id of withTopics.filter((one) => !there.has(topics.messages(one).name))) {
+      signal.throwIfAborted();
+      await makeMissing(deps, id);
+    }
     return false;
   };
 }
@@ -60,10 +67,10 @@ async function keepOwnTopic({ bus, topics, serviceId, logger }: OrphanDeps): Pro
 }
 
 /** Has the topics of integrations deleted that PostgreSQL does not know, unless Kafka does. */
-async function planDeletions(deps: OrphanDeps, ids: readonly string[]): Promise<void> {
+async function planDeletions(deps: OrphanDeps, ids: readonly string[], signal: AbortSignal): Promise<void> {
   if (ids.length === 0) return;
   const { db, logger } = deps;
-  const wanted = await wantedIds(deps);
+  const wanted = await wantedIds(deps, signal);
   for (const id of ids) {
     if (wanted.has(id)) {
       // Of another database, or of one that was set back: its executors still run it.
@@ -77,7 +84,7 @@ async function planDeletions(deps: OrphanDeps, ids: readonly string[]): Promise<
 }
 
 /** Every integration that has a downlink record, of whatever type. */
-async function wantedIds({ bus, topics }: OrphanDeps): Promise<Set<string>> {
+async function wantedIds({ bus, topics }: OrphanDeps, signal: AbortSignal): Promise<Set<string>> {
   const wanted = new Set<string>();
   const names = await bus.listTopics();
   for (const topic of names.filter((name) => name.startsWith(topics.downlink('').name))) {
@@ -85,6 +92,7 @@ async function wantedIds({ bus, topics }: OrphanDeps): Promise<Set<string>> {
       topic,
       ranges: await bus.offsets(topic),
       isCompacted: true,
+      signal,
       async eachBatch(records) {
         for (const { key, value } of records) {
           if (value === null) wanted.delete(`${key}`);

@@ -1,15 +1,18 @@
 import { type Backoff, backoffPause } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { withDeadline } from '../runtime/deadline.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 
 const FAILURE: Backoff = { initial: 200, max: 2000 };
+/** How long a stop waits for the run that is going on, in milliseconds. */
+const STOP_DEADLINE = 3000;
 
 export interface PeriodicOptions {
   /** What is done, for log lines: "publishing downlink records". */
   readonly name: string;
   /** The longest pause between two runs, in milliseconds; jitter takes up to half of it. */
   readonly interval: number;
-  /** One run. Answer true when there is more to do at once. */
+  /** One run, of steps that can be repeated; between them it obeys the signal. Answer true when there is more to do at once. */
   work(signal: AbortSignal): Promise<boolean | undefined>;
 }
 
@@ -75,9 +78,12 @@ export class Periodic implements AsyncDisposable {
     over.abort();
   }
 
-  /** Lets the run that is going on end. */
+  /** Lets the run that is going on end, or stop after its step; a step that hangs is left alone. */
   async [Symbol.asyncDispose](): Promise<void> {
+    const { clock, logger } = this.#deps;
     this.#stop.abort();
-    await this.#stopped;
+    await withDeadline(clock, STOP_DEADLINE, this.#options.name, this.#stopped).catch((error) =>
+      logger.warn('some work did not end in time: it will be done again', { why: messageOf(error) }),
+    );
   }
 }

@@ -20,7 +20,7 @@ export function startTopicCleanup(deps: TopicCleanupDeps): Periodic {
     {
       name: 'looking for integrations that are disabled for long',
       interval: deps.cleanupPeriod,
-      work: () => withdrawTopics(deps),
+      work: (signal) => withdrawTopics(deps, signal),
     },
     deps,
   );
@@ -32,20 +32,21 @@ export function startWithdrawnSweep(deps: TopicCleanupDeps): Periodic {
     {
       name: 'deleting the topics of integrations that are disabled for long',
       interval: SWEEP_INTERVAL,
-      work: () => deleteWithdrawn(deps),
+      work: (signal) => deleteWithdrawn(deps, signal),
     },
     deps,
   );
 }
 
 /** Answers whether there is more. */
-export async function withdrawTopics(deps: TopicCleanupDeps): Promise<boolean> {
+export async function withdrawTopics(deps: TopicCleanupDeps, signal: AbortSignal): Promise<boolean> {
   const { db, topics, locks, cleanupTtl, wakeRelay } = deps;
   if (cleanupTtl <= 0) return false;
   await using lock = await locks.tryLock('cleanup of topics');
   if (!lock) return false; // another node is at it
   const ids = await longDisabledIds(db, cleanupTtl, BATCH);
   for (const id of ids) {
+    signal.throwIfAborted();
     lock.signal.throwIfAborted();
     await withdrawTopic(db, topics, id, cleanupTtl);
   }
@@ -54,10 +55,11 @@ export async function withdrawTopics(deps: TopicCleanupDeps): Promise<boolean> {
 }
 
 /** Answers whether there is more. One that fails does not hold up the others. */
-export async function deleteWithdrawn(deps: TopicCleanupDeps): Promise<boolean> {
+export async function deleteWithdrawn(deps: TopicCleanupDeps, signal: AbortSignal): Promise<boolean> {
   const ids = await dueTopicIds(deps.db, SWEEP_BATCH);
   let failure: unknown;
   for (const id of ids) {
+    signal.throwIfAborted();
     try {
       await using lock = await lockTopic(deps, id);
       if (lock) await deleteTopic(deps, id, lock);

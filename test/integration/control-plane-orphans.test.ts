@@ -14,6 +14,7 @@ import { onEnd } from '../helpers/on-end.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 const DELAY = 400;
+const never = new AbortController().signal;
 
 test('topics without an integration go, after a while, and nothing else', async (t) => {
   const world = await cleanupWorld(t);
@@ -38,19 +39,19 @@ test('topics without an integration go, after a while, and nothing else', async 
   onEnd(t, () => bus.deleteTopics(strange.map(({ name }) => name)));
 
   const names = async () => new Set(await bus.listTopics());
-  await look();
-  await look();
+  await look(never);
+  await look(never);
   await sleep(100);
   assert.ok((await names()).has(doomed[0]!.name), 'not at once');
   await sleep(DELAY);
-  await look();
+  await look(never);
   sweep.wake();
   await waitUntil('they are gone', async () => {
     const there = await names();
     return doomed.every(({ name }) => !there.has(name));
   });
   await sleep(DELAY);
-  await look();
+  await look(never);
   const left = await db.query('select from topic_deletions where due_time < now()');
   assert.equal(left.length, 0, 'nothing else is to be deleted');
   const there = await names();
@@ -60,7 +61,7 @@ test('topics without an integration go, after a while, and nothing else', async 
   await bus.deleteTopics([topics.messages(saved).name]);
   await db.query("update integrations set topic_state = 'deleted' where id = $1", [withdrawn]);
   await bus.deleteTopics([topics.messages(withdrawn).name]);
-  await look();
+  await look(never);
   assert.deepEqual([await hasTopic(saved), await hasTopic(withdrawn)], [true, false], 'made anew');
 });
 
@@ -77,7 +78,7 @@ test('the notification topic of a node that is gone goes, that of a living one s
   const looks = async () => {
     for (let n = 0; n < 2; n++) {
       await sleep(5);
-      await look();
+      await look(never);
     }
   };
   await looks();

@@ -11,6 +11,8 @@ import { waitUntil } from '../helpers/wait-until.ts';
 
 type World = Awaited<ReturnType<typeof cleanupWorld>>;
 
+const never = new AbortController().signal;
+
 const times = (count: number, act: () => Promise<unknown>) =>
   Promise.all(Array.from({ length: count }, () => act()));
 
@@ -38,19 +40,19 @@ test('the topic of an integration that is disabled for long goes, and no other',
   await times(2, () => publish(doomed));
   await settle(world, doomed, 2);
 
-  await withdrawTopics({ ...api, cleanupTtl: 0 });
-  await withdrawTopics({ ...api, cleanupTtl: -1 });
+  await withdrawTopics({ ...api, cleanupTtl: 0 }, never);
+  await withdrawTopics({ ...api, cleanupTtl: -1 }, never);
   assert.equal(await stateOf(doomed), 'kept', 'no time to live: never');
   await using lock = await node().locks.tryLock('cleanup of topics');
-  await withdrawTopics(api);
+  await withdrawTopics(api, never);
   assert.equal(await stateOf(doomed), 'kept', 'another node is at it');
   await lock![Symbol.asyncDispose]();
 
-  await withdrawTopics(api);
+  await withdrawTopics(api, never);
   assert.equal(await stateOf(doomed), 'withdrawn');
   await waitUntil('ingress leaves it out', async () => (await publish(doomed)) === 0);
   await waitUntil('it is gone', async () => {
-    await deleteWithdrawn(api);
+    await deleteWithdrawn(api, never);
     return (await stateOf(doomed)) === 'deleted';
   });
   assert.equal(await hasTopic(doomed), false);
@@ -73,9 +75,9 @@ test('an integration whose topic is gone can be changed, raised, disabled and de
   const { node, stateOf, turn, spread, remove, bus, topics, hasTopic } = world;
   const api = node();
   const id = await longDisabled(world);
-  await withdrawTopics(api);
+  await withdrawTopics(api, never);
   await waitUntil('it is gone', async () => {
-    await deleteWithdrawn(api);
+    await deleteWithdrawn(api, never);
     return (await stateOf(id)) === 'deleted';
   });
   await turn(api, id, false);
@@ -85,7 +87,7 @@ test('an integration whose topic is gone can be changed, raised, disabled and de
   await turn(api, id, true);
   await turn(api, id, false);
   assert.deepEqual([await stateOf(id), await hasTopic(id)], ['kept', true], 'the time begins anew');
-  await withdrawTopics(api);
+  await withdrawTopics(api, never);
   assert.equal(await stateOf(id), 'kept');
   assert.equal((await bus.offsets(topics.messages(id).name)).size, 3);
   assert.ok(await remove(id));
@@ -95,7 +97,7 @@ test('whoever enables an integration is told that it receives only when it does,
   const world = await cleanupWorld(t);
   const { relay, turn, publish, messages, node } = world;
   const id = await longDisabled(world);
-  await withdrawTopics(node());
+  await withdrawTopics(node(), never);
   await waitUntil('ingress has heard', async () => (await publish(id)) === 0);
   await relay[Symbol.asyncDispose]();
   const { clock } = world;
@@ -109,6 +111,26 @@ test('whoever enables an integration is told that it receives only when it does,
   await turn(node(), id, true);
   assert.equal(await publish(id), 1);
   assert.equal(await messages(id), before + 1);
+});
+
+test('a cleanup that is stopped goes no further than its step', async (t) => {
+  const world = await cleanupWorld(t);
+  const { add, age, bus, db } = world;
+  for (const id of [await add(false), await add(false)]) await age(id);
+  const stop = new AbortController();
+  let steps = 0;
+  const offsets = (topic: string) => {
+    steps++;
+    stop.abort(new Error('it stops'));
+    return bus.offsets(topic);
+  };
+  await withdrawTopics(world.node(), never);
+  await waitUntil('both are due', async () => {
+    const rows = await db.query('select from integrations where topic_due_time <= now()');
+    return rows.length === 2;
+  });
+  await assert.rejects(deleteWithdrawn(world.node({ ...bus, offsets }), stop.signal), /it stops/);
+  assert.equal(steps, 1);
 });
 
 /** Where a cleanup is stopped: what of the bus it waits in. Without one: before or after all of that. */

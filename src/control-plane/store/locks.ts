@@ -18,6 +18,7 @@ export class Locks implements AsyncDisposable {
   /** PostgreSQL would give a connection the same lock twice. */
   readonly #held = new Map<string, AbortController>();
   #connection: Promise<Client> | undefined;
+  #isClosed = false;
 
   /** Connects with the first lock. */
   constructor(url: string, deps: { readonly clock: Clock; readonly logger: Logger }) {
@@ -50,11 +51,12 @@ export class Locks implements AsyncDisposable {
   }
 
   async #ask(lockFunction: string, name: string): Promise<boolean> {
+    if (this.#isClosed) throw new Error('this node stops');
     this.#connection ??= openLockConnection({
       url: this.#url,
       name: 'penstock-locks',
       logger: this.#logger,
-      onBroken: () => this.#lose(),
+      onBroken: () => void this.#lose(),
     });
     const connection = this.#connection;
     try {
@@ -63,22 +65,23 @@ export class Locks implements AsyncDisposable {
       const { rows } = await client.query<{ done: boolean }>(sql, [name]);
       return rows[0]?.done === true;
     } catch (error) {
-      if (this.#connection === connection) this.#lose(error);
+      if (this.#connection === connection) void this.#lose(error);
       throw error;
     }
   }
 
-  #lose(cause: unknown = new Error('the connection with the locks is lost')): void {
+  async #lose(cause: unknown = new Error('the connection with the locks is lost')): Promise<void> {
     const connection = this.#connection;
     this.#connection = undefined;
     for (const lost of this.#held.values()) lost.abort(unavailable(cause));
     this.#held.clear();
-    connection?.then((client) => closeLockConnection(client, this.#clock)).catch(() => {});
+    const client = await connection?.catch(() => undefined);
+    if (client) await closeLockConnection(client, this.#clock);
   }
 
+  /** Whoever still holds a lock loses it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const client = await this.#connection?.catch(() => undefined);
-    this.#connection = undefined;
-    if (client) await closeLockConnection(client, this.#clock);
+    this.#isClosed = true;
+    await this.#lose(new Error('this node stops'));
   }
 }
