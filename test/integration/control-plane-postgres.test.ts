@@ -6,6 +6,7 @@ import { Database } from '../../src/control-plane/store/database.ts';
 import { deleteOldEvents } from '../../src/control-plane/store/events.ts';
 import { migrate } from '../../src/control-plane/store/migrate.ts';
 import { MIGRATIONS } from '../../src/control-plane/store/migrations.ts';
+import type { RpcError } from '../../src/rpc/error.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { controlPlaneForTests, downlinkForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
@@ -14,6 +15,7 @@ import { databaseForTests } from '../helpers/postgres.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
 import { encodedReport, report } from '../helpers/reports.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
+import { collect } from '../helpers/stream.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -96,28 +98,54 @@ test('a transaction is repeated after a deadlock', async (t) => {
   assert.equal(arrived, 3);
 });
 
+async function read(stream: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of stream);
+}
+
 test('PostgreSQL away or silent: UNAVAILABLE soon, and everything goes on afterwards', async (t) => {
   const { proxy, postgresUrl } = await proxied(t);
   const system = await controlPlaneForTests(t, { postgresUrl });
   await executorForTests(t, system);
-  const { client, events, bus, topics } = system;
+  const { client, events, cluster, bus, topics } = system;
   const { integration } = await client.createIntegration({ integration: HTTP });
   const id = integration!.id;
   const downlink = await downlinkForTests(t, system);
 
   for (const [fault, faults] of Object.entries({ down: { down: true }, silent: SILENT })) {
+    const watches = [
+      collect(t, (options) => client.watchIntegrations({}, options)),
+      collect(t, (options) => events.watchEvents({}, options)),
+    ];
+    await waitUntil('it is watched', () => watches[0]!.got.length > 0);
     await proxy.set(faults);
     const begin = performance.now();
-    const calls = [
-      () => client.getIntegration({ id }),
-      () => client.listIntegrations({}),
-      () => events.listEvents({}),
-    ];
-    const rejections = await Promise.all(calls.map(rpcRejection));
-    t.diagnostic(`${fault}: answered after ${Math.round(performance.now() - begin)} ms`);
-    for (const { code, reason } of rejections) {
-      assert.deepEqual([code, reason], [Code.UNAVAILABLE, 'DATABASE_UNAVAILABLE']);
-    }
+    const soon = { deadline: 4000 }; // 3 s, and what a busy machine adds
+    const change = { integration: { id, name: 'other' }, updateMask: { paths: ['name'] } };
+    const calls = {
+      get: () => client.getIntegration({ id }, soon),
+      list: () => client.listIntegrations({}, soon),
+      create: () => client.createIntegration({ integration: HTTP }, soon),
+      update: () => client.updateIntegration(change, soon),
+      enable: () => client.enableIntegration({ id }, soon),
+      disable: () => client.disableIntegration({ id }, soon),
+      restart: () => client.restartIntegration({ id }, soon),
+      delete: () => client.deleteIntegration({ id }, soon),
+      check: () => client.checkConnection({ target: { case: 'id', value: id } }, soon),
+      watch: () => read(client.watchIntegrations({}, soon)),
+      events: () => events.listEvents({}, soon),
+      watchEvents: () => read(events.watchEvents({}, soon)),
+      nodes: () => cluster.listNodes({}, soon),
+    };
+    const answers = Object.entries(calls).map(async ([name, call]) => {
+      const { code, reason } = await rpcRejection(call);
+      t.diagnostic(`${fault}: ${name} answered after ${Math.round(performance.now() - begin)} ms`);
+      return [name, code, reason];
+    });
+    assert.deepEqual(
+      await Promise.all(answers),
+      Object.keys(calls).map((name) => [name, Code.UNAVAILABLE, 'DATABASE_UNAVAILABLE']),
+    );
+    for (const { ended } of watches) assert.equal(((await ended) as RpcError).code, Code.UNAVAILABLE);
     const late = report(id, { eventId: randomUUID() });
     await bus.send(topics.uplink.name, { key: id, value: encodedReport(late) });
     await new Promise((resolve) => setTimeout(resolve, 1500));

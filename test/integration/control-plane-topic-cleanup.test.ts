@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import type { Bus } from '../../src/bus/bus.ts';
 import { deleteTopic, lockTopic } from '../../src/control-plane/message-topic.ts';
@@ -6,6 +7,7 @@ import { withdrawTopic } from '../../src/control-plane/store/message-topics.ts';
 import { deleteWithdrawn, withdrawTopics } from '../../src/control-plane/topic-cleanup.ts';
 import { cleanupWorld } from '../helpers/cleanup-world.ts';
 import { commitForExecutors } from '../helpers/committing.ts';
+import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -111,6 +113,25 @@ test('whoever enables an integration is told that it receives only when it does,
   await turn(node(), id, true);
   assert.equal(await publish(id), 1);
   assert.equal(await messages(id), before + 1);
+});
+
+test('a control plane does all of it by itself, as its settings say', async (t) => {
+  const settings = { cleanupPeriod: 500, cleanupTtl: 1000, orphanDelay: 500 };
+  const system = await controlPlaneForTests(t, settings);
+  const { client, bus, topics } = system;
+  await executorForTests(t, system);
+  const orphan = randomUUID();
+  await bus.createTopics([topics.messages(orphan)]);
+  const create = async (enabled: boolean) => {
+    const { integration } = await client.createIntegration({ integration: { ...HTTP, enabled } });
+    return integration!.id;
+  };
+  const [disabled, enabled] = [await create(false), await create(true)];
+  await waitUntil('what is not used is gone', async () => {
+    const names = await bus.listTopics();
+    return [disabled, orphan].every((id) => !names.includes(topics.messages(id).name));
+  });
+  assert.ok((await bus.listTopics()).includes(topics.messages(enabled).name));
 });
 
 test('a cleanup that is stopped goes no further than its step', async (t) => {
