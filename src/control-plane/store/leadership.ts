@@ -23,6 +23,9 @@ export class Leadership implements AsyncDisposable {
   #isLeader = false;
   #term = 0;
   #cancelBeat: CancelTimer | undefined;
+  /** The query that is being executed only to be heard. */
+  #beat: Promise<unknown> | undefined;
+  #isBusy = false;
   #isClosed = false;
 
   constructor(url: string, deps: { readonly clock: Clock; readonly logger: Logger }) {
@@ -38,7 +41,9 @@ export class Leadership implements AsyncDisposable {
 
   /** Runs `work` on the connection that holds the lock, which it so proves; undefined: another node holds it. */
   async run<T>(work: (queries: Queries) => Promise<T>): Promise<T | undefined> {
+    this.#isBusy = true;
     try {
+      await this.#beat;
       const client = this.#client ?? (await this.#connect());
       if (!this.#isLeader) {
         const { rows } = await client.query<{ held: boolean }>('select pg_try_advisory_lock($1) as held', [
@@ -55,6 +60,8 @@ export class Leadership implements AsyncDisposable {
     } catch (error) {
       await this.#disconnect();
       throw error;
+    } finally {
+      this.#isBusy = false;
     }
   }
 
@@ -73,15 +80,16 @@ export class Leadership implements AsyncDisposable {
       throw new Error('this node is stopping');
     }
     this.#client = client;
-    this.#beat(client);
+    this.#keepAlive(client);
     return client;
   }
 
   /** A leader that waits for Kafka is not silent. */
-  #beat(client: Client): void {
+  #keepAlive(client: Client): void {
     this.#cancelBeat = this.#clock.setTimer(() => {
-      client.query('select').catch(() => {}); // whoever uses the connection next finds out
-      this.#beat(client);
+      // Whoever uses the connection next finds out that it is broken.
+      if (!this.#isBusy) this.#beat = client.query('select').catch(() => {});
+      this.#keepAlive(client);
     }, BEAT);
   }
 
