@@ -187,11 +187,22 @@ test('another node publishes when the one that did hangs', async (t) => {
 
   hanging.pause();
   const since = performance.now();
-  await living.client.disableIntegration({ id });
+  const isSaved = () =>
+    living.client.disableIntegration({ id }).then(
+      () => true,
+      () => false, // it hangs within a transaction
+    );
+  await waitUntil('it is saved', isSaved);
   await publishes(2);
   t.diagnostic(`published after ${Math.round(performance.now() - since)} ms`);
 
   hanging.goOn();
+  const isBack = () =>
+    itsClient.getIntegration({ id }).then(
+      () => true,
+      () => false,
+    );
+  await waitUntil('it is back', isBack);
   await itsClient.deleteIntegration({ id });
   await publishes(0);
   await using db = new Database(postgresUrl, living);
