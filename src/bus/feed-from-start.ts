@@ -1,8 +1,8 @@
 import type { Bus, IncomingRecord, TopicPartition } from './bus.ts';
 
 /**
- * Feeds all of a partition of a compacted topic, and what comes to it. `caughtUp` resolves when the position has reached the end that it had at
- * first: by position, for compaction may have taken away the last records, or all of them.
+ * Feeds all of a partition of a compacted topic, and what comes to it. `caughtUp` resolves when the position has reached the
+ * end that it had at first: by position, for compaction may have taken away the last records, or all of them.
  */
 export function feedFromStart(
   bus: Pick<Bus, 'feed'>,

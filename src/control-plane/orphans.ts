@@ -25,7 +25,10 @@ export function startOrphanSweep(deps: OrphanDeps): Periodic {
   return new Periodic({ name, interval: deps.orphanDelay / 2, work: look }, deps);
 }
 
-/** One look after the other, by one node at a time; each looks after its own topic. What is found is deleted at a later look, if it is still like that. */
+/**
+ * One look after the other, by one node at a time; each node looks after its own topic. What is found is deleted at a later
+ * look, if it is still like that.
+ */
 export function orphanSweep(deps: OrphanDeps): (signal: AbortSignal) => Promise<false> {
   const { db, bus, topics, locks, clock, orphanDelay } = deps;
   const [integrations, nodes] = [new Suspects(orphanDelay), new Suspects(orphanDelay)];

@@ -2,6 +2,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { untilAborted } from '../runtime/until-aborted.ts';
 import { withPublishedTime } from './downlink.ts';
 import { Periodic } from './periodic.ts';
 import { republish } from './store/changes.ts';
@@ -103,16 +104,4 @@ export function acknowledgedPrefix(
     if (!isAcknowledged(index)) stuck.add(integrationId);
     return !stuck.has(integrationId);
   });
-}
-
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  if (signal.aborted) abort();
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

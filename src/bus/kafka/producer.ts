@@ -6,7 +6,6 @@ import { withDeadline } from '../../runtime/deadline.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { BusError, type OutgoingRecord } from '../bus.ts';
 import { MAX_RECORD_BYTES } from '../topics.ts';
-
 import { type Message, spreadingPartitioner } from './partitioner.ts';
 
 /** Records in one batch, at most. */
@@ -21,9 +20,9 @@ const SEND_DEADLINE = 20_000;
 const ATTEMPT_DEADLINE = 10_000;
 /** What Kafka adds to a record, roughly. */
 const RECORD_OVERHEAD = 100;
-/** From the close to its end, at most, in milliseconds. */
 /** So soon, in milliseconds, records go to partitions that were added to a topic. */
 const METADATA_AGE = 30_000;
+/** From the close to its end, at most, in milliseconds. */
 const CLOSE_DEADLINE = 2000;
 const RETRY = { initial: 100, max: 1000 };
 
