@@ -83,24 +83,25 @@ export async function makeTopicAnew(
 
 /**
  * Gives the topic partitions that it does not have, with its lock: the order of keys that move begins anew. One that was
- * deleted is left alone: it is made with as many when it is needed.
+ * deleted is left alone: it is made with as many when it is needed. Answers whether it is there, with as many.
  */
 export async function growTopic(
   { db, bus, topics, metrics, logger }: MessageTopicDeps & { readonly metrics: Pick<Metrics, 'topicsGrown'> },
   id: string,
   partitions: number,
   lock: Lock,
-): Promise<void> {
+): Promise<boolean> {
   const state = (await findIntegration(db, id))?.topicState;
-  if (state !== 'kept' && state !== 'withdrawn') return;
+  if (state !== 'kept' && state !== 'withdrawn') return false;
   const topic = topics.messages(id, partitions);
   const before = (await bus.offsets(topic.name)).size;
-  if (before >= partitions) return;
+  if (before >= partitions) return true;
   lock.signal.throwIfAborted();
   await bus.createTopics([topic]);
   metrics.topicsGrown.inc();
   const figures = { integration: id, before, partitions };
   logger.warn('a message topic was given partitions: the order of keys that move begins anew', figures);
+  return true;
 }
 
 function eventOf(deps: MessageTopicDeps, integrationId: string, generation: bigint, messages: bigint) {

@@ -58,8 +58,8 @@ export async function saveWithTopic(
       return saved;
     } catch (error) {
       if (error instanceof TooFewPartitionsError) {
-        await withTopic(deps, id, (lock) => growTopic(deps, id, error.partitions, lock));
-        grown = error.partitions;
+        const { partitions } = error;
+        if (await withTopic(deps, id, (lock) => growTopic(deps, id, partitions, lock))) grown = partitions;
       } else if (error instanceof MissingTopicError) {
         await withTopic(deps, id, (lock) => makeTopicAnew(deps, id, partitions, lock));
       } else throw error;
@@ -75,7 +75,7 @@ function partitionsOf({ topicState, integration }: StoredIntegration): number {
 }
 
 /** Does something with the topic that no other node must do anything with meanwhile. */
-async function withTopic(deps: ChangeDeps, id: string, work: (lock: Lock) => Promise<void>): Promise<void> {
+async function withTopic<T>(deps: ChangeDeps, id: string, work: (lock: Lock) => Promise<T>): Promise<T> {
   const { clock } = deps;
   const end = clock.monotonic() + PATIENCE;
   while (clock.monotonic() < end) {
