@@ -1,9 +1,11 @@
 import type { TestContext } from 'node:test';
+import { Code } from '../../../gen/google/rpc/code_pb.ts';
 import { AckStrategy } from '../../../gen/penstock/v1/delivery_pb.ts';
 import { IntegrationService } from '../../../gen/penstock/v1/integration_service_pb.ts';
 import { MessageService } from '../../../gen/penstock/v1/message_service_pb.ts';
 import { PayloadContentType } from '../../../gen/penstock/v1/payload_pb.ts';
 import { decodeEnvelope } from '../../../src/contract/decode-envelope.ts';
+import { RpcError } from '../../../src/rpc/error.ts';
 import { createClient } from '../../../src/rpc/grpcjs.ts';
 import { messagesOf } from '../../helpers/messages.ts';
 import { type Installation, installationForTests, type RoleRun, type Servers } from '../../helpers/roles.ts';
@@ -114,12 +116,24 @@ export class System {
     return { code, ms: Math.round(performance.now() - began) };
   }
 
-  /** Spreads an integration over so many executors, by the API. */
+  /**
+   * Spreads an integration over so many executors, by the API. Asks until one agrees: the one that would answer may just have
+   * died.
+   */
   async spread(name: string, maxExecutors: number): Promise<void> {
     using client = createClient(IntegrationService, this.controlPlane.address('gRPC'));
     const integration = { id: this.integrations.get(name)!, delivery: { maxExecutors } };
     const updateMask = { paths: ['delivery.max_executors'] };
-    await client.updateIntegration({ integration, updateMask }, { deadline: 25_000 });
+    const update = async () => {
+      try {
+        await client.updateIntegration({ integration, updateMask }, { deadline: 25_000 });
+        return true;
+      } catch (error) {
+        if (error instanceof RpcError && error.code === Code.DEADLINE_EXCEEDED) return false;
+        throw error;
+      }
+    };
+    await waitUntil('an executor agrees', update, 30_000);
   }
 
   /** Publishes to all integrations until it is stopped, or the test ends. */
