@@ -44,7 +44,9 @@ async function die(t: TestContext, world: Installation, [point, change, standby]
   const since = performance.now();
   let last: readonly string[] = [];
   const isSettled = async () => {
-    last = await unsettled(world);
+    // What was published and not noted as such is published once more.
+    const left = await db.query<{ key: string }>('select key from outbox');
+    last = [...(await unsettled(world)), ...left.map(({ key }) => `${key} is still in the outbox`)];
     return last.length === 0;
   };
   await waitUntil('everybody knows', isSettled, CONVERGENCE).catch(() => assert.deepEqual(last, []));
@@ -53,7 +55,6 @@ async function die(t: TestContext, world: Installation, [point, change, standby]
   const isSaved = point !== 'after creating a topic';
   const expected = { create: [1, isSaved ? 1 : 0], update: [0, 1], delete: [0, 0] }[change];
   assert.deepEqual([filters.match(before).size, filters.match(after).size], expected);
-  assert.deepEqual(await db.query('select from outbox'), []);
   const hasTopic = async (one: string) => (await bus.listTopics()).includes(topics.messages(one).name);
   if (change === 'delete') await waitUntil('its topic is gone', async () => !(await hasTopic(id)), 30_000);
   if (!isSaved) {
