@@ -75,7 +75,7 @@ test('a broker that does not answer is a timeout, after request.timeout.ms', asy
 
 test('delivery.timeout.ms ends an attempt before the engine does', async (t) => {
   const peer = await kafka.start(t);
-  const properties = { 'request.timeout.ms': '300', 'delivery.timeout.ms': '1000' };
+  const properties = { 'request.timeout.ms': '300', 'delivery.timeout.ms': '1000', retries: '50' };
   const handler = await connected(t, withProperties(peer, properties));
   await peer.network.set({ downstream: { timeout: true } });
   const { failureClass, reason } = failureOf((await handler.deliver([outbound('late')], never))[0]);
