@@ -1,6 +1,7 @@
 import type { TestContext } from 'node:test';
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
 import { AckStrategy } from '../../../gen/penstock/v1/delivery_pb.ts';
+import { IntegrationState } from '../../../gen/penstock/v1/integration_pb.ts';
 import { IntegrationService } from '../../../gen/penstock/v1/integration_service_pb.ts';
 import { MessageService } from '../../../gen/penstock/v1/message_service_pb.ts';
 import { PayloadContentType } from '../../../gen/penstock/v1/payload_pb.ts';
@@ -134,6 +135,21 @@ export class System {
       }
     };
     await waitUntil('an executor agrees', update, 30_000);
+  }
+
+  /** Whether all parts of an integration run as it was last changed. */
+  async runs(name: string): Promise<boolean> {
+    using client = createClient(IntegrationService, this.controlPlane.address('gRPC'));
+    const { integration } = await client.getIntegration({ id: this.integrations.get(name)! });
+    const { state, generation, reason } = integration!.status!;
+    return state === IntegrationState.ACTIVE && generation === integration!.generation && reason === '';
+  }
+
+  /** How many partitions of the integration's topic have ever had messages. */
+  async partitionsUsed(name: string): Promise<number> {
+    const { bus, topics } = this.#installation;
+    const offsets = await bus.offsets(topics.messages(this.integrations.get(name)!).name);
+    return [...offsets.values()].filter(({ end }) => end > 0).length;
   }
 
   /** Publishes to all integrations until it is stopped, or the test ends. */
