@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { untilAborted } from './until-aborted.ts';
 
 /** Something did not end in its time. */
 export class DeadlineError extends Error {
@@ -17,11 +18,7 @@ export async function withDeadline<T>(
   signal?: AbortSignal,
 ): Promise<T> {
   using deadline = timeoutSignal(clock, ms, what, signal);
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(deadline.signal.reason);
-  if (deadline.signal.aborted) abort();
-  deadline.signal.addEventListener('abort', abort, { once: true });
-  return await Promise.race([work, late]);
+  return await untilAborted(work, deadline.signal);
 }
 
 /**

@@ -38,9 +38,9 @@ test('a partition of which a new feed begins is named again', () => {
   const session = new FetchSession();
   session.next([feed('a'), feed('b')]);
   session.answered(77);
-  session.isNew(feed('a'));
-  session.isNew(feed('b'));
-  session.isNew(feed('c'));
+  session.nameAnew(feed('a'));
+  session.nameAnew(feed('b'));
+  session.nameAnew(feed('c'));
   assert.deepEqual(told(session.next([feed('a')])), [77, 1, 'a', 'b']);
 });
 

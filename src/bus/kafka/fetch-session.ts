@@ -32,7 +32,7 @@ export class FetchSession {
   }
 
   /** A new feed is named in any case: should the node have lost the partition, whoever starts anew gets it back. */
-  isNew({ name, topic, partition }: PartitionFeed): void {
+  nameAnew({ name, topic, partition }: PartitionFeed): void {
     if (this.#told.has(name)) this.#told.set(name, { topic, partition, position: -1 });
   }
 

@@ -25,7 +25,7 @@ const SESSION = 6000;
 const LEASE = SESSION - 2000;
 /** How long Kafka waits for a member to join anew. */
 const REBALANCE = 10_000;
-/** kafkajs' own deadlines are longer, and not for all of it. */
+/** For each of its steps. kafkajs' own deadlines are shorter, but it has none for the metadata that it reads on the way. */
 const JOIN_DEADLINE = REBALANCE + 7000;
 const HEARTBEAT = 500;
 const DEADLINE = 3000;

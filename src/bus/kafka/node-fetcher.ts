@@ -80,7 +80,7 @@ export class NodeFetcher {
 
   add(feed: PartitionFeed): void {
     this.#feeds.set(feed.name, feed);
-    this.#session.isNew(feed);
+    this.#session.nameAnew(feed);
     feed.isBusy = false;
     feed.isQuiet = false;
     this.wake();

@@ -14,6 +14,7 @@ export interface FeedOwner {
 export class PartitionFeed implements Feed {
   readonly topic: string;
   readonly partition: number;
+  readonly name: string;
   /** The offset to fetch next. */
   position: number;
   /** It is in a fetch that is on its way, or something is found out about it. */
@@ -39,11 +40,8 @@ export class PartitionFeed implements Feed {
     this.#owner = owner;
     this.topic = options.topic;
     this.partition = options.partition;
+    this.name = nameOf(options.topic, options.partition);
     this.position = options.from;
-  }
-
-  get name(): string {
-    return nameOf(this.topic, this.partition);
   }
 
   get isCompacted(): boolean {

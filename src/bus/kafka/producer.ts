@@ -1,4 +1,4 @@
-import type { Kafka, Producer } from 'kafkajs';
+import type { Kafka } from 'kafkajs';
 import { protocolErrorType } from '../../kafkajs/protocol-error.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -6,7 +6,8 @@ import { withDeadline } from '../../runtime/deadline.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { BusError, type OutgoingRecord } from '../bus.ts';
 import { MAX_RECORD_BYTES } from '../topics.ts';
-import { type Message, spreadingPartitioner } from './partitioner.ts';
+import { IdempotentProducer } from './idempotent-producer.ts';
+import type { Message } from './partitioner.ts';
 
 /** Records in one batch, at most. */
 const BATCH_RECORDS = 1000;
@@ -16,12 +17,8 @@ const BATCH_BYTES = 1_000_000;
 const QUEUE_BYTES = 67_108_864;
 /** From `send` to its last attempt, at most, in milliseconds. */
 const SEND_DEADLINE = 20_000;
-/** One attempt to send a batch, at most. Never less: a producer that is cut off at once never gets to connect. */
-const ATTEMPT_DEADLINE = 10_000;
 /** What Kafka adds to a record, roughly. */
 const RECORD_OVERHEAD = 100;
-/** So soon, in milliseconds, records go to partitions that were added to a topic. */
-const METADATA_AGE = 30_000;
 /** From the close to its end, at most, in milliseconds. */
 const CLOSE_DEADLINE = 2000;
 const RETRY = { initial: 100, max: 1000 };
@@ -48,15 +45,16 @@ interface Deps {
 export class BatchingProducer implements AsyncDisposable {
   readonly #kafka: Kafka;
   readonly #deps: Deps;
+  readonly #producer: IdempotentProducer;
   #queue: Queued[] = [];
   #queuedBytes = 0;
-  #producer: Promise<Producer> | undefined;
   #sending: Promise<void> | undefined;
   #closed = false;
 
   constructor(kafka: Kafka, deps: Deps) {
     this.#kafka = kafka;
     this.#deps = deps;
+    this.#producer = new IdempotentProducer(kafka, deps.clock);
   }
 
   send(topic: string, record: OutgoingRecord): Promise<void> {
@@ -123,7 +121,6 @@ export class BatchingProducer implements AsyncDisposable {
         return;
       } catch (error) {
         logger.warn('Kafka did not take a batch', { records: left.length, error: messageOf(error) });
-        if (isProducerLost(error)) this.#discard();
         if (protocolErrorType(error) === 'MESSAGE_TOO_LARGE') {
           await this.#sendApart(left, error);
           return;
@@ -132,7 +129,7 @@ export class BatchingProducer implements AsyncDisposable {
         const rest = this.#inTime(await this.#ofKnownTopics(left, error), error);
         // kafkajs gives the sequence numbers of what failed to the next records, which a broker that wrote some of it would
         // take for repetitions, and drop.
-        if (rest.length < left.length) this.#discard();
+        if (rest.length < left.length) this.#producer.discard();
         left = rest;
       }
     }
@@ -154,7 +151,7 @@ export class BatchingProducer implements AsyncDisposable {
 
   /** Finds the record that the topic does not take, by halves: only it is rejected. */
   async #sendApart(batch: readonly Queued[], cause: unknown): Promise<void> {
-    this.#discard(); // its sequence numbers are those of the whole batch
+    this.#producer.discard(); // its sequence numbers are those of the whole batch
     if (batch.length === 1) {
       const { topic, bytes } = batch[0]!;
       batch[0]!.settle(
@@ -171,7 +168,7 @@ export class BatchingProducer implements AsyncDisposable {
   async #ofKnownTopics(batch: readonly Queued[], cause: unknown): Promise<readonly Queued[]> {
     if (protocolErrorType(cause) !== 'UNKNOWN_TOPIC_OR_PARTITION') return batch;
     // Also when none of these is missing: a topic that was deleted since stays in what a producer asks for, and fails it all.
-    this.#discard();
+    this.#producer.discard();
     const missing = await this.#missing(batch);
     return batch.filter((queued) => {
       if (!missing.has(queued.topic)) return true;
@@ -180,30 +177,11 @@ export class BatchingProducer implements AsyncDisposable {
     });
   }
 
-  async #attempt(batch: readonly Queued[]): Promise<void> {
+  #attempt(batch: readonly Queued[]): Promise<void> {
     const byTopic = Map.groupBy(batch, ({ topic }) => topic);
-    const topicMessages = [...byTopic].map(([topic, queued]) => ({
-      topic,
-      messages: queued.map((q) => q.message),
-    }));
-    let cancel = () => {};
-    const late = new Promise<never>((_, reject) => {
-      cancel = this.#deps.clock.setTimer(
-        () => reject(new BusError('timeout', 'Kafka did not answer in time')),
-        ATTEMPT_DEADLINE,
-      );
-    });
-    const work = this.#connected().then((producer) => producer.sendBatch({ acks: -1, topicMessages }));
-    work.catch(() => {}); // after the deadline nobody waits for its end
-    try {
-      await Promise.race([work, late]);
-    } catch (error) {
-      // A send without an end would write behind the next one: this producer is not used again.
-      if (error instanceof BusError) this.#discard();
-      throw error;
-    } finally {
-      cancel();
-    }
+    return this.#producer.send(
+      [...byTopic].map(([topic, queued]) => ({ topic, messages: queued.map(({ message }) => message) })),
+    );
   }
 
   async #missing(batch: readonly Queued[]): Promise<Set<string>> {
@@ -219,39 +197,12 @@ export class BatchingProducer implements AsyncDisposable {
     }
   }
 
-  #connected(): Promise<Producer> {
-    this.#producer ??= (async () => {
-      const producer = this.#kafka.producer({
-        idempotent: true,
-        maxInFlightRequests: 1,
-        allowAutoTopicCreation: false,
-        createPartitioner: spreadingPartitioner,
-        metadataMaxAge: METADATA_AGE,
-      });
-      try {
-        await producer.connect();
-        return producer;
-      } catch (error) {
-        this.#producer = undefined;
-        throw error;
-      }
-    })();
-    return this.#producer;
-  }
-
-  /** A deleted topic stays in the metadata that a producer asks for and fails every later request: start afresh. */
-  #discard(): void {
-    const producer = this.#producer;
-    this.#producer = undefined;
-    producer?.then((p) => p.disconnect()).catch(() => {});
-  }
-
   /** Gives what is queued a moment to be sent, then disconnects; what is left is rejected. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { clock, logger } = this.#deps;
     const close = async () => {
       while (this.#sending) await this.#sending;
-      await this.#producer?.then((producer) => producer.disconnect());
+      await this.#producer.close();
     };
     try {
       await withDeadline(clock, CLOSE_DEADLINE, 'closing the producer', close());
@@ -260,18 +211,4 @@ export class BatchingProducer implements AsyncDisposable {
     }
     this.#closed = true;
   }
-}
-
-/** Errors after which an idempotent producer cannot go on. */
-function isProducerLost(error: unknown): boolean {
-  const type = protocolErrorType(error);
-  return (
-    type !== undefined &&
-    [
-      'OUT_OF_ORDER_SEQUENCE_NUMBER',
-      'UNKNOWN_PRODUCER_ID',
-      'INVALID_PRODUCER_EPOCH',
-      'INVALID_PRODUCER_ID_MAPPING',
-    ].includes(type)
-  );
 }
