@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { create, toBinary } from '@bufbuild/protobuf';
+import { toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import type { IntegrationType } from '../../gen/penstock/v1/integration_pb.ts';
@@ -10,6 +9,7 @@ import { type Logger, messageOf } from '../runtime/logger.ts';
 import { VERSION } from '../runtime/version.ts';
 import type { Bus } from './bus.ts';
 import type { Topics } from './topics.ts';
+import { uplinkRecord } from './uplink-record.ts';
 
 const INTERVAL = 2000;
 /** How long a stop waits until Kafka has the last report. */
@@ -65,10 +65,7 @@ export function reportNode(node: NodeDescription, deps: Deps): AsyncDisposable {
 function send(node: NodeDescription, stopping: boolean, { bus, topics, clock }: Deps): Promise<void> {
   const { serviceId, roles, types } = node;
   const startTime = timestampFromMs(node.startTime);
-  const record = create(UplinkRecordSchema, {
-    serviceId,
-    time: timestampFromMs(clock.now()),
-    eventId: randomUUID(),
+  const record = uplinkRecord(serviceId, clock, {
     nodeStartTime: startTime,
     report: {
       case: 'node',

@@ -1,11 +1,11 @@
-import { randomUUID } from 'node:crypto';
-import { create, toBinary } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { toBinary } from '@bufbuild/protobuf';
+import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { EventKind } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import { LifecycleAction, UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
+import { uplinkRecord } from '../bus/uplink-record.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -105,26 +105,20 @@ export async function growTopic(
 }
 
 function eventOf(deps: MessageTopicDeps, integrationId: string, generation: bigint, messages: bigint) {
-  const { clock, serviceId } = deps;
-  const id = randomUUID();
-  const now = clock.now();
-  const record = create(UplinkRecordSchema, {
-    eventId: id,
+  const value = {
+    action: LifecycleAction.TOPIC_DELETED,
+    success: true,
+    state: IntegrationState.DISABLED,
+    reason: `disabled for long: its message topic was deleted, with ${messages} messages; it receives again when it is enabled`,
+    deletedMessages: messages,
+  };
+  const report = { case: 'lifecycle', value } as const;
+  const record = uplinkRecord(deps.serviceId, deps.clock, { integrationId, generation, report });
+  return {
+    id: record.eventId,
     integrationId,
-    generation,
-    serviceId,
-    time: timestampFromMs(now),
-    report: {
-      case: 'lifecycle',
-      value: {
-        action: LifecycleAction.TOPIC_DELETED,
-        success: true,
-        state: IntegrationState.DISABLED,
-        reason: `disabled for long: its message topic was deleted, with ${messages} messages; it receives again when it is enabled`,
-        deletedMessages: messages,
-      },
-    },
-  });
-  const kind = EventKind.LIFECYCLE;
-  return { id, integrationId, kind, time: new Date(now), record: toBinary(UplinkRecordSchema, record) };
+    kind: EventKind.LIFECYCLE,
+    time: timestampDate(record.time!),
+    record: toBinary(UplinkRecordSchema, record),
+  };
 }

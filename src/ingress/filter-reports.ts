@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import { create, toBinary } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { toBinary } from '@bufbuild/protobuf';
 import { UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
+import { uplinkRecord } from '../bus/uplink-record.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -30,14 +29,8 @@ export function reportFilters({
   metrics,
 }: Deps): (id: string, generation: bigint) => void {
   return (integrationId, generation) => {
-    const record = create(UplinkRecordSchema, {
-      integrationId,
-      generation,
-      serviceId,
-      time: timestampFromMs(clock.now()),
-      eventId: randomUUID(),
-      report: { case: 'filters', value: {} },
-    });
+    const report = { case: 'filters', value: {} } as const;
+    const record = uplinkRecord(serviceId, clock, { integrationId, generation, report });
     const value = toBinary(UplinkRecordSchema, record);
     bus.send(topics.uplink.name, { key: integrationId, value }).catch((error) => {
       metrics.suppressed.inc({ kind: 'filters' });

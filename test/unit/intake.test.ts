@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
+import type { Bus, Membership } from '../../src/bus/bus.ts';
+import type { Delivery } from '../../src/executor/delivery/delivery.ts';
+import { Intake } from '../../src/executor/delivery/intake.ts';
 import type { Policy } from '../../src/executor/delivery/policy.ts';
 import { type Plan, type Script, World } from '../helpers/delivery-world.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+import { testDeps } from '../helpers/test-deps.ts';
 
 const POLICY: Policy = {
   strategy: 'RETRY_ALL',
@@ -204,4 +209,47 @@ test('what is on its way when the lease ends is cut off, and that is no try that
       [1, 0],
     ],
   );
+});
+
+test('a commit that is due when the intake ends does not come after the one that lets go of the partition', async () => {
+  const clock = new FakeClock();
+  const tags: string[] = [];
+  const slow = Promise.withResolvers<void>();
+  let settled = 1;
+  const never = new Promise<void>(() => {});
+  const intake = new Intake(
+    { topic: 't', shard: 0, shards: 1, tag: 'http/1' },
+    {
+      ...testDeps(),
+      clock,
+      bus: {
+        partitions: async () => [0],
+        feed: () => ({ resume() {}, backlog: async () => 0, [Symbol.dispose]() {} }),
+      } as Partial<Bus> as Bus,
+      membership: { committed: async () => [] } as Partial<Membership> as Membership,
+      claim: {
+        topic: 'downlink',
+        partition: 0,
+        isHeld: () => true,
+        async commit([one]) {
+          tags.push(one!.tag);
+          if (tags.length === 2) await slow.promise;
+        },
+      },
+      delivery: {
+        changed: () => never,
+        tick() {},
+        window: { committable: () => [{ partition: 0, offset: settled }] },
+      } as unknown as Delivery,
+      events: { undecodable() {}, retentionLost() {} },
+    },
+  );
+  await intake.start(new AbortController().signal);
+  await clock.advance(1000); // this commit takes its time
+  settled = 2;
+  await clock.advance(1000); // and this one waits for it
+  await intake[Symbol.asyncDispose]();
+  slow.resolve();
+  await clock.advance(10_000);
+  assert.deepEqual(tags, ['http/1', 'http/1', '']);
 });

@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { type UplinkRecord, UplinkRecordSchema } from '../../../gen/penstock/v1/uplink_pb.ts';
 import type { Bus } from '../../bus/bus.ts';
 import type { Topics } from '../../bus/topics.ts';
+import { uplinkRecord } from '../../bus/uplink-record.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
@@ -65,14 +65,8 @@ export class Reporter {
 
   #record(subject: Subject, report: Report): UplinkRecord {
     const { serviceId, startTime, clock } = this.#deps;
-    return create(UplinkRecordSchema, {
-      ...subject,
-      serviceId,
-      time: timestampFromMs(clock.now()),
-      eventId: randomUUID(),
-      nodeStartTime: timestampFromMs(startTime),
-      report,
-    });
+    const nodeStartTime = timestampFromMs(startTime);
+    return uplinkRecord(serviceId, clock, { ...subject, nodeStartTime, report });
   }
 
   async #sendPending(key: string): Promise<void> {
