@@ -1,19 +1,10 @@
-import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { ServerProcess, serverEnded } from '../../src/dev/child-process.ts';
 import { run } from '../../src/dev/command.ts';
-import { ClassArchive, javaCommand, javaVersion } from '../../src/dev/java.ts';
-import { defaultKafkaCache, kafkaJars } from '../../src/dev/kafka-distribution.ts';
-import { clusterIdOf } from '../../src/dev/kafka-probe.ts';
-import { systemClock } from '../../src/runtime/clock.ts';
 import type { Certificate } from './certificates.ts';
+import { KafkaProcess, kafkaJava, newClusterId } from './kafka-process.ts';
 import { steadyPorts } from './steady-ports.ts';
-import { waitUntil } from './wait-until.ts';
 
-const LOG4J = fileURLToPath(new URL('../../src/dev/kafka/log4j2.properties', import.meta.url));
-const STOP = { signal: 'SIGTERM', graceMs: 15_000 } as const;
 const SASL_MODULES = 'org.apache.kafka.common.security';
 
 export interface Listener {
@@ -39,18 +30,10 @@ export class OwnKafka implements AsyncDisposable {
   /** What clients connect to, by the listener's name. */
   readonly ports: Readonly<Record<string, number>>;
   readonly #internalPort: number;
-  readonly #dataDir: string;
-  readonly #command: readonly [string, ...string[]];
-  #server: ServerProcess | undefined;
+  readonly #process: KafkaProcess;
 
-  private constructor(
-    dataDir: string,
-    command: readonly [string, ...string[]],
-    internalPort: number,
-    ports: Readonly<Record<string, number>>,
-  ) {
-    this.#dataDir = dataDir;
-    this.#command = command;
+  private constructor(process: KafkaProcess, internalPort: number, ports: Readonly<Record<string, number>>) {
+    this.#process = process;
     this.#internalPort = internalPort;
     this.ports = ports;
   }
@@ -76,12 +59,13 @@ export class OwnKafka implements AsyncDisposable {
     );
     const file = join(dataDir, 'server.properties');
     await writeFile(file, escaped(`${lines.join('\n')}\n`));
-    const cache = defaultKafkaCache();
-    const jars = await kafkaJars(cache, { progress: () => {}, clock: systemClock });
-    const archive = await ClassArchive.in(cache, await javaVersion(), jars, systemClock);
-    const java = javaCommand(jars, [`-Dlog4j2.configurationFile=${LOG4J}`, ...archive.readArgs]);
+    const java = await kafkaJava();
     await format(java, file, users);
-    const kafka = new OwnKafka(dataDir, [...java, 'kafka.Kafka', file], internal, ports);
+    const kafka = new OwnKafka(
+      new KafkaProcess(dataDir, [...java, 'kafka.Kafka', file], internal),
+      internal,
+      ports,
+    );
     await kafka.start();
     return kafka;
   }
@@ -91,39 +75,23 @@ export class OwnKafka implements AsyncDisposable {
     return `127.0.0.1:${this.#internalPort}`;
   }
 
-  async start(): Promise<void> {
-    const [command, ...args] = this.#command;
-    const [logFile, pidFile] = [join(this.#dataDir, 'kafka.log'), join(this.#dataDir, 'kafka.pid')];
-    const server = await ServerProcess.start({ command, args, logFile, pidFile }, systemClock, STOP);
-    this.#server = server;
-    await waitUntil(
-      'Kafka answers',
-      async () => {
-        if (!server.running) throw await serverEnded('Kafka', await server.exited, logFile);
-        return (await clusterIdOf(this.#internalPort, 1000).catch(() => '')) !== '';
-      },
-      60_000,
-    );
+  start(): Promise<void> {
+    return this.#process.start();
   }
 
   /** Ends it in order; its data and its ports stay. */
-  async stop(): Promise<void> {
-    await this.#server?.[Symbol.asyncDispose]();
+  stop(): Promise<void> {
+    return this.#process.stop();
   }
 
   /** SIGKILL; its data and its ports stay. */
-  async kill(): Promise<void> {
-    process.kill(await this.#pid(), 'SIGKILL');
-    await this.#server?.exited;
+  kill(): Promise<void> {
+    return this.#process.kill();
   }
 
   /** It hangs, with its connections open; or goes on. */
-  async freeze(frozen: boolean): Promise<void> {
-    process.kill(await this.#pid(), frozen ? 'SIGSTOP' : 'SIGCONT');
-  }
-
-  async #pid(): Promise<number> {
-    return Number(await readFile(join(this.#dataDir, 'kafka.pid'), 'utf8'));
+  freeze(frozen: boolean): Promise<void> {
+    return this.#process.freeze(frozen);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -146,7 +114,7 @@ async function format(
       `SCRAM-SHA-${bits}=[name="${name}",password="${password}"]`,
     ]),
   );
-  const id = `--cluster-id=${randomBytes(16).toString('base64url')}`;
+  const id = `--cluster-id=${newClusterId()}`;
   const tool = ['kafka.tools.StorageTool', 'format', id, `--config=${file}`, ...scram];
   await run(java, [...args, ...tool], { timeoutMs: 60_000 });
 }
