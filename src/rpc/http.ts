@@ -6,6 +6,7 @@ import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { rpcErrors } from './connect.ts';
+import { guardedListener } from './http-guard.ts';
 import type { RpcService } from './service.ts';
 
 const SECOND = 1000;
@@ -31,7 +32,7 @@ export function createHttpServer(options: HttpOptions): Server {
       keepAliveTimeout: 60 * SECOND,
       maxHeaderSize: 16 << 10,
     },
-    cutting(options.stallTimeout, rpcListener(options)),
+    cutting(options.stallTimeout, guardedListener(rpcListener(options), options.logger)),
   );
   server.maxConnections = 1000;
   return server;
@@ -80,8 +81,16 @@ type PageHandler = ReturnType<typeof connectNodeAdapter>;
 type PageRequest = Parameters<PageHandler>[0];
 
 function pageListener(options: Pick<HttpOptions, 'metrics' | 'logger' | 'ready'>): PageHandler {
+  const { logger } = options;
   return async (request, response) => {
-    const { status, text, type = 'text/plain; charset=utf-8' } = await pageOf(request, options);
+    const {
+      status,
+      text,
+      type = 'text/plain; charset=utf-8',
+    } = await pageOf(request, options).catch((error) => {
+      logger.error('a page cannot be made', { url: request.url, error: messageOf(error) });
+      return { status: 500, text: 'internal error: see the log\n', type: undefined };
+    });
     response.writeHead(status, { 'content-type': type });
     response.end(text);
   };
@@ -89,7 +98,7 @@ function pageListener(options: Pick<HttpOptions, 'metrics' | 'logger' | 'ready'>
 
 async function pageOf(
   { method, url }: PageRequest,
-  { metrics, logger, ready }: Pick<HttpOptions, 'metrics' | 'logger' | 'ready'>,
+  { metrics, ready }: Pick<HttpOptions, 'metrics' | 'ready'>,
 ): Promise<Page> {
   switch (method === 'GET' || method === 'HEAD' ? url?.split('?', 1)[0] : undefined) {
     case '/health/live':
@@ -97,13 +106,7 @@ async function pageOf(
     case '/health/ready':
       return ready() ? { status: 200, text: 'ready\n' } : { status: 503, text: 'not ready\n' };
     case '/metrics':
-      try {
-        const { registry } = metrics;
-        return { status: 200, text: await registry.metrics(), type: registry.contentType };
-      } catch (error) {
-        logger.error('metrics cannot be collected', { error: messageOf(error) });
-        return { status: 500, text: 'metrics cannot be collected: see the log\n' };
-      }
+      return { status: 200, text: await metrics.registry.metrics(), type: metrics.registry.contentType };
     default:
       return { status: 404, text: 'not found\n' };
   }

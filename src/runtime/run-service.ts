@@ -19,12 +19,15 @@ interface Service extends AsyncDisposable {
 
 /** A client that still tries to reach a server that is gone keeps the process alive for no longer than this. */
 const LAST_RESORT = 2000;
+/** What fails unexpectedly may also hinder the stop: the process ends as it is after so many milliseconds. */
+const STOP_AFTER_DEFECT = 30_000;
 /** One Ctrl-C may come twice: from the terminal and, right after it, from npm. Milliseconds. */
 const SAME_SIGNAL = 300;
 
 /**
  * Runs a service until SIGINT or SIGTERM: the first one stops it gracefully, also in the middle of its start, a second one
- * ends the process at once. Sets the exit code: 0 after a stop that was asked for, 1 when it could not start or stop.
+ * ends the process at once. An exception that nobody caught stops it as well: what else runs in the process is still to be
+ * left in order. Sets the exit code: 0 after a stop that was asked for, 1 after a defect, or when it could not start or stop.
  */
 export async function runService(
   start: (signal: AbortSignal) => Promise<Service>,
@@ -40,14 +43,18 @@ export async function runService(
     if (stopping.signal.aborted) return;
     say(`${signal}: stopping (once more ends it at once)`);
     stopping.abort(new Error('stopped'));
-    if (stopWithin === undefined) return;
-    const giveUp = () => {
-      logger.warn('not everything ended in time: what was on its way may come again');
-      process.exit();
-    };
-    systemClock.setTimer(giveUp, stopWithin, { unref: true });
+    if (stopWithin !== undefined) giveUpAfter(stopWithin, logger);
+  };
+  const onDefect = (error: unknown) => {
+    fail(error, options);
+    if (stopping.signal.aborted) return;
+    say('stopping after an unexpected error');
+    stopping.abort(new Error('stopped by an unexpected error'));
+    giveUpAfter(stopWithin ?? STOP_AFTER_DEFECT, logger);
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  // Also what an unhandled rejection ends as. Stays to the end: the stop is not to be cut short by what fails in it.
+  process.on('uncaughtException', onDefect);
   try {
     await using service = await start(stopping.signal);
     const failed = service.failed?.then((error) => Promise.reject(error));
@@ -58,6 +65,14 @@ export async function runService(
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     systemClock.setTimer(() => process.exit(), LAST_RESORT, { unref: true });
   }
+}
+
+function giveUpAfter(ms: number, logger: Logger): void {
+  const giveUp = () => {
+    logger.warn('not everything ended in time: what was on its way may come again');
+    process.exit();
+  };
+  systemClock.setTimer(giveUp, ms, { unref: true });
 }
 
 function fail(error: unknown, { complain, logger }: Options): void {

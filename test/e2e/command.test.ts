@@ -192,6 +192,23 @@ test('a data directory has one run; kill -9 leaves one that starts again; Ctrl-C
   assert.deepEqual(processesNaming(dataDir), []);
 });
 
+/** A module that makes a process fail on SIGUSR2, outside of everything that could catch it. */
+const DEFECT = "data:text/javascript,process.on('SIGUSR2', () => { throw new Error('a defect') })";
+
+test('an error that nobody caught ends it with all it started, and the next run starts', async (t) => {
+  const dataDir = await dataDirectory(t);
+  const run = await startDevForTests(t, dataDir, 'dev', { NODE_OPTIONS: `--import="${DEFECT}"` });
+  assert.ok(processesNaming(dataDir).length > 1);
+  run.child.kill('SIGUSR2');
+  assert.equal(await run.end(60_000), 1, run.output);
+  assert.match(run.errors, /^penstock: a defect$/m);
+  assert.match(run.errors, /"level":"error".*"stack":"Error: a defect/);
+  assert.deepEqual(processesNaming(dataDir), []);
+  for (const file of ['kafka.pid', 'postgres.pid'])
+    assert.equal(existsSync(join(dataDir, file)), false, file);
+  await startDevForTests(t, dataDir);
+});
+
 test('a second Ctrl-C ends it at once, and the servers follow', async (t) => {
   const dataDir = await dataDirectory(t);
   const run = await startDevForTests(t, dataDir);

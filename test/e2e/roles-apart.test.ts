@@ -7,6 +7,7 @@ import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb
 import { MessageService } from '../../gen/penstock/v1/message_service_pb.ts';
 import { createClient } from '../../src/rpc/grpcjs.ts';
 import { onEnd } from '../helpers/on-end.ts';
+import { BROKEN_HOSTS, rawRequest } from '../helpers/raw-http.ts';
 import { receiver } from '../helpers/receiver.ts';
 import { installationForTests, type RoleRun } from '../helpers/roles.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
@@ -116,6 +117,26 @@ test('control plane, ingress and executor as processes of their own', async (t) 
     assert.equal(byExecutor.code, Code.INVALID_ARGUMENT);
     assert.deepEqual(byExecutor.fields, ['integration.http.credentials.pem']);
     assert.deepEqual((await client.listIntegrations({})).integrations, []);
+  });
+
+  await t.test('a request with a broken host is refused by every role, and ends none', async () => {
+    const path = {
+      'control-plane': 'IntegrationService/ListIntegrations',
+      ingress: 'MessageService/PublishMessage',
+      executor: 'NoService/NoMethod',
+    };
+    for (const run of [controlPlane, ingress, executor]) {
+      for (const [version, ...lines] of BROKEN_HOSTS) {
+        const head = [`POST /penstock.v1.${path[run.roles as keyof typeof path]} ${version}`, ...lines];
+        const answer = await rawRequest(
+          run.address('HTTP'),
+          [...head, 'content-type: application/json'],
+          '{}',
+        );
+        assert.match(answer, /^HTTP\/1\.1 400 /, JSON.stringify([run.roles, version, ...lines]));
+      }
+      assert.ok(run.isRunning, run.output);
+    }
   });
 
   await t.test('an unknown id is not found', async () => {

@@ -133,9 +133,10 @@ export async function startDevForTests(
   t: TestContext,
   dataDir: string,
   command = 'dev',
+  env: NodeJS.ProcessEnv = {},
 ): Promise<PenstockRun> {
   const ports = ['--grpc-port', '0', '--http-port', '0', '--mqtt-port', '0'];
-  const run = new PenstockRun([command, ...ports, '--data-dir', dataDir]);
+  const run = new PenstockRun([command, ...ports, '--data-dir', dataDir], env);
   onEnd(t, () => run.stop());
   await run.says('penstock is ready');
   return run;

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import type { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import type { Handlers } from '../../src/rpc/service.ts';
+import { BROKEN_HOSTS, rawRequest } from '../helpers/raw-http.ts';
 import { INTEGRATION, rpcServerForTests, SECRET_TEXT } from '../helpers/rpc-server.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -148,4 +149,44 @@ test('stopping closes connections that are kept alive', async (t) => {
   const closed = once(socket, 'close');
   await server[Symbol.asyncDispose]();
   await closed;
+});
+
+test('a request whose host is broken or missing is refused, whatever it asks for', async (t) => {
+  const { server, url } = await rpcServerForTests(t);
+  for (const path of [
+    '/penstock.v1.IntegrationService/CreateIntegration',
+    '/penstock.v1.IntegrationService/CreateIntegration?x',
+    '/metrics',
+    '/',
+  ]) {
+    for (const [version, ...lines] of BROKEN_HOSTS) {
+      const head = [`POST ${path} ${version}`, ...lines, 'content-type: application/json'];
+      const answer = await rawRequest(server.httpAddress, head, create(valid));
+      assert.match(answer, /^HTTP\/1\.1 400 /, JSON.stringify([path, version, ...lines]));
+    }
+  }
+  assert.equal((await post(url, 'CreateIntegration', create(valid))).status, 200);
+});
+
+test('a load balancer may ask for the health without naming a host', async (t) => {
+  const { server } = await rpcServerForTests(t);
+  for (const path of ['/health/live', '/health/ready']) {
+    assert.match(await rawRequest(server.httpAddress, [`GET ${path} HTTP/1.0`]), /^HTTP\/1\.1 200 /);
+  }
+});
+
+test('what the listener throws is answered and logged', async (t) => {
+  const { server, url, logged } = await rpcServerForTests(
+    t,
+    {},
+    {
+      ready: () => {
+        throw new Error(SECRET_TEXT);
+      },
+    },
+  );
+  const response = await fetch(`${url}/health/ready`);
+  assert.deepEqual([response.status, await response.text()], [500, 'internal error: see the log\n']);
+  assert.ok(logged.some((line) => line.includes(SECRET_TEXT)));
+  assert.match(await rawRequest(server.httpAddress, ['GET /health/live HTTP/1.0']), /^HTTP\/1\.1 200 /);
 });

@@ -73,3 +73,38 @@ test('a client that goes on trying does not keep the process', () => {
   const start = 'setInterval(() => {}, 1000); setTimeout(signal, 50); return service();';
   assert.deepEqual(runService(start).status, 0);
 });
+
+test('what nobody caught stops the service in order, with exit code 1', () => {
+  const expected = {
+    status: 1,
+    said: ['stopping after an unexpected error', 'stopped', 'over'],
+    errors: 'penstock: a defect',
+  };
+  const thrown = "setTimeout(() => { throw new Error('a defect'); }, 50); return service();";
+  assert.deepEqual(runService(thrown), expected);
+  const rejected = "setTimeout(() => { void Promise.reject(new Error('a defect')); }, 50); return service();";
+  assert.deepEqual(runService(rejected), expected);
+  const starting = `setTimeout(() => { throw new Error('a defect'); }, 50);
+    await sleep(20_000, 0, { signal: stopping }).catch(() => {}); throw stopping.reason;`;
+  assert.deepEqual(runService(starting), { ...expected, said: [expected.said[0], 'over'] });
+});
+
+test('what fails while it stops does not cut the stop short, nor make it last for ever', () => {
+  const again = `const fails = () => { throw new Error('a defect'); };
+    setTimeout(fails, 50); return service(() => { setTimeout(fails, 50); return sleep(200); });`;
+  assert.deepEqual(runService(again), {
+    status: 1,
+    said: ['stopping after an unexpected error', 'stopped', 'over'],
+    errors: 'penstock: a defect\npenstock: a defect',
+  });
+  const hangs = `setTimeout(() => { throw new Error('a defect'); }, 50);
+    return service(() => new Promise((ended) => setTimeout(ended, 20_000)));`;
+  assert.equal(runService(hangs, 'stopWithin: 500').status, 1);
+  const asked = `setTimeout(signal, 50);
+    return service(() => { setTimeout(() => { throw new Error('a defect'); }, 50); return sleep(200); });`;
+  assert.deepEqual(runService(asked), {
+    status: 1,
+    said: [STOPPING, 'stopped', 'over'],
+    errors: 'penstock: a defect',
+  });
+});
