@@ -32,6 +32,7 @@ function read(reader: BinaryReader, bytes: Buffer): Envelope {
     userProperties: [],
     node: '',
     hopCount: 0,
+    id: NO_BYTES,
   };
   while (reader.pos < reader.len) {
     const tag = reader.uint32();
@@ -51,6 +52,7 @@ function read(reader: BinaryReader, bytes: Buffer): Envelope {
     else if (tag === 114 && !envelope.receivedTime) envelope.receivedTime = timestamp(reader);
     else if (tag === 122) envelope.node = text(reader, bytes);
     else if (tag === 128) envelope.hopCount = reader.uint32();
+    else if (tag === 138) envelope.id = reader.bytes();
     else throw UNUSUAL;
   }
   return envelope;

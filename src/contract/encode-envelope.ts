@@ -29,6 +29,8 @@ export interface Reception {
   readonly receivedTime: number;
   /** The service id of the ingress node. */
   readonly node: string;
+  /** The 16 bytes of a UUID. */
+  readonly id: Uint8Array;
 }
 
 const { field } = EnvelopeSchema;
@@ -50,6 +52,7 @@ const TAG = {
   receivedTime: tag(field.receivedTime, WireType.LengthDelimited),
   node: tag(field.node, WireType.LengthDelimited),
   hopCount: tag(field.hopCount, WireType.Varint),
+  id: tag(field.id, WireType.LengthDelimited),
 };
 /** Field 1 and field 2 of `UserProperty` (key, value) and of `Timestamp` (seconds, nanos). */
 const FIRST_TEXT = tag({ number: 1 }, WireType.LengthDelimited);
@@ -98,6 +101,7 @@ function write(writer: BinaryWriter, message: PublishedMessage, reception: Recep
   writeTime(writer, reception.receivedTime);
   text(writer, TAG.node, reception.node || undefined);
   number(writer, TAG.hopCount, message.hopCount || undefined);
+  bytes(writer, TAG.id, reception.id);
 }
 
 function text(writer: BinaryWriter, fieldTag: number, value: string | undefined): void {

@@ -17,16 +17,18 @@ interface Deps {
   readonly clock: Clock;
   /** This node's service id. */
   readonly node: string;
+  /** Makes the UUID of a message. */
+  newId(): Uint8Array;
 }
 
 /** Writes each message to the message topic of every integration that wants it. */
-export function createFanOut({ bus, filters, clock, node }: Deps): TakeIn {
+export function createFanOut({ bus, filters, clock, node, newId }: Deps): TakeIn {
   const encode = createEnvelopeEncoder();
   return async (published: PublishedMessage) => {
     const destinations = [...filters.match(published.topicName)];
     if (destinations.length === 0) return 0;
     const message = withHops(published);
-    const value = encode(message, { receivedTime: clock.now(), node });
+    const value = encode(message, { receivedTime: clock.now(), node, id: newId() });
     await Promise.all(
       destinations.map(({ topic, order }) => bus.send(topic, { key: orderKey(order, message), value })),
     );

@@ -1,6 +1,8 @@
+import { randomFillSync } from 'node:crypto';
 import { MessageService } from '../../gen/penstock/v1/message_service_pb.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
+import { createUuidV7 } from '../contract/uuid.ts';
 import { type RpcService, rpcService } from '../rpc/service.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -41,7 +43,8 @@ export async function startIngress(
   await using started = new AsyncDisposableStack();
   const onTaken = reportFilters({ ...deps, serviceId: config.serviceId });
   const followed = started.use(await followFilters({ ...deps, onTaken }, signal));
-  const takeIn = createFanOut({ ...deps, filters: followed.filters, node: config.serviceId });
+  const newId = createUuidV7(deps.clock.now, randomFillSync);
+  const takeIn = createFanOut({ ...deps, filters: followed.filters, node: config.serviceId, newId });
   const listener = started.use(await startListener(config.mqtt, { ...deps, takeIn }));
   const running = started.move();
   return {

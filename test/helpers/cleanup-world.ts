@@ -49,7 +49,12 @@ export async function cleanupWorld(t: TestContext) {
   const onTaken = reportFilters({ ...deps, ...ingress });
   const followed = stack.use(await followFilters({ ...deps, onTaken }, new AbortController().signal));
   await waitUntil('the ingress is known', async () => (await loadCluster(db)).has('in'));
-  const takeIn = createFanOut({ ...deps, filters: followed.filters, node: 'in' });
+  const takeIn = createFanOut({
+    ...deps,
+    filters: followed.filters,
+    node: 'in',
+    newId: () => new Uint8Array(16),
+  });
 
   /** A control-plane node, with locks of its own. */
   const node = (itsBus: MessageTopicDeps['bus'] = bus) => {

@@ -99,7 +99,7 @@ test('changes that race with compaction and with nodes that come and go', async 
     config: { ...downlink.config, ...COMPACTED_OFTEN },
   }));
   const { db, deps, filters } = world;
-  const takeIn = createFanOut({ ...deps, filters, node: 'in' });
+  const takeIn = createFanOut({ ...deps, filters, node: 'in', newId: () => new Uint8Array(16) });
   const publish = (name: string, payload: string) =>
     takeIn({
       topicName: `race/${name}`,

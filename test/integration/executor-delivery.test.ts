@@ -54,6 +54,8 @@ test('malformed records are counted and stepped over, and everything goes on', a
     await bus.send(messages, { key: null, value: null });
     const badQos = create(EnvelopeSchema, { topicName: 'a', qos: 3 });
     await bus.send(messages, { key: 'k', value: toBinary(EnvelopeSchema, badQos) });
+    const badId = create(EnvelopeSchema, { topicName: 'a', id: new Uint8Array(15) });
+    await bus.send(messages, { key: 'k', value: toBinary(EnvelopeSchema, badId) });
   };
   const id = await bench.want(endpoint.url);
   const messages = topics.messages(id).name;
@@ -76,10 +78,10 @@ test('malformed records are counted and stepped over, and everything goes on', a
     const counts = await Promise.all(
       [downlink, validation, messages].map((topic) => bench.undecodable(topic)),
     );
-    return counts.join() === '9,8,10';
+    return counts.join() === '9,8,12';
   });
-  await waitUntil('the figures say so', () => bench.reportsOf(id, 'statistics').at(-1)?.undecodable === 10n);
-  await waitUntil('the error reports say so', () => errorsOf(bench, id) === 10n);
+  await waitUntil('the figures say so', () => bench.reportsOf(id, 'statistics').at(-1)?.undecodable === 12n);
+  await waitUntil('the error reports say so', () => errorsOf(bench, id) === 12n);
   assert.match(bench.reportsOf(id, 'error')[0]!.message, /stepped over/);
 });
 

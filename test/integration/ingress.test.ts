@@ -137,6 +137,8 @@ test('from a filter on Kafka to an envelope on Kafka', { timeout: 120_000 }, asy
       ['a', '2'],
     ],
   );
+  assert.deepEqual([first?.id.length, second?.id.length], [16, 16]);
+  assert.ok(Buffer.compare(first!.id, second!.id) < 0);
   assert.ok(timestampMs(first!.receivedTime!) >= before && timestampMs(first!.receivedTime!) <= Date.now());
   assert.equal((await metrics.undecodable.get()).values[0]?.value, 1);
 

@@ -30,6 +30,7 @@ const anyEnvelope: fc.Arbitrary<MessageInitShape<typeof EnvelopeSchema>> = fc.re
     }),
     node: text,
     hopCount: uint32,
+    id: fc.uint8Array({ maxLength: 20 }),
   },
   { requiredKeys: [] },
 );

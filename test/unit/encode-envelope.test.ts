@@ -31,15 +31,17 @@ const anyMessage: fc.Arbitrary<PublishedMessage> = fc.record({
 test('an encoded envelope is, byte for byte, what toBinary makes', () => {
   const encode = createEnvelopeEncoder();
   const times = fc.integer({ min: 0, max: Date.UTC(2100, 0) });
+  const ids = fc.uint8Array({ minLength: 16, maxLength: 16 });
   fc.assert(
-    fc.property(anyMessage, times, text, (message, receivedTime, node) => {
+    fc.property(anyMessage, times, text, ids, (message, receivedTime, node, id) => {
       const envelope = create(EnvelopeSchema, {
         ...(message as object),
         receivedTime: timestampFromMs(receivedTime),
         node,
+        id,
       });
       const expected = Buffer.from(toBinary(EnvelopeSchema, envelope));
-      assert.deepEqual(Buffer.from(encode(message, { receivedTime, node })), expected);
+      assert.deepEqual(Buffer.from(encode(message, { receivedTime, node, id })), expected);
     }),
     { numRuns: 300 },
   );
@@ -47,7 +49,7 @@ test('an encoded envelope is, byte for byte, what toBinary makes', () => {
 
 test('an envelope that cannot be encoded leaves nothing behind in the next one', () => {
   const encode = createEnvelopeEncoder();
-  const reception = { receivedTime: 1, node: 'n' };
+  const reception = { receivedTime: 1, node: 'n', id: new Uint8Array(16) };
   const message = {
     topicName: 't',
     payload: new Uint8Array([1]),

@@ -41,7 +41,9 @@ function fanOut() {
     );
   const clock = new ManualClock();
   clock.advance(1234);
-  return { sends, takeIn: createFanOut({ bus: { send }, filters: { match }, clock, node: 'n' }) };
+  let made = 0;
+  const newId = () => new Uint8Array(16).fill(++made);
+  return { sends, takeIn: createFanOut({ bus: { send }, filters: { match }, clock, node: 'n', newId }) };
 }
 
 test('a message goes to every integration that wants it, and is taken in once Kafka has it for all', async () => {
@@ -65,6 +67,17 @@ test('a message goes to every integration that wants it, and is taken in once Ka
   sends[1]?.end.resolve();
   await taken;
   assert.equal(matches, 2);
+});
+
+test('a message has one id in every integration, and each message its own', () => {
+  const { sends, takeIn } = fanOut();
+  void takeIn(message);
+  void takeIn(message);
+  const ids = sends.map(({ value }) => fromBinary(EnvelopeSchema, value!).id);
+  assert.deepEqual(
+    ids.map((id) => Buffer.from(id).toString('hex')),
+    ['01', '01', '02', '02'].map((byte) => byte.repeat(16)),
+  );
 });
 
 test('a message that Kafka does not take for one of them is not taken in', async () => {

@@ -15,6 +15,10 @@ const LOOKS = 25;
 /** The tag of offsets that nobody works on. */
 const RELEASED = '';
 
+/** The rules of the schema for an envelope. */
+const isByTheRules = ({ topicName, qos, id }: Envelope) =>
+  topicName !== '' && qos <= 2 && (id.length === 0 || id.length === 16);
+
 /** What the intake notices besides messages. */
 export interface IntakeEvents {
   undecodable(record: IncomingRecord, why: string): void;
@@ -161,7 +165,7 @@ export class Intake implements AsyncDisposable {
     let why = 'it breaks the rules of penstock.v1.Envelope';
     try {
       const envelope = value === null ? undefined : decodeEnvelope(value);
-      if (envelope && envelope.topicName !== '' && envelope.qos <= 2) return envelope;
+      if (envelope && isByTheRules(envelope)) return envelope;
     } catch (error) {
       why = messageOf(error);
     }
