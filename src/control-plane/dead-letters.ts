@@ -1,6 +1,6 @@
 import type { DeadLetterFilter } from '../../gen/penstock/v1/dead_letter_service_pb.ts';
 import { type DeadLetter, DeadLetterSchema } from '../../gen/penstock/v1/envelope_pb.ts';
-import type { Bus, IncomingRecord, OffsetRange } from '../bus/bus.ts';
+import { type Bus, BusError, type IncomingRecord, type OffsetRange } from '../bus/bus.ts';
 import { decoder } from '../bus/codec.ts';
 import type { Topics } from '../bus/topics.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -11,7 +11,7 @@ import { redrivenTimes } from './store/redriven.ts';
 
 export interface DeadLetterDeps {
   readonly db: Queries;
-  readonly bus: Pick<Bus, 'listTopics' | 'offsets' | 'read'>;
+  readonly bus: Pick<Bus, 'partitions' | 'offsets' | 'read'>;
   readonly topics: Topics;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -25,7 +25,15 @@ export interface FoundDeadLetter {
   readonly redrivenTime: Date | undefined;
 }
 
-type Ranges = ReadonlyMap<number, OffsetRange>;
+/** Which dead letters: those that pass the filter, of parts of the partitions. */
+export interface DeadLetterSelection {
+  readonly filter: DeadLetterFilter | undefined;
+  readonly ranges: Ranges;
+  /** Reading more ends it. */
+  readonly maxBytes?: number;
+}
+
+export type Ranges = ReadonlyMap<number, OffsetRange>;
 
 /** Where the dead letters of an integration are now. The topic is created with the first one. */
 export async function deadLetterRanges(
@@ -33,35 +41,52 @@ export async function deadLetterRanges(
   integrationId: string,
 ): Promise<Ranges> {
   const { name } = topics.deadLetters(integrationId);
-  return (await bus.listTopics()).includes(name) ? bus.offsets(name) : new Map();
+  try {
+    await bus.partitions(name); // says at once that there is no such topic
+    return await bus.offsets(name);
+  } catch (error) {
+    if (error instanceof BusError && error.reason === 'unknown-topic') return new Map();
+    throw error;
+  }
 }
 
-/** Hands out the dead letters that pass the filter, batch by batch, in the order in which they were given up. */
+const tooLarge = Symbol('more bytes than are to be read');
+
+/**
+ * Hands out the dead letters that pass the filter, batch by batch, in the order in which they were given up. Resolves to
+ * false when it ended early, because there are more bytes than are to be read.
+ */
 export async function findDeadLetters(
   deps: DeadLetterDeps,
   integrationId: string,
-  { filter, ranges }: { readonly filter: DeadLetterFilter | undefined; readonly ranges: Ranges },
+  { filter, ranges, maxBytes = Number.POSITIVE_INFINITY }: DeadLetterSelection,
   signal: AbortSignal,
   eachBatch: (found: readonly FoundDeadLetter[]) => Promise<void>,
-): Promise<void> {
+): Promise<boolean> {
   const decode = decoder(DeadLetterSchema, deps);
   const passes = deadLetterTest(filter);
-  await deps.bus.read({
-    topic: deps.topics.deadLetters(integrationId).name,
-    ranges: narrowedRanges(filter, ranges),
-    signal,
-    async eachBatch(records) {
-      const candidates = records.flatMap((record) => {
-        const deadLetter = decode(record);
-        const id = deadLetterId(record.partition, record.offset);
-        return deadLetter && passes(id, deadLetter) ? { record, deadLetter } : [];
-      });
-      if (candidates.length === 0) return;
-      const { partition, offset: start } = candidates[0]!.record;
-      const range = { start, end: candidates.at(-1)!.record.offset + 1 };
-      const times = await redrivenTimes(deps.db, integrationId, partition, range);
-      const found = candidates.map((one) => ({ ...one, redrivenTime: times.get(one.record.offset) }));
-      await eachBatch(filter?.includeRedriven ? found : found.filter((one) => !one.redrivenTime));
-    },
-  });
+  let bytes = 0;
+  const evaluate = async (records: readonly IncomingRecord[]) => {
+    bytes += records.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0);
+    if (bytes > maxBytes) throw tooLarge;
+    const candidates = records.flatMap((record) => {
+      const deadLetter = decode(record);
+      const id = deadLetterId(record.partition, record.offset);
+      return deadLetter && passes(id, deadLetter) ? { record, deadLetter } : [];
+    });
+    if (candidates.length === 0) return;
+    const { partition, offset: start } = candidates[0]!.record;
+    const range = { start, end: candidates.at(-1)!.record.offset + 1 };
+    const times = await redrivenTimes(deps.db, integrationId, partition, range);
+    const found = candidates.map((one) => ({ ...one, redrivenTime: times.get(one.record.offset) }));
+    await eachBatch(filter?.includeRedriven ? found : found.filter((one) => !one.redrivenTime));
+  };
+  const topic = deps.topics.deadLetters(integrationId).name;
+  try {
+    await deps.bus.read({ topic, ranges: narrowedRanges(filter, ranges), signal, eachBatch: evaluate });
+    return true;
+  } catch (error) {
+    if (error === tooLarge) return false;
+    throw error;
+  }
 }

@@ -17,8 +17,10 @@ export class NewestDeadLetters {
   /** The oldest first. */
   readonly #kept: KeptDeadLetter[] = [];
   #bytes = 0;
-  /** Whether there are older ones. */
+  /** Whether there are older ones among those that were offered. */
   isMore = false;
+  /** How many were offered, those that do not fit too. */
+  count = 0;
 
   constructor(size: number, before: DeadLetterPosition | undefined) {
     this.#size = size;
@@ -32,6 +34,7 @@ export class NewestDeadLetters {
 
   offer({ record, redrivenTime }: FoundDeadLetter): void {
     if (this.#before && compare(record, this.#before) >= 0) return;
+    this.count++;
     const { partition, offset } = record;
     const value = new Uint8Array(record.value ?? []);
     // Nearly always the newest so far.

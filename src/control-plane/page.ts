@@ -28,17 +28,23 @@ export interface DeadLetterPosition {
   readonly offset: number;
 }
 
-export function deadLetterToken({ partition, offset }: DeadLetterPosition): string {
-  return Buffer.from(`${partition}-${offset}`).toString('base64url');
+/** Where a list of dead letters goes on: before this position. */
+export interface DeadLetterPageStart extends DeadLetterPosition {
+  /** How many the pages before had. */
+  readonly listed: number;
+}
+
+export function deadLetterToken({ partition, offset, listed }: DeadLetterPageStart): string {
+  return Buffer.from(`${partition}-${offset}-${listed}`).toString('base64url');
 }
 
 /** @throws RpcError INVALID_ARGUMENT when no answer contained this token */
-export function deadLetterPositionOf(token: string): DeadLetterPosition | undefined {
+export function deadLetterPageStartOf(token: string): DeadLetterPageStart | undefined {
   if (token === '') return undefined;
-  const [, partition, offset] =
-    /^(\d{1,9})-(\d{1,15})$/.exec(Buffer.from(token, 'base64url').toString()) ?? [];
+  const [, partition, offset, listed = '0'] =
+    /^(\d{1,9})-(\d{1,15})(?:-(\d{1,15}))?$/.exec(Buffer.from(token, 'base64url').toString()) ?? [];
   if (offset === undefined) throw badToken();
-  return { partition: Number(partition), offset: Number(offset) };
+  return { partition: Number(partition), offset: Number(offset), listed: Number(listed) };
 }
 
 function badToken(): RpcError {

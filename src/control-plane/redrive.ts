@@ -18,7 +18,7 @@ const MARK_PATIENCE = 10_000;
 const FOREIGN_KEY_VIOLATION = /^23503/;
 
 export interface RedriveDeps extends DeadLetterDeps {
-  readonly bus: Pick<Bus, 'listTopics' | 'offsets' | 'read' | 'send'>;
+  readonly bus: Pick<Bus, 'partitions' | 'offsets' | 'read' | 'send'>;
   readonly clock: Clock;
 }
 

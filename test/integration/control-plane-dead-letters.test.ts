@@ -111,6 +111,35 @@ test('listing dead letters', async (t) => {
     );
   });
 
+  await t.test('those that were put back are stepped over, however many they are', async () => {
+    const integrationId = await create();
+    await giveUp(system, integrationId, [0, 30]);
+    await using database = await connectedClient(system.postgresUrl);
+    const insert = `insert into redriven_dead_letters values ($1, 0, $2, $3, now())`;
+    const marks = [
+      [0, 1], // gone from the topic
+      [5, 9],
+      [7, 12],
+      [12, 14],
+      [20, 30],
+      [25, 26],
+    ];
+    for (const [start, end] of marks) await database.query(insert, [integrationId, start, end]);
+    await bus.deleteRecords(topics.deadLetters(integrationId).name, new Map([[0, 2]]));
+    const left = [...ids(2, 5), ...ids(14, 20)].toReversed();
+    const found: string[] = [];
+    let pageToken = '';
+    do {
+      const page = await deadLetters.listDeadLetters({ integrationId, pageSize: 2, pageToken });
+      assert.equal(page.totalSize, 9n);
+      found.push(...page.deadLetters.map(({ id }) => id));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== '');
+    assert.deepEqual(found, left);
+    const filter = { includeRedriven: true };
+    assert.equal((await deadLetters.listDeadLetters({ integrationId, filter })).totalSize, 28n);
+  });
+
   await t.test('filters: all that is set must be true', async () => {
     const integrationId = await create();
     await giveUp(system, integrationId, [0, 10]);

@@ -136,7 +136,8 @@ export type ListDeadLettersRequest = Message<"penstock.v1.ListDeadLettersRequest
   integrationId: string;
 
   /**
-   * The most dead letters in the answer. 0: 50. At most 1000. Large ones end a page early.
+   * The most dead letters in the answer. 0: 50. At most 1000. A page may have fewer, or none, and not be the last: large ones
+   * end it early, and a filter looks at no more than some thousand dead letters for a page.
    *
    * @generated from field: int32 page_size = 2;
    */
@@ -178,14 +179,16 @@ export type ListDeadLettersResponse = Message<"penstock.v1.ListDeadLettersRespon
   deadLetters: ListedDeadLetter[];
 
   /**
-   * The token of the next page; empty: this was the last.
+   * The token of the next page; empty: this was the last, and only then it was.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * How many there are in all that pass the filter.
+   * How many there are in all that pass the filter. Where only `include_redriven` is set, or nothing, records on the topic
+   * that cannot be read count until a page comes to them. With any other filter, those count that were looked at so far:
+   * while there is a next page, there may be more.
    *
    * @generated from field: int64 total_size = 3;
    */

@@ -9,42 +9,35 @@ import { DeadLetterSchema } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import { kafkaError } from '../checks.ts';
 import { deadLetterId, envelopeIn, requireFilter } from '../dead-letter-filter.ts';
-import { deadLetterRanges, findDeadLetters } from '../dead-letters.ts';
+import { deadLetterPage } from '../dead-letter-page.ts';
 import { unknownIntegration } from '../guards.ts';
-import { type KeptDeadLetter, NewestDeadLetters } from '../newest-dead-letters.ts';
-import { deadLetterPositionOf, deadLetterToken, pageSizeOf } from '../page.ts';
+import type { KeptDeadLetter } from '../newest-dead-letters.ts';
+import { deadLetterPageStartOf, deadLetterToken, pageSizeOf } from '../page.ts';
 import { findIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
 
 /** A larger one is shown without its envelope decoded, so that the answer stays within what gRPC carries. */
 const MAX_DECODED_BYTES = 4 << 20;
 
-/** Reads all of the topic, as it is when the call comes: the filter is not one that Kafka knows. */
 export async function listDeadLetters(
   deps: RouteDeps,
   { integrationId, filter, pageSize, pageToken }: ListDeadLettersRequest,
   { signal }: CallContext,
 ): Promise<MessageInitShape<typeof ListDeadLettersResponseSchema>> {
   requireFilter(filter);
-  const page = new NewestDeadLetters(pageSizeOf(pageSize), deadLetterPositionOf(pageToken));
+  const from = deadLetterPageStartOf(pageToken);
   if (!(await findIntegration(deps.db, integrationId))) throw unknownIntegration(integrationId);
-  let total = 0;
   try {
-    const ranges = await deadLetterRanges(deps, integrationId);
-    await findDeadLetters(deps, integrationId, { filter, ranges }, signal, async (found) => {
-      total += found.length;
-      for (const one of found) page.offer(one);
-    });
+    const wanted = { filter, size: pageSizeOf(pageSize), from };
+    const { kept, total, next } = await deadLetterPage(deps, integrationId, wanted, signal);
+    return {
+      deadLetters: kept.map(toListed),
+      totalSize: BigInt(total),
+      ...(next && { nextPageToken: deadLetterToken(next) }),
+    };
   } catch (error) {
     throw kafkaError(error);
   }
-  const { kept } = page;
-  const last = kept.at(-1);
-  return {
-    deadLetters: kept.map(toListed),
-    totalSize: BigInt(total),
-    ...(page.isMore && last && { nextPageToken: deadLetterToken(last) }),
-  };
 }
 
 function toListed(one: KeptDeadLetter): MessageInitShape<typeof ListedDeadLetterSchema> {

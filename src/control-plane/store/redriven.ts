@@ -40,6 +40,44 @@ export async function redrivenTimes(
   return times;
 }
 
+/** The marks before an offset as runs that do not touch one another; those of `redrivenTimes` may overlap. */
+const RUNS_BEFORE = `with ordered as (
+    select start_offset, least(end_offset, $3) as end_offset,
+      max(end_offset) over (order by start_offset, end_offset rows between unbounded preceding and 1 preceding) as before
+    from redriven_dead_letters where integration_id = $1 and partition = $2 and start_offset < $3),
+  numbered as (
+    select *, count(*) filter (where before is null or before < start_offset) over (order by start_offset, end_offset) as run
+    from ordered),
+  runs as (select min(start_offset) as start_offset, max(end_offset) as end_offset from numbered group by run)`;
+
+/** The end of what is not put back, at or before an offset: from there on to it, all of it is. */
+export async function unmarkedEnd(
+  queries: Queries,
+  integrationId: string,
+  partition: number,
+  before: number,
+): Promise<number> {
+  const rows = await queries.query<{ start_offset: string }>(
+    `${RUNS_BEFORE} select start_offset from runs where end_offset = $3`,
+    [integrationId, partition, before],
+  );
+  return rows[0] ? Number(rows[0].start_offset) : before;
+}
+
+/** How many offsets of a part of a partition are marked as put back. */
+export async function countMarked(
+  queries: Queries,
+  integrationId: string,
+  partition: number,
+  { start, end }: OffsetRange,
+): Promise<number> {
+  const rows = await queries.query<{ count: string }>(
+    `${RUNS_BEFORE} select coalesce(sum(greatest(0, end_offset - greatest(start_offset, $4))), 0) as count from runs`,
+    [integrationId, partition, end, start],
+  );
+  return Number(rows[0]?.count ?? 0);
+}
+
 /** Removes the marks of dead letters that are gone from a partition: those before an offset. */
 export async function forgetRedriven(
   queries: Queries,
