@@ -2,8 +2,13 @@
 export interface Clock {
   /** Wall-clock time in milliseconds since 1970. For people and records, never for deadlines. */
   now(): number;
-  /** Milliseconds of a clock that never leaps. For deadlines, ages and leases. */
+  /** Milliseconds of a clock that never leaps. For deadlines and ages. */
   monotonic(): number;
+  /**
+   * Milliseconds of a clock that goes on while the machine is suspended: for leases, which end for everybody else meanwhile.
+   * It may leap forward, as the wall clock does, and never back.
+   */
+  lease(): number;
   /** Calls back once, after `ms`; the answer cancels it. The timer does not keep the process alive when `unref`. */
   setTimer(callback: () => void, ms: number, options?: { unref?: boolean }): CancelTimer;
   /** Resolves after `ms`; rejects with the signal's reason as soon as it aborts. */
@@ -12,9 +17,33 @@ export interface Clock {
 
 export type CancelTimer = () => void;
 
+/** How far the wall clock may go astray before it counts as a leap, in milliseconds. */
+const TOLERANCE = 100;
+
+/**
+ * A clock for leases out of two: while the machine is suspended the monotonic one stands still, and the wall clock is set
+ * forward at the end of it. Where the wall clock is set for another reason, a lease ends too early, and never too late.
+ */
+export function leaseClock({ now, monotonic }: Pick<Clock, 'now' | 'monotonic'>): () => number {
+  let ahead = now() - monotonic();
+  let suspended = 0;
+  return () => {
+    const awake = monotonic();
+    const leap = now() - awake - ahead;
+    if (Math.abs(leap) > TOLERANCE) {
+      ahead += leap;
+      suspended += Math.max(0, leap);
+    }
+    return awake + suspended;
+  };
+}
+
+const [now, monotonic] = [() => Date.now(), () => performance.now()];
+
 export const systemClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
+  now,
+  monotonic,
+  lease: leaseClock({ now, monotonic }),
   setTimer(callback, ms, options) {
     const timer = setTimeout(callback, ms);
     if (options?.unref) timer.unref();

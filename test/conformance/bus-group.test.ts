@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import type { Bus, Claim } from '../../src/bus/bus.ts';
+import { type Clock, systemClock } from '../../src/runtime/clock.ts';
 import { busForTests } from '../helpers/bus.ts';
 import { onEnd } from '../helpers/on-end.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -28,8 +29,8 @@ function member(t: TestContext, bus: Bus, groupId: string, topics: readonly stri
   return Object.assign(state, { membership, names: () => [...claims.keys()] });
 }
 
-async function groupForTests(t: TestContext, types = ['http']) {
-  const { bus, topics } = await busForTests(t);
+async function groupForTests(t: TestContext, types = ['http'], clock: Clock = systemClock) {
+  const { bus, topics } = await busForTests(t, { clock });
   const downlinks = types.map((type) => topics.downlink(type));
   const messages = topics.messages('a');
   await bus.createTopics([...downlinks, messages]);
@@ -119,4 +120,16 @@ test('a commit of a partition of no topic is refused alone', async (t) => {
   await assert.rejects(bad, /no-such-topic/);
   await good;
   assert.deepEqual(await membership.committed([message]), [{ ...message, offset: 1, tag: 'x' }]);
+});
+
+test('a machine that was suspended has no lease when it wakes, until Kafka has heard of it', async (t) => {
+  let suspended = 0;
+  const clock = { ...systemClock, lease: () => systemClock.lease() + suspended };
+  const { join } = await groupForTests(t, ['http'], clock);
+  const { membership, claims } = join();
+  await membership.joined;
+  assert.equal(held(claims).length, 12);
+  suspended = 5000;
+  assert.equal(held(claims).length, 0);
+  await waitUntil('the next heartbeat is answered', () => held(claims).length === 12);
 });

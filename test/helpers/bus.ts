@@ -7,9 +7,13 @@ import { kafkaForTests } from './kafka.ts';
 import { testDeps } from './test-deps.ts';
 
 /** A bus on a real Kafka, closed after the test, with topics that no other test uses. */
-export async function busForTests(t: TestContext): Promise<{ bus: Bus; topics: Topics }> {
+export async function busForTests(
+  t: TestContext,
+  deps: Partial<ReturnType<typeof testDeps>> = {},
+): Promise<{ bus: Bus; topics: Topics }> {
   const brokers = (await kafkaForTests()).split(',');
-  const bus = createKafkaBus({ brokers, clientId: 'penstock-test', replication: 1 }, testDeps());
+  const config = { brokers, clientId: 'penstock-test', replication: 1 };
+  const bus = createKafkaBus(config, { ...testDeps(), ...deps });
   t.after(() => bus[Symbol.asyncDispose]());
   return { bus, topics: topicsOf(`t${randomBytes(5).toString('hex')}`) };
 }

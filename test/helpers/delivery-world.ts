@@ -252,14 +252,26 @@ export class World implements Watcher {
   }
 }
 
-/** Time as one process sees it: it ends with the process. */
+/** Time as one process sees it: it ends with the process, and stands still while the machine is suspended. */
 class ProcessClock implements Clock {
-  readonly #clock: FakeClock;
+  readonly #clock: Clock;
   readonly #cancels = new Set<CancelTimer>();
   #ended = false;
+  /** Since when the machine is suspended; and what falls due meanwhile. */
+  #suspendedAt: number | undefined;
+  #slept = 0;
+  #due: (() => void)[] = [];
 
-  constructor(clock: FakeClock) {
+  constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  async suspend(ms: number): Promise<void> {
+    this.#suspendedAt = this.#clock.monotonic();
+    await this.#clock.sleep(ms);
+    this.#suspendedAt = undefined;
+    this.#slept += ms;
+    for (const run of this.#due.splice(0)) this.#clock.setTimer(run, 0); // promises settle in between
   }
 
   get timers(): number {
@@ -271,18 +283,25 @@ class ProcessClock implements Clock {
   }
 
   monotonic(): number {
-    return this.#clock.monotonic();
+    return (this.#suspendedAt ?? this.#clock.monotonic()) - this.#slept;
+  }
+
+  lease(): number {
+    return this.#clock.lease();
   }
 
   setTimer(callback: () => void, ms: number): CancelTimer {
     if (this.#ended) return () => {};
+    const run = () => {
+      if (this.#cancels.delete(cancel)) callback();
+    };
     const cancel = () => {
       stop();
       this.#cancels.delete(cancel);
     };
     const stop = this.#clock.setTimer(() => {
-      this.#cancels.delete(cancel);
-      callback();
+      if (this.#suspendedAt === undefined) run();
+      else this.#due.push(run);
     }, ms);
     this.#cancels.add(cancel);
     return cancel;
@@ -354,6 +373,11 @@ export class TestProcess {
     if (this.#state === 'stopping') this.clock.end();
   }
 
+  /** The machine is suspended: it does nothing, and knows nothing of it. */
+  async suspend(ms: number): Promise<void> {
+    if (this.#state === 'running') await Promise.all([this.clock.suspend(ms), this.client.isolate(ms)]);
+  }
+
   /** The process dies as it stands. */
   kill(): void {
     if (this.#state === 'gone') return;
@@ -376,6 +400,7 @@ export class TestExecutor {
   readonly #world: World;
   /** The timers of the intake and the delivery alone. */
   readonly #ownClock: ProcessClock;
+  readonly #processClock: ProcessClock;
   readonly #errors: ErrorReports;
   readonly #calls = new Set<{ readonly pack: readonly Outbound[]; readonly signal: AbortSignal }>();
   readonly #stopping = new AbortController();
@@ -389,7 +414,8 @@ export class TestExecutor {
     const { shape } = world;
     const { client } = process;
     this.share = claim.partition;
-    this.#ownClock = new ProcessClock(world.clock);
+    this.#processClock = process.clock;
+    this.#ownClock = new ProcessClock(process.clock);
     this.client = client;
     let seed = 1;
     const random = () => {
@@ -586,7 +612,7 @@ export class TestExecutor {
       }, plan.delay);
     }
     const end = Math.max(...planned.map(({ plan }) => plan.delay));
-    world.clock.setTimer(() => {
+    this.#processClock.setTimer(() => {
       if (answer !== 'never') this.#calls.delete(call);
       if (this.#gone || answer === 'never') return;
       if (answer === 'rejects') return reject(new Error('rejected'));

@@ -29,6 +29,10 @@ export class FakeClock implements Clock {
     return this.#elapsed;
   }
 
+  lease(): number {
+    return this.#elapsed;
+  }
+
   setTimer(callback: () => void, ms: number): CancelTimer {
     const timer = { due: this.#elapsed + Math.max(1, Math.trunc(ms)), callback }; // as Node does
     let at = this.#timers.length;

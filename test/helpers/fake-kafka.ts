@@ -244,7 +244,7 @@ export class FakeClient implements Bus {
 
   join(options: JoinOptions): Membership {
     this.#options = options;
-    this.#lastHeard = this.clock.monotonic();
+    this.#lastHeard = this.clock.lease();
     this.#kafka.join(this);
     this.#beat();
     return this.membership;
@@ -262,7 +262,7 @@ export class FakeClient implements Bus {
       this.#forfeit();
       this.#kafka.join(this);
     }
-    this.#lastHeard = this.clock.monotonic();
+    this.#lastHeard = this.clock.lease();
   }
 
   #forfeit(): void {
@@ -276,7 +276,7 @@ export class FakeClient implements Bus {
   }
 
   hasLease(): boolean {
-    return this.clock.monotonic() - this.#lastHeard < LEASE;
+    return this.clock.lease() - this.#lastHeard < LEASE;
   }
 
   assign(share: number): void {

@@ -30,6 +30,10 @@ export class CountingClock implements Clock {
     return systemClock.monotonic();
   }
 
+  lease(): number {
+    return systemClock.lease();
+  }
+
   setTimer(callback: () => void, ms: number, options?: { unref?: boolean }): CancelTimer {
     const timer = {};
     this.#timers.add(timer);

@@ -18,6 +18,10 @@ export class ManualClock implements Clock {
     return this.#time;
   }
 
+  lease(): number {
+    return this.#time;
+  }
+
   setTimer(callback: () => void, ms: number): CancelTimer {
     const timer = { due: this.#time + ms, callback };
     this.#timers.add(timer);

@@ -109,6 +109,9 @@ const kill = step('kill', fc.nat(2), (world, n) => one(world, n)?.kill());
 const isolate = step('isolate', fc.record({ n: fc.nat(2), ms: fc.nat(30_000) }), (world, { n, ms }) => {
   void one(world, n)?.client.isolate(ms);
 });
+const suspend = step('suspend', fc.record({ n: fc.nat(2), ms: fc.nat(30_000) }), (world, { n, ms }) => {
+  void one(world, n)?.suspend(ms);
+});
 const rebalance = step('rebalance', fc.nat(2), ({ kafka }, rotation) => {
   kafka.rotation = rotation;
   kafka.rebalance();
@@ -133,7 +136,7 @@ test('whatever fails, nothing is lost, each key keeps its order, and every messa
     { arbitrary: publish, weight: 6 },
     { arbitrary: advance, weight: 8 },
     { arbitrary: start, weight: 2 },
-    ...[stop, kill, isolate, rebalance, fault],
+    ...[stop, kill, isolate, suspend, rebalance, fault],
   );
   const steps = fc.array(anyStep, { maxLength: 25, size: 'max' });
   await fc.assert(

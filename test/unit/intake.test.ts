@@ -58,6 +58,22 @@ test('an executor that was cut off leaves alone what another one has delivered m
   assert.deepEqual(landed(), [1, 1, 1, 1, 1, 1]);
 });
 
+test('an executor whose machine was suspended leaves alone what another one has delivered meanwhile', async () => {
+  const { world, publish, landed } = await worldWith([throttled(10_000)]);
+  publish(3);
+  const suspended = await world.start();
+  await world.advance(1000);
+  void suspended.suspend(15_000);
+  await world.advance(7000);
+  const other = await world.start();
+  publish(2);
+  await world.advance(10_000);
+  assert.deepEqual(landed(), [1, 1, 1, 1, 1]);
+  assert.deepEqual(other.client.owned, [0]);
+  await world.quiesce();
+  assert.deepEqual(landed(), [1, 1, 1, 1, 1]);
+});
+
 test('an executor that takes over is not told of losses that are none', async () => {
   const quick = Array.from({ length: 8 }, () => answer({}));
   const slow = Array.from({ length: 4 }, () => answer({ delay: 3000 }));

@@ -153,11 +153,11 @@ class GroupConsumer implements Consumer {
   }
 
   #heard(): void {
-    this.#lastHeartbeat = this.#deps.clock.monotonic();
+    this.#lastHeartbeat = this.#deps.clock.lease();
   }
 
   holdsLease(): boolean {
-    return this.#deps.clock.monotonic() - this.#lastHeartbeat < LEASE;
+    return this.#deps.clock.lease() - this.#lastHeartbeat < LEASE;
   }
 
   #crashed(error: Error): void {

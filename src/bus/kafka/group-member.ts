@@ -71,7 +71,7 @@ export class GroupMember implements Membership {
     const commits = new Commits({ clock: deps.clock, context: () => this.#context() });
     this.#claims = new Claims({
       logger: deps.logger,
-      holdsLease: () => deps.clock.monotonic() - this.#lastHeard < LEASE,
+      holdsLease: () => deps.clock.lease() - this.#lastHeard < LEASE,
       commit: (offsets, isOver) => commits.commit(offsets, isOver),
       onGained: options.onGained,
       onLost: options.onLost,
@@ -128,7 +128,7 @@ export class GroupMember implements Membership {
     this.#generation = generationId;
     const isLeader = group.leaderId === memberId;
     const groupAssignment = isLeader ? await within(assignAsLeader(this.#cluster, group.members)) : [];
-    const sent = this.#deps.clock.monotonic();
+    const sent = this.#deps.clock.lease();
     const answer = await within(coordinator.syncGroup({ groupId, generationId, memberId, groupAssignment }));
     this.#lastHeard = sent;
     this.#isJoining = false;
@@ -146,7 +146,7 @@ export class GroupMember implements Membership {
       await clock.sleep(HEARTBEAT, stop).catch(() => {});
       const memberId = this.#memberId;
       if (stop.aborted || memberId === '') continue;
-      const sent = clock.monotonic();
+      const sent = clock.lease();
       try {
         const parameters = { groupId, memberId, groupGenerationId: this.#generation };
         const coordinator = await this.#coordinator.find();

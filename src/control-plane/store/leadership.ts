@@ -56,7 +56,13 @@ export class Leadership implements AsyncDisposable {
         }
       }
       if (!this.#isLeader) return undefined;
-      return await work({ query: async (sql, values = []) => (await client.query(sql, [...values])).rows });
+      const asked = this.#clock.lease();
+      const done = await work({
+        query: async (sql, values = []) => (await client.query(sql, [...values])).rows,
+      });
+      // The machine was suspended meanwhile: another node has the lock, and what was read is of the past.
+      if (this.#clock.lease() - asked >= IDLE_TIMEOUT) throw new Error('the answer came too late');
+      return done;
     } catch (error) {
       await this.#disconnect();
       throw error;
