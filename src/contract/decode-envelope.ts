@@ -2,21 +2,38 @@ import { fromBinary, type MessageShape } from '@bufbuild/protobuf';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import type { TimestampSchema } from '@bufbuild/protobuf/wkt';
 import { type Envelope, EnvelopeSchema, type UserProperty } from '../../gen/penstock/v1/envelope_pb.ts';
+import { MAX_USER_PROPERTIES, MAX_USER_PROPERTY_BYTES } from './message-memory.ts';
 
 /** What a decoder that is written by hand does not know: fromBinary is to judge the record. */
 const UNUSUAL = Symbol('unusual');
 
 const NO_BYTES = new Uint8Array();
 
+/** More user properties than a message may have: decoded they would take many times the memory of their bytes. */
+class TooManyProperties extends Error {
+  override readonly name = 'TooManyProperties';
+  constructor() {
+    super(
+      `it has more than ${MAX_USER_PROPERTIES} user properties, or ${MAX_USER_PROPERTY_BYTES} bytes of them`,
+    );
+  }
+}
+
 /**
- * Decodes an envelope to what fromBinary makes of it, or throws as fromBinary does. Written by hand because every message
- * passes here, and fromBinary goes by reflection. The payload is a part of `bytes`, not a copy.
+ * Decodes an envelope to what fromBinary makes of it, or throws as fromBinary does, and where there are too many user
+ * properties. Written by hand because every message passes here, and fromBinary goes by reflection. The payload is a part of
+ * `bytes`, not a copy.
  */
 export function decodeEnvelope(bytes: Buffer): Envelope {
   try {
     return read(new BinaryReader(bytes), bytes);
-  } catch {
-    return fromBinary(EnvelopeSchema, bytes);
+  } catch (error) {
+    if (error instanceof TooManyProperties) throw error;
+    const envelope = fromBinary(EnvelopeSchema, bytes);
+    let characters = 0;
+    for (const property of envelope.userProperties) characters += charactersOf(property);
+    checkProperties(envelope.userProperties.length, characters);
+    return envelope;
   }
 }
 
@@ -34,6 +51,7 @@ function read(reader: BinaryReader, bytes: Buffer): Envelope {
     hopCount: 0,
     id: NO_BYTES,
   };
+  let characters = 0;
   while (reader.pos < reader.len) {
     const tag = reader.uint32();
     if (tag === 10) envelope.topicName = text(reader, bytes);
@@ -43,8 +61,11 @@ function read(reader: BinaryReader, bytes: Buffer): Envelope {
     else if (tag === 42) envelope.clientCertCn = text(reader, bytes);
     else if (tag === 48) envelope.qos = reader.uint32();
     else if (tag === 56) envelope.retain = reader.bool();
-    else if (tag === 66) envelope.userProperties.push(userProperty(reader, bytes));
-    else if (tag === 74) envelope.contentType = text(reader, bytes);
+    else if (tag === 66) {
+      const property = userProperty(reader, bytes);
+      characters += charactersOf(property);
+      checkProperties(envelope.userProperties.push(property), characters);
+    } else if (tag === 74) envelope.contentType = text(reader, bytes);
     else if (tag === 82) envelope.responseTopic = text(reader, bytes);
     else if (tag === 90) envelope.correlationData = reader.bytes();
     else if (tag === 96) envelope.messageExpiryInterval = reader.uint32();
@@ -56,6 +77,13 @@ function read(reader: BinaryReader, bytes: Buffer): Envelope {
     else throw UNUSUAL;
   }
   return envelope;
+}
+
+const charactersOf = ({ key, value }: UserProperty) => key.length + value.length;
+
+/** There are no more characters than bytes, so nothing is refused here that was taken in. */
+function checkProperties(count: number, characters: number): void {
+  if (count > MAX_USER_PROPERTIES || characters > MAX_USER_PROPERTY_BYTES) throw new TooManyProperties();
 }
 
 function text(reader: BinaryReader, bytes: Buffer): string {

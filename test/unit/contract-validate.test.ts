@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { ListEventsRequestSchema } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { CheckConnectionRequestSchema } from '../../gen/penstock/v1/integration_service_pb.ts';
+import { PublishMessageRequestSchema } from '../../gen/penstock/v1/message_service_pb.ts';
 import { TYPES, typeOf } from '../../src/contract/integration-type.ts';
 import { isValid, violationsOf } from '../../src/contract/validate.ts';
 
@@ -87,4 +88,18 @@ test('the types are the cases of the configuration', () => {
   assert.deepEqual(TYPES, ['http', 'mqtt', 'kafka']);
   assert.equal(typeOf(integration(VALID)), 'http');
   assert.throws(() => typeOf(integration({ name: 'n' })), /has no configuration/);
+});
+
+test('user properties are bounded by their number and by their bytes, and told with their path', () => {
+  const violations = (userProperties: readonly { key: string; value: string }[]) =>
+    violationsOf(
+      PublishMessageRequestSchema,
+      create(PublishMessageRequestSchema, { topicName: 't', userProperties: [...userProperties] }),
+    );
+  const property = { key: 'ä', value: 'x'.repeat(30) };
+  assert.deepEqual(violations(Array(1000).fill(property)), []);
+  const tooMany = violations(Array(1001).fill({ key: 'k', value: '' }));
+  const tooLarge = violations([{ key: 'k'.repeat(32_768), value: 'ä'.repeat(16_385) }]);
+  for (const [violation] of [tooMany, tooLarge]) assert.equal(violation?.field, 'user_properties');
+  assert.match(tooLarge[0]?.description ?? '', /at most 65536 bytes/);
 });

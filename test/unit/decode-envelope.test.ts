@@ -72,3 +72,21 @@ test('what is damaged, or from a newer version, is decoded or refused as by from
     { numRuns: 2000 },
   );
 });
+
+test('an envelope with more user properties than a message may have is refused before they are in memory', () => {
+  const encoded = (count: number, value: string, unusual = '') => {
+    const userProperties = Array.from({ length: count }, () => ({ key: '', value }));
+    return Buffer.concat([
+      Buffer.from(unusual, 'hex'),
+      toBinary(EnvelopeSchema, create(EnvelopeSchema, { topicName: 't', userProperties })),
+    ]);
+  };
+  const unknownField = 'f80701';
+  for (const before of ['', unknownField]) {
+    assert.equal(decodeEnvelope(encoded(1000, '€'.repeat(21), before)).userProperties.length, 1000);
+    assert.throws(() => decodeEnvelope(encoded(1001, '', before)), { name: 'TooManyProperties' });
+    assert.throws(() => decodeEnvelope(encoded(2, 'x'.repeat(32_769), before)), {
+      name: 'TooManyProperties',
+    });
+  }
+});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { create } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { Window } from '../../src/executor/delivery/window.ts';
 import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
@@ -41,4 +41,15 @@ test('what is settled or let go of makes room', () => {
   assert.equal(total.isFull, false, 'nothing is counted twice, or left');
   total.add(1);
   assert.equal(total.isFull, true);
+});
+
+test('what a message takes in memory counts, not what it took on Kafka', () => {
+  const total = new InFlightBytes(1e9);
+  const window = new Window(POLICY, total);
+  const userProperties = Array.from({ length: 1000 }, () => ({ key: 'k', value: 'v' }));
+  const envelope = create(EnvelopeSchema, { userProperties });
+  const value = Buffer.from(toBinary(EnvelopeSchema, envelope));
+  let taken = 0;
+  for (; window.hasSpace(0); taken++) window.take(0, taken, null, envelope, value);
+  assert.equal(taken, Math.ceil(POLICY.maxInFlightBytes / (value.byteLength + 1000 * (128 + 4))));
 });

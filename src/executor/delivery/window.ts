@@ -1,4 +1,5 @@
 import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
+import { textMemory } from '../../contract/message-memory.ts';
 import type { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
 import type { Outbound } from '../handlers/handler.ts';
 import type { Policy } from './policy.ts';
@@ -12,7 +13,7 @@ export const MAX_AHEAD = 100_000;
 /** Messages taken in for each that may be on its way, at most: those that wait in lanes are bounded, too. */
 export const WAITING = 16;
 
-/** What a message keeps in memory besides its value, about. */
+/** What a message keeps in memory besides its value and its texts, about. */
 const OVERHEAD = 1024;
 /** Of a full executor's memory each integration still gets so much: those that are stuck do not stop the others. */
 const SHARE = { messages: 64, bytes: 262_144 };
@@ -23,6 +24,8 @@ export interface InFlight extends Outbound {
   readonly key: string | null;
   /** The record's value, byte for byte. */
   readonly value: Uint8Array;
+  /** What value and envelope keep in memory; the payload is a part of the value. */
+  readonly bytes: number;
   /** Wall-clock time when it was first tried; 0 = not yet. */
   firstAttempt: number;
   attempts: number;
@@ -74,10 +77,11 @@ export class Window {
   ): InFlight {
     const prefix = this.#prefix(partition, offset);
     prefix.take(offset);
-    const message = { partition, offset, key, envelope, value, firstAttempt: 0, attempts: 0, prefix };
+    const bytes = value.byteLength + textMemory(envelope);
+    const message = { partition, offset, key, envelope, value, bytes, firstAttempt: 0, attempts: 0, prefix };
     this.#messages.add(message);
-    this.#bytes += value.byteLength;
-    this.#total.add(value.byteLength + OVERHEAD);
+    this.#bytes += bytes;
+    this.#total.add(bytes + OVERHEAD);
     return message;
   }
 
@@ -106,8 +110,8 @@ export class Window {
 
   #forget(message: InFlight): void {
     if (!this.#messages.delete(message)) return;
-    this.#bytes -= message.value.byteLength;
-    this.#total.remove(message.value.byteLength + OVERHEAD);
+    this.#bytes -= message.bytes;
+    this.#total.remove(message.bytes + OVERHEAD);
   }
 
   /** For each partition, the last offset that was tried or settled: what is before it, and is not, would leave a gap. */
