@@ -11,6 +11,7 @@ import type { Logger } from './runtime/logger.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import type { Settings } from './runtime/settings.ts';
 import { UserError } from './runtime/user-error.ts';
+import { Warnings } from './runtime/warnings.ts';
 
 export const ROLES = ['control-plane', 'executor', 'ingress'] as const;
 export type Role = (typeof ROLES)[number];
@@ -21,6 +22,7 @@ interface RoleDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly warnings: Warnings;
   /** When this process was started; wall-clock time in milliseconds. */
   readonly startTime: number;
   random(): number;
@@ -72,7 +74,8 @@ export async function startProcess(
 ): Promise<PenstockProcess> {
   await using stack = new AsyncDisposableStack();
   const metrics = createMetrics();
-  const deps = { clock, logger, metrics, random: Math.random, startTime: clock.now() };
+  const warnings = new Warnings();
+  const deps = { clock, logger, metrics, warnings, random: Math.random, startTime: clock.now() };
   const brokers = settings.TB_KAFKA_SERVERS;
   const clientId = `penstock-${settings.TB_SERVICE_ID}`;
   const bus = stack.use(
@@ -81,6 +84,7 @@ export async function startProcess(
         brokers,
         clientId,
         replication: settings.PENSTOCK_KAFKA_REPLICATION,
+        minInsyncReplicas: settings.PENSTOCK_KAFKA_MIN_INSYNC_REPLICAS,
         fetchWait: settings.TB_IE_MSG_POLL_INTERVAL,
       },
       deps,

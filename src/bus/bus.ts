@@ -151,6 +151,14 @@ export interface ReadOptions extends Compacted {
   eachBatch(records: readonly IncomingRecord[]): Promise<void>;
 }
 
+/** How Kafka keeps topics. */
+export interface Replicas {
+  /** The nodes that run. */
+  readonly nodes: number;
+  /** Of each topic that exists, on how many nodes each of its partitions is, at least. */
+  readonly replicas: ReadonlyMap<string, number>;
+}
+
 /** What the system asks of Kafka. Every call that does I/O has a deadline of the adapter's own. */
 export interface Bus extends AsyncDisposable {
   /**
@@ -160,6 +168,11 @@ export interface Bus extends AsyncDisposable {
   send(topic: string, record: OutgoingRecord): Promise<void>;
   /** Creates the topics that are missing, and adds partitions to those that have fewer. */
   createTopics(topics: readonly Topic[]): Promise<void>;
+  /**
+   * Has Kafka acknowledge only what several nodes have, of topics that are on more than those and that nobody has set
+   * otherwise. Topics that are created are like that already. Answers how they are kept.
+   */
+  keepReplicas(topics: readonly string[]): Promise<Replicas>;
   /** Deletes topics; one that does not exist is no error. */
   deleteTopics(names: readonly string[]): Promise<void>;
   /** The names of all topics. */

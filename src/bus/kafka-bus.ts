@@ -21,7 +21,7 @@ const FETCH_WAIT = 500;
 export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
   const brief = createClient(config, BRIEFLY, deps.logger);
   const lasting = createClient(config, FOR_EVER, deps.logger);
-  const admin = new Admin(brief, deps.clock, config.replication);
+  const admin = new Admin(brief, deps.clock, config);
   const producer = new BatchingProducer(brief, deps);
   const offsets = (topic: string) => admin.offsets(topic);
   const newFetcher = () => new Fetcher(brief, config.fetchWait ?? FETCH_WAIT, { ...deps, offsets });
@@ -35,6 +35,7 @@ export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
   return {
     send: (topic, record) => producer.send(topic, record),
     createTopics: (topics) => admin.createTopics(topics),
+    keepReplicas: (names) => admin.keepReplicas(names),
     deleteTopics: (names) => admin.deleteTopics(names),
     listTopics: () => admin.listTopics(),
     offsets,

@@ -7,6 +7,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { withDeadline } from '../runtime/deadline.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import { VERSION } from '../runtime/version.ts';
+import type { Warnings } from '../runtime/warnings.ts';
 import type { Bus } from './bus.ts';
 import type { Topics } from './topics.ts';
 import { uplinkRecord } from './uplink-record.ts';
@@ -33,6 +34,7 @@ export interface NodeDescription {
 interface Deps {
   readonly bus: Pick<Bus, 'send'>;
   readonly topics: Topics;
+  readonly warnings: Warnings;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -62,14 +64,25 @@ export function reportNode(node: NodeDescription, deps: Deps): AsyncDisposable {
   };
 }
 
-function send(node: NodeDescription, stopping: boolean, { bus, topics, clock }: Deps): Promise<void> {
+function send(
+  node: NodeDescription,
+  stopping: boolean,
+  { bus, topics, warnings, clock }: Deps,
+): Promise<void> {
   const { serviceId, roles, types } = node;
   const startTime = timestampFromMs(node.startTime);
   const record = uplinkRecord(serviceId, clock, {
     nodeStartTime: startTime,
     report: {
       case: 'node',
-      value: { roles: [...roles], version: VERSION, types: [...types], startTime, stopping },
+      value: {
+        roles: [...roles],
+        version: VERSION,
+        types: [...types],
+        startTime,
+        stopping,
+        warnings: warnings.all(),
+      },
     },
   });
   return bus.send(topics.uplink.name, { key: KEY, value: toBinary(UplinkRecordSchema, record) });

@@ -33,6 +33,8 @@ const retained = (ms: number, bytes = -1) => ({
   'retention.bytes': String(bytes),
 });
 
+const FAMILIES = ['ie.downlink.', 'ie.validation.', 'ie.uplink', 'msg.ie.', 'dlq.ie.'];
+
 /** The topics of an installation, by design section 5. `prefix` lets several share a Kafka. */
 export type Topics = ReturnType<typeof topicsOf>;
 
@@ -59,6 +61,8 @@ export function topicsOf(prefix: string) {
       }),
     deadLetters: (integrationId: string) =>
       topic(`${prefix}.dlq.ie.${integrationId}`, DeadLetterSchema, 1, { ...retained(30 * DAY), ...large }),
+    /** Whether a topic of this name is one of these. */
+    has: (name: string) => FAMILIES.some((family) => name.startsWith(`${prefix}.${family}`)),
     /** The consumer group of all executors, in which the offsets of every message topic are committed. */
     executors: `${prefix}.executor`,
     /** A consumer group shared by all nodes that do the same work. */

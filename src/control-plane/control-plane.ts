@@ -6,12 +6,14 @@ import type { RpcService } from '../rpc/service.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import type { Warnings } from '../runtime/warnings.ts';
 import { startEventCleanup, startNodeCleanup, startReplayCleanup, startTopicSweep } from './cleanup.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { notificationsLock, startOrphanSweep } from './orphans.ts';
 import { startReconciler, startRelay } from './outbox.ts';
 import { patiently } from './patiently.ts';
 import { Replays } from './replays.ts';
+import { startReplicaSweep } from './replicas.ts';
 import { controlPlaneServices } from './services.ts';
 import { Database } from './store/database.ts';
 import { Leadership } from './store/leadership.ts';
@@ -32,6 +34,7 @@ export interface ControlPlaneDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly warnings: Warnings;
   readonly random: () => number;
 }
 
@@ -77,6 +80,7 @@ export async function startControlPlane(
     startEventCleanup(inner),
     startReplayCleanup(inner),
     startNodeCleanup(inner),
+    startReplicaSweep(inner),
   ];
   // At once: when Kafka hangs, several of them take their time.
   stack.defer(async () => {

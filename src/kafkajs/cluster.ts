@@ -139,6 +139,18 @@ export async function send<T>(
   return (await connection.send(exchange)) as T;
 }
 
+/** Sends a request, and answers what the node did: errors in it are left to the caller, for kafkajs takes one for all. */
+export async function ask<T>(
+  broker: Broker,
+  api: 'DescribeConfigs' | 'Metadata',
+  parameters: object,
+): Promise<T> {
+  const exchange = broker.lookupRequest(apiKeys[api]!, definitions[api])(parameters);
+  const connection = await connectionTo(broker, 0);
+  const response = { decode: exchange.response.decode, parse: async <R>(data: R) => data };
+  return (await connection.send({ ...exchange, response })) as T;
+}
+
 export interface TopicMetadata {
   /** Kafka's number of an error; 0: none. */
   readonly topicErrorCode: number;
@@ -148,22 +160,28 @@ export interface TopicMetadata {
     readonly partitionId: number;
     /** The node; -1: none. */
     readonly leader: number;
+    /** The nodes that have it. */
+    readonly replicas: readonly number[];
   }[];
 }
 
-/** Asks a node for topics, each with its own error: kafkajs takes an error of one for an error of all. */
+/** The nodes that run, and topics, each with its own error. */
+export function metadataOf(
+  broker: Broker,
+  topics: readonly string[],
+): Promise<{
+  readonly brokers: readonly { readonly nodeId: number }[];
+  readonly topicMetadata: readonly TopicMetadata[];
+}> {
+  return ask(broker, 'Metadata', { topics, allowAutoTopicCreation: false });
+}
+
+/** Asks a node for topics, each with its own error. */
 export async function topicMetadata(
   broker: Broker,
   topics: readonly string[],
 ): Promise<readonly TopicMetadata[]> {
-  const parameters = { topics, allowAutoTopicCreation: false };
-  const exchange = broker.lookupRequest(apiKeys.Metadata!, definitions.Metadata)(parameters);
-  const connection = await connectionTo(broker, 0);
-  const response = { decode: exchange.response.decode, parse: async <T>(data: T) => data };
-  const answer = (await connection.send({ ...exchange, response })) as {
-    readonly topicMetadata: readonly TopicMetadata[];
-  };
-  return answer.topicMetadata;
+  return (await metadataOf(broker, topics)).topicMetadata;
 }
 
 /** Of these topics one in no trouble: for kafkajs, which learns where the nodes are only with such a one. */

@@ -133,6 +133,11 @@ export const SETTINGS = {
     min: -1,
     max: 32,
   }),
+  PENSTOCK_KAFKA_MIN_INSYNC_REPLICAS: integer(
+    2,
+    'Replicas that have what was acknowledged, of topics with more replicas than that and no such setting of their own; 0 = left to Kafka.',
+    { min: 0, max: 32 },
+  ),
   PENSTOCK_BIND_ADDRESS: text(
     '127.0.0.1',
     'The address to listen on; 0.0.0.0 = every one. There is no login yet.',

@@ -8,6 +8,7 @@ import type {
   JoinOptions,
   Membership,
   OutgoingRecord,
+  Replicas,
   TopicPartition,
 } from '../../src/bus/bus.ts';
 import type { CancelTimer, Clock } from '../../src/runtime/clock.ts';
@@ -382,6 +383,10 @@ export class FakeClient implements Bus {
   }
 
   async createTopics(): Promise<void> {}
+
+  async keepReplicas(): Promise<Replicas> {
+    return { nodes: 1, replicas: new Map() };
+  }
 
   async offsets(): Promise<ReadonlyMap<number, { start: number; end: number }>> {
     return new Map(

@@ -7,6 +7,7 @@ import { type NodeDescription, reportNode } from '../../src/bus/node-reports.ts'
 import type { Topics } from '../../src/bus/topics.ts';
 import { numberOf, TYPES } from '../../src/contract/integration-type.ts';
 import type { Cluster, KnownNode } from '../../src/control-plane/cluster.ts';
+import type { Warnings } from '../../src/runtime/warnings.ts';
 import { testDeps } from './test-deps.ts';
 
 const HOUR = 3_600_000;
@@ -14,7 +15,7 @@ const HOUR = 3_600_000;
 /** A node that reports itself, from an hour ago on: an executor of every type unless `init` says otherwise. */
 export function nodeForTests(
   t: TestContext,
-  { bus, topics }: { readonly bus: Bus; readonly topics: Topics },
+  { bus, topics, warnings }: { readonly bus: Bus; readonly topics: Topics; readonly warnings?: Warnings },
   init: Partial<NodeDescription> = {},
 ): AsyncDisposable {
   const node = {
@@ -24,7 +25,7 @@ export function nodeForTests(
     startTime: Date.now() - HOUR,
     ...init,
   };
-  const reporting = reportNode(node, { ...testDeps(), bus, topics });
+  const reporting = reportNode(node, { ...testDeps(), bus, topics, ...(warnings && { warnings }) });
   t.after(() => reporting[Symbol.asyncDispose]());
   return reporting;
 }

@@ -1,6 +1,7 @@
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
+import { Warnings } from '../../src/runtime/warnings.ts';
 
 /** What most parts are made with: the real clock, a silent logger, metrics of their own. */
 export function testDeps() {
@@ -9,6 +10,7 @@ export function testDeps() {
     clock,
     logger: createLogger('error', clock, () => {}),
     metrics: createMetrics(),
+    warnings: new Warnings(),
     random: Math.random,
   };
 }

@@ -198,8 +198,18 @@ test('nodes and what they run, on each control plane', { timeout: 120_000 }, asy
       types,
       integrationIds: [id],
       startTime: timestampFromMs(startTime),
+      warnings: [],
     });
     assert.ok(Math.abs(timestampDate(lastSeenTime!).getTime() - Date.now()) < 10_000);
+  });
+
+  await t.test('what a node warns of is listed with it, for as long as it does', async () => {
+    const warned = async () =>
+      (await two.cluster.listNodes({})).nodes.find(({ serviceId }) => serviceId === 'cp')?.warnings;
+    one.warnings.set('disk', 'the disk is full');
+    await waitUntil('it warns', async () => (await warned())?.[0] === 'the disk is full');
+    one.warnings.set('disk', undefined);
+    await waitUntil('it does not any more', async () => (await warned())?.length === 0);
   });
 
   await t.test('a type that no executor serves leaves its integrations pending, until one does', async () => {

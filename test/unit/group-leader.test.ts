@@ -14,6 +14,7 @@ function topic(name: string, leaderless = 0, topicErrorCode = 0): TopicMetadata 
     return {
       partitionId,
       leader: isLost ? -1 : 1,
+      replicas: [1],
       partitionErrorCode: isLost ? LEADER_NOT_AVAILABLE : 0,
     };
   });

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/cluster_service.proto.
  */
 export const file_penstock_v1_cluster_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFwZW5zdG9jay92MS9jbHVzdGVyX3NlcnZpY2UucHJvdG8SC3BlbnN0b2NrLnYxIvsBCgROb2RlEhIKCnNlcnZpY2VfaWQYASABKAkSJAoFcm9sZXMYAiADKA4yFS5wZW5zdG9jay52MS5Ob2RlUm9sZRIPCgd2ZXJzaW9uGAMgASgJEisKBXR5cGVzGAQgAygOMhwucGVuc3RvY2sudjEuSW50ZWdyYXRpb25UeXBlEhcKD2ludGVncmF0aW9uX2lkcxgFIAMoCRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3NlZW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLnBlbnN0b2NrLnYxLk5vZGUqcQoITm9kZVJvbGUSGQoVTk9ERV9ST0xFX1VOU1BFQ0lGSUVEEAASGwoXTk9ERV9ST0xFX0NPTlRST0xfUExBTkUQARIVChFOT0RFX1JPTEVfSU5HUkVTUxACEhYKEk5PREVfUk9MRV9FWEVDVVRPUhADMmEKDkNsdXN0ZXJTZXJ2aWNlEk8KCUxpc3ROb2RlcxIdLnBlbnN0b2NrLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5wZW5zdG9jay52MS5MaXN0Tm9kZXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_timestamp, file_penstock_v1_integration]);
+  fileDesc("CiFwZW5zdG9jay92MS9jbHVzdGVyX3NlcnZpY2UucHJvdG8SC3BlbnN0b2NrLnYxIo0CCgROb2RlEhIKCnNlcnZpY2VfaWQYASABKAkSJAoFcm9sZXMYAiADKA4yFS5wZW5zdG9jay52MS5Ob2RlUm9sZRIPCgd2ZXJzaW9uGAMgASgJEisKBXR5cGVzGAQgAygOMhwucGVuc3RvY2sudjEuSW50ZWdyYXRpb25UeXBlEhcKD2ludGVncmF0aW9uX2lkcxgFIAMoCRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3NlZW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoId2FybmluZ3MYCCADKAkiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLnBlbnN0b2NrLnYxLk5vZGUqcQoITm9kZVJvbGUSGQoVTk9ERV9ST0xFX1VOU1BFQ0lGSUVEEAASGwoXTk9ERV9ST0xFX0NPTlRST0xfUExBTkUQARIVChFOT0RFX1JPTEVfSU5HUkVTUxACEhYKEk5PREVfUk9MRV9FWEVDVVRPUhADMmEKDkNsdXN0ZXJTZXJ2aWNlEk8KCUxpc3ROb2RlcxIdLnBlbnN0b2NrLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5wZW5zdG9jay52MS5MaXN0Tm9kZXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_timestamp, file_penstock_v1_integration]);
 
 /**
  * A running node.
@@ -70,6 +70,13 @@ export type Node = Message<"penstock.v1.Node"> & {
    * @generated from field: google.protobuf.Timestamp last_seen_time = 7;
    */
   lastSeenTime?: Timestamp | undefined;
+
+  /**
+   * What it warns of although it does its work, for people: a topic that is on one node of several, for instance.
+   *
+   * @generated from field: repeated string warnings = 8;
+   */
+  warnings: string[];
 };
 
 /**

@@ -3,11 +3,14 @@ import { protocolErrorType } from '../../kafkajs/protocol-error.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { DeadlineError, withDeadline } from '../../runtime/deadline.ts';
 import { messageOf } from '../../runtime/logger.ts';
-import { BusError, type BusErrorReason, type OffsetRange } from '../bus.ts';
+import { BusError, type BusErrorReason, type OffsetRange, type Replicas } from '../bus.ts';
 import type { Topic } from '../topics.ts';
+import type { KafkaConfig } from './client.ts';
+import { keepReplicas } from './replicas.ts';
 
 const DEADLINE = 15_000;
 const YOUNG_TOPIC_PAUSE = 50;
+const YOUNG_TOPIC_PATIENCE = 3000;
 
 /**
  * Administrative calls, each on a connection of its own: a kafkajs admin keeps asking for the metadata of every topic it
@@ -17,11 +20,17 @@ export class Admin {
   readonly #kafka: Kafka;
   readonly #clock: Clock;
   readonly #replication: number;
+  readonly #minInsync: number;
 
-  constructor(kafka: Kafka, clock: Clock, replication: number) {
+  constructor(
+    kafka: Kafka,
+    clock: Clock,
+    { replication, minInsyncReplicas = 0 }: Pick<KafkaConfig, 'replication' | 'minInsyncReplicas'>,
+  ) {
     this.#kafka = kafka;
     this.#clock = clock;
     this.#replication = replication;
+    this.#minInsync = minInsyncReplicas;
   }
 
   async createTopics(topics: readonly Topic[]): Promise<void> {
@@ -48,7 +57,28 @@ export class Admin {
         if (!isAbout(error, 'TOPIC_ALREADY_EXISTS')) throw error; // another node was faster
       }
       await this.#untilUsable(admin, missing);
+      if (this.#minInsync > 1) await this.#keepNewReplicas(missing.map(({ name }) => name));
     });
+  }
+
+  /** How many replicas the cluster gives by default, only a topic that was made tells. */
+  async #keepNewReplicas(names: readonly string[]): Promise<void> {
+    const deadline = this.#clock.monotonic() + YOUNG_TOPIC_PATIENCE;
+    while (this.#clock.monotonic() < deadline) {
+      try {
+        const { replicas } = await keepReplicas(this.#kafka, names, this.#minInsync);
+        if (replicas.size === names.length) return; // the node that was asked has heard of all of them
+      } catch {
+        return; // whoever looks after all topics says why, over and over
+      }
+      await this.#clock.sleep(YOUNG_TOPIC_PAUSE);
+    }
+  }
+
+  keepReplicas(topics: readonly string[]): Promise<Replicas> {
+    return this.#call('looking at the replicas of topics', () =>
+      keepReplicas(this.#kafka, topics, this.#minInsync),
+    );
   }
 
   /** Waits until every partition has a leader; the deadline is that of the whole call. */

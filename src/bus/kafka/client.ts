@@ -10,6 +10,8 @@ export interface KafkaConfig {
   readonly clientId: string;
   /** Replicas of each topic; -1 = the cluster's default. */
   readonly replication: number;
+  /** Of topics with more replicas than that, so many have what is acknowledged. Unset, or 0: as many as Kafka is set to. */
+  readonly minInsyncReplicas?: number;
   /** How long a fetch of what is fed waits for records, in milliseconds; records do not wait for it. Unset: 500. */
   readonly fetchWait?: number;
 }

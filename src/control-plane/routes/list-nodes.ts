@@ -15,7 +15,7 @@ export async function listNodes({
   const byNode = Map.groupBy(running, ({ serviceId }) => serviceId);
   const nodes = [...cluster.values()].filter(({ isLiving }) => isLiving);
   return {
-    nodes: nodes.map(({ serviceId, report: { roles, version, types }, startTime, lastSeen }) => ({
+    nodes: nodes.map(({ serviceId, report: { roles, version, types, warnings }, startTime, lastSeen }) => ({
       serviceId,
       roles,
       version,
@@ -25,6 +25,7 @@ export async function listNodes({
       ].toSorted(),
       startTime: timestampFromDate(startTime),
       lastSeenTime: timestampFromDate(lastSeen),
+      warnings,
     })),
   };
 }
