@@ -1,9 +1,27 @@
+import type { Lane } from './lane.ts';
 import type { Topic } from './topics.ts';
 
 /** A record to produce. `value: null` is a tombstone. */
 export interface OutgoingRecord {
   readonly key: string | null;
   readonly value: Uint8Array | null;
+}
+
+/** One message for several topics: the copies share its value. */
+export interface Copies {
+  readonly value: Uint8Array;
+  readonly to: readonly { readonly topic: string; readonly key: string | null }[];
+  /** Whose it is; unset: nobody's, whose next message would have to wait for it. */
+  readonly lane?: Lane;
+}
+
+/** What waits for Kafka, by its bytes in memory. */
+export interface Waiting {
+  /** Nothing more should be taken in: a little further, and it is refused. */
+  readonly isFull: boolean;
+  /** Calls back once, when there is room again; asking again before that changes nothing. */
+  whenFree(callback: () => void): void;
+  cancel(callback: () => void): void;
 }
 
 /** A record as it was consumed. */
@@ -166,6 +184,11 @@ export interface Bus extends AsyncDisposable {
    * with a `BusError`.
    */
   send(topic: string, record: OutgoingRecord): Promise<void>;
+  /** As `send` for a record of each topic: all of them are taken, or none. Resolves when Kafka has all. */
+  sendCopies(copies: Copies): Promise<void>;
+  readonly outgoing: Waiting;
+  /** Why Kafka has not taken what was sent for some seconds; undefined: it takes it. */
+  producerTrouble(): string | undefined;
   /** Creates the topics that are missing, and adds partitions to those that have fewer. */
   createTopics(topics: readonly Topic[]): Promise<void>;
   /**

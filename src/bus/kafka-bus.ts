@@ -34,6 +34,9 @@ export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
   };
   return {
     send: (topic, record) => producer.send(topic, record),
+    sendCopies: (copies) => producer.sendCopies(copies),
+    outgoing: producer.outgoing,
+    producerTrouble: () => producer.trouble(),
     createTopics: (topics) => admin.createTopics(topics),
     keepReplicas: (names) => admin.keepReplicas(names),
     deleteTopics: (names) => admin.deleteTopics(names),

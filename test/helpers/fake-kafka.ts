@@ -2,6 +2,7 @@ import type {
   Bus,
   Claim,
   CommittedOffset,
+  Copies,
   Feed,
   FeedOptions,
   IncomingRecord,
@@ -12,6 +13,7 @@ import type {
   TopicPartition,
 } from '../../src/bus/bus.ts';
 import type { CancelTimer, Clock } from '../../src/runtime/clock.ts';
+import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
 
 const SESSION_TIMEOUT = 6000;
 const LEASE = SESSION_TIMEOUT - 2000;
@@ -369,6 +371,14 @@ export class FakeClient implements Bus {
       const offset = commits.get(partition);
       return offset === undefined ? [] : [{ topic, partition, offset, tag: tags.get(partition) ?? '' }];
     });
+  }
+
+  readonly outgoing = new InFlightBytes(Number.POSITIVE_INFINITY);
+
+  producerTrouble(): undefined {}
+
+  async sendCopies({ value, to }: Copies): Promise<void> {
+    await Promise.all(to.map(({ topic, key }) => this.send(topic, { key, value })));
   }
 
   async send(topic: string, record: OutgoingRecord): Promise<void> {

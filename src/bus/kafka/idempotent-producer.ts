@@ -2,12 +2,15 @@ import type { Kafka, Producer, TopicMessages } from 'kafkajs';
 import { protocolErrorType } from '../../kafkajs/protocol-error.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { DeadlineError, withDeadline } from '../../runtime/deadline.ts';
+import { messageOf } from '../../runtime/logger.ts';
 import { spreadingPartitioner } from './partitioner.ts';
 
 /** One attempt to send a batch, at most. Never less: a producer that is cut off at once never gets to connect. */
 const ATTEMPT_DEADLINE = 10_000;
 /** So soon, in milliseconds, records go to partitions that were added to a topic. */
 const METADATA_AGE = 30_000;
+/** Sending that fails for so long is told, in seconds. */
+const TROUBLE = 5;
 /** Errors after which an idempotent producer cannot go on. */
 const LOST = new Set([
   'OUT_OF_ORDER_SEQUENCE_NUMBER',
@@ -21,6 +24,8 @@ export class IdempotentProducer {
   readonly #kafka: Kafka;
   readonly #clock: Clock;
   #producer: Promise<Producer> | undefined;
+  /** Since when sending fails, and why it last did. */
+  #failing: { readonly since: number; readonly error: string } | undefined;
 
   constructor(kafka: Kafka, clock: Clock) {
     this.#kafka = kafka;
@@ -32,11 +37,21 @@ export class IdempotentProducer {
     const work = this.#connected().then((producer) => producer.sendBatch({ acks: -1, topicMessages }));
     try {
       await withDeadline(this.#clock, ATTEMPT_DEADLINE, 'sending to Kafka', work);
+      this.#failing = undefined;
     } catch (error) {
+      this.#failing = { since: this.#failing?.since ?? this.#clock.monotonic(), error: messageOf(error) };
       // A send without an end would write behind the next one: this producer is not used again.
       if (error instanceof DeadlineError || LOST.has(protocolErrorType(error) ?? '')) this.discard();
       throw error;
     }
+  }
+
+  /** Why nothing was sent for some seconds. */
+  trouble(): string | undefined {
+    if (!this.#failing) return undefined;
+    const { since, error } = this.#failing;
+    const seconds = Math.floor((this.#clock.monotonic() - since) / 1000);
+    return seconds >= TROUBLE ? `Kafka has taken no records for ${seconds} s: ${error}` : undefined;
   }
 
   #connected(): Promise<Producer> {

@@ -3,8 +3,10 @@ import { protocolErrorType } from '../../kafkajs/protocol-error.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
+import { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
-import { BusError, type OutgoingRecord } from '../bus.ts';
+import { BusError, type Copies, type OutgoingRecord } from '../bus.ts';
+import type { Lane } from '../lane.ts';
 import { MAX_RECORD_BYTES } from '../topics.ts';
 import { IdempotentProducer } from './idempotent-producer.ts';
 import type { Message } from './partitioner.ts';
@@ -13,7 +15,8 @@ import type { Message } from './partitioner.ts';
 const BATCH_RECORDS = 1000;
 /** Bytes in one batch, at most (a larger record goes alone). */
 const BATCH_BYTES = 1_000_000;
-/** Bytes waiting, at most: beyond it `send` is refused. */
+/** Bytes waiting: from here on nothing more should be taken in, and beyond the second it is refused. */
+const FULL_BYTES = 50_331_648;
 const QUEUE_BYTES = 67_108_864;
 /** From `send` to its last attempt, at most, in milliseconds. */
 const SEND_DEADLINE = 20_000;
@@ -28,8 +31,9 @@ interface Queued {
   readonly message: Message;
   readonly bytes: number;
   readonly deadline: number;
+  readonly lane: Lane | undefined;
   /** Ends it: without an error Kafka has the record. */
-  settle(error?: BusError): void;
+  settle(error?: Error): void;
 }
 
 interface Deps {
@@ -57,38 +61,69 @@ export class BatchingProducer implements AsyncDisposable {
     this.#producer = new IdempotentProducer(kafka, deps.clock);
   }
 
-  send(topic: string, record: OutgoingRecord): Promise<void> {
-    const bytes = (record.key?.length ?? 0) + (record.value?.byteLength ?? 0) + RECORD_OVERHEAD;
-    if (this.#closed) return Promise.reject(new BusError('closed', 'the producer is closed'));
-    if (bytes > MAX_RECORD_BYTES) {
-      return Promise.reject(
-        new BusError(
-          'too-large',
-          `a record of ${bytes} bytes is larger than the ${MAX_RECORD_BYTES} a topic takes`,
-        ),
+  readonly trouble = () => this.#producer.trouble();
+  readonly outgoing = new InFlightBytes(FULL_BYTES);
+
+  send(topic: string, { key, value }: OutgoingRecord): Promise<void> {
+    return this.#take(value, [{ topic, key }], undefined);
+  }
+
+  sendCopies({ value, to, lane }: Copies): Promise<void> {
+    return this.#take(value, to, lane);
+  }
+
+  async #take(value: Uint8Array | null, to: Copies['to'], lane: Lane | undefined): Promise<void> {
+    const sizes = to.map(({ key }) => (key?.length ?? 0) + RECORD_OVERHEAD);
+    const valueBytes = value?.byteLength ?? 0;
+    const bytes = sizes.reduce((sum, size) => sum + size, valueBytes);
+    this.#check(valueBytes + Math.max(...sizes), bytes, lane);
+    this.outgoing.add(bytes);
+    this.#queuedBytes += bytes;
+    const shared = value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    const copies = to.map(({ topic, key }, i) =>
+      this.#queueOne(topic, key, shared, valueBytes + sizes[i]!, lane),
+    );
+    this.#sending ??= this.#drain();
+    try {
+      await Promise.all(copies);
+    } finally {
+      await Promise.allSettled(copies);
+      this.#queuedBytes -= bytes;
+      this.outgoing.remove(bytes);
+    }
+  }
+
+  /** @throws BusError when it is not taken */
+  #check(largest: number, bytes: number, lane: Lane | undefined): void {
+    if (this.#closed) throw new BusError('closed', 'the producer is closed');
+    if (lane?.refusal) throw lane.refusal;
+    if (largest > MAX_RECORD_BYTES) {
+      throw new BusError(
+        'too-large',
+        `a record of ${largest} bytes is larger than the ${MAX_RECORD_BYTES} a topic takes`,
       );
     }
     if (this.#queuedBytes + bytes > QUEUE_BYTES) {
-      return Promise.reject(
-        new BusError('full', `${QUEUE_BYTES} bytes are waiting for Kafka already; try again later`),
-      );
+      throw new BusError('full', `${this.#queuedBytes} bytes are waiting for Kafka already; try again later`);
     }
+  }
+
+  #queueOne(
+    topic: string,
+    key: string | null,
+    value: Buffer | null,
+    bytes: number,
+    lane: Lane | undefined,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { key, value } = record;
-      const message = {
-        key,
-        value: value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength),
-        spread: key === null ? this.#deps.random() : 0,
-      };
+      const message = { key, value, spread: key === null ? this.#deps.random() : 0 };
       const deadline = this.#deps.clock.monotonic() + SEND_DEADLINE;
-      const settle = (error?: BusError) => {
-        this.#queuedBytes -= bytes;
+      const settle = (error?: Error) => {
+        if (error && lane) lane.refusal ??= error;
         if (error) reject(error);
         else resolve();
       };
-      this.#queue.push({ topic, message, bytes, deadline, settle });
-      this.#queuedBytes += bytes;
-      this.#sending ??= this.#drain();
+      this.#queue.push({ topic, message, bytes, deadline, lane, settle });
     });
   }
 
@@ -139,7 +174,8 @@ export class BatchingProducer implements AsyncDisposable {
   #inTime(batch: readonly Queued[], cause?: unknown): readonly Queued[] {
     const now = this.#deps.clock.monotonic();
     return batch.filter((queued) => {
-      if (this.#closed) queued.settle(new BusError('closed', 'the producer is closed', { cause }));
+      if (queued.lane?.refusal) queued.settle(queued.lane.refusal);
+      else if (this.#closed) queued.settle(new BusError('closed', 'the producer is closed', { cause }));
       else if (now < queued.deadline) return true;
       else
         queued.settle(
@@ -164,7 +200,6 @@ export class BatchingProducer implements AsyncDisposable {
     await this.#sendBatch(batch.slice(middle));
   }
 
-  /** Without those whose topic does not exist: they are rejected. */
   async #ofKnownTopics(batch: readonly Queued[], cause: unknown): Promise<readonly Queued[]> {
     if (protocolErrorType(cause) !== 'UNKNOWN_TOPIC_OR_PARTITION') return batch;
     // Also when none of these is missing: a topic that was deleted since stays in what a producer asks for, and fails it all.
@@ -179,8 +214,9 @@ export class BatchingProducer implements AsyncDisposable {
 
   #attempt(batch: readonly Queued[]): Promise<void> {
     const byTopic = Map.groupBy(batch, ({ topic }) => topic);
+    const messagesOf = (queued: readonly Queued[]) => queued.map(({ message }) => message);
     return this.#producer.send(
-      [...byTopic].map(([topic, queued]) => ({ topic, messages: queued.map(({ message }) => message) })),
+      [...byTopic].map(([topic, queued]) => ({ topic, messages: messagesOf(queued) })),
     );
   }
 
