@@ -16,6 +16,8 @@ export function ingressConfig(settings: Settings): IngressConfig {
       port: settings.PENSTOCK_MQTT_PORT,
       maxPacketBytes: settings.PENSTOCK_MQTT_MAX_PACKET_BYTES,
       maxConnections: settings.PENSTOCK_MQTT_MAX_CONNECTIONS,
+      maxMemoryBytes: settings.PENSTOCK_MQTT_MAX_MEMORY_BYTES,
+      packetTimeout: settings.PENSTOCK_MQTT_PACKET_TIMEOUT,
     },
   };
 }

@@ -30,7 +30,7 @@ export function createMetrics() {
     /** Messages taken in, by how they came and what became of them. */
     takenIn: new Counter({
       name: 'penstock_ingress_messages_total',
-      help: 'Messages taken in: stored = in Kafka for every match, unmatched = no integration wants it, failed = not acknowledged, dropped = QoS 0 that Kafka did not take.',
+      help: 'Messages taken in: stored = in Kafka for every match, unmatched = no integration wants it, failed = not acknowledged, dropped = QoS 0 that Kafka did not take, refused = never to be taken in, as the client was told.',
       labelNames: ['protocol', 'result'],
       registers,
     }),

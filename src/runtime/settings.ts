@@ -155,6 +155,16 @@ export const SETTINGS = {
     max: 16_777_216,
   }),
   PENSTOCK_MQTT_MAX_CONNECTIONS: integer(10_000, 'MQTT connections at a time.', { min: 1 }),
+  PENSTOCK_MQTT_MAX_MEMORY_BYTES: integer(
+    268_435_456,
+    'What MQTT clients may make an ingress hold: unfinished packets, wills, sessions, messages on their way.',
+    { unit: 'bytes', min: 16_777_216 },
+  ),
+  PENSTOCK_MQTT_PACKET_TIMEOUT: integer(
+    60_000,
+    'How long an MQTT client may take from the first byte of a packet to its last.',
+    { ...MS, min: 1000 },
+  ),
   PENSTOCK_TOPIC_DELETION_DELAY: integer(
     15_000,
     'How long after an integration its topics are deleted, so that no ingress writes to them any more.',

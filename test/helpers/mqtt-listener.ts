@@ -3,7 +3,7 @@ import mqtt from 'mqtt';
 import type { IPublishPacket, Packet } from 'mqtt-packet';
 import type { PublishedMessage } from '../../src/contract/encode-envelope.ts';
 import type { TakeIn } from '../../src/ingress/fan-out.ts';
-import { startListener } from '../../src/ingress/listener/listener.ts';
+import { type ListenerConfig, startListener } from '../../src/ingress/listener/listener.ts';
 import { type Clock, systemClock } from '../../src/runtime/clock.ts';
 import { testDeps } from './test-deps.ts';
 
@@ -20,15 +20,24 @@ export class Sink {
   }
 }
 
+export const LISTENER: ListenerConfig = {
+  host: '127.0.0.1',
+  port: 0,
+  maxPacketBytes: 65_536,
+  maxConnections: 100,
+  maxMemoryBytes: 134_217_728,
+  packetTimeout: 60_000,
+};
+
 /** A listener on a free port, in front of a sink; stopped after the test. */
 export async function listenerForTests(
   t: TestContext,
-  limits: { maxPacketBytes?: number; maxConnections?: number } = {},
+  limits: Partial<Omit<ListenerConfig, 'host' | 'port'>> = {},
   clock: Clock = systemClock,
 ) {
   const sink = new Sink();
   const deps = { ...testDeps(), clock };
-  const config = { host: '127.0.0.1', port: 0, maxPacketBytes: 65_536, maxConnections: 100, ...limits };
+  const config = { ...LISTENER, ...limits };
   const listener = await startListener(config, { ...deps, takeIn: sink.takeIn });
   t.after(() => listener[Symbol.asyncDispose]());
   return { sink, listener, address: listener.address, metrics: deps.metrics };

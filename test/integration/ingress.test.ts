@@ -15,6 +15,7 @@ import { createClient } from '../../src/rpc/grpcjs.ts';
 import { startRpcServer } from '../../src/rpc/server.ts';
 import { busForTests } from '../helpers/bus.ts';
 import { follow } from '../helpers/follow.ts';
+import { LISTENER } from '../helpers/mqtt-listener.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -53,7 +54,7 @@ async function start(t: TestContext, bus: Bus, topics: Topics) {
   const config = {
     serviceId: 'node-1',
     kafkaPrefix: '',
-    mqtt: { host: '127.0.0.1', port: 0, maxPacketBytes: 1_048_576, maxConnections: 10 },
+    mqtt: { ...LISTENER, maxPacketBytes: 1_048_576 },
   };
   const ingress = await startIngress(config, { ...deps, bus, topics }, new AbortController().signal);
   t.after(() => ingress[Symbol.asyncDispose]());

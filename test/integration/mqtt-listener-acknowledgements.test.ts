@@ -195,7 +195,10 @@ test('the socket is not read beyond so many bytes in flight', async (t) => {
   sink.answer = () => new Promise((resolve) => stored.push(resolve));
   const client = await RawMqttClient.connected(t, address, 5);
   // Properties count like the payload.
-  const large = { properties: { userProperties: { a: Array<string>(17).fill('x'.repeat(62_000)) } } };
+  const large = {
+    payload: Buffer.alloc(990_000),
+    properties: { userProperties: { a: Array<string>(2).fill('x'.repeat(32_000)) } },
+  };
   for (let id = 1; id <= 6; id++) client.send(publish(id, 1, large));
   await waitUntil('the limit', () => sink.messages.length === 4);
   const other = await RawMqttClient.connected(t, address, 4, { clientId: 'other' });

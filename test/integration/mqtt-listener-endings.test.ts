@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { BusError } from '../../src/bus/bus.ts';
 import { startListener } from '../../src/ingress/listener/listener.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
-import { listenerForTests, publish, reasonOf } from '../helpers/mqtt-listener.ts';
+import { LISTENER, listenerForTests, publish, reasonOf } from '../helpers/mqtt-listener.ts';
 import { RawMqttClient } from '../helpers/raw-mqtt-client.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -126,8 +127,7 @@ test('a port that cannot be listened on is told in one line, with the setting to
   const { address } = await listenerForTests(t);
   const port = Number(address.split(':')[1]);
   const start = (host: string) => {
-    const config = { host, port, maxPacketBytes: 1024, maxConnections: 1 };
-    return startListener(config, { ...testDeps(), takeIn: async () => 0 });
+    return startListener({ ...LISTENER, host, port }, { ...testDeps(), takeIn: async () => 0 });
   };
   await assert.rejects(start('127.0.0.1'), {
     name: 'UserError',
@@ -137,4 +137,116 @@ test('a port that cannot be listened on is told in one line, with the setting to
     name: 'UserError',
     message: /^cannot listen on 203\.0\.113\.1:\d+ .*PENSTOCK_BIND_ADDRESS and PENSTOCK_MQTT_PORT/,
   });
+});
+
+test('a packet has so long from its first byte to its last, also without a keep-alive', async (t) => {
+  const clock = new ManualClock();
+  const { address } = await listenerForTests(t, { packetTimeout: 10_000 }, clock);
+  const slow = await RawMqttClient.connected(t, address, 5, { clientId: 'slow' });
+  const idle = await RawMqttClient.connected(t, address, 5, { clientId: 'idle' });
+  assert.equal(clock.timers, 0, 'who sends nothing may take any time');
+  slow.sendHex('30 10 0001');
+  await waitUntil('a packet that has begun', () => clock.timers === 1);
+  clock.advance(6000);
+  slow.sendHex('61');
+  idle.send({ cmd: 'pingreq' });
+  await idle.received(2);
+  clock.advance(3999);
+  slow.sendHex('61');
+  idle.send({ cmd: 'pingreq' });
+  await idle.received(3);
+  assert.equal(slow.isClosed, false);
+  clock.advance(1);
+  await slow.closed();
+  assert.equal(reasonOf(slow.packets.at(-1)), 0x83);
+  clock.advance(3_600_000);
+  idle.send({ cmd: 'pingreq' });
+  await idle.received(4);
+});
+
+test('a will waits for its delay; a client that is back within it has none, and one that stays away has', async (t) => {
+  const clock = new ManualClock();
+  const { sink, address } = await listenerForTests(t, {}, clock);
+  const will = {
+    topic: 'gone',
+    payload: 'bye',
+    qos: 1,
+    retain: false,
+    properties: { willDelayInterval: 60 },
+  } as const;
+  const connect = () =>
+    RawMqttClient.connected(t, address, 5, {
+      clean: false,
+      will,
+      properties: { sessionExpiryInterval: 300 },
+    });
+  const lose = async (client: RawMqttClient) => {
+    const timers = clock.timers;
+    client.socket.destroy();
+    await waitUntil('the will waits', () => clock.timers > timers);
+  };
+  await lose(await connect());
+  clock.advance(59_999);
+  const second = await connect();
+  clock.advance(60_000);
+  const third = await connect(); // takes over
+  await second.closed();
+  clock.advance(60_000);
+  assert.deepEqual(sink.payloads, []);
+  await lose(third);
+  clock.advance(60_000);
+  await waitUntil('the will', () => sink.messages.length === 1);
+  assert.deepEqual([sink.messages[0]?.clientId, sink.payloads], ['raw', ['bye']]);
+});
+
+test('only a DISCONNECT that says all is well takes the will back', async (t) => {
+  const { sink, address } = await listenerForTests(t);
+  const will = { topic: 'gone', payload: 'bye', qos: 1, retain: false } as const;
+  for (const reasonCode of [0x00, 0x04, 0x80, 0x97]) {
+    const client = await RawMqttClient.connected(t, address, 5, { will });
+    client.send({ cmd: 'disconnect', reasonCode });
+    await client.closed();
+  }
+  const shortest = await RawMqttClient.connected(t, address, 5, { will });
+  shortest.sendHex('e0 00');
+  await shortest.closed();
+  assert.equal(sink.messages.length, 3);
+});
+
+test('a client that is let go because Kafka is away keeps its will, unless it is back soon', async (t) => {
+  const clock = new ManualClock();
+  const { sink, address } = await listenerForTests(t, {}, clock);
+  const will = { topic: 'gone', payload: 'bye', qos: 1, retain: false } as const;
+  const letGo = async (clientId: string) => {
+    sink.answer = () => Promise.reject(new BusError('timeout', 'Kafka is away'));
+    const client = await RawMqttClient.connected(t, address, 4, { clientId, will });
+    client.send(publish(1, 1));
+    await client.closed();
+    sink.answer = async () => 1;
+  };
+  await letGo('stays away');
+  await letGo('is back');
+  await RawMqttClient.connected(t, address, 4, { clientId: 'is back', will });
+  clock.advance(10_000);
+  await waitUntil('the will', () => sink.payloads.includes('bye'));
+  clock.advance(60_000);
+  assert.deepEqual(
+    sink.messages.filter(({ topicName }) => topicName === 'gone').map(({ clientId }) => clientId),
+    ['stays away'],
+  );
+});
+
+test('wills that wait are published when the node stops', async (t) => {
+  const { sink, listener, address } = await listenerForTests(t);
+  const properties = { willDelayInterval: 60 };
+  const client = await RawMqttClient.connected(t, address, 5, {
+    clean: false,
+    properties: { sessionExpiryInterval: 300 },
+    will: { topic: 'gone', payload: 'bye', qos: 1, retain: false, properties },
+  });
+  client.send({ cmd: 'disconnect', reasonCode: 4 });
+  await client.closed();
+  assert.deepEqual(sink.payloads, []);
+  await listener[Symbol.asyncDispose]();
+  assert.deepEqual(sink.payloads, ['bye']);
 });

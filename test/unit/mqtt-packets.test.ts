@@ -113,7 +113,7 @@ test('CONNECT is read as it was written', () => {
         [read.version, read.clientId, read.isClean, read.keepAlive, read.username],
         [protocolVersion, packet.clientId, packet.clean, packet.keepalive, packet.username],
       );
-      const { will } = read;
+      const will = read.will?.message;
       assert.deepEqual(
         [will?.topicName, will?.qos, will?.retain, will?.clientId, will?.username],
         [packet.will.topic, packet.will.qos, packet.will.retain, packet.clientId, packet.username],

@@ -1,19 +1,34 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MAX_SESSION_EXPIRY, Sessions } from '../../src/ingress/listener/sessions.ts';
+import { Received } from '../../src/ingress/listener/received.ts';
+import { MAX_SESSION_EXPIRY, Sessions, sessionMemory } from '../../src/ingress/listener/sessions.ts';
+import type { Will } from '../../src/ingress/listener/wills.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 
-function newSessions(maxOffline: number) {
+const LOST = { expiry: 60, will: undefined, isOurs: false };
+const MESSAGE = { topicName: 't', payload: Buffer.alloc(100), qos: 1, retain: false, userProperties: [] };
+
+function newSessions(maxOffline: number, maxBytes = 1e6) {
   const clock = new ManualClock();
   let forgotten = 0;
-  const sessions = new Sessions(maxOffline, { clock, onForgotten: () => forgotten++ });
-  const visit = (clientId: string, isClean = false, expiry = 60) => {
+  const wills: string[] = [];
+  const tell = (what: string) => (will: Will) => wills.push(`${what} ${will.message.clientId}`);
+  const sessions = new Sessions(
+    { maxOffline, maxBytes },
+    {
+      clock,
+      wills: { publish: tell('publish'), keep: tell('keep'), back: () => {} },
+      onForgotten: () => forgotten++,
+    },
+  );
+  const visit = (clientId: string, isClean = false, expiry = 60, delay?: number) => {
     const owner = { takenOver: () => {} };
     const opened = sessions.open(clientId, isClean, owner);
-    sessions.close(clientId, owner, expiry);
+    const will = delay === undefined ? undefined : { delay, message: { ...MESSAGE, clientId } };
+    sessions.close(clientId, owner, { expiry, will, isOurs: false });
     return opened;
   };
-  return { clock, sessions, visit, forgotten: () => forgotten };
+  return { clock, sessions, visit, wills, forgotten: () => forgotten };
 }
 
 test('a session is found again with what it holds, unless the client wants a clean one', () => {
@@ -49,12 +64,94 @@ test('beyond the bound the session that is gone the longest is forgotten, and co
 
 test('the connection that lost its client id does not end the session of the one that has it', () => {
   const { sessions } = newSessions(2);
-  const first = { takenOver: () => sessions.close('a', first, 60) };
+  const first = { takenOver: () => sessions.close('a', first, LOST) };
   const second = { takenOver: () => {} };
   const { session } = sessions.open('a', false, first);
   const opened = sessions.open('a', false, second);
   assert.deepEqual([opened.isPresent, opened.session === session], [true, true]);
-  sessions.close('a', first, 60);
+  sessions.close('a', first, LOST);
   assert.equal(sessions.isOnline('a'), true);
   assert.equal(sessions.online, 1);
+});
+
+test('sessions have a bound in bytes, with the packet identifiers that they may come to hold', () => {
+  const one = sessionMemory('a', { received: new Received() });
+  const { sessions, visit, forgotten } = newSessions(10, 8192 + 2.5 * one);
+  const owner = { takenOver: () => {} };
+  const { session } = sessions.open('a', false, owner);
+  for (let id = 1; id <= 200; id++) session.received.set(id, Promise.resolve(1));
+  sessions.close('a', owner, LOST);
+  visit('b');
+  assert.equal(forgotten(), 0);
+  visit('c');
+  assert.equal(forgotten(), 1);
+  assert.deepEqual([visit('b').isPresent, visit('c').isPresent, visit('a').isPresent], [true, true, false]);
+});
+
+test('a will waits for its delay or for the end of the session, whichever is first', () => {
+  const { clock, visit, wills } = newSessions(10);
+  visit('no session', false, 0, 10);
+  visit('no delay', false, 60, 0);
+  assert.deepEqual(wills.splice(0), ['publish no session', 'publish no delay']);
+  visit('delay', false, 60, 10);
+  visit('expiry', false, 5, 10);
+  clock.advance(4999);
+  assert.deepEqual(wills, []);
+  clock.advance(5001);
+  assert.deepEqual(wills, ['publish expiry', 'publish delay']);
+  clock.advance(60_000);
+  visit('another');
+  assert.equal(wills.length, 2);
+});
+
+test('a client that is back within the delay has no will; with a clean start its session has ended, so the will is due', () => {
+  const { clock, visit, wills } = newSessions(10);
+  visit('back', false, 60, 10);
+  visit('clean', false, 60, 10);
+  clock.advance(9999);
+  assert.equal(visit('back').isPresent, true);
+  assert.deepEqual(wills, []);
+  visit('clean', true);
+  assert.deepEqual(wills.splice(0), ['publish clean']);
+  clock.advance(60_000);
+  assert.deepEqual(wills, []);
+});
+
+test('the will of a session that is forgotten to make room is due, and all are when the node stops', () => {
+  const { clock, sessions, visit, wills } = newSessions(1);
+  visit('a', false, 60, 10);
+  visit('b', false, 60, 10);
+  assert.deepEqual(wills, ['publish a']);
+  sessions.endOffline();
+  clock.advance(60_000);
+  assert.deepEqual(wills, ['publish a', 'publish b']);
+});
+
+test('a takeover keeps the session, and with it a will that is delayed', () => {
+  const { clock, sessions, wills } = newSessions(10);
+  const takeOver = (delay: number, isClean: boolean) => {
+    const message = { ...MESSAGE, clientId: 'a' };
+    const owner = {
+      takenOver: () => sessions.close('a', owner, { expiry: 60, will: { delay, message }, isOurs: false }),
+    };
+    sessions.open('a', isClean, owner);
+  };
+  takeOver(10, false);
+  takeOver(0, false);
+  assert.deepEqual(wills, []);
+  takeOver(10, false);
+  assert.deepEqual(wills.splice(0), ['publish a']);
+  takeOver(10, true);
+  assert.deepEqual(wills.splice(0), ['publish a']);
+  clock.advance(60_000);
+  assert.deepEqual(wills, []);
+});
+
+test('when it was us who ended the connection, a will without a delay is kept for a while', () => {
+  const { sessions, wills } = newSessions(10);
+  const owner = { takenOver: () => {} };
+  sessions.open('a', true, owner);
+  const will = { delay: 0, message: { ...MESSAGE, clientId: 'a' } };
+  sessions.close('a', owner, { expiry: 0, will, isOurs: true });
+  assert.deepEqual(wills, ['keep a']);
 });

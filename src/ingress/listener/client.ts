@@ -6,11 +6,22 @@ import type { Frame } from './framer.ts';
 import type { Intake } from './intake.ts';
 import type { OutgoingPackets } from './outgoing-packets.ts';
 import { PacketReader } from './packet-reader.ts';
-import { malformed, PacketType, type ProtocolVersion, protocolError, ReasonCode } from './protocol.ts';
+import { checkUserProperties } from './properties.ts';
+import {
+  MqttError,
+  malformed,
+  PacketType,
+  type ProtocolVersion,
+  protocolError,
+  ReasonCode,
+} from './protocol.ts';
 import { checkTopicName, readPublish, TopicAliases } from './publish-packet.ts';
+import { type Will, willMemory } from './wills.ts';
 
 /** Announced as Topic Alias Maximum. */
 export const MAX_TOPIC_ALIASES = 64;
+/** The largest packet that is not a message: nothing is done with what it says, but reading it takes many times its bytes. */
+const MAX_CONTROL_BYTES = 65_536;
 
 interface Deps {
   readonly intake: Intake;
@@ -23,23 +34,37 @@ interface Deps {
 export class Client {
   readonly clientId: string;
   readonly intake: Intake;
-  /** To be published when the connection ends. */
-  will: PublishedMessage | undefined;
   /** Seconds. */
   sessionExpiry: number;
   readonly #version: ProtocolVersion;
   readonly #username: string | undefined;
   readonly #deps: Deps;
   readonly #aliases = new TopicAliases(MAX_TOPIC_ALIASES);
+  #will: Will | undefined;
+  #willBytes = 0;
 
   constructor(clientId: string, connect: ConnectPacket, deps: Deps) {
     this.clientId = clientId;
     this.intake = deps.intake;
-    this.will = connect.will && { ...connect.will, clientId };
+    const { will } = connect;
+    if (will) {
+      this.#will = { ...will, message: { ...will.message, clientId } };
+      this.#willBytes = willMemory(this.#will);
+    }
     this.sessionExpiry = connect.sessionExpiry;
     this.#version = connect.version;
     this.#username = connect.username;
     this.#deps = deps;
+  }
+
+  /** To be published when the connection ends. */
+  get will(): Will | undefined {
+    return this.#will;
+  }
+
+  /** What it keeps in memory, besides its messages on their way. */
+  get bytes(): number {
+    return this.#willBytes + this.#aliases.bytes + this.intake.sessionBytes;
   }
 
   /** @throws MqttError when the connection has to end */
@@ -70,6 +95,12 @@ export class Client {
     const topicName = this.#aliases.resolve(packet);
     checkTopicName(topicName);
     const { properties, payload, qos, retain, packetId } = packet;
+    if (properties.hasTooManyUserProperties && qos !== 0) {
+      // Sent again it would be the same: the client is told, and goes on with the next.
+      this.intake.refuse(qos, packetId, ReasonCode.QUOTA_EXCEEDED);
+      return;
+    }
+    checkUserProperties(properties);
     const { userProperties, contentType, responseTopic, correlationData } = properties;
     const { messageExpiryInterval, payloadFormatIndicator } = properties;
     const message: PublishedMessage = {
@@ -111,12 +142,16 @@ export class Client {
     const expiry = properties?.sessionExpiryInterval ?? this.sessionExpiry;
     if (this.sessionExpiry === 0 && expiry > 0) throw protocolError('a session that was to end shall stay');
     this.sessionExpiry = expiry;
-    if (reasonCode !== ReasonCode.DISCONNECT_WITH_WILL) this.will = undefined;
+    if ((reasonCode ?? ReasonCode.SUCCESS) === ReasonCode.SUCCESS) this.#will = undefined; // MQTT 5.0 §3.14.4
   }
 }
 
 /** Reads one whole packet with mqtt-packet. */
 function parse(frame: Frame, protocolVersion: ProtocolVersion): Packet {
+  if (frame.whole.length > MAX_CONTROL_BYTES) {
+    const limit = `a packet of ${frame.whole.length} bytes that is no message`;
+    throw new MqttError(ReasonCode.PACKET_TOO_LARGE, limit);
+  }
   let parsed: Packet | undefined;
   let failure: unknown;
   const packets = parser({ protocolVersion });

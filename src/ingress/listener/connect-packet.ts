@@ -1,7 +1,13 @@
-import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import type { Frame } from './framer.ts';
 import { PacketReader } from './packet-reader.ts';
-import { CONNECT_PROPERTIES, NO_PROPERTIES, readProperties, WILL_PROPERTIES } from './properties.ts';
+import {
+  CONNECT_PROPERTIES,
+  checkUserProperties,
+  NO_PROPERTIES,
+  type Properties,
+  readProperties,
+  WILL_PROPERTIES,
+} from './properties.ts';
 import {
   MqttError,
   malformed,
@@ -11,6 +17,7 @@ import {
   ReasonCode,
 } from './protocol.ts';
 import { checkTopicName, qosOf } from './publish-packet.ts';
+import type { Will } from './wills.ts';
 
 export interface ConnectPacket {
   readonly version: ProtocolVersion;
@@ -23,8 +30,8 @@ export interface ConnectPacket {
   /** Seconds. */
   readonly sessionExpiry: number;
   readonly username: string | undefined;
-  /** What to publish when the client is lost. Its client id is the packet's. */
-  readonly will: PublishedMessage | undefined;
+  /** Its client id is the packet's. */
+  readonly will: Will | undefined;
 }
 
 /** The client is to be told no with a CONNACK. */
@@ -49,6 +56,7 @@ export function readConnect(frame: Frame): ConnectPacket {
   const flags = flagsOf(reader.byte(), version);
   const keepAlive = reader.uint16();
   const properties = version === 5 ? readProperties(reader, CONNECT_PROPERTIES) : NO_PROPERTIES;
+  checkBounds(properties);
   if (properties.authenticationMethod !== undefined) {
     throw new ConnectRefusal(version, ReasonCode.BAD_AUTHENTICATION_METHOD, 'enhanced authentication');
   }
@@ -68,7 +76,7 @@ export function readConnect(frame: Frame): ConnectPacket {
     keepAlive,
     sessionExpiry: properties.sessionExpiryInterval ?? unset,
     username,
-    will: will && { ...will, clientId, username },
+    will: will && { ...will, message: { ...will.message, clientId, username } },
   };
 }
 
@@ -99,11 +107,12 @@ function flagsOf(byte: number, version: ProtocolVersion) {
 /** The will outlives the packet: nothing of it aliases the network buffer. */
 function readWill(reader: PacketReader, version: ProtocolVersion, { qos, retain }: WillFlags) {
   const properties = version === 5 ? readProperties(reader, WILL_PROPERTIES) : NO_PROPERTIES;
+  checkBounds(properties);
   const topicName = reader.string();
   checkTopicName(topicName);
   const payload = Buffer.from(reader.binary());
-  const { correlationData } = properties;
-  return {
+  const { willDelayInterval = 0, correlationData } = properties;
+  const message = {
     ...properties,
     ...(correlationData && { correlationData: Buffer.from(correlationData) }),
     topicName,
@@ -111,4 +120,15 @@ function readWill(reader: PacketReader, version: ProtocolVersion, { qos, retain 
     qos,
     retain,
   };
+  return { message, delay: willDelayInterval };
+}
+
+/** Only 5.0 has properties, so it can be told. */
+function checkBounds(properties: Properties): void {
+  try {
+    checkUserProperties(properties);
+  } catch (error) {
+    if (error instanceof MqttError) throw new ConnectRefusal(5, error.reasonCode, error.message);
+    throw error;
+  }
 }

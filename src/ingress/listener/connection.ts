@@ -1,63 +1,58 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { BusError } from '../../bus/bus.ts';
-import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import type { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TakeIn } from '../fan-out.ts';
 import { Client, MAX_TOPIC_ALIASES } from './client.ts';
-import { ConnectRefusal, readConnect } from './connect-packet.ts';
+import { type ConnectPacket, ConnectRefusal, readConnect } from './connect-packet.ts';
+import { type EndReason, LEVELS } from './end-reason.ts';
 import { type Frame, Framer } from './framer.ts';
-import { Intake, MAX_IN_FLIGHT, type TakenIn } from './intake.ts';
+import type { Holdings } from './holdings.ts';
+import { Intake, MAX_IN_FLIGHT } from './intake.ts';
 import { OutgoingPackets } from './outgoing-packets.ts';
+import { type Impatience, Patience } from './patience.ts';
 import { MqttError, ReasonCode } from './protocol.ts';
 import { MAX_SESSION_EXPIRY, type Sessions } from './sessions.ts';
+import type { TakenIn } from './taken-in.ts';
+import { willMemory } from './wills.ts';
 
 export interface ConnectionLimits {
   readonly maxPacketBytes: number;
   readonly maxConnections: number;
+  /** How long a client may take from the first byte of a packet to its last, in milliseconds. */
+  readonly packetTimeout: number;
 }
 
 export interface ConnectionDeps {
   readonly limits: ConnectionLimits;
   readonly sessions: Sessions;
+  readonly holdings: Holdings;
   readonly inFlightBytes: InFlightBytes;
   readonly takeIn: TakeIn;
   readonly takenIn: TakenIn;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  publishWill(will: PublishedMessage): void;
 }
 
-/** Why a connection ended: a label of `penstock_mqtt_disconnects_total`. */
-type EndReason =
-  | 'disconnect'
-  | 'lost'
-  | 'no-connect'
-  | 'refused'
-  | 'keep-alive'
-  | 'taken-over'
-  | 'protocol-error'
-  | 'not-stored'
-  | 'shutdown';
-
-/** Ends that somebody will ask about; the others are everyday. */
-const LEVELS: Partial<Record<EndReason, 'info' | 'warn'>> = {
-  refused: 'info',
-  'protocol-error': 'info',
-  'not-stored': 'warn',
+const IMPATIENCE: Record<Impatience, ReasonCode> = {
+  'no-connect': ReasonCode.UNSPECIFIED_ERROR, // it is not told: who has not connected gets no DISCONNECT
+  'keep-alive': ReasonCode.KEEP_ALIVE_TIMEOUT,
+  'packet-timeout': ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR,
 };
-/** How long a client may take to its CONNECT, in milliseconds. */
-const CONNECT_DEADLINE = 5000;
+/** The largest CONNECT: strangers can send it. */
+const MAX_CONNECT_BYTES = 65_536;
 /** How long a client may take to close a connection that has ended, in milliseconds. */
 const LINGER = 1000;
 /** TCP's own probes find peers that vanished without a keep-alive of MQTT; milliseconds. */
 const TCP_KEEP_ALIVE = 60_000;
+/** Of a client id that is logged, in characters: a stranger chooses it. */
+const LOGGED_ID = 100;
 
-/** One network connection: bytes in and out, its deadlines, its end. */
+/** One network connection: bytes in and out, its end. */
 export class Connection {
   /** Resolves once the socket is closed. */
   readonly closed: Promise<void>;
@@ -65,26 +60,30 @@ export class Connection {
   readonly #deps: ConnectionDeps;
   readonly #framer: Framer;
   readonly #outgoing: OutgoingPackets;
+  readonly #patience: Patience;
   readonly #read = () => this.#readOn();
   #client: Client | undefined;
   #isDraining = false;
   /** The client sends no more; what it sent may still wait in the framer. */
   #hasPeerEnded = false;
   #hasEnded = false;
-  /** By the monotonic clock. */
-  #lastPacket = 0;
-  #cancelTimer: CancelTimer;
+  #cancelLinger: CancelTimer = () => {};
 
   constructor(socket: Socket, deps: ConnectionDeps) {
     this.#socket = socket;
     this.#deps = deps;
-    this.#framer = new Framer(deps.limits.maxPacketBytes);
+    this.#framer = new Framer(Math.min(deps.limits.maxPacketBytes, MAX_CONNECT_BYTES));
     this.#outgoing = new OutgoingPackets(socket);
-    this.#cancelTimer = this.#after(CONNECT_DEADLINE, () => this.#end('no-connect'));
+    this.#patience = new Patience({
+      clock: deps.clock,
+      packetTimeout: deps.limits.packetTimeout,
+      isHeldUp: () => this.#isHeldUp(),
+      onEnd: (why) => this.#end(why, IMPATIENCE[why]),
+    });
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
         this.#end('lost');
-        this.#cancelTimer();
+        this.#cancelLinger();
         resolve();
       });
     });
@@ -119,26 +118,37 @@ export class Connection {
     this.#end('taken-over', ReasonCode.SESSION_TAKEN_OVER);
   }
 
+  /** It holds more than any other while clients hold too much. */
+  giveUp(): void {
+    this.#end('memory', ReasonCode.QUOTA_EXCEEDED);
+  }
+
   /** Handles what has arrived, as far as there is room for more. */
   #readOn(): void {
     try {
-      while (!this.#hasEnded && !this.#isDraining) {
-        if (this.#mustWait()) {
-          this.#socket.pause();
-          return;
-        }
-        const frame = this.#framer.next();
-        if (frame === undefined) {
-          if (this.#hasPeerEnded) this.#end('lost');
-          else this.#socket.resume();
-          return;
-        }
-        this.#lastPacket = this.#deps.clock.monotonic();
-        if (this.#client) this.#client.handle(frame);
-        else this.#connect(frame);
-      }
+      this.#handlePackets();
     } catch (error) {
       this.#fail(error);
+    }
+    if (!this.#hasEnded) this.#deps.holdings.hold(this, this.#framer.bytes + (this.#client?.bytes ?? 0));
+  }
+
+  #handlePackets(): void {
+    while (!this.#hasEnded && !this.#isDraining) {
+      if (this.#mustWait()) {
+        this.#socket.pause();
+        return;
+      }
+      const frame = this.#framer.next();
+      if (frame === undefined) {
+        if (this.#framer.isWithinPacket && this.#client) this.#patience.packetBegan();
+        if (this.#hasPeerEnded) this.#end('lost');
+        else this.#socket.resume();
+        return;
+      }
+      this.#patience.packetCame();
+      if (this.#client) this.#client.handle(frame);
+      else this.#connect(frame);
     }
   }
 
@@ -155,45 +165,45 @@ export class Connection {
   }
 
   #connect(frame: Frame): void {
-    const { sessions, limits, metrics } = this.#deps;
+    const { sessions, limits, metrics, holdings } = this.#deps;
     const connect = readConnect(frame);
-    const { version, isClean, keepAlive, sessionExpiry } = connect;
+    const { version, isClean, keepAlive } = connect;
     if (sessions.online >= limits.maxConnections && !sessions.isOnline(connect.clientId)) {
       throw new ConnectRefusal(version, ReasonCode.QUOTA_EXCEEDED, 'too many connections');
+    }
+    const { clientId: id, will } = connect;
+    if (!holdings.hasRoomFor(2 * id.length + (will ? willMemory(will) : 0))) {
+      throw new ConnectRefusal(version, ReasonCode.SERVER_BUSY, 'too much in memory');
     }
     this.#outgoing.version = version;
     const clientId = connect.clientId || `auto-${randomUUID()}`;
     const { session, isPresent } = sessions.open(clientId, isClean, this);
     const intake = new Intake(session, {
       ...this.#deps,
+      clientId,
       outgoing: this.#outgoing,
       onFailure: (error) => this.#notStored(error),
       onSettled: () => (this.#isDraining ? this.#endWhenDrained() : this.#readOn()),
     });
     const onDisconnect = () => this.#end('disconnect');
     this.#client = new Client(clientId, connect, { intake, outgoing: this.#outgoing, onDisconnect });
+    this.#framer.maxPacketBytes = limits.maxPacketBytes;
     metrics.mqttConnections.inc();
+    this.#accept(connect, clientId, isPresent);
+    this.#patience.connected(keepAlive);
+  }
+
+  #accept(connect: ConnectPacket, clientId: string, isPresent: boolean): void {
     this.#outgoing.connack(isPresent, {
       receiveMaximum: MAX_IN_FLIGHT,
-      maximumPacketSize: limits.maxPacketBytes,
+      maximumPacketSize: this.#deps.limits.maxPacketBytes,
       topicAliasMaximum: MAX_TOPIC_ALIASES,
       wildcardSubscriptionAvailable: false,
       subscriptionIdentifiersAvailable: false,
       sharedSubscriptionAvailable: false,
       ...(connect.clientId === '' && { assignedClientIdentifier: clientId }),
-      ...(sessionExpiry > MAX_SESSION_EXPIRY && { sessionExpiryInterval: MAX_SESSION_EXPIRY }),
+      ...(connect.sessionExpiry > MAX_SESSION_EXPIRY && { sessionExpiryInterval: MAX_SESSION_EXPIRY }),
     });
-    this.#cancelTimer();
-    if (keepAlive > 0) this.#watchKeepAlive(keepAlive * 1500);
-  }
-
-  /** Ends the connection when no packet came for `limit` milliseconds. */
-  #watchKeepAlive(limit: number): void {
-    const now = this.#deps.clock.monotonic();
-    if (this.#isHeldUp()) this.#lastPacket = now; // the silence is ours
-    const left = this.#lastPacket + limit - now;
-    if (left <= 0) this.#end('keep-alive', ReasonCode.KEEP_ALIVE_TIMEOUT);
-    else this.#cancelTimer = this.#after(left, () => this.#watchKeepAlive(limit));
   }
 
   #fail(error: unknown): void {
@@ -223,15 +233,17 @@ export class Connection {
   #end(reason: EndReason, reasonCode?: ReasonCode, error?: unknown): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    const { metrics, logger, inFlightBytes } = this.#deps;
+    const { metrics, logger, inFlightBytes, holdings, clock } = this.#deps;
     metrics.mqttDisconnects.inc({ reason });
     logger[LEVELS[reason] ?? 'debug']('MQTT connection ended', {
       reason,
-      client: this.#client?.clientId,
+      client: this.#client?.clientId.slice(0, LOGGED_ID),
       ...(error !== undefined && { error: messageOf(error) }),
     });
-    this.#cancelTimer();
+    this.#patience.cancel();
     inFlightBytes.cancel(this.#read);
+    holdings.hold(this, 0);
+    this.#framer.clear();
     if (this.#client !== undefined) {
       this.#leave(this.#client, reason);
       if (reasonCode !== undefined) this.#outgoing.disconnect(reasonCode);
@@ -240,18 +252,17 @@ export class Connection {
     this.#socket.end();
     // Unread bytes make the kernel reset the connection, and the client would not learn why it ended.
     this.#socket.resume();
-    this.#cancelTimer = this.#after(LINGER, () => this.#socket.destroy());
+    this.#cancelLinger = clock.setTimer(() => this.#socket.destroy(), LINGER, { unref: true });
   }
 
-  #leave(client: Client, reason: EndReason): void {
-    const { sessions, metrics, publishWill } = this.#deps;
-    sessions.close(client.clientId, this, client.sessionExpiry);
+  #leave({ clientId, sessionExpiry, will }: Client, reason: EndReason): void {
+    const { sessions, metrics } = this.#deps;
+    sessions.close(clientId, this, {
+      expiry: sessionExpiry,
+      // A will tells that the client is gone. When it is us who go, it is not.
+      will: reason === 'shutdown' ? undefined : will,
+      isOurs: reason === 'not-stored',
+    });
     metrics.mqttConnections.dec();
-    // A will tells that the client is gone. When it is us who go, it is not.
-    if (client.will && reason !== 'shutdown' && reason !== 'not-stored') publishWill(client.will);
-  }
-
-  #after(ms: number, callback: () => void): CancelTimer {
-    return this.#deps.clock.setTimer(callback, ms, { unref: true });
   }
 }

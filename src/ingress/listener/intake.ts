@@ -1,22 +1,20 @@
 import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import type { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
-import type { Metrics } from '../../runtime/metrics.ts';
 import type { TakeIn } from '../fan-out.ts';
 import type { OutgoingPackets } from './outgoing-packets.ts';
 import { MqttError, PacketType, protocolError, ReasonCode } from './protocol.ts';
-import type { Session } from './sessions.ts';
+import { type Session, sessionMemory } from './sessions.ts';
+import type { TakenIn } from './taken-in.ts';
 
 /** Messages of one connection on their way to Kafka, at most; announced as Receive Maximum. */
 export const MAX_IN_FLIGHT = 1024;
 /** Their bytes, at most; the last message may go beyond. */
 const MAX_IN_FLIGHT_BYTES = 4_194_304;
-
-/** Counts messages by what became of them. */
-export type TakenIn = Readonly<
-  Record<'stored' | 'unmatched' | 'failed' | 'dropped', ReturnType<Metrics['takenIn']['labels']>>
->;
+/** What a message on its way keeps in memory besides its bytes, about. */
+const OVERHEAD = 1024;
 
 interface Deps {
+  readonly clientId: string;
   readonly takeIn: TakeIn;
   readonly takenIn: TakenIn;
   readonly outgoing: OutgoingPackets;
@@ -55,7 +53,14 @@ export class Intake {
   }
 
   get isFull(): boolean {
-    return this.#inFlight >= MAX_IN_FLIGHT || this.#bytes >= MAX_IN_FLIGHT_BYTES;
+    // Those that Kafka has may wait for their acknowledgement behind one that it has not.
+    const isFull = this.#inFlight >= MAX_IN_FLIGHT || this.#pending.length >= MAX_IN_FLIGHT;
+    return isFull || this.#bytes >= MAX_IN_FLIGHT_BYTES;
+  }
+
+  /** What the client's session keeps in memory. */
+  get sessionBytes(): number {
+    return sessionMemory(this.#deps.clientId, this.#session);
   }
 
   /**
@@ -75,6 +80,14 @@ export class Intake {
       this.#pending.push(pending);
       this.#track(stored, size, pending);
     }
+  }
+
+  /** The client is told, in its turn, that a message is not taken in and need not come again. */
+  refuse(qos: 1 | 2, packetId: number, reasonCode: ReasonCode): void {
+    const type = qos === 1 ? PacketType.PUBACK : PacketType.PUBREC;
+    this.#deps.takenIn.refused.inc();
+    this.#pending.push({ type, packetId, reasonCode });
+    this.#acknowledge();
   }
 
   /** PUBREL: the client will not send the message again, so its packet identifier is free. */
@@ -120,13 +133,14 @@ export class Intake {
 
   #track(stored: Promise<number>, size: number, pending: Pending | undefined): void {
     const { inFlightBytes, onFailure, onSettled } = this.#deps;
+    const bytes = size + OVERHEAD;
     this.#inFlight++;
-    this.#bytes += size;
-    inFlightBytes.add(size);
+    this.#bytes += bytes;
+    inFlightBytes.add(bytes);
     const settled = () => {
       this.#inFlight--;
-      this.#bytes -= size;
-      inFlightBytes.remove(size);
+      this.#bytes -= bytes;
+      inFlightBytes.remove(bytes);
     };
     stored.then(
       (matches) => {

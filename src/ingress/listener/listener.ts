@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
-import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import { authority } from '../../runtime/authority.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
@@ -10,12 +9,17 @@ import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TakeIn } from '../fan-out.ts';
 import { Connection, type ConnectionLimits } from './connection.ts';
+import { Holdings } from './holdings.ts';
 import { Sessions } from './sessions.ts';
+import { takenInBy } from './taken-in.ts';
+import { Wills } from './wills.ts';
 
 export interface ListenerConfig extends ConnectionLimits {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  /** What clients may make this process hold, in bytes, as they are in memory. */
+  readonly maxMemoryBytes: number;
 }
 
 export interface ListenerDeps {
@@ -33,8 +37,13 @@ export interface Listener extends AsyncDisposable {
 
 /** Sockets that have not sent their CONNECT yet, beyond the connections allowed; more are closed at once. */
 const MAX_NEWCOMERS = 1000;
-/** Half of what the bus lets wait: one message may go to several integrations. */
-const MAX_IN_FLIGHT_BYTES = 33_554_432;
+/** Who may have how much of the memory: none takes what another needs. */
+const SHARES = { connected: 1 / 2, onTheirWay: 1 / 4, offline: 1 / 8, owedWills: 1 / 8 };
+/**
+ * What a socket reads ahead while it is paused, in bytes. Each segment is a buffer of its own there, however small: with more,
+ * many small ones would take far more memory than their bytes.
+ */
+const READ_AHEAD = 8192;
 /** How long outstanding acknowledgements are waited for at the end, in milliseconds. */
 const STOP_DEADLINE = 5000;
 
@@ -44,40 +53,29 @@ const STOP_DEADLINE = 5000;
  */
 export async function startListener(config: ListenerConfig, deps: ListenerDeps): Promise<Listener> {
   const { clock, logger, metrics, takeIn } = deps;
+  const { maxConnections, maxMemoryBytes } = config;
+  const share = (of: keyof typeof SHARES) => Math.floor(maxMemoryBytes * SHARES[of]);
   const connections = new Set<Connection>();
-  const wills = new Set<Promise<void>>();
-  const takenIn = {
-    stored: metrics.takenIn.labels('mqtt', 'stored'),
-    unmatched: metrics.takenIn.labels('mqtt', 'unmatched'),
-    failed: metrics.takenIn.labels('mqtt', 'failed'),
-    dropped: metrics.takenIn.labels('mqtt', 'dropped'),
-  };
-  const publishWill = async (will: PublishedMessage) => {
-    try {
-      ((await takeIn(will)) === 0 ? takenIn.unmatched : takenIn.stored).inc();
-    } catch (error) {
-      takenIn.failed.inc();
-      logger.warn('a will was not stored', { client: will.clientId, error: messageOf(error) });
-    }
-  };
-  const onForgotten = () => metrics.mqttSessionsForgotten.inc();
+  const takenIn = takenInBy(metrics);
+  const wills = new Wills({ takeIn, takenIn, clock, logger, maxBytes: share('owedWills') });
+  const sessions = new Sessions(
+    { maxOffline: maxConnections, maxBytes: share('offline') },
+    { clock, wills, onForgotten: () => metrics.mqttSessionsForgotten.inc() },
+  );
   const connectionDeps = {
     limits: config,
-    sessions: new Sessions(config.maxConnections, { clock, onForgotten }),
-    inFlightBytes: new InFlightBytes(MAX_IN_FLIGHT_BYTES),
+    sessions,
+    holdings: new Holdings(share('connected')),
+    inFlightBytes: new InFlightBytes(share('onTheirWay')),
     takeIn,
     takenIn,
     clock,
     logger,
     metrics,
-    publishWill(will: PublishedMessage) {
-      const published = publishWill(will).finally(() => wills.delete(published));
-      wills.add(published);
-    },
   };
   let isStopping = false;
   // Half open: a client that hangs up is still heard to its last packet.
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
+  const server = createServer({ allowHalfOpen: true, highWaterMark: READ_AHEAD }, (socket) => {
     if (isStopping) {
       socket.destroy();
       return;
@@ -86,7 +84,7 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
     connections.add(connection);
     void connection.closed.then(() => connections.delete(connection));
   });
-  server.maxConnections = config.maxConnections + MAX_NEWCOMERS;
+  server.maxConnections = maxConnections + MAX_NEWCOMERS;
   server.on('drop', () => metrics.mqttDisconnects.inc({ reason: 'refused' }));
   await listen(server, config);
   server.on('error', (error) => logger.error('MQTT listener error', { error: messageOf(error) }));
@@ -96,7 +94,8 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
       isStopping = true;
       server.close();
       for (const connection of connections) connection.shutDown();
-      const ends = [...[...connections].map(({ closed }) => closed), ...wills];
+      sessions.endOffline(); // they end with this node
+      const ends = [...[...connections].map(({ closed }) => closed), wills.finish()];
       try {
         await withDeadline(clock, STOP_DEADLINE, 'closing MQTT connections', Promise.allSettled(ends));
       } catch (error) {

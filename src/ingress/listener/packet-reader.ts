@@ -17,6 +17,11 @@ export class PacketReader {
     return this.#at === this.#end;
   }
 
+  /** How many bytes were not read yet. */
+  get left(): number {
+    return this.#end - this.#at;
+  }
+
   byte(): number {
     return this.#buffer[this.#advance(1)]!;
   }
@@ -46,6 +51,11 @@ export class PacketReader {
     return this.#buffer.subarray(start, start + length);
   }
 
+  /** Reads over a binary or a string, and does not look at it. */
+  skip(): void {
+    this.#advance(this.uint16());
+  }
+
   string(): string {
     const bytes = this.binary();
     if (!isUtf8(bytes)) throw malformed('a string that is not UTF-8');
@@ -56,7 +66,7 @@ export class PacketReader {
 
   /** All that is left. Aliases the packet. */
   rest(): Buffer {
-    return this.#buffer.subarray(this.#advance(this.#end - this.#at), this.#end);
+    return this.#buffer.subarray(this.#advance(this.left), this.#end);
   }
 
   /** A reader of the next `length` bytes alone. */

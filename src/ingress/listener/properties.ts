@@ -1,5 +1,6 @@
+import { MAX_USER_PROPERTIES, MAX_USER_PROPERTY_BYTES } from '../../contract/message-memory.ts';
 import type { PacketReader } from './packet-reader.ts';
-import { malformed, protocolError } from './protocol.ts';
+import { MqttError, malformed, protocolError, ReasonCode } from './protocol.ts';
 
 export interface UserProperty {
   readonly key: string;
@@ -9,6 +10,8 @@ export interface UserProperty {
 /** The MQTT 5 properties that a client sends and that matter here; mqtt-packet's parser loses their order and repeats. */
 export interface Properties {
   readonly userProperties: readonly UserProperty[];
+  /** There are more of them than a message may have; the rest is left out. */
+  hasTooManyUserProperties?: true;
   payloadFormatIndicator?: number;
   messageExpiryInterval?: number;
   contentType?: string;
@@ -18,9 +21,12 @@ export interface Properties {
   topicAlias?: number;
   sessionExpiryInterval?: number;
   authenticationMethod?: string;
+  willDelayInterval?: number;
 }
 
 const USER_PROPERTY = 0x26;
+/** What stands before the two strings of a user property, in bytes. */
+const LENGTHS = 4;
 /** The identifiers (MQTT 5.0 §2.2.2.2) that each packet may carry. */
 const MESSAGE = [0x01, 0x02, 0x03, 0x08, 0x09, USER_PROPERTY];
 export const PUBLISH_PROPERTIES: ReadonlySet<number> = new Set([...MESSAGE, 0x23]);
@@ -44,21 +50,49 @@ export function readProperties(packet: PacketReader, allowed: ReadonlySet<number
   const length = packet.variableByteInteger();
   if (length === 0) return NO_PROPERTIES;
   const reader = packet.section(length);
-  const userProperties: UserProperty[] = [];
-  const properties: Properties = { userProperties };
+  const userProperties = new UserProperties();
+  const properties: Properties = { userProperties: userProperties.kept };
   const seen = new Set<number>();
   while (!reader.isAtEnd) {
     const id = reader.variableByteInteger();
     if (!allowed.has(id)) throw protocolError(`property ${id} where it must not be`);
     if (id === USER_PROPERTY) {
-      userProperties.push({ key: reader.string(), value: reader.string() });
+      userProperties.read(reader);
       continue;
     }
     if (seen.has(id)) throw protocolError(`property ${id} twice`);
     seen.add(id);
     readProperty(reader, id, properties);
   }
+  if (userProperties.areTooMany) properties.hasTooManyUserProperties = true;
   return properties;
+}
+
+/** @throws MqttError where there are more user properties than a message may have */
+export function checkUserProperties({ hasTooManyUserProperties }: Properties): void {
+  if (!hasTooManyUserProperties) return;
+  const limit = `more than ${MAX_USER_PROPERTIES} user properties, or ${MAX_USER_PROPERTY_BYTES} bytes of them`;
+  throw new MqttError(ReasonCode.QUOTA_EXCEEDED, limit);
+}
+
+/** Each takes far more memory than its bytes: those beyond the limits are read over. */
+class UserProperties {
+  readonly kept: UserProperty[] = [];
+  areTooMany = false;
+  #bytes = 0;
+
+  read(reader: PacketReader): void {
+    this.areTooMany ||= this.kept.length === MAX_USER_PROPERTIES;
+    if (this.areTooMany) {
+      reader.skip();
+      reader.skip();
+      return;
+    }
+    const before = reader.left;
+    this.kept.push({ key: reader.string(), value: reader.string() });
+    this.#bytes += before - reader.left - LENGTHS;
+    this.areTooMany = this.#bytes > MAX_USER_PROPERTY_BYTES;
+  }
 }
 
 function readProperty(reader: PacketReader, id: number, into: Properties): void {
@@ -92,7 +126,7 @@ function readProperty(reader: PacketReader, id: number, into: Properties): void 
       bit(reader);
       break;
     case 0x18: // will delay interval
-      reader.uint32();
+      into.willDelayInterval = reader.uint32();
       break;
     case 0x21: // receive maximum
       if (reader.uint16() === 0) throw protocolError('a Receive Maximum of 0');

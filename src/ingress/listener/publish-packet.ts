@@ -6,6 +6,9 @@ import { MqttError, malformed, type ProtocolVersion, protocolError, ReasonCode }
 
 export type Qos = 0 | 1 | 2;
 
+/** What an alias takes besides its name, about. */
+const ALIAS_BYTES = 64;
+
 export interface PublishPacket {
   /** Empty: the topic alias stands for it. */
   readonly topicName: string;
@@ -44,9 +47,15 @@ export function checkTopicName(topicName: string): void {
 export class TopicAliases {
   readonly #maximum: number;
   readonly #names = new Map<number, string>();
+  #bytes = 0;
 
   constructor(maximum: number) {
     this.#maximum = maximum;
+  }
+
+  /** What they keep in memory. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** The topic name that a PUBLISH means. */
@@ -56,6 +65,8 @@ export class TopicAliases {
       throw new MqttError(ReasonCode.TOPIC_ALIAS_INVALID, `topic alias ${topicAlias}`);
     }
     if (topicName !== '') {
+      const before = this.#names.get(topicAlias);
+      this.#bytes += aliasMemory(topicName) - (before === undefined ? 0 : aliasMemory(before));
       this.#names.set(topicAlias, topicName);
       return topicName;
     }
@@ -64,3 +75,6 @@ export class TopicAliases {
     return known;
   }
 }
+
+/** At most two bytes for each character, whatever it took on the wire. */
+const aliasMemory = (name: string) => ALIAS_BYTES + 2 * name.length;

@@ -1,9 +1,22 @@
-import type { Clock } from '../../runtime/clock.ts';
+import type { CancelTimer, Clock } from '../../runtime/clock.ts';
+import { Received } from './received.ts';
+import { type Will, type Wills, willMemory } from './wills.ts';
 
 /** What a client's session holds: a publish-only server has nothing but QoS 2 messages that await their PUBREL. */
 export interface Session {
-  /** By packet identifier: on its way to Kafka, or there. What Kafka did not take is not here. */
-  readonly received: Map<number, Promise<number> | 'stored'>;
+  /** What Kafka did not take is not here. */
+  readonly received: Received;
+}
+
+/** A session without a connection. */
+interface Offline {
+  readonly session: Session;
+  /** By the monotonic clock. */
+  readonly expires: number;
+  /** What it keeps in memory. */
+  bytes: number;
+  /** Waits for its delay to pass, or for the session's end. */
+  will?: { readonly will: Will; readonly cancel: CancelTimer } | undefined;
 }
 
 /** Someone who can lose a client id to a newer connection. */
@@ -13,23 +26,49 @@ interface Owner {
 
 interface Deps {
   readonly clock: Clock;
+  readonly wills: Pick<Wills, 'publish' | 'keep' | 'back'>;
   /** A session was forgotten before its time, to make room. */
   onForgotten(): void;
 }
 
+interface Limits {
+  /** Sessions without a connection. */
+  readonly maxOffline: number;
+  /** What they keep in memory. */
+  readonly maxBytes: number;
+}
+
+/** How the connection of a session ended. */
+interface Departure {
+  /** How long the session stays, in seconds. */
+  readonly expiry: number;
+  /** Unset: the client said goodbye. */
+  readonly will: Will | undefined;
+  /** It was us who ended it, because Kafka does not take its messages. */
+  readonly isOurs: boolean;
+}
+
 /** The longest a session outlives its connection, in seconds. */
 export const MAX_SESSION_EXPIRY = 3600;
+/** What a session keeps in memory besides what is in it, about, in bytes. */
+const OVERHEAD = 512;
+
+/** What a client's session keeps in memory. */
+export function sessionMemory(clientId: string, { received }: Session): number {
+  return OVERHEAD + 2 * clientId.length + received.bytes;
+}
 
 /** The sessions of this node: one connection each at most, and for some time without one. */
 export class Sessions {
-  readonly #maxOffline: number;
+  readonly #limits: Limits;
   readonly #deps: Deps;
   readonly #online = new Map<string, { readonly owner: Owner; readonly session: Session }>();
-  /** The longest gone first. `expires` is by the monotonic clock. */
-  readonly #offline = new Map<string, { readonly session: Session; readonly expires: number }>();
+  /** The longest gone first. */
+  readonly #offline = new Map<string, Offline>();
+  #offlineBytes = 0;
 
-  constructor(maxOffline: number, deps: Deps) {
-    this.#maxOffline = maxOffline;
+  constructor(limits: Limits, deps: Deps) {
+    this.#limits = limits;
     this.#deps = deps;
   }
 
@@ -44,34 +83,96 @@ export class Sessions {
   /** Gives the client id to `owner`; an older connection that has it is told, and ends. */
   open(clientId: string, isClean: boolean, owner: Owner): { session: Session; isPresent: boolean } {
     this.#online.get(clientId)?.owner.takenOver(); // it closes, which leaves its session among those offline
+    const { clock, wills } = this.#deps;
     const kept = this.#offline.get(clientId);
-    this.#offline.delete(clientId);
-    const isPresent = !isClean && kept !== undefined && kept.expires > this.#deps.clock.monotonic();
-    const session = isPresent ? kept.session : { received: new Map() };
+    const isPresent = !isClean && kept !== undefined && kept.expires > clock.monotonic();
+    if (kept && isPresent) this.#resume(clientId, kept);
+    else if (kept) this.#end(clientId, kept);
+    wills.back(clientId);
+    const session = isPresent ? kept.session : { received: new Received() };
     this.#online.set(clientId, { owner, session });
     return { session, isPresent };
   }
 
-  /** The connection has ended; its session stays for `expiry` seconds. */
-  close(clientId: string, owner: Owner, expiry: number): void {
+  /** The connection has ended; its session stays for a while. */
+  close(clientId: string, owner: Owner, { expiry, will, isOurs }: Departure): void {
     const open = this.#online.get(clientId);
     if (open?.owner !== owner) return;
     this.#online.delete(clientId);
-    this.#forgetExpired();
-    if (expiry === 0) return;
-    const expires = this.#deps.clock.monotonic() + Math.min(expiry, MAX_SESSION_EXPIRY) * 1000;
-    this.#offline.set(clientId, { session: open.session, expires });
-    if (this.#offline.size <= this.#maxOffline) return;
-    const [longestGone] = this.#offline.keys();
-    this.#offline.delete(longestGone!);
-    this.#deps.onForgotten();
+    this.#endExpired();
+    const stays = Math.min(expiry, MAX_SESSION_EXPIRY);
+    const delay = Math.min(will?.delay ?? 0, stays);
+    if (will && delay === 0) this.#deps.wills[isOurs ? 'keep' : 'publish'](will);
+    if (stays === 0) return;
+    const offline: Offline = {
+      session: open.session,
+      expires: this.#deps.clock.monotonic() + stays * 1000,
+      bytes: sessionMemory(clientId, open.session),
+    };
+    if (will && delay > 0) this.#delay(will, delay, offline);
+    this.#offline.set(clientId, offline);
+    this.#offlineBytes += offline.bytes;
+    this.#makeRoom();
   }
 
-  #forgetExpired(): void {
+  /** Ends all sessions that have no connection: their wills are due. */
+  endOffline(): void {
+    for (const [clientId, offline] of this.#offline) this.#end(clientId, offline);
+  }
+
+  #delay(will: Will, delay: number, offline: Offline): void {
+    const { clock, wills } = this.#deps;
+    const onDue = () => {
+      this.#takeWill(offline);
+      wills.publish(will);
+    };
+    offline.will = { will, cancel: clock.setTimer(onDue, delay * 1000, { unref: true }) };
+    offline.bytes += willMemory(will);
+  }
+
+  /** The will is not the session's any more. */
+  #takeWill(offline: Offline): Will | undefined {
+    if (!offline.will) return undefined;
+    const { will, cancel } = offline.will;
+    cancel();
+    offline.will = undefined;
+    offline.bytes -= willMemory(will);
+    this.#offlineBytes -= willMemory(will);
+    return will;
+  }
+
+  /** The client is back within the delay of its will, which is void. */
+  #resume(clientId: string, offline: Offline): void {
+    this.#takeWill(offline);
+    this.#forget(clientId, offline);
+  }
+
+  /** A will that still waits is due with the end of its session. */
+  #end(clientId: string, offline: Offline): void {
+    const will = this.#takeWill(offline);
+    this.#forget(clientId, offline);
+    if (will) this.#deps.wills.publish(will);
+  }
+
+  #forget(clientId: string, offline: Offline): void {
+    this.#offline.delete(clientId);
+    this.#offlineBytes -= offline.bytes;
+  }
+
+  #makeRoom(): void {
+    const { maxOffline, maxBytes } = this.#limits;
+    for (const [clientId, offline] of this.#offline) {
+      if (this.#offline.size <= maxOffline && this.#offlineBytes <= maxBytes) return;
+      this.#end(clientId, offline);
+      this.#deps.onForgotten();
+    }
+  }
+
+  #endExpired(): void {
     const now = this.#deps.clock.monotonic();
-    for (const [clientId, { expires }] of this.#offline) {
-      if (expires > now) return; // those with a shorter expiry behind it wait; the bound holds all the same
-      this.#offline.delete(clientId);
+    for (const [clientId, offline] of this.#offline) {
+      if (offline.expires > now) return; // those with a shorter expiry behind it wait; the bounds hold all the same
+      this.#end(clientId, offline);
     }
   }
 }

@@ -1,0 +1,87 @@
+import type { CancelTimer, Clock } from '../../runtime/clock.ts';
+
+/** Why there is none left; an `EndReason`. */
+export type Impatience = 'no-connect' | 'keep-alive' | 'packet-timeout';
+
+/** How long a client may take to its CONNECT, in milliseconds. */
+const CONNECT_DEADLINE = 5000;
+
+interface Deps {
+  readonly clock: Clock;
+  /** How long a client may take from the first byte of a packet to its last, in milliseconds. */
+  readonly packetTimeout: number;
+  /** Whether the client is not read from at the moment: its silence is ours. */
+  isHeldUp(): boolean;
+  onEnd(why: Impatience): void;
+}
+
+/** How long a connection waits for its client: for the CONNECT, then for any packet, and for the end of one that has begun. */
+export class Patience {
+  readonly #deps: Deps;
+  /** Milliseconds without a packet; unset: any time. */
+  #keepAlive: number | undefined;
+  /** By the monotonic clock, as all times here. */
+  #lastPacket = 0;
+  #packetBegan: number | undefined;
+  /** When the timer falls due; unset: there is none. */
+  #due: number | undefined;
+  #cancelTimer: CancelTimer;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+    const onLate = () => deps.onEnd('no-connect');
+    this.#cancelTimer = deps.clock.setTimer(onLate, CONNECT_DEADLINE, { unref: true });
+  }
+
+  /** The client is connected; `keepAlive` in seconds, 0: none. */
+  connected(keepAlive: number): void {
+    this.#cancelTimer();
+    if (keepAlive > 0) this.#keepAlive = keepAlive * 1500;
+    this.#arm();
+  }
+
+  /** A whole packet has come. */
+  packetCame(): void {
+    this.#lastPacket = this.#deps.clock.monotonic();
+    this.#packetBegan = undefined;
+  }
+
+  /** All packets that came are handled but one that is not whole: that has so long from when it began. */
+  packetBegan(): void {
+    if (this.#packetBegan !== undefined) return;
+    this.#packetBegan = this.#deps.clock.monotonic();
+    this.#arm();
+  }
+
+  cancel(): void {
+    this.#cancelTimer();
+    this.#due = undefined;
+  }
+
+  /** One timer, for what falls due first. What falls due later by now is found out when it rings. */
+  #arm(): void {
+    const { clock, packetTimeout } = this.#deps;
+    const silence = this.#keepAlive === undefined ? Infinity : this.#lastPacket + this.#keepAlive;
+    const packet = this.#packetBegan === undefined ? Infinity : this.#packetBegan + packetTimeout;
+    const due = Math.min(silence, packet);
+    if (due === Infinity || due >= (this.#due ?? Infinity)) return;
+    this.cancel();
+    this.#due = due;
+    const wait = Math.max(0, due - clock.monotonic());
+    this.#cancelTimer = clock.setTimer(() => this.#ring(), wait, { unref: true });
+  }
+
+  #ring(): void {
+    const { clock, packetTimeout, isHeldUp, onEnd } = this.#deps;
+    const now = clock.monotonic();
+    this.#due = undefined;
+    if (isHeldUp()) {
+      this.#lastPacket = now;
+      if (this.#packetBegan !== undefined) this.#packetBegan = now;
+    }
+    if (this.#keepAlive !== undefined && now >= this.#lastPacket + this.#keepAlive) onEnd('keep-alive');
+    else if (this.#packetBegan !== undefined && now >= this.#packetBegan + packetTimeout)
+      onEnd('packet-timeout');
+    else this.#arm();
+  }
+}

@@ -1,0 +1,145 @@
+import { BusError } from '../../bus/bus.ts';
+import type { PublishedMessage } from '../../contract/encode-envelope.ts';
+import { textMemory } from '../../contract/message-memory.ts';
+import type { CancelTimer, Clock } from '../../runtime/clock.ts';
+import { type Logger, messageOf } from '../../runtime/logger.ts';
+import type { TakeIn } from '../fan-out.ts';
+import type { TakenIn } from './taken-in.ts';
+
+/** What to publish when a client is lost. */
+export interface Will {
+  readonly message: PublishedMessage;
+  /** The Will Delay Interval, in seconds. */
+  readonly delay: number;
+}
+
+/** What a will keeps in memory besides its texts, about. */
+const OVERHEAD = 512;
+/** Between two tries of what Kafka did not take, in milliseconds. A client that was let go for that is back by then. */
+const PAUSE = 5000;
+/** A will that Kafka does not take for so long is given up, in milliseconds. */
+const PATIENCE = 3_600_000;
+
+export function willMemory({ message }: Will): number {
+  const { payload, correlationData } = message;
+  return OVERHEAD + payload.length + (correlationData?.length ?? 0) + textMemory(message);
+}
+
+interface Deps {
+  readonly takeIn: TakeIn;
+  readonly takenIn: TakenIn;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** What may be kept while Kafka does not take it, in bytes. */
+  readonly maxBytes: number;
+}
+
+interface Owed {
+  readonly will: Will;
+  readonly until: number;
+}
+
+/** Publishes wills. One that Kafka does not take is kept until it does, or until its client is back. */
+export class Wills {
+  readonly #deps: Deps;
+  /** By client id, the oldest first. */
+  readonly #owed = new Map<string, Owed>();
+  readonly #tries = new Map<Owed, Promise<void>>();
+  #bytes = 0;
+  #cancelTimer: CancelTimer | undefined;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  publish(will: Will): void {
+    this.#try(this.#owe(will));
+  }
+
+  /** The connection ended because Kafka does not take its messages: the client is not gone unless it stays away. */
+  keep(will: Will): void {
+    this.#owe(will);
+    this.#tryLater();
+  }
+
+  /** The client is here: what is still owed to its last connection would come behind what it sends now. */
+  back(clientId: string): void {
+    const owed = this.#owed.get(clientId);
+    if (owed) this.#giveUp(owed, 'the client is back');
+  }
+
+  /** Tries once more what is owed, and waits for all tries. */
+  async finish(): Promise<void> {
+    this.#cancelTimer?.();
+    this.#tryAll();
+    await Promise.allSettled(this.#tries.values());
+    this.#cancelTimer?.();
+  }
+
+  #owe(will: Will): Owed {
+    const { clock, maxBytes } = this.#deps;
+    const before = this.#owed.get(will.message.clientId);
+    if (before) this.#giveUp(before, 'a newer one takes its place');
+    const owed = { will, until: clock.monotonic() + PATIENCE };
+    this.#owed.set(will.message.clientId, owed);
+    this.#bytes += willMemory(will);
+    for (const oldest of this.#owed.values()) {
+      if (this.#bytes <= maxBytes || oldest === owed) break;
+      this.#giveUp(oldest, 'too many wait for Kafka');
+    }
+    return owed;
+  }
+
+  #try(owed: Owed): void {
+    if (this.#tries.has(owed)) return;
+    const tried = this.#publish(owed).finally(() => this.#tries.delete(owed));
+    this.#tries.set(owed, tried);
+  }
+
+  async #publish(owed: Owed): Promise<void> {
+    const { takeIn, takenIn, clock } = this.#deps;
+    try {
+      ((await takeIn(owed.will.message)) === 0 ? takenIn.unmatched : takenIn.stored).inc();
+      this.#forget(owed);
+    } catch (error) {
+      const isFinal = error instanceof BusError && !error.retriable;
+      if (!isFinal && this.#isOwed(owed) && clock.monotonic() < owed.until) return this.#tryLater();
+      this.#forget(owed);
+      this.#count(owed, messageOf(error));
+    }
+  }
+
+  #tryLater(): void {
+    const onDue = () => {
+      this.#cancelTimer = undefined;
+      this.#tryAll();
+    };
+    this.#cancelTimer ??= this.#deps.clock.setTimer(onDue, PAUSE, { unref: true });
+  }
+
+  #tryAll(): void {
+    for (const owed of this.#owed.values()) this.#try(owed);
+  }
+
+  #isOwed(owed: Owed): boolean {
+    return this.#owed.get(owed.will.message.clientId) === owed;
+  }
+
+  #forget(owed: Owed): void {
+    if (!this.#isOwed(owed)) return;
+    this.#owed.delete(owed.will.message.clientId);
+    this.#bytes -= willMemory(owed.will);
+  }
+
+  /** Of one that is just tried, the end of the try tells what becomes of it. */
+  #giveUp(owed: Owed, why: string): void {
+    this.#forget(owed);
+    if (!this.#tries.has(owed)) this.#count(owed, why);
+  }
+
+  #count({ will }: Owed, why: string): void {
+    const { takenIn, logger } = this.#deps;
+    takenIn.failed.inc();
+    logger.warn('a will was not stored', { client: will.message.clientId, error: why });
+  }
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BusError } from '../../src/bus/bus.ts';
+import { takenInBy } from '../../src/ingress/listener/taken-in.ts';
+import { type Will, Wills, willMemory } from '../../src/ingress/listener/wills.ts';
+import { ManualClock } from '../helpers/manual-clock.ts';
+import { testDeps } from '../helpers/test-deps.ts';
+
+const will = (clientId: string): Will => ({
+  message: {
+    topicName: 'gone',
+    payload: Buffer.alloc(1000),
+    clientId,
+    qos: 1,
+    retain: false,
+    userProperties: [],
+  },
+  delay: 0,
+});
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+function newWills(maxBytes = 1e6) {
+  const clock = new ManualClock();
+  const deps = testDeps();
+  const tries: string[] = [];
+  const kafka = { error: new BusError('timeout', 'Kafka is away') as Error | undefined };
+  const takeIn = async ({ clientId }: { clientId: string }) => {
+    tries.push(clientId);
+    if (kafka.error) throw kafka.error;
+    return 1;
+  };
+  const wills = new Wills({ ...deps, takeIn, takenIn: takenInBy(deps.metrics), clock, maxBytes });
+  const counts = async () => {
+    const { values } = await deps.metrics.takenIn.get();
+    return Object.fromEntries(
+      values.filter(({ value }) => value > 0).map(({ labels, value }) => [labels.result, value]),
+    );
+  };
+  return { clock, wills, tries, kafka, counts };
+}
+
+test('a will that Kafka does not take is tried again until it does, once each time', async () => {
+  const { clock, wills, tries, kafka, counts } = newWills();
+  wills.publish(will('a'));
+  await turn();
+  clock.advance(5000);
+  await turn();
+  kafka.error = undefined;
+  clock.advance(5000);
+  await turn();
+  clock.advance(60_000);
+  await turn();
+  assert.deepEqual(tries, ['a', 'a', 'a']);
+  assert.deepEqual([await counts(), clock.timers], [{ stored: 1 }, 0]);
+});
+
+test('of a client that is back nothing is tried any more', async () => {
+  const { clock, wills, tries, counts } = newWills();
+  wills.publish(will('a'));
+  wills.keep(will('b'));
+  await turn();
+  wills.back('a');
+  wills.back('b');
+  clock.advance(60_000);
+  await turn();
+  assert.deepEqual([tries, await counts()], [['a'], { failed: 2 }]);
+});
+
+test('the will of a client that was let go because Kafka is away is published if it stays away', async () => {
+  const { clock, wills, tries, kafka, counts } = newWills();
+  kafka.error = undefined;
+  wills.keep(will('a'));
+  clock.advance(4999);
+  assert.deepEqual(tries, []);
+  clock.advance(1);
+  await turn();
+  assert.deepEqual([tries, await counts()], [['a'], { stored: 1 }]);
+});
+
+test('wills that wait for Kafka are bounded in bytes, the oldest give first; in time; and each is counted', async () => {
+  const { clock, wills, tries, counts } = newWills(2.5 * willMemory(will('x')));
+  for (const clientId of ['a', 'b', 'c']) wills.keep(will(clientId));
+  clock.advance(5000);
+  await turn();
+  assert.deepEqual([tries, await counts()], [['b', 'c'], { failed: 1 }]);
+  clock.advance(3_600_000);
+  await turn();
+  assert.deepEqual(await counts(), { failed: 3 });
+  assert.equal(clock.timers, 0);
+});
+
+test('a will that no topic takes is not tried again', async () => {
+  const { clock, wills, kafka, counts } = newWills();
+  kafka.error = new BusError('too-large', 'no');
+  wills.publish(will('a'));
+  await turn();
+  assert.deepEqual([await counts(), clock.timers], [{ failed: 1 }, 0]);
+});
+
+test('in the end what is owed is tried once more', async () => {
+  const { wills, kafka, counts } = newWills();
+  wills.keep(will('a'));
+  kafka.error = undefined;
+  await wills.finish();
+  assert.deepEqual(await counts(), { stored: 1 });
+});
