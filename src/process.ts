@@ -110,6 +110,7 @@ export async function startProcess(
       host: settings.PENSTOCK_BIND_ADDRESS,
       grpcPort: settings.PENSTOCK_GRPC_PORT,
       httpPort: settings.PENSTOCK_HTTP_PORT,
+      httpHosts: settings.PENSTOCK_HTTP_HOSTS,
       logger,
       metrics,
       clock,

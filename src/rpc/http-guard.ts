@@ -1,39 +1,102 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 
+interface GuardOptions {
+  /** Names with a dot that may be called, and whose pages may call. */
+  readonly hosts: readonly string[];
+  readonly logger: Logger;
+}
+
+interface Refusal {
+  readonly status: 400 | 403 | 421 | 500;
+  readonly message: string;
+}
+
 /**
- * The listener behind a check of what each request says of its host. Nothing that it throws ends the process: one request
- * is not to take everybody's node away.
+ * The listener behind a check of which host a request calls, and from which page. There is no login, so a web page must not
+ * reach it: neither from elsewhere nor under a name of its own that it points at this machine (DNS rebinding). Nothing that
+ * the listener throws ends the process: one request is not to take everybody's node away.
  */
-export function guardedListener(listener: RequestListener, logger: Logger): RequestListener {
+export function guardedListener(listener: RequestListener, options: GuardOptions): RequestListener {
+  const { logger } = options;
+  const allowed = new Set(options.hosts.map((host) => host.toLowerCase()));
   return (request, response) => {
     try {
-      if (isProbe(request) || hostOf(request) !== undefined) listener(request, response);
-      else refuse(response, 400, 'the Host header is missing or broken: it must be a name or an address');
+      const refusal = isProbe(request) ? refusedOfProbe(request) : refusedOf(request, allowed);
+      if (refusal === undefined) return listener(request, response);
+      logger.debug('an HTTP request was refused', { status: refusal.status, why: refusal.message });
+      refuse(response, refusal);
     } catch (error) {
       logger.error('an HTTP request could not be handled', { error: messageOf(error) });
       if (response.headersSent) response.destroy();
-      else refuse(response, 500, 'internal error');
+      else refuse(response, { status: 500, message: 'internal error' });
     }
   };
 }
 
-/** Load balancers that speak HTTP/1.0 send no Host. */
-const isProbe = ({ url, headers }: IncomingMessage) =>
-  headers.host === undefined && (url?.startsWith('/health/') ?? false);
+/** What probes ask is no secret: by whatever name, and from a load balancer that speaks HTTP/1.0 without any. */
+const isProbe = ({ url }: IncomingMessage) => url?.startsWith('/health/') ?? false;
 
-/** The host that is called, without its port; undefined when it is not said, or not in a way that fits into a URL. */
-function hostOf({ headersDistinct }: IncomingMessage): string | undefined {
-  const [host = '', ...more] = headersDistinct.host ?? [];
-  // A parser of URLs would take these for the end of the host.
-  if (more.length > 0 || host === '' || /[\s/?#@\\]/.test(host)) return undefined;
-  return URL.parse(`http://${host}/`)?.hostname;
+const BROKEN: Refusal = {
+  status: 400,
+  message: 'the Host header is missing or broken: it must be one name or address',
+};
+
+function refusedOfProbe({ headers, headersDistinct }: IncomingMessage): Refusal | undefined {
+  return headers.host === undefined || authorityOf(headersDistinct.host) ? undefined : BROKEN;
 }
 
-const CODES = { 400: 'invalid_argument', 500: 'internal' } as const;
+function refusedOf({ headersDistinct }: IncomingMessage, allowed: ReadonlySet<string>): Refusal | undefined {
+  const called = authorityOf(headersDistinct.host);
+  if (called === undefined) return BROKEN;
+  if (!isOfNobodyElse(called.hostname) && !allowed.has(called.hostname)) return misdirected(called.hostname);
+  const foreign = headersDistinct.origin?.find(
+    (origin) => !isOwn(origin, headersDistinct.host![0]!, allowed),
+  );
+  return foreign === undefined ? undefined : foreignPage(foreign);
+}
+
+/** Addresses, and names that no DNS server outside has: nobody can point them here to have his page let in. */
+const isOfNobodyElse = (hostname: string) =>
+  !hostname.includes('.') || isIP(hostname.replace(/^\[(.*)\]$/, '$1')) !== 0;
+
+/** Whether a page of this origin is served under the host it calls, or under one that may be called. */
+function isOwn(origin: string, host: string, allowed: ReadonlySet<string>): boolean {
+  const page = URL.parse(origin);
+  if (page === null) return false; // also `null`, of a page that hides where it is from
+  return allowed.has(page.hostname) || URL.parse(`${page.protocol}//${host}`)?.host === page.host;
+}
+
+/** What the Host headers of a request name; undefined when it is not one thing, or nothing that fits into a URL. */
+function authorityOf(headers: readonly string[] | undefined): URL | undefined {
+  const [host = '', ...more] = headers ?? [];
+  // A parser of URLs would take these for the end of the host.
+  if (more.length > 0 || host === '' || /[\s/?#@\\]/.test(host)) return undefined;
+  return URL.parse(`http://${host}/`) ?? undefined;
+}
+
+const misdirected = (hostname: string): Refusal => ({
+  status: 421,
+  message: `there is no Penstock of the name ${hostname}: call it by an IP address, by localhost or by a name without a dot, or add ${hostname} to PENSTOCK_HTTP_HOSTS`,
+});
+
+const foreignPage = (origin: string): Refusal => ({
+  status: 403,
+  message: `pages of the origin ${origin} may not call: add its host to PENSTOCK_HTTP_HOSTS if it is yours`,
+});
+
+const CODES = {
+  400: 'invalid_argument',
+  403: 'permission_denied',
+  421: 'permission_denied',
+  500: 'internal',
+};
 
 /** Answers with an error as Connect writes it. */
-function refuse(response: ServerResponse, status: keyof typeof CODES, message: string): void {
-  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
-  response.end(`${JSON.stringify({ code: CODES[status], message })}\n`);
+function refuse(response: ServerResponse, { status, message }: Refusal): void {
+  const body = `${JSON.stringify({ code: CODES[status], message })}\n`;
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+  response.writeHead(status, { ...headers, connection: 'close' });
+  response.end(body);
 }

@@ -13,6 +13,8 @@ const SECOND = 1000;
 
 interface HttpOptions {
   readonly services: readonly RpcService[];
+  /** Names with a dot that may be called, and whose pages may call. */
+  readonly hosts: readonly string[];
   readonly metrics: Metrics;
   readonly logger: Logger;
   /** The largest request and the largest response, in bytes. */
@@ -32,7 +34,7 @@ export function createHttpServer(options: HttpOptions): Server {
       keepAliveTimeout: 60 * SECOND,
       maxHeaderSize: 16 << 10,
     },
-    cutting(options.stallTimeout, guardedListener(rpcListener(options), options.logger)),
+    cutting(options.stallTimeout, guardedListener(rpcListener(options), options)),
   );
   server.maxConnections = 1000;
   return server;

@@ -43,6 +43,8 @@ export interface RpcServerOptions {
   /** 0 = any free port. */
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** Names with a dot by which JSON over HTTP may be called, beside `host`. Unset: none. */
+  readonly httpHosts?: readonly string[];
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -116,6 +118,7 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
   }
   const httpServer = createHttpServer({
     services: guardedServices,
+    hosts: [options.host, ...(options.httpHosts ?? [])],
     metrics,
     logger,
     maxReceive: MAX_RECEIVE,

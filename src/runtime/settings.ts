@@ -148,6 +148,10 @@ export const SETTINGS = {
     'The port of JSON over HTTP, /metrics and /health; 0 = any free one.',
     PORT,
   ),
+  PENSTOCK_HTTP_HOSTS: list(
+    [],
+    'Names by which the HTTP port may be called, and whose web pages may call it, beside IP addresses, localhost and names without a dot.',
+  ),
   PENSTOCK_MQTT_PORT: integer(1883, 'The MQTT port; 0 = any free one.', PORT),
   PENSTOCK_MQTT_MAX_PACKET_BYTES: integer(1_048_576, 'The largest MQTT packet taken in.', {
     unit: 'bytes',

@@ -190,3 +190,68 @@ test('what the listener throws is answered and logged', async (t) => {
   assert.ok(logged.some((line) => line.includes(SECRET_TEXT)));
   assert.match(await rawRequest(server.httpAddress, ['GET /health/live HTTP/1.0']), /^HTTP\/1\.1 200 /);
 });
+
+test('a page that has its name point here is refused, and told how it would be allowed', async (t) => {
+  const { server } = await rpcServerForTests(t, {}, { httpHosts: ['Penstock.example.com'] });
+  const ask = async (path: string, ...headers: string[]) => {
+    const head = [`POST ${path} HTTP/1.1`, ...headers, 'content-type: application/json'];
+    const answer = await rawRequest(server.httpAddress, head, create(valid));
+    return { status: Number(answer.slice(9, 12)), body: answer.split('\r\n\r\n')[1] ?? '' };
+  };
+  const rpc = '/penstock.v1.IntegrationService/CreateIntegration';
+  for (const host of [
+    'evil.example',
+    'evil.example:8080',
+    '127.0.0.1.evil.example',
+    'penstock.example.com.evil',
+  ]) {
+    for (const path of [rpc, '/metrics', '/']) {
+      const { status, body } = await ask(path, `host: ${host}`);
+      assert.equal(status, 421, `${host}${path}`);
+      assert.match(JSON.parse(body).message, /add \S+ to PENSTOCK_HTTP_HOSTS$/);
+    }
+  }
+  for (const host of [
+    '127.0.0.1',
+    '127.0.0.1:8080',
+    '[::1]:8080',
+    'localhost:1',
+    'penstock',
+    'PENSTOCK.example.com:80',
+  ]) {
+    assert.equal((await ask(rpc, `host: ${host}`)).status, 200, host);
+  }
+  assert.match(
+    await rawRequest(server.httpAddress, ['GET /health/live HTTP/1.1', 'host: pod.example']),
+    / 200 /,
+  );
+});
+
+test('a page of another origin is refused', async (t) => {
+  const { server } = await rpcServerForTests(t, {}, { httpHosts: ['ui.example.com'] });
+  const status = async (host: string, origin: string) => {
+    const head = ['POST /penstock.v1.IntegrationService/CreateIntegration HTTP/1.1', `host: ${host}`];
+    const headers = [...head, `origin: ${origin}`, 'content-type: application/json'];
+    return Number((await rawRequest(server.httpAddress, headers, create(valid))).slice(9, 12));
+  };
+  for (const [host, origin] of [
+    ['localhost:8080', 'http://localhost:8080'],
+    ['localhost', 'https://localhost'],
+    ['127.0.0.1:80', 'http://127.0.0.1'],
+    ['ui.example.com', 'https://ui.example.com'],
+    ['penstock:8080', 'https://ui.example.com'],
+  ] as const) {
+    assert.equal(await status(host, origin), 200, `${origin} calls ${host}`);
+  }
+  for (const [host, origin] of [
+    ['localhost:8080', 'http://localhost:3000'],
+    ['127.0.0.1:8080', 'http://localhost:8080'],
+    ['127.0.0.1:8080', 'http://192.168.1.5:8080'],
+    ['127.0.0.1:8080', 'http://evil.example'],
+    ['ui.example.com', 'https://evil.example'],
+    ['127.0.0.1:8080', 'null'],
+    ['127.0.0.1:8080', 'http://'],
+  ] as const) {
+    assert.equal(await status(host, origin), 403, `${origin} calls ${host}`);
+  }
+});
