@@ -196,12 +196,35 @@ test('the integration API', async (t) => {
     });
     await t.test('of a draft takes the saved secrets and needs no more than the configuration', async () => {
       const credentials = { credentials: { case: 'basic' as const, value: { username: 'other' } } };
-      const value = { restEndpointUrl: 'http://localhost/', credentials };
+      const value = { restEndpointUrl: 'http://127.0.0.1:9999/other', credentials };
       const draft = { id, configuration: { case: 'http' as const, value } };
       await client.checkConnection({ target: { case: 'integration', value: draft } });
       const text = toJsonString(IntegrationSchema, executor.asked.at(-1)!.integration!);
       assert.match(text, /other/);
       assert.match(text, /hunter2/);
+    });
+    await t.test('sends no saved secret to where it was not given for', async () => {
+      const credentials = { credentials: { case: 'basic' as const, value: { username: 'me' } } };
+      const value = { restEndpointUrl: 'http://127.0.0.1:9998/in', credentials };
+      const elsewhere = { id, configuration: { case: 'http' as const, value } };
+      executor.asked.length = 0;
+      const calls = [
+        () => client.checkConnection({ target: { case: 'integration', value: elsewhere } }),
+        () => client.updateIntegration({ integration: { ...HTTP, ...elsewhere } }),
+        () => client.updateIntegration({ integration: { ...HTTP, ...elsewhere }, validateOnly: true }),
+        () =>
+          client.updateIntegration({
+            integration: elsewhere,
+            updateMask: { paths: ['http.rest_endpoint_url'] },
+          }),
+      ];
+      for (const call of calls) {
+        const { code, fields, message } = await rpcRejection(call);
+        const path = 'integration.http.credentials.basic.password';
+        assert.deepEqual([code, ...fields], [Code.INVALID_ARGUMENT, path]);
+        assert.match(message, /must be given again: rest_endpoint_url changed/);
+      }
+      assert.deepEqual(executor.asked, []);
     });
     await t.test('of a target that is not reachable is an answer, not an error', async () => {
       executor.answer = () => ({ reachable: false, message: 'connection refused' });

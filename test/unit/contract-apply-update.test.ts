@@ -28,7 +28,7 @@ const STORED = {
   etag: 'e4',
   createTime: { seconds: 1n },
   configuration: http({
-    restEndpointUrl: 'http://stored/',
+    restEndpointUrl: 'http://host/stored',
     headers: { a: '1' },
     credentials: credentials('stored', 's3cret'),
   }),
@@ -41,7 +41,7 @@ const changes = make({
   delivery: { retries: 9 },
   generation: 99n,
   etag: 'x',
-  configuration: http({ restEndpointUrl: 'http://changed/', credentials: credentials('changed') }),
+  configuration: http({ restEndpointUrl: 'http://host/changed', credentials: credentials('changed') }),
 });
 
 /** Updates, sure that no path is refused and that neither argument is touched. */
@@ -72,7 +72,7 @@ test('without paths every field of the user is replaced, secrets and what the se
     metadata: {},
     delivery: { retries: 9 },
     configuration: http({
-      restEndpointUrl: 'http://changed/',
+      restEndpointUrl: 'http://host/changed',
       credentials: credentials('changed', 's3cret'),
     }),
   });
@@ -95,14 +95,17 @@ test('paths lead inside messages', () => {
   assertEquals(update(['http.rest_endpoint_url']), {
     ...STORED,
     configuration: http({
-      restEndpointUrl: 'http://changed/',
+      restEndpointUrl: 'http://host/changed',
       headers: { a: '1' },
       credentials: credentials('stored', 's3cret'),
     }),
   });
   assertEquals(update(['http.credentials.basic.username', 'http.headers']), {
     ...STORED,
-    configuration: http({ restEndpointUrl: 'http://stored/', credentials: credentials('changed', 's3cret') }),
+    configuration: http({
+      restEndpointUrl: 'http://host/stored',
+      credentials: credentials('changed', 's3cret'),
+    }),
   });
 });
 
@@ -117,7 +120,7 @@ test('a secret that is set in the changes is taken over', () => {
   assertEquals(update(['http.credentials.basic.password'], next), {
     ...STORED,
     configuration: http({
-      restEndpointUrl: 'http://stored/',
+      restEndpointUrl: 'http://host/stored',
       headers: { a: '1' },
       credentials: credentials('stored', 'n3w'),
     }),

@@ -1,13 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  create,
-  type DescField,
-  type DescMessage,
-  equals,
-  type MessageInitShape,
-  toJsonString,
-} from '@bufbuild/protobuf';
+import { create, type DescField, equals, type MessageInitShape, toJsonString } from '@bufbuild/protobuf';
 import { reflect } from '@bufbuild/protobuf/reflect';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import {
@@ -18,19 +11,9 @@ import {
   setSecretPaths,
   withoutSecrets,
 } from '../../src/contract/secrets.ts';
+import { pathsTo } from '../helpers/schema-paths.ts';
 
 const SECRET = 's3cret';
-
-/** Every path of the schema that leads to a field that `wanted` picks, as the fields along it. */
-function pathsTo(
-  schema: DescMessage,
-  wanted: (field: DescField) => boolean,
-): readonly (readonly DescField[])[] {
-  return schema.fields.flatMap((field) => {
-    const nested = field.message === undefined ? [] : pathsTo(field.message, wanted);
-    return [...(wanted(field) ? [[field]] : []), ...nested.map((path) => [field, ...path])];
-  });
-}
 
 const nameOf = (path: readonly DescField[]) =>
   path.map((field) => field.name + (field.fieldKind === 'list' ? '[""]' : '')).join('.');

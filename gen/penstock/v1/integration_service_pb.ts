@@ -236,7 +236,8 @@ export type UpdateIntegrationRequest = Message<"penstock.v1.UpdateIntegrationReq
 
   /**
    * The fields to change, of: name, description, enabled, topic_filters, delivery, metadata, http, mqtt, kafka, and
-   * paths inside these. Empty: all of them. A write-only field that is unset keeps its value.
+   * paths inside these. Empty: all of them. A write-only field that is unset keeps its value as long as it goes where it
+   * was given for; otherwise INVALID_ARGUMENT, SECRET_NEEDED_AGAIN names it.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -469,7 +470,8 @@ export type CheckConnectionRequest = Message<"penstock.v1.CheckConnectionRequest
   } | {
     /**
      * A configuration, saved or not: only `configuration` is looked at. With the id of a saved integration,
-     * write-only fields that are unset take their saved values.
+     * write-only fields that are unset take their saved values; INVALID_ARGUMENT, SECRET_NEEDED_AGAIN names those that would
+     * go elsewhere than where they were given for.
      *
      * @generated from field: penstock.v1.Integration integration = 2;
      */

@@ -5,7 +5,8 @@ import type {
   CheckConnectionRequest,
   CheckConnectionResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
-import { keepSecrets } from '../../contract/secrets.ts';
+import { movedSecrets } from '../../contract/secret-places.ts';
+import { keepSecrets, setSecretPaths } from '../../contract/secrets.ts';
 import { invalidArgument } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import * as checks from '../checks.ts';
@@ -57,5 +58,8 @@ async function draft(
   if (id === '') return whole;
   const stored = await saved(deps, id);
   requireSameType(stored, whole);
-  return keepSecrets(IntegrationSchema, whole, stored);
+  const merged = keepSecrets(IntegrationSchema, whole, stored);
+  const moved = movedSecrets(merged, stored, setSecretPaths(IntegrationSchema, whole));
+  if (moved.length > 0) throw invalidArgument(moved);
+  return merged;
 }
