@@ -15,6 +15,7 @@ import { freePorts } from '../src/dev/free-port.ts';
 import { startKafka } from '../src/dev/kafka-server.ts';
 import { systemClock } from '../src/runtime/clock.ts';
 import { createLogger } from '../src/runtime/logger.ts';
+import { NameResolver } from '../src/runtime/name-resolver.ts';
 import { MeasuredChild } from './child.ts';
 
 export const topics = topicsOf('bench');
@@ -41,7 +42,8 @@ export async function openRig(stack: AsyncDisposableStack, type: Type): Promise<
   stack.defer(() => rm(dataDir, { recursive: true, force: true }));
   const kafka = stack.use(await startKafka({ dataDir, progress: () => {}, clock: systemClock }));
   const logger = createLogger('error', systemClock, (line) => process.stderr.write(line));
-  const deps = { clock: systemClock, logger, random: Math.random };
+  const resolver = new NameResolver({ clock: systemClock });
+  const deps = { clock: systemClock, logger, resolver, random: Math.random };
   const brokers = [kafka.bootstrapServers];
   const bus = stack.use(createKafkaBus({ brokers, clientId: 'bench', replication: 1 }, deps));
   const shared = TYPES.flatMap((type) => [topics.downlink(type), topics.validation(type)]);

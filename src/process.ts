@@ -9,6 +9,7 @@ import type { RpcService } from './rpc/service.ts';
 import type { Clock } from './runtime/clock.ts';
 import type { Logger } from './runtime/logger.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
+import { NameResolver } from './runtime/name-resolver.ts';
 import type { Settings } from './runtime/settings.ts';
 import { UserError } from './runtime/user-error.ts';
 import { Warnings } from './runtime/warnings.ts';
@@ -23,6 +24,7 @@ interface RoleDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly warnings: Warnings;
+  readonly resolver: NameResolver;
   /** When this process was started; wall-clock time in milliseconds. */
   readonly startTime: number;
   random(): number;
@@ -75,7 +77,8 @@ export async function startProcess(
   await using stack = new AsyncDisposableStack();
   const metrics = createMetrics();
   const warnings = new Warnings();
-  const deps = { clock, logger, metrics, warnings, random: Math.random, startTime: clock.now() };
+  const resolver = new NameResolver({ servers: settings.PENSTOCK_DNS_SERVERS, clock });
+  const deps = { clock, logger, metrics, warnings, resolver, random: Math.random, startTime: clock.now() };
   const brokers = settings.TB_KAFKA_SERVERS;
   const clientId = `penstock-${settings.TB_SERVICE_ID}`;
   const bus = stack.use(

@@ -1,5 +1,6 @@
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { NameResolver } from '../runtime/name-resolver.ts';
 import type { Bus, FeedOptions } from './bus.ts';
 import { Admin } from './kafka/admin.ts';
 import { BRIEFLY, createClient, FOR_EVER, type KafkaConfig } from './kafka/client.ts';
@@ -12,6 +13,7 @@ import { read } from './kafka/reader.ts';
 interface Deps {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly resolver: Pick<NameResolver, 'lookUp'>;
   random(): number;
 }
 
@@ -19,8 +21,8 @@ const FETCH_WAIT = 500;
 
 /** The bus on a Kafka cluster, by kafkajs. Connects when it is first used. */
 export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
-  const brief = createClient(config, BRIEFLY, deps.logger);
-  const lasting = createClient(config, FOR_EVER, deps.logger);
+  const brief = createClient(config, BRIEFLY, deps);
+  const lasting = createClient(config, FOR_EVER, deps);
   const admin = new Admin(brief, deps.clock, config);
   const producer = new BatchingProducer(brief, deps);
   const offsets = (topic: string) => admin.offsets(topic);

@@ -6,6 +6,7 @@ import type { RpcService } from '../rpc/service.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import type { NameResolver } from '../runtime/name-resolver.ts';
 import type { Warnings } from '../runtime/warnings.ts';
 import { startEventCleanup, startNodeCleanup, startReplayCleanup, startTopicSweep } from './cleanup.ts';
 import type { ControlPlaneConfig } from './config.ts';
@@ -35,6 +36,7 @@ export interface ControlPlaneDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly warnings: Warnings;
+  readonly resolver: NameResolver;
   readonly random: () => number;
 }
 

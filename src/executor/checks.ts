@@ -28,7 +28,8 @@ interface Deps {
   readonly config: ExecutorConfig;
   readonly bus: Bus;
   readonly topics: Topics;
-  readonly guard: TargetGuard;
+  /** For one integration. */
+  newGuard(): TargetGuard;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -100,15 +101,15 @@ const checkTime = (timeToLive: number) => Math.max(timeToLive / 2, timeToLive - 
 function ownViolations(
   integration: Integration,
   type: BoundHandlerType,
-  { guard }: Deps,
+  { newGuard }: Deps,
 ): readonly FieldViolation[] {
   const prefix = typeOf(integration);
   return type
-    .validate(guard)
+    .validate(newGuard())
     .map((one) => ({ ...one, field: one.field === '' ? prefix : `${prefix}.${one.field}` }));
 }
 
-function contextOf(integration: Integration, { config, guard, clock, random }: Deps): HandlerContext {
+function contextOf(integration: Integration, { config, newGuard, clock, random }: Deps): HandlerContext {
   return {
     integrationId: integration.id,
     integrationName: integration.name,
@@ -117,7 +118,7 @@ function contextOf(integration: Integration, { config, guard, clock, random }: D
     shard: 0,
     shards: 1,
     maxInFlight: 1,
-    guard,
+    guard: newGuard(),
     missing: missingRule(integration.templates),
     clock,
     random,

@@ -5,6 +5,7 @@ import { DeadlineError, withDeadline } from '../runtime/deadline.ts';
 import { InFlightBytes } from '../runtime/in-flight-bytes.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import type { NameResolver } from '../runtime/name-resolver.ts';
 import { createTargetGuard } from '../runtime/target-guard.ts';
 import { answerChecks } from './checks.ts';
 import type { ExecutorConfig } from './config.ts';
@@ -23,6 +24,7 @@ export interface ExecutorDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly resolver: NameResolver;
   /** When this node was started; wall-clock time in milliseconds. */
   readonly startTime: number;
   random(): number;
@@ -42,10 +44,11 @@ export async function startExecutor(
   await using stack = new AsyncDisposableStack();
   const reporter = new Reporter({ ...deps, serviceId });
   stack.defer(() => reporter.stop(REPORT_GRACE));
-  const guard = createTargetGuard(config.allowsLocalTargets);
+  // Each integration its own, with its own share of what is looked up.
+  const newGuard = () => createTargetGuard(config.allowsLocalTargets, deps.resolver.share());
   const membership = () => restore.membership;
   const inFlightBytes = new InFlightBytes(config.maxBytesOfAll);
-  const manager = new Manager({ ...deps, config, reporter, guard, inFlightBytes, membership });
+  const manager = new Manager({ ...deps, config, reporter, newGuard, inFlightBytes, membership });
   stack.defer(() => manager.stop());
   const types = config.types.filter((type) => BUILT_TYPES.includes(type));
   const restore: Restore = new Restore(types, { ...deps, manager });
@@ -54,7 +57,7 @@ export async function startExecutor(
     await Promise.all(groups.map((group) => group[Symbol.asyncDispose]()));
   });
   const joining = types.map(async (type) => {
-    groups.push(await answerChecks(type, { ...deps, config, guard }, signal));
+    groups.push(await answerChecks(type, { ...deps, config, newGuard }, signal));
   });
   await Promise.allSettled(joining); // what joins after another failed must be left again, too
   await Promise.all(joining);

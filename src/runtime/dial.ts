@@ -1,13 +1,6 @@
 import { isIP, type Socket } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
+import type { Target } from './open-socket.ts';
 import type { TargetGuard } from './target-guard.ts';
-
-/** Where a connection goes; with `tls`, over TLS. */
-export interface Target {
-  readonly host: string;
-  readonly port: number;
-  readonly tls?: ConnectionOptions;
-}
 
 /** Opens connections: resolves when one is made, or rejects with the reason, or with the signal's when that aborts. */
 export type Dial = (target: Target, signal: AbortSignal) => Promise<Socket>;

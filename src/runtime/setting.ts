@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 /** One setting: how its text is read, what it is without one, and what it is for. */
 export interface Setting<T> {
   readonly default: T;
@@ -56,6 +58,26 @@ export function choice<const T extends string>(fallback: T, choices: readonly T[
     },
   };
 }
+
+/** A comma-separated list of IP addresses, each with or without a port: `10.0.0.2`, `10.0.0.2:5353`, `[fd00::2]:5353`. */
+export function addresses(fallback: readonly string[], help: string): Setting<readonly string[]> {
+  const items = list(fallback, help);
+  return {
+    ...items,
+    read(value) {
+      const read = items.read(value);
+      const wrong = read.find((item) => isIP(addressOf(item)) === 0);
+      if (wrong === undefined) return read;
+      throw new Error(`${wrong} must be an IP address, with or without a port: 10.0.0.2, [fd00::2]:53`);
+    },
+  };
+}
+
+/** Without brackets and port. */
+const addressOf = (item: string): string => {
+  const [, inBrackets, beforePort] = /^(?:\[(.*)\](?::\d+)?|([^:]*):\d+)$/s.exec(item) ?? [];
+  return inBrackets ?? beforePort ?? item;
+};
 
 /** A comma-separated list; blanks around the items do not count. */
 export function list(fallback: readonly string[], help: string): Setting<readonly string[]> {

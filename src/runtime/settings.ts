@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { boolean, choice, integer, list, type Setting, text } from './setting.ts';
+import { addresses, boolean, choice, integer, list, type Setting, text } from './setting.ts';
 import { UserError } from './user-error.ts';
 
 const PORT = { min: 0, max: 65535 };
@@ -127,6 +127,10 @@ export const SETTINGS = {
     'postgres://penstock@localhost:5432/penstock',
     'The PostgreSQL database of the control plane.',
     { secret: true },
+  ),
+  PENSTOCK_DNS_SERVERS: addresses(
+    [],
+    'The DNS servers that names are looked up with, each an IP address with or without a port; unset: those of /etc/resolv.conf.',
   ),
   PENSTOCK_KAFKA_PREFIX: text('penstock', 'What the names of topics and groups begin with.'),
   PENSTOCK_KAFKA_REPLICATION: integer(-1, "Replicas of each topic; -1 = the cluster's default.", {

@@ -89,7 +89,10 @@ test('why an endpoint was not reached is told, with what to do about it', async 
     { restEndpointUrl: 'http://penstock.invalid/', proxyUrl },
     /the proxy .*; nothing listens there/,
   );
-  await says({ restEndpointUrl: 'http://penstock.invalid/' }, /penstock\.invalid; the name does not resolve/);
+  await says(
+    { restEndpointUrl: 'http://penstock.invalid/' },
+    /penstock\.invalid: .*; check the host, and the DNS of this executor/,
+  );
   const smtp = await talker(t, '220 smtp.example.com ESMTP\r\n');
   await says({ restEndpointUrl: `http://127.0.0.1:${smtp}/` }, /; it does not speak HTTP\/1\.1/);
   await says({ restEndpointUrl: `https://127.0.0.1:${smtp}/` }, /; the TLS handshake failed/);

@@ -51,7 +51,7 @@ export class ManagerWorld {
       ...deps,
       reporter: new Reporter({ ...deps, serviceId: 'ie-0' }),
       config: { ...EXECUTOR, ...config },
-      guard: createTargetGuard(true),
+      newGuard: () => createTargetGuard(true),
       inFlightBytes: new InFlightBytes(1e9),
       membership: () => MEMBERSHIP,
     });

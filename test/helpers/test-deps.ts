@@ -1,6 +1,7 @@
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
+import { NameResolver } from '../../src/runtime/name-resolver.ts';
 import { Warnings } from '../../src/runtime/warnings.ts';
 
 /** What most parts are made with: the real clock, a silent logger, metrics of their own. */
@@ -11,6 +12,7 @@ export function testDeps() {
     logger: createLogger('error', clock, () => {}),
     metrics: createMetrics(),
     warnings: new Warnings(),
+    resolver: new NameResolver({ clock }),
     random: Math.random,
   };
 }

@@ -61,7 +61,7 @@ test('a PostgreSQL that stops after the migration holds up no start', { timeout:
   const logger = createLogger('info', systemClock, (line) => {
     if (line.includes(`"version":${MIGRATIONS.length}`)) void proxy.set(SILENT);
   });
-  await migrate(postgresUrl, 10_000, { clock: systemClock, logger });
+  await migrate(postgresUrl, 10_000, { ...testDeps(), logger });
   await proxy.set({});
 });
 

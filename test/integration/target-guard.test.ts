@@ -65,9 +65,7 @@ test('a socket reaches this machine only where that is allowed, whatever it is c
 
 /** Any name is this machine. */
 const resolving = (allowsLocal: boolean) =>
-  createTargetGuard(allowsLocal, (_name, _options, callback) =>
-    callback(null, [{ address: '127.0.0.1', family: 4 }]),
-  );
+  createTargetGuard(allowsLocal, async () => [{ address: '127.0.0.1', family: 4 }]);
 
 test('a name is refused by what it resolves to', async (t) => {
   const server = await listening(t);

@@ -194,6 +194,17 @@ test('time passes through the clock alone', () => {
   for (const pattern of [timers, clocks, modules]) assert.deepEqual(filesWith(pattern, CLOCK), []);
 });
 
+test('names are looked up in one place: sockets connect through it, nobody asks the system', () => {
+  const connects = /\b(connect|createConnection)\b[^;]*['"]node:(net|tls)['"]/;
+  // A proxy's tunnel is there already; what starts Kafka for dev asks this machine.
+  const places = ['src/executor/handlers/http/proxy.ts', 'src/dev/kafka-probe.ts'];
+  assert.deepEqual(filesWith(connects, 'src/runtime/open-socket.ts', ...places), []);
+  assert.deepEqual(
+    filesWith(/import (?!type)[^;]*['"]node:dns(\/promises)?['"]/, 'src/runtime/dns-query.ts'),
+    [],
+  );
+});
+
 test('no any in types', () => {
   const any = /(?:[:<|&,=]|\bas|\bextends)\s*any\b(?=\s*(?:[;,)>|&\]={}[]|$))/m;
   const offenders = inSrc.filter((source: Source) => any.test(withoutStrings(source)));

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import type { LookupAddress } from 'node:dns';
+import { once } from 'node:events';
 import { isIPv4 } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { addressProblem, literalAddress } from '../../src/runtime/target-address.ts';
-import { createTargetGuard, TargetRefusedError } from '../../src/runtime/target-guard.ts';
+import { allowedOnly, createTargetGuard, TargetRefusedError } from '../../src/runtime/target-guard.ts';
 
 const METADATA = ['169.254.169.254', '169.254.170.2', '169.254.170.23', '100.100.100.200', '168.63.129.16'];
 const METADATA_IPV6 = ['fd00:ec2::254', 'FD00:0EC2:0:0:0:0:0:0254', 'fd00:ec2::23', 'fd20:ce::254'];
@@ -158,59 +159,39 @@ test('a name is no literal, whatever it looks like', () => {
   }
 });
 
-type Found = { readonly error: Error | null; readonly addresses: unknown; readonly family: unknown };
-
 /** Looks a name up that resolves to these addresses. */
-function lookUp(
-  addresses: readonly string[],
-  options: { all?: boolean },
-  allowsLocal = false,
-): Promise<Found> {
-  const found: LookupAddress[] = addresses.map((address) => ({ address, family: isIPv4(address) ? 4 : 6 }));
-  const guard = createTargetGuard(allowsLocal, (_name, asked, callback) => {
-    assert.equal(asked.all, true);
-    callback(null, found);
-  });
-  return new Promise((resolve) => {
-    guard.lookup('name.test', options, (error, some, family) => resolve({ error, addresses: some, family }));
-  });
+function lookUp(addresses: readonly string[], allowsLocal = false): Promise<readonly LookupAddress[]> {
+  const found = addresses.map((address) => ({ address, family: isIPv4(address) ? 4 : 6 }));
+  const guarded = allowedOnly(
+    async () => found,
+    (address) => addressProblem(address, allowsLocal),
+  );
+  return guarded('name.test', new AbortController().signal);
 }
 
 test('of the addresses of a name only those that are allowed are tried', async () => {
   const all = ['10.0.0.1', '8.8.8.8', '::1', '2606:4700::1111', '169.254.169.254'];
-  const { error, addresses } = await lookUp(all, { all: true });
-  assert.equal(error, null);
-  const allowed = [
-    { address: '8.8.8.8', family: 4 },
-    { address: '2606:4700::1111', family: 6 },
-  ];
-  assert.deepEqual(addresses, allowed);
-  assert.deepEqual(await lookUp(all, {}), { error: null, addresses: '8.8.8.8', family: 4 });
-  assert.deepEqual(await lookUp(all, {}, true), { error: null, addresses: '10.0.0.1', family: 4 });
+  const tried = async (allowsLocal: boolean) =>
+    (await lookUp(all, allowsLocal)).map(({ address }) => address);
+  assert.deepEqual(await tried(false), ['8.8.8.8', '2606:4700::1111']);
+  assert.deepEqual(await tried(true), ['10.0.0.1', '8.8.8.8', '::1', '2606:4700::1111']);
 });
 
 test('a name with no address that is allowed is refused with the reason', async () => {
-  for (const options of [{ all: true }, {}]) {
-    const { error } = await lookUp(['10.0.0.1', '::1'], options);
-    assert.ok(error instanceof TargetRefusedError);
-    assert.match(
-      error.message,
-      /^refused: name\.test \(10\.0\.0\.1\) is a private address; allow it with INTEGR/,
-    );
-    const metadata = await lookUp(['169.254.169.254'], options, true);
-    assert.match(
-      metadata.error?.message ?? '',
-      /name\.test \(169\.254\.169\.254\) is a cloud metadata address/,
-    );
-    assert.ok((await lookUp([], options)).error instanceof TargetRefusedError);
-  }
+  await assert.rejects(lookUp(['10.0.0.1', '::1']), {
+    name: 'TargetRefusedError',
+    message: /^refused: name\.test \(10\.0\.0\.1\) is a private address; allow it with INTEGR/,
+  });
+  await assert.rejects(lookUp(['169.254.169.254'], true), {
+    name: 'TargetRefusedError',
+    message: /name\.test \(169\.254\.169\.254\) is a cloud metadata address/,
+  });
+  await assert.rejects(lookUp([]), TargetRefusedError);
 });
 
 test('a resolver that fails is heard', async () => {
   const failure = new Error('ENOTFOUND');
-  const guard = createTargetGuard(true, (_name, _options, callback) => callback(failure, undefined!));
-  await assert.rejects(
-    new Promise((_, reject) => guard.lookup('name.test', { all: true }, (error) => reject(error))),
-    failure,
-  );
+  const guard = createTargetGuard(true, () => Promise.reject(failure));
+  const socket = guard.connect({ host: 'name.test', port: 1 });
+  await assert.rejects(once(socket, 'connect'), failure);
 });

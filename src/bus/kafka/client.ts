@@ -2,6 +2,8 @@ import kafkajs, { type Kafka as KafkaClient, type RetryOptions } from 'kafkajs';
 import { writeProduceRequestsAtOnce } from '../../kafkajs/produce-request.ts';
 import { stopBusyTimer } from '../../kafkajs/request-queue.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import type { NameResolver } from '../../runtime/name-resolver.ts';
+import { openSocket } from '../../runtime/open-socket.ts';
 import { stopPromptly } from './prompt-stop.ts';
 
 export interface KafkaConfig {
@@ -16,7 +18,13 @@ export interface KafkaConfig {
   readonly fetchWait?: number;
 }
 
+interface Deps {
+  readonly logger: Logger;
+  readonly resolver: Pick<NameResolver, 'lookUp'>;
+}
+
 const { Kafka, logLevel } = kafkajs;
+const KEEP_ALIVE = 60_000;
 
 /** A few tries: for calls that the caller repeats by itself until a deadline. */
 export const BRIEFLY: RetryOptions = { retries: 4, initialRetryTime: 100, maxRetryTime: 1000 };
@@ -28,7 +36,11 @@ export const FOR_EVER: RetryOptions = {
 };
 
 /** `retry` belongs here: on a producer or consumer it does not cover reconnecting. */
-export function createClient(config: KafkaConfig, retry: RetryOptions, logger: Logger): KafkaClient {
+export function createClient(
+  config: KafkaConfig,
+  retry: RetryOptions,
+  { logger, resolver: { lookUp } }: Deps,
+): KafkaClient {
   stopBusyTimer();
   stopPromptly();
   writeProduceRequestsAtOnce();
@@ -39,6 +51,10 @@ export function createClient(config: KafkaConfig, retry: RetryOptions, logger: L
     connectionTimeout: 3000,
     requestTimeout: 10_000,
     enforceRequestTimeout: true,
+    socketFactory: ({ host, port, onConnect }) => {
+      const socket = openSocket({ host, port }, lookUp).setKeepAlive(true, KEEP_ALIVE);
+      return socket.once('connect', onConnect);
+    },
     logLevel: logLevel.WARN,
     // kafkajs calls passing conditions errors; what lasts is reported by the bus itself.
     logCreator: () => (entry) =>

@@ -4,6 +4,8 @@ import { failed, RpcError } from '../../rpc/error.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
+import type { NameResolver } from '../../runtime/name-resolver.ts';
+import { postgresStream } from './postgres-stream.ts';
 
 const CONNECT_TIMEOUT = 2000;
 const STATEMENT_TIMEOUT = 2000;
@@ -16,6 +18,12 @@ const END_TIMEOUT = 3000;
 const UNAVAILABLE = /^(08|40|53|57014|57P0|25006)/;
 /** Serialization failure and deadlock: the same transaction may succeed at once. */
 const REPEATABLE = /^40/;
+
+interface Deps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly resolver: Pick<NameResolver, 'lookUp'>;
+}
 
 /** Runs SQL: on any connection, or inside a transaction. */
 export interface Queries {
@@ -31,11 +39,12 @@ export class Database implements Queries, AsyncDisposable {
   readonly #clock: Clock;
 
   /** Connects lazily: with the first query. */
-  constructor(url: string, deps: { readonly clock: Clock; readonly logger: Logger }) {
+  constructor(url: string, deps: Deps) {
     this.#clock = deps.clock;
     this.#pool = new Pool({
       connectionString: url,
       application_name: 'penstock',
+      stream: postgresStream(deps.resolver.lookUp),
       max: 8,
       connectionTimeoutMillis: CONNECT_TIMEOUT,
       statement_timeout: STATEMENT_TIMEOUT,

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import type { LookUp, NameResolver } from '../../runtime/name-resolver.ts';
 import type { Queries } from './database.ts';
 import { closeLockConnection, openLockConnection } from './lock-connection.ts';
 
@@ -11,6 +12,12 @@ const BEAT = 2000;
 /** Of a node that hangs, PostgreSQL ends the connection after so many milliseconds. */
 const IDLE_TIMEOUT = 10_000;
 
+interface Deps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly resolver: Pick<NameResolver, 'lookUp'>;
+}
+
 /**
  * The one node that relays: it holds an advisory lock on a connection of its own, so that PostgreSQL gives the lock to
  * another as soon as this one is gone, or hangs.
@@ -19,6 +26,7 @@ export class Leadership implements AsyncDisposable {
   readonly #url: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #lookUp: LookUp;
   #client: Client | undefined;
   #isLeader = false;
   #term = 0;
@@ -28,10 +36,11 @@ export class Leadership implements AsyncDisposable {
   #isBusy = false;
   #isClosed = false;
 
-  constructor(url: string, deps: { readonly clock: Clock; readonly logger: Logger }) {
+  constructor(url: string, deps: Deps) {
     this.#url = url;
     this.#clock = deps.clock;
     this.#logger = deps.logger;
+    this.#lookUp = deps.resolver.lookUp;
   }
 
   /** Grows each time this node becomes the leader. */
@@ -77,6 +86,7 @@ export class Leadership implements AsyncDisposable {
       name: 'penstock-relay',
       idleTimeout: IDLE_TIMEOUT,
       logger: this.#logger,
+      lookUp: this.#lookUp,
       onBroken: (broken) => {
         if (this.#client === broken) void this.#disconnect();
       },

@@ -2,6 +2,8 @@ import { Client } from 'pg';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
+import type { LookUp } from '../../runtime/name-resolver.ts';
+import { postgresStream } from './postgres-stream.ts';
 
 const TIMEOUT = 2500;
 
@@ -12,6 +14,7 @@ interface LockConnection {
   /** PostgreSQL ends the connection when it is not used for so many milliseconds. Unset: never. */
   readonly idleTimeout?: number;
   readonly logger: Logger;
+  readonly lookUp: LookUp;
   readonly onBroken: (client: Client) => void;
 }
 
@@ -24,11 +27,13 @@ export async function openLockConnection({
   name,
   idleTimeout = 0,
   logger,
+  lookUp,
   onBroken,
 }: LockConnection): Promise<Client> {
   const client = new Client({
     connectionString: url,
     application_name: name,
+    stream: postgresStream(lookUp),
     connectionTimeoutMillis: TIMEOUT,
     query_timeout: TIMEOUT,
     statement_timeout: TIMEOUT,

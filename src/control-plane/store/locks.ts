@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import type { LookUp, NameResolver } from '../../runtime/name-resolver.ts';
 import { unavailable } from './database.ts';
 import { closeLockConnection, openLockConnection } from './lock-connection.ts';
 
@@ -10,21 +11,29 @@ export interface Lock extends AsyncDisposable {
   readonly signal: AbortSignal;
 }
 
+interface Deps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly resolver: Pick<NameResolver, 'lookUp'>;
+}
+
 /** Locks by name that hold across nodes, all of this node's on one connection to PostgreSQL. */
 export class Locks implements AsyncDisposable {
   readonly #url: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #lookUp: LookUp;
   /** PostgreSQL would give a connection the same lock twice. */
   readonly #held = new Map<string, AbortController>();
   #connection: Promise<Client> | undefined;
   #isClosed = false;
 
   /** Connects with the first lock. */
-  constructor(url: string, deps: { readonly clock: Clock; readonly logger: Logger }) {
+  constructor(url: string, deps: Deps) {
     this.#url = url;
     this.#clock = deps.clock;
     this.#logger = deps.logger;
+    this.#lookUp = deps.resolver.lookUp;
   }
 
   /** Undefined: somebody holds it. @throws RpcError UNAVAILABLE when PostgreSQL cannot be reached */
@@ -56,6 +65,7 @@ export class Locks implements AsyncDisposable {
       url: this.#url,
       name: 'penstock-locks',
       logger: this.#logger,
+      lookUp: this.#lookUp,
       onBroken: () => void this.#lose(),
     });
     const connection = this.#connection;

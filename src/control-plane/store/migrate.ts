@@ -1,10 +1,12 @@
 import { Client } from 'pg';
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
+import type { NameResolver } from '../../runtime/name-resolver.ts';
 import { UserError } from '../../runtime/user-error.ts';
 import { patiently } from '../patiently.ts';
 import { closeLockConnection } from './lock-connection.ts';
 import { MIGRATIONS } from './migrations.ts';
+import { postgresStream } from './postgres-stream.ts';
 
 const CONNECT_TIMEOUT = 2000;
 /** A migration may rewrite a large table, or wait for another node that does. */
@@ -18,6 +20,7 @@ const HOPELESS = new Set(['28P01', '28000', '3D000']);
 interface Deps {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly resolver: Pick<NameResolver, 'lookUp'>;
 }
 
 /**
@@ -64,7 +67,7 @@ async function connect(
   let client: Client | undefined;
   try {
     return await patiently({ name: 'PostgreSQL', time, isHopeless, signal }, deps, async () => {
-      client = newClient(url, deps.logger);
+      client = newClient(url, deps);
       await client.connect();
       return client;
     });
@@ -76,10 +79,11 @@ async function connect(
   }
 }
 
-function newClient(url: string, logger: Logger): Client {
+function newClient(url: string, { logger, resolver }: Deps): Client {
   const client = new Client({
     connectionString: url,
     application_name: 'penstock-migrate',
+    stream: postgresStream(resolver.lookUp),
     connectionTimeoutMillis: CONNECT_TIMEOUT,
     statement_timeout: STEP_TIMEOUT,
     query_timeout: STEP_TIMEOUT,

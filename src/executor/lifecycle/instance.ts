@@ -38,7 +38,6 @@ export interface InstanceDeps {
   readonly config: ExecutorConfig;
   readonly bus: Bus;
   readonly topics: Topics;
-  readonly guard: TargetGuard;
   /** What the deliveries of all integrations have in memory. */
   readonly inFlightBytes: InFlightBytes;
   readonly reporter: Reporter;
@@ -47,6 +46,8 @@ export interface InstanceDeps {
   readonly metrics: Metrics;
   /** The group in which offsets are committed. */
   membership(): Membership;
+  /** For one integration. */
+  newGuard(): TargetGuard;
   random(): number;
 }
 
@@ -89,7 +90,7 @@ export class Instance implements AsyncDisposable {
     deps: InstanceDeps,
     signal: AbortSignal,
   ): Promise<Instance> {
-    const { config, guard, clock } = deps;
+    const { config, clock } = deps;
     const { id } = integration;
     const type = handlerTypeOf(integration);
     if (!type) throw new Error('this executor has no handler for the type: upgrade it');
@@ -103,7 +104,7 @@ export class Instance implements AsyncDisposable {
       shard,
       shards,
       maxInFlight: policy.maxInFlight,
-      guard,
+      guard: deps.newGuard(),
       missing: missingRule(integration.templates),
       clock,
       random: deps.random,

@@ -111,9 +111,7 @@ conforms('a name that does not resolve is told as the cause', async (t, start) =
 
 conforms('a target that is not allowed is told, and nothing connects to it', async (t, start) => {
   const peer = await start();
-  const guard = createTargetGuard(false, (_, __, found) =>
-    found(null, [{ address: '127.0.0.1', family: 4 }]),
-  );
+  const guard = createTargetGuard(false, async () => [{ address: '127.0.0.1', family: 4 }]);
   for (const host of ['127.0.0.1', 'inside.example']) {
     const { reachable, message } = await check(peer.at(host), never, { guard });
     assert.equal(reachable, false);

@@ -1,9 +1,6 @@
 /** What to do about an error of a connection, by the codes and names in it or its causes; the first counts. */
 const ADVICE: readonly (readonly [code: RegExp, advice: string])[] = [
-  [
-    /^(ENOTFOUND|EAI_AGAIN|EAI_NODATA)$/,
-    'the name does not resolve: check the host, and the DNS of this executor',
-  ],
+  [/^(ENOTFOUND|EAI_AGAIN)$/, 'check the host, and the DNS of this executor'],
   [/^ECONNREFUSED$/, 'nothing listens there: check host and port, and that it runs'],
   [
     /^(EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)$/,

@@ -2,7 +2,8 @@ import { request } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { authority, targetOf } from '../../../runtime/authority.ts';
-import { type Dial, dialer, made, serverName, type Target } from '../../../runtime/dial.ts';
+import { type Dial, dialer, made, serverName } from '../../../runtime/dial.ts';
+import type { Target } from '../../../runtime/open-socket.ts';
 import type { TargetGuard } from '../../../runtime/target-guard.ts';
 
 /** The proxy that connections go through. */
