@@ -2,6 +2,7 @@ import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { Envelope } from '../../gen/penstock/v1/envelope_pb.ts';
 import { UnencodableError } from './body.ts';
 import { type JsonPath, jsonAt } from './json-path.ts';
+import { uuidOfName, uuidText } from './uuid.ts';
 
 /** What placeholders can name. */
 export interface TemplateSource {
@@ -9,6 +10,8 @@ export interface TemplateSource {
   /** The envelope's place on the message topic. */
   readonly partition: number;
   readonly offset: number;
+  /** Which of the integration's message topics this is: above 1, it was deleted and made anew. */
+  readonly topicIncarnation: number;
   readonly integrationId: string;
   readonly integrationName: string;
   readonly metadata: Readonly<Record<string, string>>;
@@ -43,6 +46,7 @@ const GETTERS: ReadonlyMap<string, Getter> = new Map<string, Getter>([
   ['serviceId', ({ serviceId }) => serviceId],
   ['partition', ({ partition }) => partition],
   ['offset', ({ offset }) => offset],
+  ['id', idOf],
   ['messageId', messageId],
 ]);
 
@@ -60,9 +64,16 @@ export const PLACEHOLDERS: readonly string[] = [
   'metadata.name',
 ];
 
-/** One message of one integration, again the same when it is tried again. */
-export function messageId({ integrationId, partition, offset }: TemplateSource): string {
-  return `${integrationId}-${partition}-${offset}`;
+/** One place on the topics of one integration, again the same when the message there is tried again. */
+export function messageId({ integrationId, partition, offset, topicIncarnation }: TemplateSource): string {
+  const incarnation = topicIncarnation > 1 ? `.${topicIncarnation}` : '';
+  return `${integrationId}-${partition}${incarnation}-${offset}`;
+}
+
+/** The message's id; one that an ingress node of an older version has taken in is named by its place. */
+export function idOf(source: TemplateSource): string {
+  const { id } = source.envelope;
+  return id.length === 0 ? uuidOfName(messageId(source)) : uuidText(id);
 }
 
 /**

@@ -7,7 +7,7 @@ import type { StoredIntegration } from './store/integrations.ts';
 import type { OutboxRow } from './store/outbox.ts';
 
 /** What of an integration is told to executors and ingress. */
-type Downlinked = Pick<StoredIntegration, 'integration' | 'type' | 'topicState'>;
+type Downlinked = Pick<StoredIntegration, 'integration' | 'type' | 'topicState' | 'topicIncarnation'>;
 
 /** Over how many executors it may spread: its shards, and the partitions of its message topic. */
 export function shardsOf(integration: Integration): number {
@@ -17,14 +17,17 @@ export function shardsOf(integration: Integration): number {
 /** The records that make this known; tombstones for shards that `previous` had more. */
 export function downlinkRows(
   topics: Topics,
-  { integration, type, topicState }: Downlinked,
+  { integration, type, topicState, topicIncarnation }: Downlinked,
   previous = integration,
 ): OutboxRow[] {
   const withoutTopic = topicState !== 'kept';
   const shards = shardsOf(integration);
   const records = shardNumbers(shards).map((shard) => ({
     ...row(topics, { integration, type }, shard),
-    value: toBinary(DownlinkRecordSchema, create(DownlinkRecordSchema, { integration, shard, withoutTopic })),
+    value: toBinary(
+      DownlinkRecordSchema,
+      create(DownlinkRecordSchema, { integration, shard, withoutTopic, topicIncarnation }),
+    ),
   }));
   const gone = shardNumbers(shardsOf(previous)).filter((shard) => shard >= shards);
   return [...records, ...gone.map((shard) => row(topics, { integration, type }, shard))];

@@ -15,7 +15,7 @@ export function firstRevision(draft: Integration, id: string, now: number): Stor
   const integration = { ...withoutAnswerFields(draft), id, generation: 1n, restarts: 0n, etag: newEtag() };
   integration.createTime = integration.updateTime = timestampFromMs(now);
   const type = integration.configuration.case ?? ''; // none: it is not valid, and not stored
-  return { integration, type, enabledChangeTime: new Date(now), topicState: 'kept' };
+  return { integration, type, enabledChangeTime: new Date(now), topicState: 'kept', topicIncarnation: 1 };
 }
 
 /** What is stored after a change, or `stored` itself when nothing changes. */

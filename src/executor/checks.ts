@@ -117,6 +117,7 @@ function contextOf(integration: Integration, { config, newGuard, clock, random }
     serviceId: config.serviceId,
     shard: 0,
     shards: 1,
+    topicIncarnation: 1,
     maxInFlight: 1,
     guard: newGuard(),
     missing: missingRule(integration.templates),

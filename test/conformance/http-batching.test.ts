@@ -161,12 +161,18 @@ test('one that cannot be written costs a batch that is refused none of its other
   assert.deepEqual([...told.givenUp.keys()].toSorted(), ['13', 'no JSON']);
 });
 
-test('a batch has the key of its first message, and the most hops of all', async (t) => {
+test('a batch has a key of its messages together, and the most hops of all', async (t) => {
   const { endpoint, handler } = await setUp(t, { idempotencyKeyHeader: 'X-Key' });
-  await handler.deliver([message('1', { hopCount: 1 }, 5), message('2', { hopCount: 3 }, 6)], never);
-  const { headers } = endpoint.received[0]!;
-  assert.equal(headers['x-key'], '5f0c3ad2-8df0-4fc1-a8a5-1c3f8ab7cf55-0-5');
-  assert.equal(headers['penstock-hops'], '4');
+  const id = Buffer.from('0195b8e3f8a67d9c8a3be0c1f2d4a596', 'hex');
+  const [one, two, three] = [message('1', { id }, 5), message('2', { hopCount: 3 }, 6), message('3', {}, 7)];
+  for (const pack of [[one], [one, two], [one, two], [one, two, three], [two, three]]) {
+    await handler.deliver(pack, never);
+  }
+  const keys = endpoint.received.map(({ headers }) => headers['x-key']);
+  assert.equal(keys[0], '0195b8e3-f8a6-7d9c-8a3b-e0c1f2d4a596', 'of one message, its own');
+  assert.equal(keys[1], keys[2]);
+  assert.equal(new Set(keys).size, 4, 'with others it is another batch: the endpoint must not drop it');
+  assert.equal(endpoint.received[1]!.headers['penstock-hops'], '4');
 });
 
 test('packs are as large as configured, and as many as fill the window', () => {

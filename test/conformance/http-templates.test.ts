@@ -89,17 +89,21 @@ test('the rule for missing values is kept', async (t) => {
   assert.equal(endpoint.received[0]?.headers['x-a'], 'n/a');
 });
 
-test('each message has a key of its own, the same when it is sent again', async (t) => {
+test('each message has a key of its own, the same wherever it is sent from', async (t) => {
   const { endpoint, handler } = await deliverTo(t, (restEndpointUrl) => ({
     restEndpointUrl,
     idempotencyKeyHeader: 'Idempotency-Key',
   }));
-  for (const offset of [7, 8, 7]) await deliverOne(handler, message('x', {}, offset));
-  const id = '5f0c3ad2-8df0-4fc1-a8a5-1c3f8ab7cf55';
-  assert.deepEqual(
-    endpoint.received.map(({ headers }) => headers['idempotency-key']),
-    [`${id}-0-7`, `${id}-0-8`, `${id}-0-7`],
-  );
+  const ids = ['0195b8e3f8a67d9c8a3be0c1f2d4a596', '0195b8e3f8a67d9d8a3be0c1f2d4a597'];
+  const [first, second] = ids.map((id) => ({ id: Buffer.from(id, 'hex') }));
+  await deliverOne(handler, message('x', first, 7));
+  await deliverOne(handler, message('x', second, 8));
+  await deliverOne(handler, message('x', first, 9)); // redriven
+  await deliverOne(handler, message('x', {}, 10)); // of an older ingress
+  const keys = endpoint.received.map(({ headers }) => headers['idempotency-key']);
+  const text = '0195b8e3-f8a6-7d9c-8a3b-e0c1f2d4a596';
+  assert.deepEqual(keys.slice(0, 3), [text, '0195b8e3-f8a6-7d9d-8a3b-e0c1f2d4a597', text]);
+  assert.match(String(keys[3]), /^[0-9a-f-]{14}5/);
 });
 
 test('every request counts the integrations that its message has passed', async (t) => {

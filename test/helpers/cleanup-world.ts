@@ -22,6 +22,7 @@ import { reportFilters } from '../../src/ingress/filter-reports.ts';
 import { followFilters } from '../../src/ingress/filters.ts';
 import { busForTests } from './bus.ts';
 import { HTTP } from './control-plane.ts';
+import { restored } from './convergence.ts';
 import { nodeForTests } from './nodes.ts';
 import { onEnd } from './on-end.ts';
 import { databaseForTests } from './postgres.ts';
@@ -88,6 +89,8 @@ export async function cleanupWorld(t: TestContext) {
       userProperties: [],
     });
   const stateOf = async (id: string) => (await findIntegration(db, id))?.topicState;
+  /** Which topic of the integration it is, as Kafka's downlink topic says. */
+  const incarnationOf = async (id: string) => (await restored(bus, topics)).get(id)?.topicIncarnation;
   /** Ages it beyond the time to live. */
   const age = (id: string) =>
     db.query("update integrations set enabled_change_time = now() - interval '1 day' where id = $1", [id]);
@@ -120,6 +123,7 @@ export async function cleanupWorld(t: TestContext) {
     relay,
     relayAgain,
     stateOf,
+    incarnationOf,
     deletions,
     hasTopic,
     messages,

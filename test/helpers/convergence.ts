@@ -46,14 +46,14 @@ export async function restored(bus: Bus, topics: Topics): Promise<Map<string, Do
 export async function differences(db: Queries, bus: Bus, topics: Topics): Promise<string[]> {
   const onKafka = await restored(bus, topics);
   const stored = await listIntegrations(db, {});
-  const wrong = stored.flatMap(({ integration, topicState }) =>
+  const wrong = stored.flatMap(({ integration, topicState, topicIncarnation }) =>
     Array.from({ length: shardsOf(integration) }, (_, shard) => {
       const key = shard === 0 ? integration.id : `${integration.id}/${shard}`;
       const record = onKafka.get(key);
       onKafka.delete(key);
       if (!record) return [`${key} is missing`];
       const { publishedTime: _published, ...rest } = record;
-      const wanted = { integration, shard, withoutTopic: topicState !== 'kept' };
+      const wanted = { integration, shard, withoutTopic: topicState !== 'kept', topicIncarnation };
       const isSame = equals(
         DownlinkRecordSchema,
         create(DownlinkRecordSchema, rest),

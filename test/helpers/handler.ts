@@ -24,6 +24,7 @@ export const contextOf = (context: Partial<HandlerContext> = {}): HandlerContext
   serviceId: 'ie-0',
   shard: 0,
   shards: 1,
+  topicIncarnation: 1,
   maxInFlight: 64,
   guard: createTargetGuard(true),
   missing: { rule: 'fail', value: '' },

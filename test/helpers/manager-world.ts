@@ -87,8 +87,8 @@ export class ManagerWorld {
   }
 
   /** Wants an integration, as generation 1 unless it says otherwise. */
-  want(id: string, init: MessageInitShape<typeof IntegrationSchema> = {}): void {
-    this.manager.want(id, { integration: integrationOf(id, init), shard: 0, claim: CLAIM });
+  want(id: string, init: MessageInitShape<typeof IntegrationSchema> = {}, topicIncarnation = 1): void {
+    this.manager.want(id, { integration: integrationOf(id, init), shard: 0, topicIncarnation, claim: CLAIM });
   }
 
   /** What was reported about an integration: its state, and why. */

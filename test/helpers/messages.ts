@@ -15,6 +15,7 @@ export function envelope(i: number, init: MessageInitShape<typeof EnvelopeSchema
       clientId: `c${i % 3}`,
       payload: Buffer.from(String(i)),
       receivedTime: timestampFromMs(Date.now()),
+      id: new Uint8Array(16).fill(i),
       ...init,
     }),
   );

@@ -35,7 +35,7 @@ async function settle(world: World, id: string, count: number): Promise<void> {
 
 test('the topic of an integration that is disabled for long goes, and no other', async (t) => {
   const world = await cleanupWorld(t);
-  const { node, add, publish, stateOf, hasTopic, deletions, turn, bus, topics } = world;
+  const { node, add, publish, stateOf, incarnationOf, hasTopic, deletions, turn, bus, topics } = world;
   const api = node();
   const [doomed, enabled, recent] = [await longDisabled(world), await add(), await add(false)];
   await world.age(enabled);
@@ -66,6 +66,7 @@ test('the topic of an integration that is disabled for long goes, and no other',
   }
 
   assert.equal((await turn(api, doomed, true))?.topicState, 'kept');
+  assert.deepEqual([await incarnationOf(doomed), await incarnationOf(enabled)], [2, 1]);
   assert.equal(await publish(doomed), 1);
   assert.equal(await world.messages(doomed), 1);
   const committed = await bus.committed(topics.executors, topics.messages(doomed).name);

@@ -22,6 +22,7 @@ const stored = (maxExecutors: number, topicState: TopicState = 'kept') => ({
   integration: integration(maxExecutors),
   type: 'http',
   topicState,
+  topicIncarnation: 2,
 });
 const summary = (rows: ReturnType<typeof downlinkRows>) =>
   rows.map(({ key, value }) => [key, value !== null]);
@@ -34,7 +35,7 @@ test('a record for each shard', () => {
     ['i/2', true],
   ]);
   const record = fromBinary(DownlinkRecordSchema, withPublishedTime(rows[2]!.value!, 5000));
-  assert.deepEqual([record.shard, record.integration?.generation], [2, 7n]);
+  assert.deepEqual([record.shard, record.integration?.generation, record.topicIncarnation], [2, 7n, 2]);
   assert.deepEqual(record.publishedTime, timestampFromMs(5000));
   assert.equal(rows[0]?.topic, 'p.ie.downlink.http');
 });

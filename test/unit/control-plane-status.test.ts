@@ -34,6 +34,7 @@ const stored = (enabled = true, maxExecutors = 1) => ({
   enabledChangeTime: at(40),
   type: 'http',
   topicState: 'kept' as const,
+  topicIncarnation: 1,
 });
 
 const shard = (more: Partial<ShardState> = {}): ShardState => ({

@@ -17,6 +17,7 @@ const source = {
   }),
   partition: 2,
   offset: 3,
+  topicIncarnation: 1,
   integrationId: 'id',
   integrationName: 'name',
   metadata: {},

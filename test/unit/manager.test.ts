@@ -73,3 +73,16 @@ test('so many start at a time, and those that hang keep the others waiting for a
   assert.equal(world.tries.length, 1001);
   assert.deepEqual(world.told('healthy'), [[ACTIVE, '']]);
 });
+
+test('a topic that was made anew is a change, whatever else stayed as it was', async () => {
+  const world = new ManagerWorld();
+  const startsAfter = async (generation: bigint, topicIncarnation: number) => {
+    world.want('a', { generation }, topicIncarnation);
+    await world.clock.advance(1000);
+    return world.tries.length;
+  };
+  assert.equal(await startsAfter(1n, 1), 1);
+  assert.equal(await startsAfter(2n, 1), 1);
+  assert.equal(await startsAfter(3n, 2), 2);
+  await world.stop();
+});

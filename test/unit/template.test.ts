@@ -35,6 +35,7 @@ function sourceOf({ payload = '', ...envelope }: EnvelopeInit = {}): TemplateSou
     }),
     partition: 2,
     offset: 1234,
+    topicIncarnation: 1,
     integrationId: '5f0c3ad2-8df0-4fc1-a8a5-1c3f8ab7cf55',
     integrationName: 'to "all"',
     metadata: { site: 'north' },
@@ -51,6 +52,7 @@ const MESSAGE: EnvelopeInit = {
   qos: 1,
   retain: true,
   receivedTime: timestampFromMs(1_742_554_969_254),
+  id: Buffer.from('0195b8e3f8a67d9c8a3be0c1f2d4a596', 'hex'),
   contentType: 'application/json',
   responseTopic: 'answers/c1',
   userProperties: [
@@ -73,6 +75,7 @@ const VALUES: Readonly<Record<string, string>> = {
   '${userProperties.region} ${userProperties.a.b}': 'us dotted',
   '${metadata.site} ${integrationName} ${serviceId}': 'north to "all" ie-0',
   '${partition}/${offset}': '2/1234',
+  '${id}': '0195b8e3-f8a6-7d9c-8a3b-e0c1f2d4a596',
   '${messageId}': '5f0c3ad2-8df0-4fc1-a8a5-1c3f8ab7cf55-2-1234',
   '${integrationId}': '5f0c3ad2-8df0-4fc1-a8a5-1c3f8ab7cf55',
   '${payload.t} ${payload.deep.list[0]} ${payload.text}': '21.50 1 a\nb',
@@ -91,6 +94,17 @@ for (const [text, wanted] of Object.entries(VALUES)) {
     assert.equal(render(text, MESSAGE), wanted);
   });
 }
+
+test('a topic that was made anew gives its messages other names, also to those without an id', () => {
+  const of = (text: string, topicIncarnation: number) =>
+    compileTemplate(text, 'none', FAIL)({ ...sourceOf(), topicIncarnation });
+  const integration = '5f0c3ad2-8df0-4fc1-a8a5-1c3f8ab7cf55';
+  assert.equal(of('${messageId}', 1), `${integration}-2-1234`);
+  assert.equal(of('${messageId}', 2), `${integration}-2.2-1234`);
+  assert.match(of('${id}', 1), /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.equal(of('${id}', 1), of('${id}', 1));
+  assert.notEqual(of('${id}', 1), of('${id}', 2));
+});
 
 const MISSING = [
   'username',

@@ -21,6 +21,7 @@ const source = (payload: string) => ({
   envelope: create(EnvelopeSchema, { topicName: 'a/b', clientId: 'c"1', payload: Buffer.from(payload) }),
   partition: 0,
   offset: 7,
+  topicIncarnation: 1,
   integrationId: 'id',
   ...OPTIONS,
 });

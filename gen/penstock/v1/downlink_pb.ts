@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/downlink.proto.
  */
 export const file_penstock_v1_downlink: GenFile = /*@__PURE__*/
-  fileDesc("ChpwZW5zdG9jay92MS9kb3dubGluay5wcm90bxILcGVuc3RvY2sudjEioQEKDkRvd25saW5rUmVjb3JkEjUKC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb25CBrpIA8gBARINCgVzaGFyZBgCIAEoDRIyCg5wdWJsaXNoZWRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNd2l0aG91dF90b3BpYxgKIAEoCCL5AQoRVmFsaWRhdGlvblJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESHwoLcmVwbHlfdG9waWMYAiABKAlCCrpIB3IFEAEY+QESNwoMdGltZV90b19saXZlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQga6SAPIAQESNQoLaW50ZWdyYXRpb24YBCABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbkIGukgDyAEBEjUKBGtpbmQYBSABKA4yGy5wZW5zdG9jay52MS5WYWxpZGF0aW9uS2luZEIKukgHggEEEAEgACp1Cg5WYWxpZGF0aW9uS2luZBIfChtWQUxJREFUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIcChhWQUxJREFUSU9OX0tJTkRfVkFMSURBVEUQARIkCiBWQUxJREFUSU9OX0tJTkRfQ0hFQ0tfQ09OTkVDVElPThACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_integration]);
+  fileDesc("ChpwZW5zdG9jay92MS9kb3dubGluay5wcm90bxILcGVuc3RvY2sudjEivAEKDkRvd25saW5rUmVjb3JkEjUKC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb25CBrpIA8gBARINCgVzaGFyZBgCIAEoDRIyCg5wdWJsaXNoZWRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNd2l0aG91dF90b3BpYxgKIAEoCBIZChF0b3BpY19pbmNhcm5hdGlvbhgLIAEoDSL5AQoRVmFsaWRhdGlvblJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESHwoLcmVwbHlfdG9waWMYAiABKAlCCrpIB3IFEAEY+QESNwoMdGltZV90b19saXZlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQga6SAPIAQESNQoLaW50ZWdyYXRpb24YBCABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbkIGukgDyAEBEjUKBGtpbmQYBSABKA4yGy5wZW5zdG9jay52MS5WYWxpZGF0aW9uS2luZEIKukgHggEEEAEgACp1Cg5WYWxpZGF0aW9uS2luZBIfChtWQUxJREFUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIcChhWQUxJREFUSU9OX0tJTkRfVkFMSURBVEUQARIkCiBWQUxJREFUSU9OX0tJTkRfQ0hFQ0tfQ09OTkVDVElPThACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_integration]);
 
 /**
  * The wanted state of an integration, on the compacted topic `<prefix>.ie.downlink.<type>`. The record's key is the
@@ -52,6 +52,14 @@ export type DownlinkRecord = Message<"penstock.v1.DownlinkRecord"> & {
    * @generated from field: bool without_topic = 10;
    */
   withoutTopic: boolean;
+
+  /**
+   * Which of the integration's message topics this is, by number: one that was deleted and made anew has offsets that were
+   * there before. 0: the first one, as for 1.
+   *
+   * @generated from field: uint32 topic_incarnation = 11;
+   */
+  topicIncarnation: number;
 };
 
 /**

@@ -160,9 +160,9 @@ export type HttpConfiguration = Message<"penstock.v1.HttpConfiguration"> & {
   batching?: HttpBatching | undefined;
 
   /**
-   * The name of a header that names each message, `<integration id>-<partition>-<offset>`, the same when it is tried
-   * again, so that the endpoint can tell repetitions; a batch has the name of its first message. E.g.
-   * `Idempotency-Key`. Unset: no such header.
+   * The name of a header that names each message by its id (`${id}` of templates), the same when it is tried again,
+   * redriven or replayed, so that the endpoint can tell repetitions. A batch has a name that its messages make together:
+   * the same only when the same ones leave together again. E.g. `Idempotency-Key`. Unset: no such header.
    *
    * @generated from field: string idempotency_key_header = 18;
    */

@@ -57,7 +57,7 @@ export function saveChange(
     if (changed === stored) return stored;
     // The topic's state is that of now, not that of when the change was thought of.
     const topicState = changed.integration.enabled ? keptAgain(stored.topicState) : stored.topicState;
-    const next = { ...changed, topicState };
+    const next = { ...changed, topicState, topicIncarnation: stored.topicIncarnation };
     await replaceIntegration(queries, next);
     await insertOutbox(queries, downlinkRows(topics, next, stored.integration));
     return next;

@@ -18,6 +18,8 @@ export interface StoredIntegration {
   /** When `enabled` last changed. */
   readonly enabledChangeTime: Date;
   readonly topicState: TopicState;
+  /** Which of its message topics that is, from 1: one more each time that it was made anew. */
+  readonly topicIncarnation: number;
 }
 
 /** Which integrations: those for which everything set here is true. */
@@ -34,9 +36,15 @@ export interface Position {
   readonly id: string;
 }
 
-type Row = { config: Uint8Array; type: string; enabled_change_time: Date; topic_state: TopicState };
+type Row = {
+  config: Uint8Array;
+  type: string;
+  enabled_change_time: Date;
+  topic_state: TopicState;
+  topic_incarnation: number;
+};
 
-const COLUMNS = 'config, type, enabled_change_time, topic_state';
+const COLUMNS = 'config, type, enabled_change_time, topic_state, topic_incarnation';
 const SELECTED = `($1::text[] is null or type = any($1))
   and ($2::text is null or name ilike $2 or description ilike $2)
   and ($3::uuid[] is null or id = any($3))`;
@@ -46,6 +54,7 @@ const toStored = (row: Row): StoredIntegration => ({
   type: row.type,
   enabledChangeTime: row.enabled_change_time,
   topicState: row.topic_state,
+  topicIncarnation: row.topic_incarnation,
 });
 
 /** With `lock`, nobody else changes it, nor writes downlink records of it, until the transaction ends. */

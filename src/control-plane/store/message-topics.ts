@@ -72,7 +72,8 @@ export async function endTopicDeletion(queries: Queries, id: string): Promise<bo
 /** The topic is there anew. Should the integration not be enabled, the topic goes again in `delay` milliseconds. */
 export async function takeBackTopic(queries: Queries, id: string, delay: number): Promise<void> {
   await queries.query(
-    `update integrations set topic_state = 'withdrawn', topic_due_time = now() + $2 * interval '1 millisecond'
+    `update integrations set topic_state = 'withdrawn', topic_due_time = now() + $2 * interval '1 millisecond',
+       topic_incarnation = topic_incarnation + 1
      where id = $1 and topic_state = 'deleted'`,
     [id, delay],
   );

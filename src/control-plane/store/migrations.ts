@@ -187,4 +187,8 @@ export const MIGRATIONS: readonly string[] = [
   -- When the executor was started that sent them.
   alter table executor_statistics add column node_start_time timestamptz;
   `,
+  /* sql */ `
+  -- Which of the integration's message topics it is: grows when the topic is made anew.
+  alter table integrations add column topic_incarnation integer not null default 1;
+  `,
 ];

@@ -1,6 +1,6 @@
 import type { Envelope, FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { ConfigOf, Type } from '../../contract/integration-type.ts';
-import type { MissingRule } from '../../contract/template.ts';
+import type { MissingRule, TemplateSource } from '../../contract/template.ts';
 import type { FieldViolation } from '../../contract/validate.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { TargetGuard } from '../../runtime/target-guard.ts';
@@ -39,6 +39,8 @@ export interface HandlerContext {
   /** Which share of the integration this is, from 0, out of how many. Each is with one executor at a time. */
   readonly shard: number;
   readonly shards: number;
+  /** Which of the integration's message topics it is: above 1, it was deleted and made anew. */
+  readonly topicIncarnation: number;
   /** The window of the delivery: more than this is never on its way. */
   readonly maxInFlight: number;
   /** Opens every connection: refuses targets that are not allowed. */
@@ -48,6 +50,15 @@ export interface HandlerContext {
   readonly clock: Clock;
   /** A number in [0, 1). */
   random(): number;
+}
+
+/** A function that says what templates see of a message. */
+export function templateSource(context: HandlerContext): (message: Outbound) => TemplateSource {
+  const { topicIncarnation, integrationId, integrationName, metadata, serviceId } = context;
+  return ({ envelope, partition, offset }) => {
+    const place = { partition, offset, topicIncarnation };
+    return { envelope, ...place, integrationId, integrationName, metadata, serviceId };
+  };
 }
 
 /** How large the packs are that a handler takes. */

@@ -27,6 +27,8 @@ import type { Progress } from './watchdog.ts';
 export interface Wish {
   readonly integration: Integration;
   readonly shard: number;
+  /** Which of the integration's message topics it is; see `DownlinkRecord`. */
+  readonly topicIncarnation: number;
   /** What gives this executor the right to it. */
   readonly claim: Claim;
 }
@@ -86,7 +88,7 @@ export class Instance implements AsyncDisposable {
    * @throws NoMessagesError when the reason is Kafka's
    */
   static async start(
-    { integration, shard, claim }: Wish,
+    { integration, shard, topicIncarnation, claim }: Wish,
     deps: InstanceDeps,
     signal: AbortSignal,
   ): Promise<Instance> {
@@ -103,6 +105,7 @@ export class Instance implements AsyncDisposable {
       serviceId: config.serviceId,
       shard,
       shards,
+      topicIncarnation,
       maxInFlight: policy.maxInFlight,
       guard: deps.newGuard(),
       missing: missingRule(integration.templates),

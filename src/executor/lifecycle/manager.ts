@@ -113,6 +113,7 @@ export class Manager {
     const { wish, instance, running, renewal, told } = entry;
     if (!wish?.integration.enabled) return instance === undefined && told === undefined;
     if (running?.claim !== wish.claim || renewal !== undefined) return false;
+    if (running.topicIncarnation !== wish.topicIncarnation) return false;
     if (instance?.fingerprint !== fingerprint(wish.integration)) return false;
     const { generation } = wish.integration;
     if (instance.generation < generation) {

@@ -1,3 +1,5 @@
+import type { DownlinkRecord } from '../../../gen/penstock/v1/downlink_pb.ts';
+import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Bus, Claim, IncomingRecord, Membership } from '../../bus/bus.ts';
 import { decoder } from '../../bus/codec.ts';
 import { feedFromStart } from '../../bus/feed-from-start.ts';
@@ -81,7 +83,7 @@ export class Restore implements AsyncDisposable {
     // An integration whose type was changed is in two topics for a moment.
     const name = `${claim.topic}/${key}`;
     keys.add(name);
-    const wish = decoded?.integration && { integration: decoded.integration, shard: decoded.shard, claim };
+    const wish = decoded?.integration && wishOf(decoded, decoded.integration, claim);
     if (!pending) this.#deps.manager.want(name, wish);
     else if (isNewer(wish, pending.get(name))) pending.set(name, wish);
   }
@@ -108,6 +110,13 @@ export class Restore implements AsyncDisposable {
     await this.membership[Symbol.asyncDispose]();
   }
 }
+
+const wishOf = (record: DownlinkRecord, integration: Integration, claim: Claim): Wish => ({
+  integration,
+  shard: record.shard,
+  topicIncarnation: Math.max(1, record.topicIncarnation),
+  claim,
+});
 
 /** Whoever publishes may die and repeat itself: then an older generation comes after a newer one. A tombstone has none. */
 function isNewer(wish: Wish | undefined, known: Wish | undefined): boolean {

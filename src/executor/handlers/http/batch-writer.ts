@@ -5,11 +5,12 @@ import {
 } from '../../../../gen/penstock/v1/http_pb.ts';
 import { jsonWriter } from '../../../contract/body.ts';
 import { HOPS } from '../../../contract/hops.ts';
-import { messageId } from '../../../contract/placeholders.ts';
+import { idOf } from '../../../contract/placeholders.ts';
 import { compileTemplate } from '../../../contract/template.ts';
-import type { HandlerContext, Outbound } from '../handler.ts';
+import { uuidOfName } from '../../../contract/uuid.ts';
+import { type HandlerContext, type Outbound, templateSource } from '../handler.ts';
 import { maxBatchBytes } from './limits.ts';
-import { bodyOptions, methodOf, sourceOf } from './request-writer.ts';
+import { bodyOptions, methodOf } from './request-writer.ts';
 import type { HttpRequest } from './sender.ts';
 
 /** A message as it stands in a batch. */
@@ -37,7 +38,8 @@ function jsonOf(config: HttpConfiguration, context: HandlerContext): (message: O
     return ({ envelope }) => write(envelope);
   }
   const write = compileTemplate(config.bodyTemplate, 'json', context.missing);
-  return (message) => write(sourceOf(message, context));
+  const sourceOf = templateSource(context);
+  return (message) => write(sourceOf(message));
 }
 
 /** The items in batches of at most so many bytes of body, in their order; one that is longer is a batch of its own. */
@@ -67,18 +69,23 @@ export function batchRequestWriter(
 ): (batch: readonly Item[]) => HttpRequest {
   const method = methodOf(config);
   const key = config.idempotencyKeyHeader.toLowerCase();
+  const sourceOf = templateSource(context);
+  // Of all its messages: one that leaves again with others is another batch.
+  const keyOf = (batch: readonly Item[]) => {
+    const ids = batch.map(({ message }) => idOf(sourceOf(message)));
+    return ids.length === 1 ? ids[0]! : uuidOfName(ids.join());
+  };
   const isLines = config.batching?.format === HttpBatchFormat.NDJSON;
   const contentType = isLines ? 'application/x-ndjson' : 'application/json';
   return (batch) => {
     const json = batch.map((item) => item.json);
     const hops = Math.max(...batch.map(({ message }) => message.envelope.hopCount));
-    const first = batch[0]!.message;
     return {
       method,
       headers: {
         'content-type': contentType,
         [HOPS]: String(hops + 1),
-        ...(key === '' ? {} : { [key]: messageId(sourceOf(first, context)) }),
+        ...(key === '' ? {} : { [key]: keyOf(batch) }),
       },
       body: isLines ? `${json.join('\n')}\n` : `[${json.join(',')}]`,
     };

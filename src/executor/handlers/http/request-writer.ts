@@ -1,10 +1,10 @@
 import { type HttpConfiguration, HttpMethod } from '../../../../gen/penstock/v1/http_pb.ts';
 import { type BodyOptions, bodyWriter } from '../../../contract/body.ts';
 import { HOPS } from '../../../contract/hops.ts';
-import { messageId } from '../../../contract/placeholders.ts';
-import { compileTemplate, type TemplateSource } from '../../../contract/template.ts';
+import { idOf } from '../../../contract/placeholders.ts';
+import { compileTemplate } from '../../../contract/template.ts';
 import { templatedBodyWriter } from '../../../contract/templated-body.ts';
-import type { HandlerContext, Outbound } from '../handler.ts';
+import { type HandlerContext, type Outbound, templateSource } from '../handler.ts';
 import { hasPlaceholder, requestPath, type Write } from './endpoint-url.ts';
 import type { HttpRequest } from './sender.ts';
 
@@ -29,12 +29,6 @@ export function bodyOptions(config: HttpConfiguration, context: HandlerContext):
   };
 }
 
-/** What templates see of a message. */
-export function sourceOf({ envelope, partition, offset }: Outbound, context: HandlerContext): TemplateSource {
-  const { integrationId, integrationName, metadata, serviceId } = context;
-  return { envelope, partition, offset, integrationId, integrationName, metadata, serviceId };
-}
-
 /** A function that writes a message as a request. It throws an `UnencodableError`. */
 export function requestWriter(
   config: HttpConfiguration,
@@ -43,11 +37,12 @@ export function requestWriter(
   const plain = plainWriter(config, context);
   const path = requestPath(config.restEndpointUrl, context.missing);
   const headers = headerWriters(config, context);
+  const sourceOf = templateSource(context);
   // Decided once: most integrations have nothing that differs from message to message but the body.
   if (typeof path === 'string' && headers.length === 0) return plain;
   return (message) => {
     const request = plain(message);
-    const source = sourceOf(message, context);
+    const source = sourceOf(message);
     const written = { ...request.headers };
     for (const [name, write] of headers) written[name] = write(source);
     return typeof path === 'string'
@@ -72,8 +67,9 @@ function plainWriter(config: HttpConfiguration, context: HandlerContext): (messa
       bodyTemplate,
       missing: context.missing,
     });
+    const sourceOf = templateSource(context);
     return (message) => {
-      const { content, contentType } = write(sourceOf(message, context));
+      const { content, contentType } = write(sourceOf(message));
       return { method, headers: headers(contentType, message.envelope.hopCount), body: content };
     };
   }
@@ -93,6 +89,6 @@ function headerWriters(config: HttpConfiguration, context: HandlerContext): read
       compileTemplate(value, 'header', context.missing),
     ]);
   const { idempotencyKeyHeader } = config;
-  if (idempotencyKeyHeader !== '') headers.push([idempotencyKeyHeader.toLowerCase(), messageId]);
+  if (idempotencyKeyHeader !== '') headers.push([idempotencyKeyHeader.toLowerCase(), idOf]);
   return headers;
 }

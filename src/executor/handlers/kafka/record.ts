@@ -3,7 +3,7 @@ import { HOPS } from '../../../contract/hops.ts';
 import { compileTemplate, type TemplateSource } from '../../../contract/template.ts';
 import { templatedBodyWriter } from '../../../contract/templated-body.ts';
 import type { Header } from '../../../kafkajs/record-batch.ts';
-import type { HandlerContext, Outbound } from '../handler.ts';
+import { type HandlerContext, type Outbound, templateSource } from '../handler.ts';
 import { encoderOf } from './charset.ts';
 import type { Placed } from './partitions.ts';
 
@@ -25,12 +25,12 @@ export function recordWriter(
   config: KafkaConfiguration,
   context: HandlerContext,
 ): (message: Outbound) => KafkaRecord {
-  const { integrationId, integrationName, metadata, serviceId } = context;
+  const sourceOf = templateSource(context);
   const writeKey = config.key === undefined ? () => null : textWriter(config.key, context);
   const writeValue = valueWriter(config, context);
   const writeHeaders = headerWriter(config, context);
-  return ({ envelope, partition, offset }) => {
-    const source = { envelope, partition, offset, integrationId, integrationName, metadata, serviceId };
+  return (message) => {
+    const source = sourceOf(message);
     const key = writeKey(source);
     const value = writeValue(source);
     const headers = writeHeaders(source);

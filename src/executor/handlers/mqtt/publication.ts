@@ -5,7 +5,7 @@ import { type MqttConfiguration, MqttVersion } from '../../../../gen/penstock/v1
 import { UnencodableError } from '../../../contract/body.ts';
 import { compileTemplate, type TemplateSource } from '../../../contract/template.ts';
 import { templatedBodyWriter } from '../../../contract/templated-body.ts';
-import type { Failure, HandlerContext, Outbound } from '../handler.ts';
+import { type Failure, type HandlerContext, type Outbound, templateSource } from '../handler.ts';
 import { type BodyType, bufferOf, propertiesBytes, propertiesOf, soundTopic } from './properties.ts';
 
 type Qos = 0 | 1 | 2;
@@ -39,7 +39,7 @@ type TopicWriter = (message: Outbound) => string;
 type PayloadWriter = (message: Outbound) => Body;
 
 export function publicationWriter(config: MqttConfiguration, context: HandlerContext): PublicationWriter {
-  const source = sourceOf(context);
+  const source = templateSource(context);
   const topicOf = topicWriter(config, context, source);
   const bodyOf = payloadWriter(config, context, source);
   const qosOf = usesMessageQos(config) ? ({ qos }: Envelope) => qos as Qos : () => (config.qos ?? 1) as Qos;
@@ -77,14 +77,7 @@ const usesMessageTopic = (config: MqttConfiguration) => config.useMsgTopicName ?
 const usesMessageQos = (config: MqttConfiguration) => config.useMsgQos ?? config.qos === undefined;
 const usesMessageRetain = (config: MqttConfiguration) => config.useMsgRetain ?? !config.retained;
 
-/** What placeholders can name of a message. */
 type SourceOf = (message: Outbound) => TemplateSource;
-
-function sourceOf({ integrationId, integrationName, metadata, serviceId }: HandlerContext): SourceOf {
-  return ({ envelope, partition, offset }) => {
-    return { envelope, partition, offset, integrationId, integrationName, metadata, serviceId };
-  };
-}
 
 function topicWriter(config: MqttConfiguration, { missing }: HandlerContext, source: SourceOf): TopicWriter {
   if (usesMessageTopic(config)) return ({ envelope }) => soundTopic('topic name', envelope.topicName);
