@@ -67,10 +67,11 @@ export class Admin {
     while (this.#clock.monotonic() < deadline) {
       try {
         const { replicas } = await keepReplicas(this.#kafka, names, this.#minInsync);
-        if (replicas.size === names.length) return; // the node that was asked has heard of all of them
+        if (replicas.size === names.length) return;
       } catch {
-        return; // whoever looks after all topics says why, over and over
+        // Should it last, whoever looks after all topics says why.
       }
+      // The node that was asked has not heard of all of them yet.
       await this.#clock.sleep(YOUNG_TOPIC_PAUSE);
     }
   }

@@ -38,7 +38,10 @@ export async function keepReplicas(
 
 async function raise(broker: Broker, topics: readonly string[], minInsync: number): Promise<void> {
   const configs = await topicConfigs(broker, topics, MIN_INSYNC);
-  const low = configs.filter((one) => one.errorCode === 0 && !one.isOwn && Number(one.value) < minInsync);
+  const unknown = configs.find(({ errorCode }) => errorCode !== 0);
+  if (unknown)
+    throw new Error(`Kafka does not tell ${MIN_INSYNC} of ${unknown.topic} (error ${unknown.errorCode})`);
+  const low = configs.filter(({ isOwn, value }) => !isOwn && Number(value) < minInsync);
   if (low.length === 0) return;
   const names = low.map(({ topic }) => topic);
   const [failed] = await setTopicConfig(broker, names, MIN_INSYNC, String(minInsync));

@@ -26,7 +26,7 @@ interface Options {
   readonly lastDisk?: number | undefined;
 }
 
-/** A Kafka of three nodes, each a broker and a controller. Topics have three replicas, and two must have a record. */
+/** A Kafka of three nodes, each a broker and a controller. Topics have three replicas. */
 export class KafkaCluster implements AsyncDisposable {
   readonly nodes = NODES;
   readonly #nodes: ReadonlyMap<number, ClusterNode>;
@@ -228,7 +228,6 @@ const properties = (
     'auto.leader.rebalance.enable=false',
     'group.initial.rebalance.delay.ms=0',
     'default.replication.factor=3',
-    'min.insync.replicas=2',
     'offsets.topic.num.partitions=1',
     'offsets.topic.replication.factor=3',
     'transaction.state.log.num.partitions=1',
