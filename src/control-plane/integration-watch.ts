@@ -13,7 +13,7 @@ import { selectionOf } from './integration-filter.ts';
 import type { Database } from './store/database.ts';
 import { type IntegrationSelection, listIntegrations } from './store/integrations.ts';
 import { loadCluster } from './store/nodes.ts';
-import { type Changes, changesSince, type Horizon, horizonOf } from './store/versions.ts';
+import { type Changes, changesSince, settledVersion, type Version } from './store/versions.ts';
 
 type Answer = MessageInitShape<typeof WatchIntegrationsResponseSchema>;
 
@@ -31,7 +31,7 @@ export class IntegrationWatch {
   readonly #selection: IntegrationSelection;
   /** By id, what was sent last of the integrations that pass the filter. */
   readonly #sent = new Map<string, string>();
-  #horizon: Horizon | undefined;
+  #version: Version | undefined;
   /** The nodes that the states that were sent rest on. */
   #nodes = '';
 
@@ -53,13 +53,13 @@ export class IntegrationWatch {
       if (!this.#sent.delete(integration.id)) continue;
       yield { integration, deleted: true, time: timestampFromDate(time) };
     }
-    this.#horizon = changes.horizon;
+    this.#version = changes.version;
     this.#nodes = nodes;
   }
 
   async #changes(): Promise<Changes> {
-    if (this.#horizon !== undefined) return changesSince(this.#db, this.#horizon);
-    return { ids: [], deleted: [], horizon: await horizonOf(this.#db) };
+    if (this.#version !== undefined) return changesSince(this.#db, this.#version);
+    return { ids: [], deleted: [], version: await settledVersion(this.#db) };
   }
 
   async *#all(cluster: Cluster): AsyncGenerator<Answer> {

@@ -14,6 +14,7 @@ import { Database } from '../../src/control-plane/store/database.ts';
 import { RpcError } from '../../src/rpc/error.ts';
 import { controlPlaneForTests, executorForTests, HTTP, HTTP_WITH_SECRET } from '../helpers/control-plane.ts';
 import { nodeForTests } from '../helpers/nodes.ts';
+import { databaseForTests } from '../helpers/postgres.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
 import { encodedReport, failedStart, report } from '../helpers/reports.ts';
 import { collect } from '../helpers/stream.ts';
@@ -194,6 +195,25 @@ test('watches, whichever control plane makes the change', { timeout: 120_000 }, 
     assert.equal(new Set(all.got.map(({ event }) => event?.id)).size, all.got.length);
     stop();
     await ended;
+  });
+
+  await t.test('changes and events are told while others write to the same PostgreSQL', async (t) => {
+    const other = await databaseForTests(t);
+    await using elsewhere = await connectedClient(other);
+    await using here = await connectedClient(one.postgresUrl);
+    for (const client of [elsewhere, here]) {
+      await client.query('begin');
+      await client.query('create table batch (id int)');
+    }
+    const id = await create('beside');
+    const events = collect(t, (options) =>
+      two.events.watchEvents({ filter: { integrationId: id } }, options),
+    );
+    const { got } = watch({ text: 'beside' });
+    await waitUntil('it is told', () => got.map(brief).includes('beside PENDING'));
+    await send(id);
+    await waitUntil('the change is told', () => got.map(brief).includes('beside ACTIVE'));
+    await waitUntil('so is the event', () => events.got.length > 0);
   });
 
   await t.test('a reader that is late is told the state of now, not what was in between', async () => {

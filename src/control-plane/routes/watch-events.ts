@@ -5,7 +5,7 @@ import type {
 } from '../../../gen/penstock/v1/event_service_pb.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import { eventSelectionOf } from '../event-filter.ts';
-import { type EventPlace, eventsSince, horizonOf } from '../store/versions.ts';
+import { type EventPlace, eventsSince, settledVersion } from '../store/versions.ts';
 import type { RouteDeps } from './deps.ts';
 
 type Answer = MessageInitShape<typeof WatchEventsResponseSchema>;
@@ -19,11 +19,11 @@ export async function* watchEvents(
   { signal }: CallContext,
 ): AsyncGenerator<Answer> {
   const selection = eventSelectionOf(filter);
-  let place: EventPlace = { version: await horizonOf(db), event: undefined };
+  let place: EventPlace = { version: await settledVersion(db), event: undefined };
   const poll = async function* (): AsyncGenerator<Answer> {
-    const horizon = await horizonOf(db);
+    const version = await settledVersion(db);
     for (let isMore = true; isMore; ) {
-      const { events, next } = await eventsSince(db, selection, place, horizon, PAGE);
+      const { events, next } = await eventsSince(db, selection, place, version, PAGE);
       for (const event of events) yield { event };
       place = next;
       isMore = events.length === PAGE;

@@ -4,16 +4,28 @@ import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/in
 import type { Queries } from './database.ts';
 import { type EventSelection, toEvent } from './events.ts';
 
-// Rows carry the transaction that wrote them. A transaction may end long after a later one has: what was written since a
-// moment is therefore what was written by the transactions that had not ended then, whichever their numbers are.
+// Rows carry the version of the transaction that wrote them. A transaction may end long after one with a higher version has:
+// what was written since a moment is therefore what has a higher version than the last one before which all had ended then.
 
-/** A transaction before which all have ended. */
-export type Horizon = string;
+/** A version up to which every transaction has ended: what has it, or a lower one, is there to be seen. */
+export type Version = string;
 
-export async function horizonOf(queries: Queries): Promise<Horizon> {
-  const sql = 'select pg_snapshot_xmin(pg_current_snapshot())::text as horizon';
-  const [row] = await queries.query<{ horizon: string }>(sql);
-  return row!.horizon;
+/** Of the locks that open transactions hold, the one half of their names; see the function set_version. */
+const LOCK_CLASS = 1_347_310_420;
+
+export async function settledVersion(queries: Queries): Promise<Version> {
+  // In this order: whoever has got a version by now held its lock before it, and holds it until it has ended.
+  const [given] = await queries.query<{ version: string }>(
+    'select last_value::text as version from versions',
+  );
+  const [open] = await queries.query<{ version: string | null }>(
+    `select min(((classid::bigint - $1) << 32) + objid::bigint)::text as version from pg_locks
+     where locktype = 'advisory' and objsubid = 1 and classid::bigint between $1 and $1 + 65535
+       and database = (select oid from pg_database where datname = current_database())`,
+    [LOCK_CLASS],
+  );
+  const [settled, lowest] = [BigInt(given!.version), open?.version];
+  return String(lowest && BigInt(lowest) < settled ? BigInt(lowest) : settled);
 }
 
 /** Notes that the integration is deleted, for those who watch. */
@@ -34,24 +46,24 @@ export interface Changes {
   readonly ids: readonly string[];
   readonly deleted: readonly { readonly integration: Integration; readonly time: Date }[];
   /** From where on to ask next. */
-  readonly horizon: Horizon;
+  readonly version: Version;
 }
 
-export async function changesSince(queries: Queries, since: Horizon): Promise<Changes> {
-  // One statement, for one view of what has ended.
-  const [changed] = await queries.query<{ ids: string[]; horizon: string }>(
-    `select pg_snapshot_xmin(pg_current_snapshot())::text as horizon, array(
-       select id from integrations where version >= $1::xid8
-       union select integration_id from executor_states where version >= $1::xid8) as ids`,
+export async function changesSince(queries: Queries, since: Version): Promise<Changes> {
+  const version = await settledVersion(queries);
+  // Later, so it may tell of more; who is told twice of one does not mind.
+  const changed = await queries.query<{ id: string }>(
+    `select id from integrations where version > $1::bigint
+     union select integration_id from executor_states where version > $1::bigint`,
     [since],
   );
-  // Later, so it may tell of more; who is told twice of one does not mind.
   const deleted = await queries.query<{ integration: Uint8Array; delete_time: Date }>(
-    'select integration, delete_time from deleted_integrations where version >= $1::xid8 order by delete_time',
+    'select integration, delete_time from deleted_integrations where version > $1::bigint order by delete_time',
     [since],
   );
   return {
-    ...changed!,
+    version,
+    ids: changed.map(({ id }) => id),
     deleted: deleted.map((row) => ({
       integration: fromBinary(IntegrationSchema, row.integration),
       time: row.delete_time,
@@ -61,41 +73,44 @@ export async function changesSince(queries: Queries, since: Horizon): Promise<Ch
 
 /** A place in the order in which events were stored. */
 export interface EventPlace {
-  readonly version: Horizon;
-  /** The event there; undefined: before the first of the transaction. */
-  readonly event: { readonly time: Date; readonly id: string } | undefined;
+  /** Everything up to this version is before it. */
+  readonly version: Version;
+  /** The last event before it, of a higher version; undefined: there is none. */
+  readonly event: { readonly version: Version; readonly time: Date; readonly id: string } | undefined;
 }
 
-/** Up to `limit` events that were stored after a place by transactions before the horizon, and where to go on. */
+/** Up to `limit` events that were stored after a place, up to this version, and where to go on. */
 export async function eventsSince(
   queries: Queries,
   { integrationId, kinds, start, end }: EventSelection,
   since: EventPlace,
-  horizon: Horizon,
+  version: Version,
   limit: number,
 ): Promise<{ readonly events: readonly Event[]; readonly next: EventPlace }> {
   type Row = { id: string; time: Date; record: Uint8Array; version: string };
   const rows = await queries.query<Row>(
     `select id, time, record, version::text as version from events
-     where version >= $1::xid8 and version < $2::xid8 and ($3::uuid is null or (version, time, id) > ($1::xid8, $4, $3))
+     where version > $1::bigint and version <= $2::bigint
+       and ($3::uuid is null or (version, time, id) > ($9::bigint, $4, $3))
        and ($5::uuid is null or integration_id = $5) and ($6::smallint[] is null or kind = any($6))
        and ($7::timestamptz is null or time >= $7) and ($8::timestamptz is null or time < $8)
-     order by events.version, time, id limit $9`,
+     order by events.version, time, id limit $10`,
     [
       since.version,
-      horizon,
+      version,
       since.event?.id ?? null,
       since.event?.time ?? null,
       integrationId ?? null,
       kinds ?? null,
       start ?? null,
       end ?? null,
+      since.event?.version ?? null,
       limit,
     ],
   );
   const last = rows.length === limit ? rows.at(-1) : undefined;
   return {
     events: rows.map(toEvent),
-    next: last ? { version: last.version, event: last } : { version: horizon, event: undefined },
+    next: last ? { version: since.version, event: last } : { version, event: undefined },
   };
 }
