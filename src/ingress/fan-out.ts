@@ -1,4 +1,5 @@
 import type { Bus } from '../bus/bus.ts';
+import type { Lane } from '../bus/lane.ts';
 import { createEnvelopeEncoder, type PublishedMessage } from '../contract/encode-envelope.ts';
 import { takeHops } from '../contract/hops.ts';
 import { orderKey } from '../contract/order-key.ts';
@@ -7,12 +8,13 @@ import type { Filters } from './filters.ts';
 
 /**
  * Takes a message in: resolves with the number of integrations that match once Kafka has it for all of them, rejects when
- * Kafka does not take it. The message is valid during the call only. Calls are stored in their order.
+ * Kafka does not take it. The message is valid during the call only. Calls are stored in their order; those of a lane that
+ * come behind one that was refused are refused too.
  */
-export type TakeIn = (message: PublishedMessage) => Promise<number>;
+export type TakeIn = (message: PublishedMessage, lane?: Lane) => Promise<number>;
 
 interface Deps {
-  readonly bus: Pick<Bus, 'send'>;
+  readonly bus: Pick<Bus, 'sendCopies'>;
   readonly filters: Pick<Filters, 'match'>;
   readonly clock: Clock;
   /** This node's service id. */
@@ -24,14 +26,13 @@ interface Deps {
 /** Writes each message to the message topic of every integration that wants it. */
 export function createFanOut({ bus, filters, clock, node, newId }: Deps): TakeIn {
   const encode = createEnvelopeEncoder();
-  return async (published: PublishedMessage) => {
+  return async (published, lane) => {
     const destinations = [...filters.match(published.topicName)];
     if (destinations.length === 0) return 0;
     const message = withHops(published);
     const value = encode(message, { receivedTime: clock.now(), node, id: newId() });
-    await Promise.all(
-      destinations.map(({ topic, order }) => bus.send(topic, { key: orderKey(order, message), value })),
-    );
+    const to = destinations.map(({ topic, order }) => ({ topic, key: orderKey(order, message) }));
+    await bus.sendCopies({ value, to, ...(lane && { lane }) });
     return destinations.length;
   };
 }

@@ -45,10 +45,16 @@ export async function startIngress(
   const followed = started.use(await followFilters({ ...deps, onTaken }, signal));
   const newId = createUuidV7(deps.clock.now, randomFillSync);
   const takeIn = createFanOut({ ...deps, filters: followed.filters, node: config.serviceId, newId });
-  const listener = started.use(await startListener(config.mqtt, { ...deps, takeIn }));
+  const listener = started.use(
+    await startListener(config.mqtt, { ...deps, takeIn, waiting: deps.bus.outgoing }),
+  );
   const running = started.move();
   return {
-    services: [rpcService(MessageService, { publishMessage: publishMessage({ ...deps, takeIn }) })],
+    services: [
+      rpcService(MessageService, {
+        publishMessage: publishMessage({ ...deps, takeIn, waiting: deps.bus.outgoing }),
+      }),
+    ],
     mqttAddress: listener.address,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

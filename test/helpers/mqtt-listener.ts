@@ -1,17 +1,21 @@
 import type { TestContext } from 'node:test';
 import mqtt from 'mqtt';
 import type { IPublishPacket, Packet } from 'mqtt-packet';
+import type { Lane } from '../../src/bus/lane.ts';
 import type { PublishedMessage } from '../../src/contract/encode-envelope.ts';
 import type { TakeIn } from '../../src/ingress/fan-out.ts';
 import { type ListenerConfig, startListener } from '../../src/ingress/listener/listener.ts';
 import { type Clock, systemClock } from '../../src/runtime/clock.ts';
+import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
 import { testDeps } from './test-deps.ts';
 
 /** A fan-out that keeps what it gets; `answer` decides how it goes on. */
 export class Sink {
   readonly messages: PublishedMessage[] = [];
   answer: (message: PublishedMessage) => Promise<number> = async () => 1;
-  readonly takeIn: TakeIn = (message) => {
+  readonly lanes: (Lane | undefined)[] = [];
+  readonly takeIn: TakeIn = (message, lane) => {
+    this.lanes.push(lane);
     this.messages.push({ ...message, payload: Buffer.from(message.payload) });
     return this.answer(message);
   };
@@ -38,9 +42,10 @@ export async function listenerForTests(
   const sink = new Sink();
   const deps = { ...testDeps(), clock };
   const config = { ...LISTENER, ...limits };
-  const listener = await startListener(config, { ...deps, takeIn: sink.takeIn });
+  const waiting = new InFlightBytes(1000);
+  const listener = await startListener(config, { ...deps, takeIn: sink.takeIn, waiting });
   t.after(() => listener[Symbol.asyncDispose]());
-  return { sink, listener, address: listener.address, metrics: deps.metrics };
+  return { sink, waiting, listener, address: listener.address, metrics: deps.metrics };
 }
 
 /** A connected mqtt.js client that does not reconnect; ended after the test. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BusError } from '../../src/bus/bus.ts';
+import { ManualClock } from '../helpers/manual-clock.ts';
 import { acks, listenerForTests, publish, pubrel, reasonOf } from '../helpers/mqtt-listener.ts';
 import { RawMqttClient } from '../helpers/raw-mqtt-client.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -226,4 +227,80 @@ test('all connections together have a limit of bytes in flight, and CONNECT does
   assert.equal(sink.messages.length, 32);
   stored[0]?.(1);
   await waitUntil('the small one', () => sink.messages.length > 32);
+});
+
+test('while too much waits for Kafka nothing is read, no connection ends for it, and then all are read on', async (t) => {
+  const clock = new ManualClock();
+  const { sink, waiting, address } = await listenerForTests(t, {}, clock);
+  const first = await RawMqttClient.connected(t, address, 5, { clientId: 'first', keepalive: 10 });
+  waiting.add(1000);
+  const second = await RawMqttClient.connected(t, address, 5, { clientId: 'second', keepalive: 10 });
+  for (const client of [first, second]) client.send(publish(1, 1), publish(2, 1));
+  // They have arrived long ago: another client's round trip has passed.
+  await RawMqttClient.connected(t, address, 4, { clientId: 'other' });
+  clock.advance(60_000);
+  assert.deepEqual([sink.messages.length, first.isClosed, second.isClosed], [0, false, false]);
+  waiting.remove(1);
+  await first.received(3);
+  await second.received(3);
+});
+
+test('what a connection sends is one lane, whose messages are all refused once one is not stored', async (t) => {
+  const { sink, address } = await listenerForTests(t);
+  const answers: PromiseWithResolvers<number>[] = [];
+  sink.answer = () => {
+    const answer = Promise.withResolvers<number>();
+    answers.push(answer);
+    return answer.promise;
+  };
+  const client = await RawMqttClient.connected(t, address, 5);
+  client.send(publish(1, 1), publish(2, 2), publish(0, 0));
+  await waitUntil('on their way', () => answers.length === 3);
+  const [lane, ...others] = sink.lanes;
+  assert.ok(lane && others.every((other) => other === lane));
+  const error = new BusError('timeout', 'late');
+  answers[1]?.reject(error);
+  await client.closed();
+  assert.equal(lane.refusal, error, 'also where it was not the bus that refused it');
+  const again = await RawMqttClient.connected(t, address, 5);
+  again.send(publish(1, 1));
+  await waitUntil('on its way again', () => answers.length === 4);
+  assert.ok(sink.lanes[3] && sink.lanes[3] !== lane);
+});
+
+test('a message that an earlier connection sent, and Kafka refuses, takes those of the newer one along', async (t) => {
+  const { sink, address } = await listenerForTests(t);
+  const answers: PromiseWithResolvers<number>[] = [];
+  sink.answer = () => {
+    const answer = Promise.withResolvers<number>();
+    answers.push(answer);
+    return answer.promise;
+  };
+  const kept = { clean: false, properties: { sessionExpiryInterval: 60 } };
+  const first = await RawMqttClient.connected(t, address, 5, kept);
+  first.send(publish(1, 2));
+  await waitUntil('on its way', () => answers.length === 1);
+  const second = await RawMqttClient.connected(t, address, 5, kept);
+  second.send(publish(1, 2, { dup: true }), publish(2, 2));
+  await waitUntil('the next one is on its way', () => answers.length === 2);
+  answers[0]?.reject(new BusError('timeout', 'late'));
+  await second.closed();
+  assert.ok(sink.lanes[1]?.refusal, 'else the second message could be written before the first comes again');
+});
+
+test('a message of QoS 0 that Kafka refuses is dropped, and those after it begin a new lane', async (t) => {
+  const { sink, address } = await listenerForTests(t);
+  sink.answer = async () => {
+    const lane = sink.lanes.at(-1);
+    if (lane) lane.refusal = new BusError('timeout', 'late');
+    throw lane?.refusal;
+  };
+  const client = await RawMqttClient.connected(t, address, 5);
+  client.send(publish(0, 0));
+  client.send({ cmd: 'pingreq' });
+  await client.received(2);
+  sink.answer = async () => 1;
+  client.send(publish(1, 1));
+  await client.received(3);
+  assert.deepEqual([sink.lanes.length, sink.lanes[1]?.refusal], [2, undefined]);
 });

@@ -2,13 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create, fromBinary } from '@bufbuild/protobuf';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
+import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { OrderSchema } from '../../gen/penstock/v1/delivery_pb.ts';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { PublishMessageRequestSchema } from '../../gen/penstock/v1/message_service_pb.ts';
-import { BusError, type BusErrorReason, type OutgoingRecord } from '../../src/bus/bus.ts';
+import { BusError, type BusErrorReason, type Copies } from '../../src/bus/bus.ts';
+import { Lane } from '../../src/bus/lane.ts';
 import { createFanOut } from '../../src/ingress/fan-out.ts';
 import { publishMessage } from '../../src/ingress/routes/publish-message.ts';
 import { RpcError } from '../../src/rpc/error.ts';
+import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 
@@ -21,12 +24,12 @@ const message = {
   userProperties: [],
 };
 
-/** A fan-out to `a` by client id and `b` by topic name, whose sends end when they are told to. */
+/** A fan-out to `a` by client id and `b` by topic name; what it sends ends when it is told to. */
 function fanOut() {
-  const sends: (OutgoingRecord & { topic: string; end: PromiseWithResolvers<void> })[] = [];
-  const send = (topic: string, record: OutgoingRecord) => {
+  const sent: (Copies & { end: PromiseWithResolvers<void> })[] = [];
+  const sendCopies = (copies: Copies) => {
     const end = Promise.withResolvers<void>();
-    sends.push({ topic, ...record, end });
+    sent.push({ ...copies, end });
     return end.promise;
   };
   const order = create(OrderSchema, { key: { case: 'topic', value: {} } });
@@ -43,53 +46,52 @@ function fanOut() {
   clock.advance(1234);
   let made = 0;
   const newId = () => new Uint8Array(16).fill(++made);
-  return { sends, takeIn: createFanOut({ bus: { send }, filters: { match }, clock, node: 'n', newId }) };
+  return { sent, takeIn: createFanOut({ bus: { sendCopies }, filters: { match }, clock, node: 'n', newId }) };
 }
 
 test('a message goes to every integration that wants it, and is taken in once Kafka has it for all', async () => {
-  const { sends, takeIn } = fanOut();
+  const { sent, takeIn } = fanOut();
   let matches: number | undefined;
-  const taken = takeIn(message).then((count) => {
+  const lane = new Lane();
+  const taken = takeIn(message, lane).then((count) => {
     matches = count;
   });
-  assert.deepEqual(
-    sends.map(({ topic, key }) => [topic, key]),
-    [
-      ['a', 'c'],
-      ['b', 'x'],
-    ],
-  );
-  const envelope = fromBinary(EnvelopeSchema, sends[0]!.value!);
+  assert.equal(sent.length, 1, 'all copies or none');
+  const [copies] = sent;
+  assert.deepEqual(copies?.to, [
+    { topic: 'a', key: 'c' },
+    { topic: 'b', key: 'x' },
+  ]);
+  assert.equal(copies.lane, lane);
+  const envelope = fromBinary(EnvelopeSchema, copies.value);
   assert.deepEqual([envelope.node, timestampMs(envelope.receivedTime!)], ['n', 1234]);
-  sends[0]?.end.resolve();
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(matches, undefined);
-  sends[1]?.end.resolve();
+  copies.end.resolve();
   await taken;
   assert.equal(matches, 2);
 });
 
 test('a message has one id in every integration, and each message its own', () => {
-  const { sends, takeIn } = fanOut();
+  const { sent, takeIn } = fanOut();
   void takeIn(message);
   void takeIn(message);
-  const ids = sends.map(({ value }) => fromBinary(EnvelopeSchema, value!).id);
+  const ids = sent.map(({ value }) => fromBinary(EnvelopeSchema, value).id);
   assert.deepEqual(
     ids.map((id) => Buffer.from(id).toString('hex')),
-    ['01', '01', '02', '02'].map((byte) => byte.repeat(16)),
+    ['01', '02'].map((byte) => byte.repeat(16)),
   );
 });
 
 test('a message that Kafka does not take for one of them is not taken in', async () => {
-  const { sends, takeIn } = fanOut();
+  const { sent, takeIn } = fanOut();
   const taken = takeIn(message);
-  sends[0]?.end.resolve();
-  sends[1]?.end.reject(new BusError('timeout', 'late'));
+  sent[0]?.end.reject(new BusError('timeout', 'late'));
   await assert.rejects(taken, BusError);
 });
 
 test('the hops that were counted leave the user properties for a field of their own', async () => {
-  const { sends, takeIn } = fanOut();
+  const { sent, takeIn } = fanOut();
   const other = { key: 'a', value: '1' };
   const userProperties = [
     { key: 'penstock-hops', value: '2' },
@@ -98,7 +100,7 @@ test('the hops that were counted leave the user properties for a field of their 
     other,
   ];
   void takeIn({ ...message, userProperties });
-  const { hopCount, ...envelope } = fromBinary(EnvelopeSchema, sends[0]!.value!);
+  const { hopCount, ...envelope } = fromBinary(EnvelopeSchema, sent[0]!.value);
   assert.equal(hopCount, 4);
   assert.deepEqual(
     envelope.userProperties.map(({ key, value }) => ({ key, value })),
@@ -107,9 +109,9 @@ test('the hops that were counted leave the user properties for a field of their 
 });
 
 test('a message that nobody wants is not encoded at all', async () => {
-  const { sends, takeIn } = fanOut();
+  const { sent, takeIn } = fanOut();
   assert.equal(await takeIn({ ...message, topicName: 'y' }), 0);
-  assert.equal(sends.length, 0);
+  assert.equal(sent.length, 0);
 });
 
 test('PublishMessage says what to do about a message that was not taken in', async () => {
@@ -121,7 +123,7 @@ test('PublishMessage says what to do about a message that was not taken in', asy
   ];
   for (const [reason, expected] of reasons) {
     const takeIn = () => Promise.reject(new BusError(reason, 'no'));
-    const handler = publishMessage({ ...testDeps(), takeIn });
+    const handler = publishMessage({ ...testDeps(), takeIn, waiting: new InFlightBytes(1) });
     const request = create(PublishMessageRequestSchema, { topicName: 'x' });
     await assert.rejects(
       async () => handler(request, {} as never),
@@ -132,4 +134,15 @@ test('PublishMessage says what to do about a message that was not taken in', asy
       },
     );
   }
+});
+
+test('PublishMessage takes nothing in while too much waits for Kafka', async () => {
+  const waiting = new InFlightBytes(1);
+  const takeIn = async () => 1;
+  const handler = publishMessage({ ...testDeps(), takeIn, waiting });
+  const request = create(PublishMessageRequestSchema, { topicName: 'x' });
+  waiting.add(1);
+  await assert.rejects(async () => handler(request, {} as never), { code: Code.RESOURCE_EXHAUSTED });
+  waiting.remove(1);
+  assert.deepEqual(await handler(request, {} as never), { matchedIntegrations: 1 });
 });

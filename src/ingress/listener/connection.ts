@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { BusError } from '../../bus/bus.ts';
+import { BusError, type Waiting } from '../../bus/bus.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import type { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
@@ -31,6 +31,8 @@ export interface ConnectionDeps {
   readonly sessions: Sessions;
   readonly holdings: Holdings;
   readonly inFlightBytes: InFlightBytes;
+  /** What waits for Kafka, of all that this process sends. */
+  readonly waiting: Waiting;
   readonly takeIn: TakeIn;
   readonly takenIn: TakenIn;
   readonly clock: Clock;
@@ -154,12 +156,15 @@ export class Connection {
 
   /** Whether Kafka has to catch up first. CONNECT does not wait for it. */
   #isHeldUp(): boolean {
-    return this.#client !== undefined && (this.#client.intake.isFull || this.#deps.inFlightBytes.isFull);
+    const { inFlightBytes, waiting } = this.#deps;
+    return (
+      this.#client !== undefined && (this.#client.intake.isFull || inFlightBytes.isFull || waiting.isFull)
+    );
   }
 
   #mustWait(): boolean {
-    const { inFlightBytes } = this.#deps;
-    if (inFlightBytes.isFull) inFlightBytes.whenFree(this.#read);
+    const { inFlightBytes, waiting } = this.#deps;
+    for (const gate of [inFlightBytes, waiting]) if (gate.isFull) gate.whenFree(this.#read);
     // A client that does not read its acknowledgements gets no new ones.
     return this.#isHeldUp() || this.#socket.writableNeedDrain;
   }
@@ -233,7 +238,7 @@ export class Connection {
   #end(reason: EndReason, reasonCode?: ReasonCode, error?: unknown): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    const { metrics, logger, inFlightBytes, holdings, clock } = this.#deps;
+    const { metrics, logger, inFlightBytes, waiting, holdings, clock } = this.#deps;
     metrics.mqttDisconnects.inc({ reason });
     logger[LEVELS[reason] ?? 'debug']('MQTT connection ended', {
       reason,
@@ -242,6 +247,7 @@ export class Connection {
     });
     this.#patience.cancel();
     inFlightBytes.cancel(this.#read);
+    waiting.cancel(this.#read);
     holdings.hold(this, 0);
     this.#framer.clear();
     if (this.#client !== undefined) {

@@ -1,3 +1,4 @@
+import { Lane } from '../../bus/lane.ts';
 import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import type { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
 import type { TakeIn } from '../fan-out.ts';
@@ -40,6 +41,7 @@ export class Intake {
   readonly #session: Session;
   readonly #deps: Deps;
   readonly #pending: Pending[] = [];
+  #lane = new Lane();
   #inFlight = 0;
   #bytes = 0;
 
@@ -103,7 +105,7 @@ export class Intake {
     const { takeIn, takenIn } = this.#deps;
     const { qos } = message;
     try {
-      const matches = await takeIn(message);
+      const matches = await takeIn(message, this.#lane);
       (matches === 0 ? takenIn.unmatched : takenIn.stored).inc();
       return matches;
     } catch (error) {
@@ -132,7 +134,7 @@ export class Intake {
   }
 
   #track(stored: Promise<number>, size: number, pending: Pending | undefined): void {
-    const { inFlightBytes, onFailure, onSettled } = this.#deps;
+    const { inFlightBytes, onSettled } = this.#deps;
     const bytes = size + OVERHEAD;
     this.#inFlight++;
     this.#bytes += bytes;
@@ -153,10 +155,20 @@ export class Intake {
       },
       (error) => {
         settled();
-        if (pending !== undefined) onFailure(error);
+        if (pending !== undefined) this.#end(error);
+        else if (this.#lane.refusal) this.#lane = new Lane(); // a message of QoS 0 does not come again: those after it may pass
         onSettled();
       },
     );
+  }
+
+  /**
+   * The client sends the message again, and all after it: none of those may be written before, also where it was an earlier
+   * connection that sent this one (QoS 2).
+   */
+  #end(error: unknown): void {
+    this.#lane.refusal ??= error instanceof Error ? error : new Error('a message was not stored');
+    this.#deps.onFailure(error);
   }
 
   /** Acknowledges from the oldest on, up to the first that Kafka does not have. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
+import type { Waiting } from '../../bus/bus.ts';
 import { authority } from '../../runtime/authority.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
@@ -24,6 +25,8 @@ export interface ListenerConfig extends ConnectionLimits {
 
 export interface ListenerDeps {
   readonly takeIn: TakeIn;
+  /** What waits for Kafka, of all that this process sends. */
+  readonly waiting: Waiting;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -52,7 +55,7 @@ const STOP_DEADLINE = 5000;
  * @throws UserError when the port cannot be listened on
  */
 export async function startListener(config: ListenerConfig, deps: ListenerDeps): Promise<Listener> {
-  const { clock, logger, metrics, takeIn } = deps;
+  const { clock, logger, metrics, takeIn, waiting } = deps;
   const { maxConnections, maxMemoryBytes } = config;
   const share = (of: keyof typeof SHARES) => Math.floor(maxMemoryBytes * SHARES[of]);
   const connections = new Set<Connection>();
@@ -67,6 +70,7 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
     sessions,
     holdings: new Holdings(share('connected')),
     inFlightBytes: new InFlightBytes(share('onTheirWay')),
+    waiting,
     takeIn,
     takenIn,
     clock,

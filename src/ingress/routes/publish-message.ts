@@ -1,6 +1,6 @@
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
 import type { MessageService, PublishMessageRequest } from '../../../gen/penstock/v1/message_service_pb.ts';
-import { BusError } from '../../bus/bus.ts';
+import { BusError, type Waiting } from '../../bus/bus.ts';
 import { failed } from '../../rpc/error.ts';
 import type { MethodHandler } from '../../rpc/service.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
@@ -9,6 +9,8 @@ import type { TakeIn } from '../fan-out.ts';
 
 interface Deps {
   readonly takeIn: TakeIn;
+  /** What waits for Kafka. */
+  readonly waiting: Waiting;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -17,12 +19,15 @@ const DEFAULT_CLIENT_ID = 'grpc';
 
 export function publishMessage({
   takeIn,
+  waiting,
   logger,
   metrics,
 }: Deps): MethodHandler<typeof MessageService.method.publishMessage> {
   const count = (result: string) => metrics.takenIn.inc({ protocol: 'grpc', result });
   return async (request: PublishMessageRequest) => {
     try {
+      // MQTT clients are made to wait, callers are told: a call that waits is not a message that is taken in.
+      if (waiting.isFull) throw new BusError('full', 'too much waits for Kafka');
       const matchedIntegrations = await takeIn({
         ...request,
         clientId: request.clientId || DEFAULT_CLIENT_ID,
