@@ -266,6 +266,7 @@ test('what a connection sends is one lane, whose messages are all refused once o
   again.send(publish(1, 1));
   await waitUntil('on its way again', () => answers.length === 4);
   assert.ok(sink.lanes[3] && sink.lanes[3] !== lane);
+  for (const answer of answers) answer.resolve(1);
 });
 
 test('a message that an earlier connection sent, and Kafka refuses, takes those of the newer one along', async (t) => {
