@@ -40,7 +40,9 @@ export interface HttpRig extends Rig {
 export async function openRig(stack: AsyncDisposableStack, type: Type): Promise<Rig> {
   const dataDir = await mkdtemp(join(tmpdir(), 'penstock-bench-'));
   stack.defer(() => rm(dataDir, { recursive: true, force: true }));
-  const kafka = stack.use(await startKafka({ dataDir, progress: () => {}, clock: systemClock }));
+  const kafka = stack.use(
+    await startKafka({ dataDir, isOpen: true, progress: () => {}, clock: systemClock }),
+  );
   const logger = createLogger('error', systemClock, (line) => process.stderr.write(line));
   const resolver = new NameResolver({ clock: systemClock });
   const deps = { clock: systemClock, logger, resolver, random: Math.random };

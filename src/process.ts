@@ -1,6 +1,7 @@
 import { NodeRole } from '../gen/penstock/v1/cluster_service_pb.ts';
 import type { IntegrationType } from '../gen/penstock/v1/integration_pb.ts';
 import type { Bus } from './bus/bus.ts';
+import type { KafkaLogin } from './bus/kafka/client.ts';
 import { createKafkaBus } from './bus/kafka-bus.ts';
 import { reportNode } from './bus/node-reports.ts';
 import { type Topics, topicsOf } from './bus/topics.ts';
@@ -64,6 +65,13 @@ export interface PenstockProcess extends AsyncDisposable {
   readonly mqttAddress: string | undefined;
 }
 
+interface ProcessDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How the Kafka of TB_KAFKA_SERVERS lets it in. Unset: without more ado. */
+  readonly kafkaLogin?: KafkaLogin | undefined;
+}
+
 /**
  * Starts roles in this process, on one bus and behind one gRPC and one HTTP port. Disposing stops them, and then what they
  * rest on.
@@ -71,7 +79,7 @@ export interface PenstockProcess extends AsyncDisposable {
 export async function startProcess(
   roles: readonly Role[],
   settings: Settings,
-  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+  { clock, logger, kafkaLogin }: ProcessDeps,
   signal: AbortSignal,
 ): Promise<PenstockProcess> {
   await using stack = new AsyncDisposableStack();
@@ -89,6 +97,7 @@ export async function startProcess(
         replication: settings.PENSTOCK_KAFKA_REPLICATION,
         minInsyncReplicas: settings.PENSTOCK_KAFKA_MIN_INSYNC_REPLICAS,
         fetchWait: settings.TB_IE_MSG_POLL_INTERVAL,
+        ...(kafkaLogin && { login: kafkaLogin }),
       },
       deps,
     ),

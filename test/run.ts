@@ -48,7 +48,7 @@ async function runSharing(folders: readonly string[]): Promise<boolean> {
   stack.defer(() => rm(dataDir, { recursive: true, force: true }));
   await chmod(dataDir, 0o711); // PostgreSQL may have to run as another user
   const options = { dataDir, progress: say, clock: systemClock };
-  const kafka = stack.use(await startKafka(options));
+  const kafka = stack.use(await startKafka({ ...options, isOpen: true }));
   const postgres = stack.use(await startPostgres(options));
   return await run(folders, 2, {
     PENSTOCK_TEST_KAFKA: kafka.bootstrapServers,

@@ -7,6 +7,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
 import { isGiven, type Settings } from '../runtime/settings.ts';
 import { lockDataDirectory } from './data-directory.ts';
+import type { KafkaLogin } from './kafka-probe.ts';
 import { startKafka } from './kafka-server.ts';
 import { startPostgres } from './postgres-server.ts';
 import { requireFreePorts } from './required-ports.ts';
@@ -37,10 +38,10 @@ export async function startDev(settings: Settings, deps: Deps, signal: AbortSign
   await requireFreePorts(settings); // to be told after a minute that a port is taken helps nobody
   const { logger, path: logPath } = await openLog(stack, settings, clock);
   const begin = clock.monotonic();
-  const { servers, failed } = await startServers(stack, settings, deps, signal);
+  const { servers, kafkaLogin, failed } = await startServers(stack, settings, deps, signal);
   say('starting control plane, ingress and executor');
   const running = stack.use(
-    await startProcess(ROLES, { ...settings, ...servers }, { clock, logger }, signal),
+    await startProcess(ROLES, { ...settings, ...servers }, { clock, logger, kafkaLogin }, signal),
   );
   say(readyText(running, dataDir, logPath, clock.monotonic() - begin));
   const started = stack.move();
@@ -52,7 +53,11 @@ async function startServers(
   settings: Settings,
   { say, clock }: Deps,
   signal: AbortSignal,
-): Promise<{ servers: Partial<Settings>; failed: Promise<Error> }> {
+): Promise<{
+  servers: Partial<Settings>;
+  kafkaLogin: KafkaLogin | undefined;
+  failed: Promise<Error>;
+}> {
   const options = { dataDir: settings.PENSTOCK_DATA_DIR, progress: say, clock, signal };
   const [kafka, postgres] = await Promise.allSettled([
     isGiven('TB_KAFKA_SERVERS') ? undefined : startKafka(options),
@@ -69,7 +74,8 @@ async function startServers(
     ...(kafka.value ? { TB_KAFKA_SERVERS: [kafka.value.bootstrapServers] } : {}),
     ...(postgres.value ? { PENSTOCK_POSTGRES_URL: postgres.value.url } : {}),
   };
-  return { servers, failed: Promise.race(started.map((server) => server.failed)) };
+  const failed = Promise.race(started.map((server) => server.failed));
+  return { servers, kafkaLogin: kafka.value?.login, failed };
 }
 
 async function openLog(
@@ -83,7 +89,7 @@ async function openLog(
     () => 0,
   );
   if (size > MAX_LOG_BYTES) await rename(path, `${path}.1`);
-  const file = createWriteStream(path, { flags: 'a' });
+  const file = createWriteStream(path, { flags: 'a', mode: 0o600 });
   await once(file, 'open');
   file.on('error', () => {}); // a full disk is not to end the process
   stack.defer(() => void file.end());

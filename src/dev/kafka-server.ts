@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../runtime/clock.ts';
@@ -10,7 +10,8 @@ import { CommandError, run } from './command.ts';
 import { freePorts } from './free-port.ts';
 import { ClassArchive, javaCommand, javaVersion } from './java.ts';
 import { defaultKafkaCache, kafkaJars } from './kafka-distribution.ts';
-import { clusterIdOf } from './kafka-probe.ts';
+import { clientProperties, listenerProperties, newLogin, writePrivately } from './kafka-login.ts';
+import { clusterIdOf, type KafkaLogin } from './kafka-probe.ts';
 
 const START_MS = 120_000;
 const STOP = { signal: 'SIGTERM', graceMs: 15_000 } as const;
@@ -21,6 +22,8 @@ const LOG4J = new URL('./kafka/log4j2.properties', import.meta.url);
 export interface KafkaServer extends AsyncDisposable {
   /** `127.0.0.1:port` */
   readonly bootstrapServers: string;
+  /** Whom it lets in; undefined: everybody. */
+  readonly login: KafkaLogin | undefined;
   /** Resolves when it ends without having been asked to. */
   readonly failed: Promise<UserError>;
 }
@@ -33,6 +36,8 @@ export interface KafkaOptions {
   progress(line: string): void;
   readonly clock: Clock;
   readonly signal?: AbortSignal;
+  /** Lets every process of this machine in, without a login. Unset: those that can read the data directory. */
+  readonly isOpen?: boolean;
   /** What the ports are taken from; they may be taken again before Kafka has them. */
   readonly findPorts?: (count: number) => Promise<readonly number[]>;
   /** Names the cluster of an empty data directory: 16 bytes in base64url. */
@@ -43,6 +48,8 @@ interface Files {
   readonly log: string;
   readonly pid: string;
   readonly properties: string;
+  /** What clients need, for people and their tools. */
+  readonly client: string;
   readonly data: string;
 }
 
@@ -59,6 +66,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaServer> {
     log: join(dataDir, 'kafka.log'),
     pid: join(dataDir, 'kafka.pid'),
     properties: join(dataDir, 'kafka', 'server.properties'),
+    client: join(dataDir, 'kafka', 'client.properties'),
     data: join(dataDir, 'kafka', 'data'),
   };
   const version = await javaVersion(signal);
@@ -75,7 +83,9 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaServer> {
     const archive = await ClassArchive.in(cacheDir, version, jars, clock);
     const server = await startOnPorts(files, jars, archive, options);
     if (server !== undefined) {
-      progress(`Kafka is ready on ${server.bootstrapServers} (${seconds(clock.monotonic() - began)})`);
+      const howToEnter = server.login ? `; its login is in ${files.client}` : '';
+      const time = seconds(clock.monotonic() - began);
+      progress(`Kafka is ready on ${server.bootstrapServers} (${time})${howToEnter}`);
       return server;
     }
     if (tries === PORT_TRIES) throw new UserError('Kafka found no free port: start again');
@@ -93,7 +103,7 @@ async function format(
 ): Promise<void> {
   const incoming = await mkdtemp(join(files.data, '..', 'format-'));
   try {
-    await writeFile(files.properties, properties(incoming, 1, 2));
+    await writePrivately(files.properties, properties(incoming, 1, 2, undefined));
     const tool = ['kafka.tools.StorageTool', 'format', '--ignore-formatted'];
     // With an equals sign: an id may begin with a hyphen, and would be taken for an option.
     await run(java, [...args, ...tool, `--cluster-id=${clusterId}`, `--config=${files.properties}`], {
@@ -120,7 +130,9 @@ async function startOnPorts(
   options: KafkaOptions,
 ): Promise<KafkaServer | undefined> {
   const [port = 0, controllerPort = 0] = await (options.findPorts ?? freePorts)(2);
-  await writeFile(files.properties, properties(files.data, port, controllerPort));
+  const login = options.isOpen ? undefined : newLogin();
+  await writePrivately(files.properties, properties(files.data, port, controllerPort, login));
+  if (login) await writePrivately(files.client, clientProperties(login));
   const [command, ...args] = [
     ...javaCommand(jars, [log4j(), ...archive.args]),
     'kafka.Kafka',
@@ -132,7 +144,7 @@ async function startOnPorts(
     STOP,
   );
   try {
-    await ready(server, port, files, options);
+    await ready(server, port, login, files, options);
   } catch (error) {
     await server[Symbol.asyncDispose]();
     await archive.discard();
@@ -141,6 +153,7 @@ async function startOnPorts(
   }
   return {
     bootstrapServers: `127.0.0.1:${port}`,
+    login,
     failed: server.failed.then((how) => serverEnded('Kafka', how, files.log)),
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
@@ -153,6 +166,7 @@ async function startOnPorts(
 async function ready(
   server: ServerProcess,
   port: number,
+  login: KafkaLogin | undefined,
   files: Files,
   options: KafkaOptions,
 ): Promise<void> {
@@ -161,7 +175,7 @@ async function ready(
   const meta = await readFile(join(files.data, 'meta.properties'), 'utf8');
   const clusterId = /^cluster\.id=(.+)$/m.exec(meta)?.[1];
   while (server.running && clock.monotonic() < end) {
-    const answering = await clusterIdOf(port, 1000).catch(() => undefined); // Not yet.
+    const answering = await clusterIdOf(port, 1000, login).catch(() => undefined); // Not yet.
     if (answering !== undefined && answering === clusterId) return;
     await clock.sleep(50, signal);
   }
@@ -173,13 +187,18 @@ function log4j(): string {
   return `-Dlog4j2.configurationFile=${fileURLToPath(LOG4J)}`;
 }
 
-function properties(data: string, port: number, controllerPort: number): string {
+function properties(
+  data: string,
+  port: number,
+  controllerPort: number,
+  login: KafkaLogin | undefined,
+): string {
   return Object.entries({
     'process.roles': 'broker,controller',
     'node.id': 1,
     listeners: `BROKER://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
     'advertised.listeners': `BROKER://127.0.0.1:${port}`,
-    'listener.security.protocol.map': 'BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    ...listenerProperties(login),
     'inter.broker.listener.name': 'BROKER',
     'controller.listener.names': 'CONTROLLER',
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,

@@ -61,6 +61,7 @@ async function runPage(t: TestContext, blocks: readonly Block[]): Promise<void> 
 async function kafkaOfTheReader(t: TestContext): Promise<void> {
   const kafka = await startKafka({
     dataDir: await dataDirectory(t),
+    isOpen: true,
     progress: () => {},
     clock: systemClock,
     findPorts: async (count) => [9092, ...(await freePorts(count - 1))],

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { access, readFile, truncate } from 'node:fs/promises';
+import { access, readFile, stat, truncate } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { freePorts } from '../../src/dev/free-port.ts';
 import { clusterIdOf } from '../../src/dev/kafka-probe.ts';
-import { type KafkaOptions, startKafka } from '../../src/dev/kafka-server.ts';
+import { type KafkaOptions, type KafkaServer, startKafka } from '../../src/dev/kafka-server.ts';
 import { commandLineOf } from '../../src/dev/process-table.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { toolCommand } from '../helpers/kafka-tools.ts';
 import { kill9, killAfter, runApart } from '../helpers/run-apart.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
@@ -22,8 +24,13 @@ async function start(t: TestContext, dataDir: string, options: Partial<KafkaOpti
 }
 
 /** Adds a record to the topic, and answers how many it has. */
-async function produce(bootstrapServers: string): Promise<number> {
-  const kafka = new Kafka({ brokers: [bootstrapServers], logLevel: logLevel.NOTHING });
+async function produce({ bootstrapServers, login }: Pick<KafkaServer, 'bootstrapServers' | 'login'>) {
+  const kafka = new Kafka({
+    brokers: [bootstrapServers],
+    ...(login && { sasl: { mechanism: 'plain', ...login } }),
+    retry: { retries: 0 },
+    logLevel: logLevel.NOTHING,
+  });
   const admin = kafka.admin();
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
   try {
@@ -47,8 +54,11 @@ test('the embedded Kafka', async (t) => {
     const lines: string[] = [];
     const server = await start(t, dataDir, { progress: (line) => lines.push(line) });
     assert.equal(lines.at(-2), 'starting Kafka…');
-    assert.match(lines.at(-1) ?? '', /^Kafka is ready on 127\.0\.0\.1:\d+ \(\d+\.\d s\)$/);
-    assert.equal(await produce(server.bootstrapServers), 1);
+    assert.match(
+      lines.at(-1) ?? '',
+      /^Kafka is ready on 127\.0\.0\.1:\d+ \(\d+\.\d s\); its login is in \S+client\.properties$/,
+    );
+    assert.equal(await produce(server), 1);
     const pid = await pidIn(dataDir);
     await server[Symbol.asyncDispose]();
     await server[Symbol.asyncDispose]();
@@ -58,11 +68,11 @@ test('the embedded Kafka', async (t) => {
 
   await t.test('keeps its data when it is killed, and tells that it ended', async (t) => {
     const server = await start(t, dataDir);
-    assert.equal(await produce(server.bootstrapServers), 2);
+    assert.equal(await produce(server), 2);
     process.kill(await pidIn(dataDir), 'SIGKILL');
     assert.match((await server.failed).message, /^Kafka ended \(SIGKILL\): see .*kafka\.log$/);
     const again = await start(t, dataDir);
-    assert.equal(await produce(again.bootstrapServers), 3);
+    assert.equal(await produce(again), 3);
   });
 
   await t.test('that a killed run left behind is stopped by the next', async (t) => {
@@ -71,16 +81,55 @@ test('the embedded Kafka', async (t) => {
       `const { startKafka } = await import(root + 'src/dev/kafka-server.ts');
        const { systemClock } = await import(root + 'src/runtime/clock.ts');
        const server = await startKafka({ dataDir: ${JSON.stringify(dataDir)}, clock: systemClock, progress() {} });
-       console.log(server.bootstrapServers);
+       console.log(JSON.stringify({ ...server, failed: undefined }));
        process.stdin.resume();`,
     );
     killAfter(t, await pidIn(dataDir), join(dataDir, 'kafka', 'server.properties'));
     await kill9(child);
-    assert.equal(await produce(firstLine), 4);
+    assert.equal(await produce(JSON.parse(firstLine)), 4);
     const orphan = await pidIn(dataDir);
     const server = await start(t, dataDir);
     assert.equal(commandLineOf(orphan), undefined);
-    assert.equal(await produce(server.bootstrapServers), 5);
+    assert.equal(await produce(server), 5);
+  });
+
+  await t.test('lets in nobody but who can read the data directory', async (t) => {
+    const server = await start(t, dataDir);
+    assert.equal(await produce(server), 6);
+    const { bootstrapServers, login } = server;
+    await assert.rejects(produce({ bootstrapServers, login: undefined }));
+    await assert.rejects(produce({ bootstrapServers, login: { ...login!, password: 'guessed' } }));
+    const properties = join(dataDir, 'kafka', 'server.properties');
+    const listeners = /^listeners=BROKER:\/\/\S+:(\d+),CONTROLLER:\/\/\S+:(\d+)$/m;
+    const [, ...ports] = listeners.exec(await readFile(properties, 'utf8')) ?? [];
+    assert.equal(ports.length, 2);
+    for (const port of ports.map(Number)) {
+      await assert.rejects(clusterIdOf(port, 5000), /closed the connection/);
+      const wrong = { ...login!, password: 'guessed' };
+      await assert.rejects(clusterIdOf(port, 5000, wrong), /lets nobody in|closed the connection/);
+    }
+    for (const file of [
+      properties,
+      join(dataDir, 'kafka', 'client.properties'),
+      join(dataDir, 'kafka.log'),
+    ]) {
+      assert.equal((await stat(file)).mode & 0o077, 0, file);
+    }
+    assert.equal((await stat(join(dataDir, 'kafka'))).mode & 0o077, 0);
+    const { stdout } = spawnSync('grep', ['-rlF', login!.password, dataDir], { encoding: 'utf8' });
+    assert.deepEqual(stdout.trim().split('\n').toSorted(), [
+      join(dataDir, 'kafka', 'client.properties'),
+      properties,
+    ]);
+  });
+
+  await t.test("is used by Kafka's own tools with its client.properties", async (t) => {
+    const { bootstrapServers } = await start(t, dataDir);
+    const [command, ...args] = await toolCommand('org.apache.kafka.tools.TopicCommand');
+    const config = join(dataDir, 'kafka', 'client.properties');
+    const list = ['--list', '--bootstrap-server', bootstrapServers, '--command-config', config];
+    const { stdout, stderr } = spawnSync(command!, [...args, ...list], { encoding: 'utf8' });
+    assert.ok(stdout.split('\n').includes(TOPIC), stdout + stderr);
   });
 
   await t.test('takes other ports when one was taken in between', async (t) => {
@@ -115,6 +164,7 @@ test('the embedded Kafka', async (t) => {
 
 test('a cluster id may begin with a hyphen, as one in 64 does', async (t) => {
   const newClusterId = () => '-bcdefghijklmnopqrstuQ';
-  const { bootstrapServers } = await start(t, await temporaryDirectory(t), { newClusterId });
+  const options = { newClusterId, isOpen: true };
+  const { bootstrapServers } = await start(t, await temporaryDirectory(t), options);
   assert.equal(await clusterIdOf(Number(bootstrapServers.split(':')[1]), 5000), newClusterId());
 });

@@ -6,10 +6,18 @@ import type { NameResolver } from '../../runtime/name-resolver.ts';
 import { openSocket } from '../../runtime/open-socket.ts';
 import { stopPromptly } from './prompt-stop.ts';
 
+/** SASL PLAIN. */
+export interface KafkaLogin {
+  readonly username: string;
+  readonly password: string;
+}
+
 export interface KafkaConfig {
   /** Bootstrap servers, each `host:port`. */
   readonly brokers: readonly string[];
   readonly clientId: string;
+  /** Unset: none is asked for. */
+  readonly login?: KafkaLogin;
   /** Replicas of each topic; -1 = the cluster's default. */
   readonly replication: number;
   /** Of topics with more replicas than that, so many have what is acknowledged. Unset, or 0: as many as Kafka is set to. */
@@ -47,6 +55,7 @@ export function createClient(
   return new Kafka({
     brokers: [...config.brokers],
     clientId: config.clientId,
+    ...(config.login && { sasl: { mechanism: 'plain', ...config.login } }),
     retry,
     connectionTimeout: 3000,
     requestTimeout: 10_000,
