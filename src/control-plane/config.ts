@@ -1,3 +1,4 @@
+import type { Limits } from '../contract/limits.ts';
 import type { Settings } from '../runtime/settings.ts';
 
 /** What a control-plane node must be told. Durations are milliseconds. */
@@ -6,6 +7,8 @@ export interface ControlPlaneConfig {
   readonly postgresUrl: string;
   /** How long an executor has to answer a validation or a connection check. */
   readonly checkTimeout: number;
+  /** What integrations may ask for. */
+  readonly limits: Limits;
   /** How long after an integration its topics are deleted. */
   readonly topicDeletionDelay: number;
   /** How long events are kept. */
@@ -23,6 +26,7 @@ export function controlPlaneConfig(settings: Settings): ControlPlaneConfig {
     serviceId: settings.TB_SERVICE_ID,
     postgresUrl: settings.PENSTOCK_POSTGRES_URL,
     checkTimeout: settings.INTEGRATIONS_CHECK_API_REQUEST_TIMEOUT_SEC * 1000,
+    limits: settings,
     topicDeletionDelay: settings.PENSTOCK_TOPIC_DELETION_DELAY,
     eventsTtl: settings.PENSTOCK_EVENTS_TTL_SEC * 1000,
     cleanupPeriod: settings.INTEGRATIONS_CLEANUP_PERIOD_SEC * 1000,

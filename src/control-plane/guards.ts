@@ -2,6 +2,7 @@ import { toBinary } from '@bufbuild/protobuf';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { isKnownType, typeOf } from '../contract/integration-type.ts';
+import { beyondLimits, type Limits } from '../contract/limits.ts';
 import { violationsOf } from '../contract/validate.ts';
 import { failed, invalidArgument, notFound, type RpcError } from '../rpc/error.ts';
 import { tooLarge } from './checks.ts';
@@ -18,6 +19,12 @@ export function requireValid(integration: Integration): void {
   const violations = violationsOf(IntegrationSchema, integration, 'integration');
   if (violations.length > 0) throw invalidArgument(violations);
   if (toBinary(IntegrationSchema, integration).length > MAX_INTEGRATION_BYTES) throw tooLarge();
+}
+
+/** @throws RpcError INVALID_ARGUMENT when it asks for more than the operator allows, and than is stored of it */
+export function requireWithinLimits(integration: Integration, limits: Limits, stored?: Integration): void {
+  const violations = beyondLimits(integration, limits, stored);
+  if (violations.length > 0) throw invalidArgument(violations);
 }
 
 /** @throws RpcError ABORTED when an etag is given and is not the current one */

@@ -119,6 +119,7 @@ function contextOf(integration: Integration, { config, newGuard, clock, random }
     shards: 1,
     topicIncarnation: 1,
     maxInFlight: 1,
+    maxConnections: 1,
     guard: newGuard(),
     missing: missingRule(integration.templates),
     clock,

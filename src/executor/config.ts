@@ -1,4 +1,5 @@
 import { TYPES, type Type } from '../contract/integration-type.ts';
+import type { Limits } from '../contract/limits.ts';
 import type { SettingName, Settings } from '../runtime/settings.ts';
 import { UserError } from '../runtime/user-error.ts';
 import type { Policy } from './delivery/policy.ts';
@@ -9,6 +10,8 @@ export interface ExecutorConfig {
   readonly types: readonly Type[];
   readonly kafkaPrefix: string;
   readonly policy: Policy;
+  /** What integrations may ask for; what is stored beyond it is lowered. */
+  readonly limits: Limits;
   /** Of messages of all integrations in memory. */
   readonly maxBytesOfAll: number;
   readonly startTimeout: number;
@@ -37,6 +40,7 @@ export function executorConfig(settings: Settings): ExecutorConfig {
       deadLetter: true,
       maxHops: settings.PENSTOCK_MAX_HOPS,
     },
+    limits: settings,
     maxBytesOfAll: settings.PENSTOCK_MAX_IN_FLIGHT_BYTES_OF_ALL,
     startTimeout: settings.INTEGRATIONS_INIT_CONNECTION_TIMEOUT_SEC * 1000,
     restart: {

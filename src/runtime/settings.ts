@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { LIMIT_SETTINGS } from './limit-settings.ts';
 import { addresses, boolean, choice, integer, list, type Setting, text } from './setting.ts';
 import { UserError } from './user-error.ts';
 
@@ -123,6 +124,7 @@ export const SETTINGS = {
     { min: 1, max: 255 },
   ),
   PENSTOCK_MAX_PAUSE: integer(60_000, 'RETRY_ALL: the longest pause between two tries.', MS),
+  ...LIMIT_SETTINGS,
   PENSTOCK_POSTGRES_URL: text(
     'postgres://penstock@localhost:5432/penstock',
     'The PostgreSQL database of the control plane.',

@@ -21,6 +21,7 @@ import type { ControlPlaneConfig } from '../../src/control-plane/config.ts';
 import { startControlPlane } from '../../src/control-plane/control-plane.ts';
 import { createClient } from '../../src/rpc/grpcjs.ts';
 import { startRpcServer } from '../../src/rpc/server.ts';
+import { readSettings } from '../../src/runtime/settings.ts';
 import { busForTests } from './bus.ts';
 import { follow } from './follow.ts';
 import { nodeForTests } from './nodes.ts';
@@ -53,6 +54,7 @@ export const HTTP_WITH_SECRET = {
 export const CONFIG = {
   serviceId: 'cp',
   checkTimeout: 4000,
+  limits: readSettings({}, {}),
   topicDeletionDelay: 100,
   eventsTtl: 86_400_000,
   cleanupPeriod: 10_800_000,

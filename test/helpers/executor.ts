@@ -20,6 +20,7 @@ import { createKafkaBus } from '../../src/bus/kafka-bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
 import type { ExecutorConfig } from '../../src/executor/config.ts';
 import { startExecutor } from '../../src/executor/executor.ts';
+import { readSettings } from '../../src/runtime/settings.ts';
 import { follow } from './follow.ts';
 import { kafkaForTests } from './kafka.ts';
 import { testDeps } from './test-deps.ts';
@@ -42,6 +43,7 @@ export const EXECUTOR: ExecutorConfig = {
     deadLetter: true,
     maxHops: 8,
   },
+  limits: readSettings({}, {}),
   maxBytesOfAll: 268_435_456,
   startTimeout: 5000,
   restart: { enabled: true, maxPause: 1000 },

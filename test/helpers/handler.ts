@@ -26,6 +26,7 @@ export const contextOf = (context: Partial<HandlerContext> = {}): HandlerContext
   shards: 1,
   topicIncarnation: 1,
   maxInFlight: 64,
+  maxConnections: 1000,
   guard: createTargetGuard(true),
   missing: { rule: 'fail', value: '' },
   clock: systemClock,

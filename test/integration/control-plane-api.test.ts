@@ -156,6 +156,25 @@ test('the integration API', async (t) => {
     assert.equal(executor.asked.length, 1); // for the creation at the top
   });
 
+  await t.test(
+    'what asks for more than the operator allows is refused with the name of the setting',
+    async () => {
+      const { id } = await create();
+      const greedy = { ...HTTP, delivery: { maxInFlight: 100_000 } };
+      executor.asked.length = 0;
+      for (const call of [
+        () => client.createIntegration({ integration: greedy }),
+        () => client.updateIntegration({ integration: { ...greedy, id } }),
+        () => client.checkConnection({ target: { case: 'integration', value: greedy } }),
+      ]) {
+        const { code, fields, message } = await rpcRejection(call);
+        assert.deepEqual([code, ...fields], [Code.INVALID_ARGUMENT, 'integration.delivery.max_in_flight']);
+        assert.match(message, /must be at most 10000, .*PENSTOCK_LIMIT_IN_FLIGHT/);
+      }
+      assert.deepEqual(executor.asked, []);
+    },
+  );
+
   await t.test('an integration that does not fit a record is refused, not saved', async () => {
     const topicFilters = Array.from({ length: 10 }, (_, i) => `${i}/${'x'.repeat(60_000)}`);
     const { code, fields } = await rpcRejection(() =>

@@ -14,7 +14,13 @@ import { updateIntegration } from '../../src/control-plane/routes/update-integra
 import { Database } from '../../src/control-plane/store/database.ts';
 import { Locks } from '../../src/control-plane/store/locks.ts';
 import { Watches } from '../../src/control-plane/watches.ts';
-import { controlPlaneForTests, downlinkForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
+import {
+  CONFIG,
+  controlPlaneForTests,
+  downlinkForTests,
+  executorForTests,
+  HTTP,
+} from '../helpers/control-plane.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -88,7 +94,7 @@ test('changes of integrations', async (t) => {
       },
     };
     const wakes = { wakeRelay() {}, wakeReplays() {} };
-    const config = { serviceId: 'cp', checkTimeout: 1000, topicDeletionDelay: 100 };
+    const config = { ...CONFIG, checkTimeout: 1000 };
     const watches = new Watches(system.clock);
     const deps = { ...system, ...wakes, ...config, db, locks, requester, watches };
     const headers = {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ValidationKind } from '../../gen/penstock/v1/downlink_pb.ts';
 import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import { LifecycleAction } from '../../gen/penstock/v1/uplink_pb.ts';
-import { executorBench } from '../helpers/executor.ts';
+import { EXECUTOR, executorBench } from '../helpers/executor.ts';
 import { answer, type HttpEndpoint, hang, httpEndpoint } from '../helpers/http-endpoint.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -89,6 +90,33 @@ test('an update moves the stream to the new endpoint, losing and repeating none'
   await waitUntil('all are there', () => before.received.length + after.received.length >= 300);
   assert.equal(before.received.length, sentBefore);
   assert.deepEqual([...bodies(before), ...bodies(after)], numbers(0, 300));
+});
+
+test('what is stored beyond the limits of this executor runs within them, and says so', async (t) => {
+  const bench = await executorBench(t);
+  await bench.createTopics();
+  const endpoint = await httpEndpoint(t);
+  endpoint.respond = hang;
+  const id = await bench.want(endpoint.url, {
+    delivery: { maxInFlight: 100_000 },
+  });
+  const limits = { ...EXECUTOR.limits, PENSTOCK_LIMIT_IN_FLIGHT: 7, PENSTOCK_LIMIT_CONNECTIONS: 3 };
+  await bench.start({ limits });
+  assert.deepEqual(await bench.lifecycle(id, 1), active(1n));
+  const lowered = 'delivery.max_in_flight is 100000, of which 7 are allowed here (PENSTOCK_LIMIT_IN_FLIGHT)';
+  assert.equal(bench.reportsOf(id, 'lifecycle')[0]?.reason, lowered);
+  for (const client of numbers(0, 20)) await bench.publish(id, ['x'], client);
+  await gets(endpoint, 3);
+  await sleep(300);
+  assert.equal(endpoint.received.length, 3, 'as many requests as connections');
+  await bench.want(endpoint.url, {
+    id,
+    name: 'another name',
+    generation: 2n,
+    delivery: { maxInFlight: 100_000 },
+  });
+  await bench.lifecycle(id, 2);
+  assert.match(bench.reportsOf(id, 'lifecycle')[1]?.reason ?? '', /PENSTOCK_LIMIT_IN_FLIGHT/);
 });
 
 test('a change that the delivery does not see raises the generation without a stop', async (t) => {

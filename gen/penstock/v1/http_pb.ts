@@ -113,7 +113,7 @@ export type HttpConfiguration = Message<"penstock.v1.HttpConfiguration"> & {
 
   /**
    * Connections open at a time. With HTTP/1.1 each carries one request at a time, so that this limits
-   * `max_parallel_requests_count`, too. Unset: as many as there are requests on their way.
+   * `max_parallel_requests_count`, too. Unset: as many as there are requests on their way, up to PENSTOCK_LIMIT_CONNECTIONS.
    *
    * @generated from field: optional uint32 max_connections = 12;
    */

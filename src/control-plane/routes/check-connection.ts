@@ -10,7 +10,13 @@ import { keepSecrets, setSecretPaths } from '../../contract/secrets.ts';
 import { invalidArgument } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import * as checks from '../checks.ts';
-import { requireKnownType, requireSameType, requireValid, unknownIntegration } from '../guards.ts';
+import {
+  requireKnownType,
+  requireSameType,
+  requireValid,
+  requireWithinLimits,
+  unknownIntegration,
+} from '../guards.ts';
 import { findIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
 
@@ -55,8 +61,9 @@ async function draft(
     ...(templates && { templates }),
   });
   requireValid(whole);
-  if (id === '') return whole;
-  const stored = await saved(deps, id);
+  const stored = id === '' ? undefined : await saved(deps, id);
+  requireWithinLimits(whole, deps.limits, stored);
+  if (stored === undefined) return whole;
   requireSameType(stored, whole);
   const merged = keepSecrets(IntegrationSchema, whole, stored);
   const moved = movedSecrets(merged, stored, setSecretPaths(IntegrationSchema, whole));

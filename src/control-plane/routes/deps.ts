@@ -1,4 +1,5 @@
 import type { Bus } from '../../bus/bus.ts';
+import type { Limits } from '../../contract/limits.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { CheckDeps } from '../checks.ts';
 import type { ChangeDeps } from '../save-change.ts';
@@ -8,6 +9,7 @@ import type { Watches } from '../watches.ts';
 /** What the RPCs need. */
 export interface RouteDeps extends CheckDeps, ChangeDeps {
   readonly bus: Bus;
+  readonly limits: Limits;
   readonly locks: Locks;
   readonly metrics: Metrics;
   readonly watches: Watches;

@@ -16,6 +16,7 @@ import {
   requireKnownType,
   requireSameType,
   requireValid,
+  requireWithinLimits,
   unknownIntegration,
 } from '../guards.ts';
 import { nextRevision } from '../revision.ts';
@@ -36,7 +37,7 @@ export async function updateIntegration(
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const stored = await findIntegration(db, id);
     if (!stored) throw unknownIntegration(id);
-    const next = merge(stored, request, deps.clock.now());
+    const next = merge(stored, request, deps);
     await validate(deps, next.integration, call);
     if (request.validateOnly) return { integration: await loadAnswer(db, next) };
     const isChanged = next !== stored;
@@ -54,7 +55,11 @@ export async function updateIntegration(
 }
 
 /** @throws RpcError when the change is not possible */
-function merge(stored: StoredIntegration, request: UpdateIntegrationRequest, now: number): StoredIntegration {
+function merge(
+  stored: StoredIntegration,
+  request: UpdateIntegrationRequest,
+  { clock, limits }: RouteDeps,
+): StoredIntegration {
   const changes = request.integration!;
   const before = stored.integration;
   requireKnownType(stored);
@@ -62,8 +67,9 @@ function merge(stored: StoredIntegration, request: UpdateIntegrationRequest, now
   const { integration, violations } = applyUpdate(before, changes, request.updateMask?.paths ?? []);
   if (violations.length > 0) throw invalidArgument(violations);
   requireValid(integration);
+  requireWithinLimits(integration, limits, before);
   requireSameType(before, integration);
-  return nextRevision(stored, integration, now);
+  return nextRevision(stored, integration, clock.now());
 }
 
 function requireId({ integration }: UpdateIntegrationRequest): string {

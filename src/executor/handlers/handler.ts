@@ -43,6 +43,8 @@ export interface HandlerContext {
   readonly topicIncarnation: number;
   /** The window of the delivery: more than this is never on its way. */
   readonly maxInFlight: number;
+  /** Connections to one external system at a time, at most. */
+  readonly maxConnections: number;
   /** Opens every connection: refuses targets that are not allowed. */
   readonly guard: TargetGuard;
   /** What a template does without a value. */

@@ -3,6 +3,7 @@ import type { Bus, Claim, Membership } from '../../bus/bus.ts';
 import type { Topics } from '../../bus/topics.ts';
 import { fingerprint } from '../../contract/fingerprint.ts';
 import { typeOf } from '../../contract/integration-type.ts';
+import { withinLimits } from '../../contract/limits.ts';
 import { missingRule } from '../../contract/template.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { timeoutSignal, withDeadline } from '../../runtime/deadline.ts';
@@ -63,6 +64,8 @@ export class Instance implements AsyncDisposable {
   readonly fingerprint: string;
   /** Grows without a restart when a change does not touch the delivery. */
   generation: bigint;
+  /** What it does otherwise than it is told, for people; empty: nothing. */
+  readonly notice: string;
   readonly #delivery: Delivery;
   readonly #intake: Intake;
   readonly #statistics: Statistics;
@@ -70,6 +73,7 @@ export class Instance implements AsyncDisposable {
 
   private constructor(
     integration: Integration,
+    lowered: readonly string[],
     delivery: Delivery,
     intake: Intake,
     statistics: Statistics,
@@ -77,6 +81,7 @@ export class Instance implements AsyncDisposable {
   ) {
     this.fingerprint = fingerprint(integration);
     this.generation = integration.generation;
+    this.notice = lowered.join('; ');
     this.#delivery = delivery;
     this.#intake = intake;
     this.#statistics = statistics;
@@ -87,12 +92,10 @@ export class Instance implements AsyncDisposable {
    * Connects and begins to deliver. Rejects with the reason when it cannot, leaving nothing behind.
    * @throws NoMessagesError when the reason is Kafka's
    */
-  static async start(
-    { integration, shard, topicIncarnation, claim }: Wish,
-    deps: InstanceDeps,
-    signal: AbortSignal,
-  ): Promise<Instance> {
+  static async start(wish: Wish, deps: InstanceDeps, signal: AbortSignal): Promise<Instance> {
     const { config, clock } = deps;
+    const { shard, topicIncarnation, claim } = wish;
+    const { integration, lowered } = withinLimits(wish.integration, config.limits);
     const { id } = integration;
     const type = handlerTypeOf(integration);
     if (!type) throw new Error('this executor has no handler for the type: upgrade it');
@@ -107,6 +110,7 @@ export class Instance implements AsyncDisposable {
       shards,
       topicIncarnation,
       maxInFlight: policy.maxInFlight,
+      maxConnections: config.limits.PENSTOCK_LIMIT_CONNECTIONS,
       guard: deps.newGuard(),
       missing: missingRule(integration.templates),
       clock,
@@ -148,7 +152,7 @@ export class Instance implements AsyncDisposable {
     await intake.start(signal).catch((cause) => {
       throw new NoMessagesError(`Kafka does not give its messages: ${messageOf(cause)}`, { cause });
     });
-    instance = new Instance(integration, delivery, intake, statistics, stack.move());
+    instance = new Instance(wish.integration, lowered, delivery, intake, statistics, stack.move());
     return instance;
   }
 

@@ -121,7 +121,7 @@ export class Manager {
       entry.running = entry.told = wish;
       const stalled = entry.watch?.stalledReason;
       const state = stalled === undefined ? IntegrationState.ACTIVE : IntegrationState.FAILED;
-      this.#report(wish, LifecycleAction.UPDATED, true, state, stalled ?? '');
+      this.#report(wish, LifecycleAction.UPDATED, true, state, stalled ?? instance.notice);
     }
     return true;
   }
@@ -137,7 +137,9 @@ export class Manager {
     const start = () => Instance.start(wish, this.#deps, signal);
     entry.instance = await this.#starts.run(start, signal);
     entry.running = entry.told = wish;
-    this.#report(wish, action, true, IntegrationState.ACTIVE, reason);
+    const { notice } = entry.instance;
+    const why = [reason, notice].filter((text) => text !== '').join('; ');
+    this.#report(wish, action, true, IntegrationState.ACTIVE, why);
     entry.watch = this.#watch(key, entry, entry.instance);
   }
 
@@ -150,7 +152,7 @@ export class Manager {
     };
     const findings = {
       stalled: (reason: string) => tell(STALLED, FAILED, reason),
-      resumed: () => tell(RESUMED, ACTIVE, ''),
+      resumed: () => tell(RESUMED, ACTIVE, instance.notice),
       silent: (reason: string) => {
         tell(STALLED, FAILED, reason);
         entry.renewal = reason;

@@ -26,10 +26,11 @@ export function packLimits({ batching }: HttpConfiguration): PackLimits {
 }
 
 /** Requests on their way at a time, at most. */
-export function parallelOf(config: HttpConfiguration, { maxInFlight }: HandlerContext): number {
+export function parallelOf(config: HttpConfiguration, context: HandlerContext): number {
+  const { maxInFlight, maxConnections } = context;
   const window = Math.ceil(maxInFlight / packLimits(config).maxMessages);
   const wanted = config.maxParallelRequestsCount || window;
   // With HTTP/2 a connection carries many.
   const isShared = config.httpVersion === HttpVersion.HTTP_VERSION_2;
-  return isShared ? wanted : Math.min(wanted, config.maxConnections ?? wanted);
+  return isShared ? wanted : Math.min(wanted, config.maxConnections ?? maxConnections);
 }

@@ -49,7 +49,8 @@ export class HttpSender implements Sender {
   readonly #limits: Limits;
 
   /** @param parallel requests on their way at a time, at most */
-  constructor(config: HttpConfiguration, { guard, missing, clock }: HandlerContext, parallel: number) {
+  constructor(config: HttpConfiguration, context: HandlerContext, parallel: number) {
+    const { guard, missing, clock } = context;
     const origin = originOf(config.restEndpointUrl);
     const proxy = proxyOf(config);
     const isForwarded = proxy !== undefined && origin.protocol === 'http:';
@@ -66,7 +67,10 @@ export class HttpSender implements Sender {
     });
     const options = clientOptions(config, this.#connector);
     this.#connections = offersHttp2
-      ? new SharedConnections(origin.origin, { ...options, connections: config.maxConnections ?? parallel })
+      ? new SharedConnections(origin.origin, {
+          ...options,
+          connections: config.maxConnections ?? Math.min(parallel, context.maxConnections),
+        })
       : new OwnConnections(origin.origin, options);
     this.#prefix = isForwarded ? origin.origin : '';
     const path = requestPath(config.restEndpointUrl, missing);
