@@ -48,50 +48,6 @@ export interface OffsetRange {
   readonly end: number;
 }
 
-/** A part of one partition, as it was fetched. */
-export interface RecordBatch extends TopicPartition {
-  readonly records: readonly IncomingRecord[];
-  /** One after the last offset of the partition when this was fetched. */
-  readonly endOffset: number;
-  /**
-   * Keeps the membership alive while the consumer takes its time; call it at least each second. Throws when the group
-   * rebalances: stop taking in and let the error pass.
-   */
-  heartbeat(): Promise<void>;
-  /** Takes in up to, and including, this offset: the position moves on. What is not taken in is fetched again. */
-  takenIn(offset: number): void;
-  /** False once the consumer stops. */
-  isRunning(): boolean;
-}
-
-export interface ConsumeOptions {
-  readonly groupId: string;
-  readonly topics: readonly string[];
-  /** The longest wait of a fetch for records, in milliseconds; stopping waits that long at most. */
-  readonly maxWait: number;
-  /** Called for one batch of a partition at a time, several partitions side by side. */
-  eachBatch(batch: RecordBatch): Promise<void>;
-  /** The partitions owned from now on, after each (re)join; those left out are lost already. */
-  onAssigned?(partitions: readonly TopicPartition[]): void;
-  /** Gives up joining when it aborts. Without it, joining is tried until it succeeds. */
-  readonly signal?: AbortSignal;
-}
-
-export interface Consumer extends AsyncDisposable {
-  /**
-   * Whether Kafka has heard from this member so lately that no other one can have its partitions: without it, nothing of
-   * them may be begun.
-   */
-  holdsLease(): boolean;
-  /**
-   * Commits, for each partition, the offset to resume at, as a member of the group: refused when the membership or the
-   * partition is lost. Rejects when Kafka does not take it; nothing is retried.
-   */
-  commit(offsets: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>;
-  /** Stops fetching, leaves the group, disconnects. Idempotent. */
-  [Symbol.asyncDispose](): Promise<void>;
-}
-
 export interface JoinOptions {
   readonly groupId: string;
   /** Topics whose partitions the members that name them split among themselves. */
@@ -208,8 +164,6 @@ export interface Bus extends AsyncDisposable {
   deleteRecords(topic: string, before: ReadonlyMap<number, number>): Promise<void>;
   /** What a group has committed for a topic: the offset to resume at, for each partition that has one. */
   committed(groupId: string, topic: string): Promise<ReadonlyMap<number, number>>;
-  /** Consumes as a member of a group, from the committed offsets on; without one from the beginning. */
-  consume(options: ConsumeOptions): Promise<Consumer>;
   /** Becomes a member of a group, and stays one until it is disposed; tries for as long as Kafka is away. */
   join(options: JoinOptions): Membership;
   /** Fetches a partition, together with all others that are fed: hardly anything is spent on one that is quiet. */

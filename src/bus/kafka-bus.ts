@@ -3,8 +3,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { NameResolver } from '../runtime/name-resolver.ts';
 import type { Bus, FeedOptions } from './bus.ts';
 import { Admin } from './kafka/admin.ts';
-import { BRIEFLY, createClient, FOR_EVER, type KafkaConfig } from './kafka/client.ts';
-import { consume } from './kafka/consumer.ts';
+import { createClient, type KafkaConfig } from './kafka/client.ts';
 import { Fetcher } from './kafka/fetcher.ts';
 import { GroupMember } from './kafka/group-member.ts';
 import { BatchingProducer } from './kafka/producer.ts';
@@ -21,12 +20,11 @@ const FETCH_WAIT = 500;
 
 /** The bus on a Kafka cluster, by kafkajs. Connects when it is first used. */
 export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
-  const brief = createClient(config, BRIEFLY, deps);
-  const lasting = createClient(config, FOR_EVER, deps);
-  const admin = new Admin(brief, deps.clock, config);
-  const producer = new BatchingProducer(brief, deps);
+  const client = createClient(config, deps);
+  const admin = new Admin(client, deps.clock, config);
+  const producer = new BatchingProducer(client, deps);
   const offsets = (topic: string) => admin.offsets(topic);
-  const newFetcher = () => new Fetcher(brief, config.fetchWait ?? FETCH_WAIT, { ...deps, offsets });
+  const newFetcher = () => new Fetcher(client, config.fetchWait ?? FETCH_WAIT, { ...deps, offsets });
   const fetchers = [newFetcher()];
   // A partition that is fed twice, in a process with several roles or for a replay, takes another one.
   const feed = (options: FeedOptions) => {
@@ -48,8 +46,7 @@ export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
     offsetsAt: (topic, time) => admin.offsetsAt(topic, time),
     deleteRecords: (topic, before) => admin.deleteRecords(topic, before),
     committed: (groupId, topic) => admin.committed(groupId, topic),
-    consume: (options) => consume(lasting, options, deps),
-    join: (options) => new GroupMember(brief, options, deps),
+    join: (options) => new GroupMember(client, options, deps),
     feed,
     read: (options) => read({ feed, offsets }, options, deps.clock),
     async [Symbol.asyncDispose]() {

@@ -3,8 +3,9 @@ import { durationMs } from '@bufbuild/protobuf/wkt';
 import { ValidationKind, type ValidationRequest } from '../../gen/penstock/v1/downlink_pb.ts';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { type ValidationResponse, ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
-import type { Bus, Consumer, RecordBatch } from '../bus/bus.ts';
+import type { Bus } from '../bus/bus.ts';
 import { decoder } from '../bus/codec.ts';
+import { GroupReader } from '../bus/group-reader.ts';
 import type { Topics } from '../bus/topics.ts';
 import { type Type, typeOf } from '../contract/integration-type.ts';
 import { missingRule } from '../contract/template.ts';
@@ -20,7 +21,6 @@ import { type BoundHandlerType, handlerTypeOf } from './handlers/registry.ts';
 
 /** Checks at a time; more are answered with a refusal instead of waiting. */
 const MAX_CHECKS = 64;
-const MAX_WAIT = 500;
 /** What is kept of an asker's time for the ways there and back, in milliseconds. */
 const TRAVEL_TIME = 1000;
 
@@ -40,12 +40,12 @@ type Verdict = Pick<ValidationResponse, 'reachable' | 'message'> & {
   readonly violations: readonly FieldViolation[];
 };
 
-/** Answers the control plane's questions about configurations of a type, several at once. */
-export function answerChecks(type: Type, deps: Deps, signal: AbortSignal): Promise<Consumer> {
-  const { bus, topics, logger } = deps;
-  const topic = topics.validation(type);
+/** Answers the control plane's questions about configurations of these types, several at once, until the signal comes. */
+export function answerChecks(types: readonly Type[], deps: Deps, signal: AbortSignal): GroupReader {
+  const { topics, logger } = deps;
+  const validation = types.map((type) => topics.validation(type));
   // A configuration that breaks the rules gets an answer like any other that cannot work.
-  const decode = decoder(topic.schema, deps, (field) => !field.startsWith('integration.'));
+  const decode = decoder(topics.validation('').schema, deps, (field) => !field.startsWith('integration.'));
   let running = 0;
 
   const answer = async (request: ValidationRequest) => {
@@ -59,24 +59,17 @@ export function answerChecks(type: Type, deps: Deps, signal: AbortSignal): Promi
       running--;
     }
   };
-  const eachBatch = async (batch: RecordBatch) => {
-    for (const record of batch.records) {
-      const request = decode(record);
-      if (request) void answer(request);
-      batch.takenIn(record.offset);
-    }
-    // Committed before it is answered: a question that is lost with its executor is asked again by whoever asked it.
-    const last = batch.records.at(-1);
-    if (last) await consumer?.commit([{ ...last, offset: last.offset + 1 }]).catch(() => {});
-  };
-  let consumer: Consumer | undefined;
-  const groupId = topics.group(`executor.validation.${type}`);
-  return bus
-    .consume({ groupId, topics: [topic.name], maxWait: MAX_WAIT, signal, eachBatch })
-    .then((joined) => {
-      consumer = joined;
-      return joined;
-    });
+  return new GroupReader(
+    {
+      groupId: topics.group('executor.validation'),
+      topics: validation.map(({ name }) => name),
+      // Committed before they are answered: a question that is lost with its executor is asked again by whoever asked it.
+      async eachBatch({ records }) {
+        for (const request of records.map(decode)) if (request) void answer(request);
+      },
+    },
+    deps,
+  );
 }
 
 async function judge(request: ValidationRequest, deps: Deps, signal: AbortSignal): Promise<Verdict> {

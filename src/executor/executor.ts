@@ -7,6 +7,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { NameResolver } from '../runtime/name-resolver.ts';
 import { createTargetGuard } from '../runtime/target-guard.ts';
+import { untilAborted } from '../runtime/until-aborted.ts';
 import { answerChecks } from './checks.ts';
 import type { ExecutorConfig } from './config.ts';
 import { BUILT_TYPES } from './handlers/registry.ts';
@@ -52,15 +53,11 @@ export async function startExecutor(
   stack.defer(() => manager.stop());
   const types = config.types.filter((type) => BUILT_TYPES.includes(type));
   const restore: Restore = new Restore(types, { ...deps, manager });
-  const groups: AsyncDisposable[] = [restore];
+  const checks = answerChecks(types, { ...deps, config, newGuard }, signal);
   stack.defer(async () => {
-    await Promise.all(groups.map((group) => group[Symbol.asyncDispose]()));
+    await Promise.all([restore, checks].map((group) => group[Symbol.asyncDispose]()));
   });
-  const joining = types.map(async (type) => {
-    groups.push(await answerChecks(type, { ...deps, config, newGuard }, signal));
-  });
-  await Promise.allSettled(joining); // what joins after another failed must be left again, too
-  await Promise.all(joining);
+  await untilAborted(checks.joined, signal);
   await restored(restore, deps, signal);
   // First of all, before the group is left: who takes over must not begin while messages are still on their way here.
   stack.defer(() => manager.stop());

@@ -1,21 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import kafkajs from 'kafkajs';
-import {
-  type Bus,
-  BusError,
-  type ConsumeOptions,
-  type IncomingRecord,
-  type RecordBatch,
-} from '../../src/bus/bus.ts';
+import { type Bus, BusError, type IncomingRecord } from '../../src/bus/bus.ts';
 import { createKafkaBus } from '../../src/bus/kafka-bus.ts';
 import type { Topic, Topics } from '../../src/bus/topics.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { withDeadline } from '../../src/runtime/deadline.ts';
 import { busForTests } from '../helpers/bus.ts';
-import { kafkaForTests } from '../helpers/kafka.ts';
+import { follow } from '../helpers/follow.ts';
+import { onEnd } from '../helpers/on-end.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -27,23 +20,14 @@ async function messageTopic(bus: Bus, topics: Topics, partitions = 1): Promise<T
   return topic;
 }
 
-/** Consumes until the end of the test, taking everything in. */
-async function collect(t: TestContext, bus: Bus, topic: Topic, options: Partial<ConsumeOptions> = {}) {
+/** What is in a topic, and comes to it until the end of the test. */
+async function collect(t: TestContext, bus: Bus, topic: Topic): Promise<readonly IncomingRecord[]> {
   const records: IncomingRecord[] = [];
-  const consumer = await bus.consume({
-    groupId: topic.name,
-    topics: [topic.name],
-    maxWait: 200,
-    eachBatch: async (batch) => {
-      for (const record of batch.records) {
-        records.push(record);
-        batch.takenIn(record.offset);
-      }
-    },
-    ...options,
+  const followed = await follow(bus, [topic.name], (record) => {
+    records.push({ ...record, value: record.value && Buffer.from(record.value) });
   });
-  t.after(() => consumer[Symbol.asyncDispose]());
-  return { consumer, records };
+  onEnd(t, () => followed[Symbol.dispose]());
+  return records;
 }
 
 test('topics are created once, listed and deleted', async (t) => {
@@ -60,7 +44,7 @@ test('topics are created once, listed and deleted', async (t) => {
 test('records of a key keep the order of the sends, whatever their number', async (t) => {
   const { bus, topics } = await busForTests(t);
   const topic = await messageTopic(bus, topics, 4);
-  const { records } = await collect(t, bus, topic);
+  const records = await collect(t, bus, topic);
   const sends = Array.from({ length: 5000 }, (_, i) =>
     bus.send(topic.name, { key: `k${i % 7}`, value: bytes(String(i)) }),
   );
@@ -96,7 +80,7 @@ test('records without a key spread over the partitions', async (t) => {
 test('a record of 15 MB goes through, one beyond the limit is refused alone', async (t) => {
   const { bus, topics } = await busForTests(t);
   const topic = await messageTopic(bus, topics);
-  const { records } = await collect(t, bus, topic);
+  const records = await collect(t, bus, topic);
   const small = bus.send(topic.name, { key: 'a', value: bytes('small') });
   const tooLarge = bus.send(topic.name, { key: 'a', value: Buffer.alloc(18_000_000) });
   const large = bus.send(topic.name, { key: 'a', value: Buffer.alloc(15_000_000, 7) });
@@ -135,122 +119,6 @@ test('a topic that does not exist, or no longer, fails its own records and no ot
   ]);
   await bus.send(stays.name, { key: 'a', value: bytes('4') });
   assert.equal((await bus.offsets(stays.name)).get(0)?.end, 2);
-});
-
-test('a consumer resumes at what was committed; what was not comes again', async (t) => {
-  const { bus, topics } = await busForTests(t);
-  const topic = await messageTopic(bus, topics);
-  for (let i = 0; i < 10; i++) await bus.send(topic.name, { key: 'k', value: bytes(String(i)) });
-  const first = await collect(t, bus, topic);
-  await waitUntil('all are there', () => first.records.length === 10);
-  await first.consumer.commit([{ topic: topic.name, partition: 0, offset: 4 }]);
-  assert.deepEqual([...(await bus.committed(topic.name, topic.name))], [[0, 4]]);
-  await first.consumer[Symbol.asyncDispose]();
-  const second = await collect(t, bus, topic);
-  await waitUntil('the rest is there', () => second.records.length === 6);
-  assert.deepEqual(
-    second.records.map(({ offset }) => offset),
-    [4, 5, 6, 7, 8, 9],
-  );
-});
-
-test('a batch that is not taken in is fetched again from there', async (t) => {
-  const { bus, topics } = await busForTests(t);
-  const topic = await messageTopic(bus, topics);
-  for (let i = 0; i < 5; i++) await bus.send(topic.name, { key: 'k', value: bytes(String(i)) });
-  const offsets: number[] = [];
-  await collect(t, bus, topic, {
-    eachBatch: async (batch: RecordBatch) => {
-      const [first] = batch.records; // one at a time
-      if (!first) return;
-      offsets.push(first.offset);
-      batch.takenIn(first.offset);
-    },
-  });
-  await waitUntil('each came once', () => offsets.length === 5);
-  assert.deepEqual(offsets, [0, 1, 2, 3, 4]);
-});
-
-test('a second member takes partitions over; the first is told and cannot commit them any more', async (t) => {
-  const { bus, topics } = await busForTests(t);
-  const topic = await messageTopic(bus, topics, 2);
-  for (let i = 0; i < 20; i++) await bus.send(topic.name, { key: null, value: bytes(String(i)) });
-  let owned: number[] = [];
-  const first = await collect(t, bus, topic, {
-    onAssigned: (now) => (owned = now.map(({ partition }) => partition)),
-  });
-  await waitUntil('all are there', () => first.records.length === 20);
-  assert.deepEqual(owned.toSorted(), [0, 1]);
-  const second = await collect(t, bus, topic);
-  await waitUntil('each has one', () => owned.length === 1);
-  const lost = owned[0] === 0 ? 1 : 0;
-  await assert.rejects(first.consumer.commit([{ topic: topic.name, partition: lost, offset: 1 }]), /lost/);
-  await waitUntil('the second reads what was not committed', () =>
-    second.records.some(({ partition }) => partition === lost),
-  );
-});
-
-test('a topic that comes later is waited for, and waiting can be given up', async (t) => {
-  const { bus, topics } = await busForTests(t);
-  const topic = topics.messages(randomUUID());
-  const giveUp = new AbortController();
-  const waiting = bus.consume({
-    groupId: 'x',
-    topics: ['never-there'],
-    maxWait: 200,
-    eachBatch: async () => {},
-    signal: giveUp.signal,
-  });
-  const joined = collect(t, bus, topic);
-  await bus.createTopics([topic]);
-  await bus.send(topic.name, { key: 'k', value: bytes('1') });
-  const { records } = await joined;
-  await waitUntil('the record is there', () => records.length === 1);
-  giveUp.abort(new Error('given up'));
-  await assert.rejects(waiting, /given up/);
-});
-
-test('a consumer that is given up at any moment of its joining leaves no member behind', async (t) => {
-  const { bus, topics } = await busForTests(t);
-  const topic = await messageTopic(bus, topics);
-  const groupIds = Array.from({ length: 24 }, (_, i) => `${topic.name}.${i}`);
-  await Promise.all(
-    groupIds.map(async (groupId, i) => {
-      const giveUp = new AbortController();
-      const eachBatch = async () => {};
-      const joining = bus.consume({
-        groupId,
-        topics: [topic.name],
-        maxWait: 200,
-        eachBatch,
-        signal: giveUp.signal,
-      });
-      setTimeout(() => giveUp.abort(new Error('given up')), 15 * i);
-      await joining.then((consumer) => consumer[Symbol.asyncDispose]()).catch(() => {});
-    }),
-  );
-  const admin = new kafkajs.Kafka({ brokers: (await kafkaForTests()).split(',') }).admin();
-  t.after(() => admin.disconnect());
-  const members = async () => {
-    const { groups } = await admin.describeGroups(groupIds);
-    return groups.flatMap((group) => group.members).length;
-  };
-  // Kafka itself forgets a member that is silent for 6 s; one that stayed would not be.
-  await sleep(3000);
-  await waitUntil('nobody is in any of the groups', async () => (await members()) === 0);
-});
-
-test('a consumer that waits for records leaves at once, and another one takes over', async (t) => {
-  const { bus, topics } = await busForTests(t);
-  const topic = await messageTopic(bus, topics);
-  const { consumer } = await collect(t, bus, topic, { maxWait: 8000 });
-  await sleep(500); // it waits for records now
-  const begin = performance.now();
-  await consumer[Symbol.asyncDispose]();
-  assert.ok(performance.now() - begin < 2000, 'it did not wait for the end of its fetch');
-  const { records } = await collect(t, bus, topic);
-  await bus.send(topic.name, { key: 'k', value: bytes('1') });
-  await waitUntil('the other one has it', () => records.length === 1, 4000);
 });
 
 test('what cannot be reached is an error with a deadline, not a hang', async (t) => {

@@ -1,7 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import type { Integration } from '../../gen/penstock/v1/integration_pb.ts';
-import type { Bus, Claim, Consumer, FeedOptions, JoinOptions } from '../../src/bus/bus.ts';
+import type { Bus, Claim, FeedOptions, JoinOptions } from '../../src/bus/bus.ts';
 
 /** The downlink topic of a type, of which one executor has what it is given, and reads what it is told to. */
 export class FakeDownlink {
@@ -15,9 +15,10 @@ export class FakeDownlink {
     this.bus = {
       ...bus,
       join: (options) => {
-        this.#options = options;
+        const isDownlink = options.topics.every((topic) => topic.includes('.downlink.'));
+        if (isDownlink) this.#options = options;
         return {
-          joined: this.#joined.promise,
+          joined: isDownlink ? this.#joined.promise : Promise.resolve(),
           committed: async () => [],
           async [Symbol.asyncDispose]() {},
         };
@@ -27,7 +28,6 @@ export class FakeDownlink {
         this.#feeds.set(options.partition, options);
         return { resume() {}, backlog: async () => 0, [Symbol.dispose]() {} };
       },
-      consume: async () => CONSUMER,
     };
   }
 
@@ -56,5 +56,3 @@ export class FakeDownlink {
     this.#feeds.get(partition)!.onPosition?.(0, 0);
   }
 }
-
-const CONSUMER: Consumer = { holdsLease: () => true, async commit() {}, async [Symbol.asyncDispose]() {} };

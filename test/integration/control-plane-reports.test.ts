@@ -9,7 +9,7 @@ import {
   IntegrationType,
 } from '../../gen/penstock/v1/integration_pb.ts';
 import type { UplinkRecord } from '../../gen/penstock/v1/uplink_pb.ts';
-import type { RecordBatch } from '../../src/bus/bus.ts';
+import type { RecordBatch } from '../../src/bus/group-reader.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { reportStore } from '../../src/control-plane/uplink.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
@@ -31,9 +31,7 @@ function batchOf(topic: string, offset: number, end: number, records: readonly U
       value: encodedReport(record),
     })),
     endOffset: end,
-    heartbeat: async () => {},
-    takenIn() {},
-    isRunning: () => true,
+    signal: new AbortController().signal,
   };
 }
 

@@ -4,7 +4,6 @@ import { stopBusyTimer } from '../../kafkajs/request-queue.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { NameResolver } from '../../runtime/name-resolver.ts';
 import { openSocket } from '../../runtime/open-socket.ts';
-import { stopPromptly } from './prompt-stop.ts';
 
 /** SASL PLAIN. */
 export interface KafkaLogin {
@@ -34,29 +33,18 @@ interface Deps {
 const { Kafka, logLevel } = kafkajs;
 const KEEP_ALIVE = 60_000;
 
-/** A few tries: for calls that the caller repeats by itself until a deadline. */
-export const BRIEFLY: RetryOptions = { retries: 4, initialRetryTime: 100, maxRetryTime: 1000 };
-/** Without end: for consumers, which live as long as their owner wants. */
-export const FOR_EVER: RetryOptions = {
-  retries: 1_000_000,
-  initialRetryTime: 100,
-  maxRetryTime: 1000,
-};
+/** A few tries: the caller repeats its calls by itself until a deadline. */
+const RETRY: RetryOptions = { retries: 4, initialRetryTime: 100, maxRetryTime: 1000 };
 
 /** `retry` belongs here: on a producer or consumer it does not cover reconnecting. */
-export function createClient(
-  config: KafkaConfig,
-  retry: RetryOptions,
-  { logger, resolver: { lookUp } }: Deps,
-): KafkaClient {
+export function createClient(config: KafkaConfig, { logger, resolver: { lookUp } }: Deps): KafkaClient {
   stopBusyTimer();
-  stopPromptly();
   writeProduceRequestsAtOnce();
   return new Kafka({
     brokers: [...config.brokers],
     clientId: config.clientId,
     ...(config.login && { sasl: { mechanism: 'plain', ...config.login } }),
-    retry,
+    retry: RETRY,
     connectionTimeout: 3000,
     requestTimeout: 10_000,
     enforceRequestTimeout: true,
