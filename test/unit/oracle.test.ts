@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   type Arrival,
   COMMIT_WINDOW,
+  copies,
   longestGap,
   lost,
   outOfOrder,
@@ -10,7 +11,10 @@ import {
   recoveries,
   repeats,
   repeatsAllowed,
+  storedOutOfOrder,
+  unacknowledged,
   unexplained,
+  unsent,
   withoutCopies,
 } from '../e2e/kit/oracle.ts';
 
@@ -135,4 +139,42 @@ test('owners follow one another, and only in the time asked for', () => {
   assert.deepEqual(ownersOf(arrivals, 'i', 0, 1000), ['e1', 'e2', 'e1']);
   assert.deepEqual(ownersOf(arrivals, 'i', 0, 150), ['e1']);
   assert.deepEqual(ownersOf(arrivals, 'j', 0, 1000), []);
+});
+
+test('what Kafka has once more is a copy, each time', () => {
+  const stored = [0, 1, 0, 2, 0].map((n) => arrival(n, 0));
+  assert.deepEqual(copies(stored), ['c/0', 'c/0']);
+  assert.deepEqual(copies([arrival(0, 0), arrival(0, 0, { client: 'd' })]), []);
+});
+
+test('a copy is of a message that was sent again, as often as it was', () => {
+  const again = [arrival(0, 5), arrival(1, 5)];
+  assert.deepEqual(unsent(['c/0', 'c/1'], again), []);
+  assert.deepEqual(unsent(['c/0', 'c/0', 'c/2'], again), ['c/0', 'c/2']);
+  assert.deepEqual(unsent([], again), [], 'one that was sent again may be there once');
+});
+
+test('Kafka keeps the order of a client within a partition', () => {
+  const stored = (n: number, partition = 0) => ({ client: 'c', n, partition });
+  assert.deepEqual(storedOutOfOrder([stored(0), stored(1), stored(0), stored(2)]), [], 'a copy has none');
+  assert.deepEqual(storedOutOfOrder([stored(0), stored(2), stored(1)]), ['c in 0/1']);
+  assert.deepEqual(storedOutOfOrder([stored(5, 1), stored(0), stored(6, 1), stored(1)]), []);
+});
+
+test('so many may be copied as a fault found on their way, or kept on it', () => {
+  const sent = [10, 20, 30, 40].map((at, n) => arrival(n, at));
+  const acknowledged = [arrival(0, 15), arrival(1, 28), arrival(2, 33)];
+  assert.equal(unacknowledged(sent, acknowledged, []), 0);
+  assert.equal(unacknowledged(sent, acknowledged, [{ at: 25, until: 35 }]), 2);
+  assert.equal(
+    unacknowledged(sent, acknowledged, [{ at: 25 }]),
+    3,
+    'until the end, one that never was acknowledged',
+  );
+  assert.equal(unacknowledged(sent, acknowledged, [{ at: 16, until: 19 }]), 0, 'nothing was on its way');
+  const twice = [
+    { at: 25, until: 26 },
+    { at: 27, until: 29 },
+  ];
+  assert.equal(unacknowledged(sent, acknowledged, twice), 2, 'each fault has its own');
 });

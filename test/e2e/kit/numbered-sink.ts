@@ -40,7 +40,7 @@ export class NumberedSink {
     return sink;
   }
 
-  /** Where this integration sends its messages, as the JSON object with all fields. */
+  /** Where this integration sends its messages, as JSON objects with all fields, one or several a request. */
   url(integration: string): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/${integration}`;
   }
@@ -59,10 +59,11 @@ export class NumberedSink {
       return;
     }
     if (this.delay > 0) await sleep(this.delay);
-    const { payload, tbmqIeNode: node } = JSON.parse(Buffer.concat(chunks).toString());
-    const { client, n } = payload;
     const integration = request.url?.slice(1) ?? '';
-    if (n >= 0) this.arrivals.push({ client, n, integration, node, at: performance.now() });
+    for (const { payload, tbmqIeNode: node } of [JSON.parse(Buffer.concat(chunks).toString())].flat()) {
+      const { client, n } = payload;
+      if (n >= 0) this.arrivals.push({ client, n, integration, node, at: performance.now() });
+    }
     response.end();
   }
 }

@@ -4,6 +4,17 @@ export interface Message {
   readonly n: number;
 }
 
+/** A message when a client sent it, or was told that it is safe. */
+export interface Sent extends Message {
+  /** Milliseconds of the test's monotonic clock. */
+  readonly at: number;
+}
+
+/** A message that Kafka has. */
+export interface Stored extends Message {
+  readonly partition: number;
+}
+
 /** A message that the external system took. */
 export interface Arrival extends Message {
   readonly integration: string;
@@ -74,17 +85,51 @@ export function withoutCopies(repeated: readonly Repeat[], stored: readonly Mess
   });
 }
 
-/** First arrivals that came after a later message of their client. */
-export function outOfOrder(arrivals: readonly Arrival[]): readonly Arrival[] {
+/** Those that are there for the first time, and after a later message of their client. */
+export function outOfOrder<M extends Message>(messages: readonly M[]): readonly M[] {
   const seen = new Set<string>();
   const highest = new Map<string, number>();
-  return arrivals.filter((one) => {
+  return messages.filter((one) => {
     if (seen.has(idOf(one))) return false;
     seen.add(idOf(one));
     const before = highest.get(one.client) ?? -1;
     highest.set(one.client, Math.max(before, one.n));
     return one.n < before;
   });
+}
+
+/** The same for what Kafka has, where only a partition has an order: a client's messages may have moved to another. */
+export function storedOutOfOrder(stored: readonly Stored[]): readonly string[] {
+  const byPartition = stored.map(({ client, n, partition }) => ({ client: `${client} in ${partition}`, n }));
+  return outOfOrder(byPartition).map(idOf);
+}
+
+/** What Kafka has once more, each time. */
+export function copies(stored: readonly Message[]): readonly string[] {
+  const seen = new Set<string>();
+  return stored.map(idOf).filter((id) => seen.has(id) || !seen.add(id));
+}
+
+/** Copies that no client sent: Kafka has the message more often than it was sent. */
+export function unsent(copied: readonly string[], resent: readonly Message[]): readonly string[] {
+  const left = new Map<string, number>();
+  for (const message of resent) left.set(idOf(message), (left.get(idOf(message)) ?? 0) + 1);
+  return copied.filter((id) => {
+    left.set(id, (left.get(id) ?? 0) - 1);
+    return left.get(id)! < 0;
+  });
+}
+
+/** How many messages were on their way at some time of each fault, unacknowledged: so many may be copied. */
+export function unacknowledged(
+  sent: readonly Sent[],
+  acknowledged: readonly Sent[],
+  faults: readonly Fault[],
+): number {
+  const safe = new Map(acknowledged.map((one) => [idOf(one), one.at]));
+  const during = (one: Sent, { at, until = Number.POSITIVE_INFINITY }: Fault) =>
+    one.at <= until && (safe.get(idOf(one)) ?? Number.POSITIVE_INFINITY) > at;
+  return faults.reduce((sum, fault) => sum + sent.filter((one) => during(one, fault)).length, 0);
 }
 
 /** Whether a fault may have kept this delivery from being committed. */

@@ -1,35 +1,22 @@
 import type { TestContext } from 'node:test';
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
-import { AckStrategy } from '../../../gen/penstock/v1/delivery_pb.ts';
 import { IntegrationState } from '../../../gen/penstock/v1/integration_pb.ts';
 import { IntegrationService } from '../../../gen/penstock/v1/integration_service_pb.ts';
-import { MessageService } from '../../../gen/penstock/v1/message_service_pb.ts';
-import { PayloadContentType } from '../../../gen/penstock/v1/payload_pb.ts';
+import type { IncomingRecord } from '../../../src/bus/bus.ts';
 import { decodeEnvelope } from '../../../src/contract/decode-envelope.ts';
 import { RpcError } from '../../../src/rpc/error.ts';
 import { createClient } from '../../../src/rpc/grpcjs.ts';
-import { messagesOf } from '../../helpers/messages.ts';
 import { type Installation, installationForTests, type RoleRun, type Servers } from '../../helpers/roles.ts';
 import { waitUntil } from '../../helpers/wait-until.ts';
+import { areMatched, createIntegration } from './integrations.ts';
 import { NumberedLoad } from './numbered-load.ts';
 import { NumberedSink } from './numbered-sink.ts';
-import { idOf, type Message } from './oracle.ts';
+import { idOf, type Message, type Stored } from './oracle.ts';
 
 /** Whether the scenarios run in full. */
 export const isLong = process.env.PENSTOCK_TEST_LONG === '1';
-/** Messages of one integration on their way at a time. */
-export const MAX_IN_FLIGHT = 64;
 /** An executor that was killed is replaced within so many milliseconds. */
 export const RECOVERY = 15_000;
-
-const RETRY_ALL = {
-  ackStrategy: AckStrategy.RETRY_ALL,
-  retries: 0,
-  maxInFlight: MAX_IN_FLIGHT,
-  pauseBetweenRetries: { nanos: 100_000_000 },
-  maxPause: { seconds: 1n },
-  packProcessingTimeout: { seconds: 5n },
-};
 
 export interface SystemOptions {
   readonly integrations: number;
@@ -38,6 +25,8 @@ export interface SystemOptions {
   readonly clients?: number;
   readonly rate?: number;
   readonly maxExecutors?: number;
+  /** They send several messages a request. */
+  readonly isBatched?: boolean;
   readonly servers?: Servers;
 }
 
@@ -152,6 +141,11 @@ export class System {
     return [...offsets.values()].filter(({ end }) => end > 0).length;
   }
 
+  /** Whether a topic of Kafka belongs to this installation. */
+  owns(topic: string): boolean {
+    return topic.startsWith(`${this.#installation.prefix}.`);
+  }
+
   /** Publishes to all integrations until it is stopped, or the test ends. */
   load(): NumberedLoad {
     const { clients = 2, rate = 20 } = this.#options;
@@ -174,13 +168,21 @@ export class System {
     await waitUntil('every integration delivers', () => all().size === this.integrations.size, ms);
   }
 
-  /** Every message that Kafka has for the integrations. */
-  async stored(): Promise<readonly Message[]> {
-    const all: Message[] = [];
+  /** Every message that Kafka has for the integrations, in the order of each partition. */
+  async stored(): Promise<readonly Stored[]> {
+    const { bus, topics } = this.#installation;
+    const all: Stored[] = [];
     for (const id of this.integrations.values()) {
-      for (const { value } of await messagesOf(this.#installation, id)) {
-        all.push(JSON.parse(Buffer.from(decodeEnvelope(Buffer.from(value!)).payload).toString()));
-      }
+      const { name } = topics.messages(id);
+      const eachBatch = async (records: readonly IncomingRecord[]) => {
+        for (const { partition, value } of records) {
+          const { client, n } = JSON.parse(
+            Buffer.from(decodeEnvelope(Buffer.from(value!)).payload).toString(),
+          );
+          if (n >= 0) all.push({ client, n, partition });
+        }
+      };
+      await bus.read({ topic: name, ranges: await bus.offsets(name), eachBatch });
     }
     return all;
   }
@@ -207,39 +209,13 @@ export class System {
   }
 
   async #createIntegrations(): Promise<void> {
-    using client = createClient(IntegrationService, this.controlPlane.address('gRPC'));
+    const { maxExecutors = 1, isBatched = false } = this.#options;
     for (let i = 1; i <= this.#options.integrations; i++) {
       const name = `i${i}`;
-      const restEndpointUrl = this.sink.url(name);
-      const { integration } = await client.createIntegration(
-        {
-          integration: {
-            name,
-            enabled: true,
-            topicFilters: [`load/${name}`],
-            configuration: {
-              case: 'http',
-              value: { restEndpointUrl, payloadContentType: PayloadContentType.JSON },
-            },
-            delivery: { ...RETRY_ALL, maxExecutors: this.#options.maxExecutors ?? 1 },
-          },
-        },
-        { deadline: 25_000 },
-      );
-      this.integrations.set(name, integration!.id);
+      const options = { maxExecutors, isBatched, restEndpointUrl: this.sink.url(name) };
+      const id = await createIntegration(this.controlPlane.address('gRPC'), name, options);
+      this.integrations.set(name, id);
     }
-    await this.#isMatched();
-  }
-
-  /** Probes with a negative number, which the sink does not count, until ingress knows every filter. */
-  async #isMatched(): Promise<void> {
-    using messages = createClient(MessageService, this.ingress.address('gRPC'));
-    const payload = Buffer.from(JSON.stringify({ client: 'probe', n: -1 }));
-    for (const name of this.integrations.keys()) {
-      await waitUntil(`ingress knows the filter of ${name}`, async () => {
-        const { matchedIntegrations } = await messages.publishMessage({ topicName: `load/${name}`, payload });
-        return matchedIntegrations > 0;
-      });
-    }
+    await areMatched(this.ingress.address('gRPC'), this.integrations.keys());
   }
 }
