@@ -1,7 +1,7 @@
 import type { Order } from '../../gen/penstock/v1/delivery_pb.ts';
 import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import type { Integration } from '../../gen/penstock/v1/integration_pb.ts';
-import type { Bus, IncomingRecord, TopicPartition } from '../bus/bus.ts';
+import type { Bus, IncomingRecord } from '../bus/bus.ts';
 import { decoder } from '../bus/codec.ts';
 import { feedFromStart } from '../bus/feed-from-start.ts';
 import type { Topics } from '../bus/topics.ts';
@@ -22,8 +22,6 @@ export interface Destination {
 interface Known extends Destination {
   readonly generation: bigint;
   readonly filters: readonly string[];
-  /** The partition of the downlink topic it came from. */
-  readonly source: string;
 }
 
 /**
@@ -48,8 +46,7 @@ export class Filters {
    * An integration changed. An older generation than the one known is ignored. One without a topic is known, but matches
    * nothing: it was disabled for too long.
    */
-  put(id: string, integration: Integration, from: TopicPartition, hasTopic = true): void {
-    const source = sourceOf(from);
+  put(id: string, integration: Integration, hasTopic = true): void {
     const before = this.#known.get(id);
     if (before !== undefined && integration.generation < before.generation) return;
     const known: Known = {
@@ -57,26 +54,19 @@ export class Filters {
       order: integration.delivery?.order,
       generation: integration.generation,
       filters: hasTopic ? integration.topicFilters : [],
-      source,
     };
-    this.#remove(id);
+    this.delete(id);
     this.#known.set(id, known);
     for (const filter of known.filters) this.#trie.add(filter, known);
   }
 
-  /** An integration was deleted. If it lives on in another topic, because its type was changed, nothing happens. */
-  delete(id: string, from: TopicPartition): void {
-    if (this.#known.get(id)?.source === sourceOf(from)) this.#remove(id);
-  }
-
-  #remove(id: string): void {
+  /** An integration was deleted. */
+  delete(id: string): void {
     const known = this.#known.get(id);
     for (const filter of known?.filters ?? []) this.#trie.remove(filter, known!);
     this.#known.delete(id);
   }
 }
-
-const sourceOf = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`;
 
 interface FollowDeps {
   readonly bus: Bus;
@@ -139,10 +129,10 @@ function takeOver(
   const { key: id } = record;
   if (id === null || id.includes('/')) return undefined;
   if (record.value === null) {
-    filters.delete(id, record);
+    filters.delete(id);
     return undefined;
   }
   const wish = decode(record);
-  if (wish?.integration) filters.put(id, wish.integration, record, !wish.withoutTopic);
+  if (wish?.integration) filters.put(id, wish.integration, !wish.withoutTopic);
   return wish?.integration;
 }

@@ -61,20 +61,6 @@ test('a lifecycle report that Kafka does not take is sent again, unless a newer 
   assert.equal(clock.timers, 0);
 });
 
-test('a report of an older generation does not take the place of one that waits', async () => {
-  const { clock, kafka, started, sent } = setUp();
-  kafka.failures = 1;
-  started(2n);
-  await settle();
-  started(1n);
-  clock.advance(10_000);
-  await settle();
-  assert.deepEqual(sent, [2n]);
-  started(1n);
-  await settle();
-  assert.deepEqual(sent, [2n, 1n], 'alone it is sent: what it is worth is not judged here');
-});
-
 test('a report that comes at any moment while another is sent is sent, too', async () => {
   for (let ticks = 0; ticks < 10; ticks++) {
     const { started, sent } = setUp();

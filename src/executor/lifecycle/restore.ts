@@ -80,18 +80,16 @@ export class Restore implements AsyncDisposable {
     const { key } = record;
     const decoded = record.value === null ? undefined : this.#decode(record);
     if (key === null || (record.value !== null && !decoded?.integration)) return; // counted by the decoder
-    // An integration whose type was changed is in two topics for a moment.
-    const name = `${claim.topic}/${key}`;
-    keys.add(name);
+    keys.add(key);
     const wish = decoded?.integration && wishOf(decoded, decoded.integration, claim);
-    if (!pending) this.#deps.manager.want(name, wish);
-    else if (isNewer(wish, pending.get(name))) pending.set(name, wish);
+    if (!pending) this.#deps.manager.want(key, wish);
+    else if (isNewer(wish, pending.get(key))) pending.set(key, wish);
   }
 
   #start(owned: Owned): void {
     const { pending } = owned;
     owned.pending = undefined;
-    for (const [name, wish] of pending ?? []) this.#deps.manager.want(name, wish);
+    for (const [key, wish] of pending ?? []) this.#deps.manager.want(key, wish);
   }
 
   async #lose(claim: Claim): Promise<void> {

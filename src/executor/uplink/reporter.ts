@@ -48,8 +48,6 @@ export class Reporter {
   /** Reports a change of life. Tried until Kafka has it or a newer one takes its place: the status rests on it. */
   lifecycle(subject: Subject, value: Extract<Report, { case: 'lifecycle' }>['value']): void {
     const key = `${subject.integrationId}/${subject.shard}`;
-    // Of an integration whose type was changed, the old one may stop here after the new one has started.
-    if (subject.generation < (this.#pending.get(key)?.generation ?? 0n)) return;
     this.#pending.set(key, this.#record(subject, { case: 'lifecycle', value }));
     if (!this.#sending.has(key)) this.#sending.set(key, this.#sendPending(key));
   }
