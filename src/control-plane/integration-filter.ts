@@ -3,7 +3,7 @@ import type { IntegrationFilter } from '../../gen/penstock/v1/integration_servic
 import { type Type, typeNamed } from '../contract/integration-type.ts';
 import type { IntegrationSelection } from './store/integrations.ts';
 
-/** What of a filter PostgreSQL can tell: all but the states, which are computed. */
+/** What of a filter holds whatever nodes do: all but the states. */
 export function selectionOf(filter: IntegrationFilter | undefined): IntegrationSelection {
   const { types = [], text = '' } = filter ?? {};
   return {

@@ -1,6 +1,10 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
-import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
+import {
+  type Integration,
+  IntegrationSchema,
+  type IntegrationState,
+} from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Type } from '../../contract/integration-type.ts';
 import type { Queries } from './database.ts';
 
@@ -25,6 +29,8 @@ export interface StoredIntegration {
 /** Which integrations: those for which everything set here is true. */
 export interface IntegrationSelection {
   readonly types?: readonly Type[];
+  /** In one of these states, as they were computed last: see `countNodes`. */
+  readonly states?: readonly IntegrationState[];
   /** In name or description, in any case. */
   readonly text?: string;
   readonly ids?: readonly string[];
@@ -44,10 +50,11 @@ type Row = {
   topic_incarnation: number;
 };
 
-const COLUMNS = 'config, type, enabled_change_time, topic_state, topic_incarnation';
+const COLUMNS = 'config, integrations.type, enabled_change_time, topic_state, topic_incarnation';
 const SELECTED = `($1::text[] is null or type = any($1))
-  and ($2::text is null or name ilike $2 or description ilike $2)
-  and ($3::uuid[] is null or id = any($3))`;
+  and ($2::text is null or strpos(text, lower($2)) > 0)
+  and ($3::uuid[] is null or integration_id = any($3))
+  and ($4::smallint[] is null or state = any($4))`;
 
 const toStored = (row: Row): StoredIntegration => ({
   integration: fromBinary(IntegrationSchema, row.config),
@@ -123,16 +130,18 @@ export async function listIntegrations(
   page: { readonly after?: Position | undefined; readonly limit?: number } = {},
 ): Promise<StoredIntegration[]> {
   const rows = await queries.query<Row>(
-    `select ${COLUMNS} from integrations where ${SELECTED}
-       and ($4::timestamptz is null or (create_time, id) > ($4, $5::uuid))
-     order by create_time, id limit $6`,
+    `select ${COLUMNS} from (
+       select integration_id, create_time from listed_integrations where ${SELECTED}
+         and ($5::timestamptz is null or (create_time, integration_id) > ($5, $6::uuid))
+       order by create_time, integration_id limit $7) as listed
+     join integrations on id = integration_id order by listed.create_time, id`,
     [...parametersOf(selection), page.after?.time ?? null, page.after?.id ?? null, page.limit ?? null],
   );
   return rows.map(toStored);
 }
 
 export async function countIntegrations(queries: Queries, selection: IntegrationSelection): Promise<number> {
-  const sql = `select count(*)::int as total from integrations where ${SELECTED}`;
+  const sql = `select count(*)::int as total from listed_integrations where ${SELECTED}`;
   const [row] = await queries.query<{ total: number }>(sql, parametersOf(selection));
   return row?.total ?? 0;
 }
@@ -143,9 +152,8 @@ function columnsOf(integration: Integration): unknown[] {
   return [id, withoutNul(name), withoutNul(description), enabled, generation, config, dateOf(updateTime)];
 }
 
-function parametersOf({ types, text, ids }: IntegrationSelection): unknown[] {
-  const pattern = text === undefined ? null : `%${withoutNul(text).replaceAll(/[\\%_]/g, '\\$&')}%`;
-  return [types ?? null, pattern, ids ?? null];
+function parametersOf({ types, text, ids, states }: IntegrationSelection): unknown[] {
+  return [types ?? null, text === undefined ? null : withoutNul(text), ids ?? null, states ?? null];
 }
 
 // PostgreSQL's text holds no NUL; these columns are only searched.

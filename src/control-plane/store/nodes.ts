@@ -44,12 +44,15 @@ export async function upsertNodes(queries: Queries, nodes: readonly NodeState[])
   );
 }
 
+/** Whether a node of `nodes` runs. */
+export const IS_LIVING = `not stopping and last_seen >= ${HEARD} - interval '${SILENCE}'`;
+
 /** Every node that was heard of. */
 export async function loadCluster(queries: Queries): Promise<Cluster> {
   type Row = Omit<KnownNode, 'report'> & { report: Uint8Array };
   const rows = await queries.query<Row>(
     `select service_id as "serviceId", start_time as "startTime", time, last_seen as "lastSeen", stopping, report,
-       not stopping and last_seen >= ${HEARD} - interval '${SILENCE}' as "isLiving"
+       ${IS_LIVING} as "isLiving"
      from nodes order by service_id`,
   );
   const nodes = rows.map((row) => ({ ...row, report: fromBinary(NodeReportSchema, row.report) }));

@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { timestampDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import fc from 'fast-check';
+import { NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
+import { DeliveryPolicySchema } from '../../gen/penstock/v1/delivery_pb.ts';
+import {
+  type Integration,
+  IntegrationSchema,
+  IntegrationState,
+} from '../../gen/penstock/v1/integration_pb.ts';
+import {
+  type IntegrationFilterSchema,
+  ListIntegrationsRequestSchema,
+} from '../../gen/penstock/v1/integration_service_pb.ts';
+import { NodeReportSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+import type { RouteDeps } from '../../src/control-plane/routes/deps.ts';
+import { listIntegrationsRoute } from '../../src/control-plane/routes/list-integrations.ts';
+import { statusOf } from '../../src/control-plane/status.ts';
+import { Database } from '../../src/control-plane/store/database.ts';
+import { countNodes } from '../../src/control-plane/store/integration-states.ts';
+import { listIntegrations } from '../../src/control-plane/store/integrations.ts';
+import { migrate } from '../../src/control-plane/store/migrate.ts';
+import { forgetNodes, loadCluster } from '../../src/control-plane/store/nodes.ts';
+import { reportsOf } from '../../src/control-plane/store/reports.ts';
+import { databaseForTests } from '../helpers/postgres.ts';
+import { testDeps } from '../helpers/test-deps.ts';
+
+const { DISABLED, PENDING, ACTIVE, FAILED, UNSPECIFIED } = IntegrationState;
+const STATES = { DISABLED, PENDING, ACTIVE, FAILED };
+const SERVICES = ['e0', 'e1', 'e2'];
+
+async function storeForTests(t: TestContext) {
+  const url = await databaseForTests(t);
+  const deps = testDeps();
+  await migrate(url, 10_000, deps);
+  const db = new Database(url, deps);
+  t.after(() => db[Symbol.asyncDispose]());
+  const list = (filter: MessageInitShape<typeof IntegrationFilterSchema>, pageSize = 50, pageToken = '') => {
+    const request = create(ListIntegrationsRequestSchema, { filter, pageSize, pageToken });
+    return listIntegrationsRoute({ db } as unknown as RouteDeps, request);
+  };
+  return { db, list };
+}
+
+type Store = Awaited<ReturnType<typeof storeForTests>>;
+
+interface Row {
+  readonly name: string;
+  readonly description?: string;
+  readonly enabled?: boolean;
+}
+
+/** As any version of the control plane inserts them. */
+async function insert({ db }: Store, rows: readonly Row[]): Promise<string[]> {
+  const begin = Date.now();
+  const made = rows.map(({ name, description = '', enabled = true }, i): Integration => {
+    const time = timestampFromMs(begin + i);
+    return create(IntegrationSchema, {
+      id: randomUUID(),
+      name,
+      description,
+      enabled,
+      generation: 1n,
+      topicFilters: ['#'],
+      createTime: time,
+      updateTime: time,
+      configuration: { case: 'http', value: { restEndpointUrl: 'http://127.0.0.1/' } },
+    });
+  });
+  await db.query(
+    `insert into integrations (id, name, description, type, enabled, enabled_change_time, generation, config,
+       create_time, update_time)
+     select id, name, description, 'http', enabled, time, 1, config, time, time
+     from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::bytea[], $6::timestamptz[])
+       as made (id, name, description, enabled, config, time)`,
+    [
+      made.map(({ id }) => id),
+      made.map(({ name }) => name),
+      made.map(({ description }) => description),
+      made.map(({ enabled }) => enabled),
+      made.map((one) => Buffer.from(toBinary(IntegrationSchema, one))),
+      made.map(({ createTime }) => timestampDate(createTime!)),
+    ],
+  );
+  return made.map(({ id }) => id);
+}
+
+async function says({ db }: Store, id: string, said: Said): Promise<void> {
+  await db.query(
+    `insert into executor_states (integration_id, shard, service_id, generation, time, state, reason, since, node_start_time)
+     values ($1, $2, $3, $4, to_timestamp($5), $6, '', to_timestamp($5), to_timestamp($7))
+     on conflict (integration_id, shard, service_id) do update
+       set generation = excluded.generation, state = excluded.state, time = excluded.time,
+           node_start_time = excluded.node_start_time`,
+    [id, said.shard, said.service, said.generation, said.time, said.state, said.nodeStart],
+  );
+}
+
+async function hears(
+  { db }: Store,
+  service: string,
+  { start = 5, ago = 0, stopping = false },
+): Promise<void> {
+  const report = Buffer.from(
+    toBinary(NodeReportSchema, create(NodeReportSchema, { roles: [NodeRole.EXECUTOR], types: [1] })),
+  );
+  await db.query(
+    `insert into nodes (service_id, start_time, time, last_seen, stopping, report)
+     values ($1, to_timestamp($2), now(), now() - $3 * interval '1 second', $4, $5)
+     on conflict (service_id) do update set start_time = excluded.start_time, last_seen = excluded.last_seen,
+       stopping = excluded.stopping`,
+    [service, start, ago, stopping, report],
+  );
+}
+
+const said = fc.record({
+  shard: fc.integer({ min: 0, max: 1 }),
+  service: fc.constantFrom(...SERVICES),
+  generation: fc.integer({ min: 1, max: 2 }),
+  time: fc.integer({ min: 1, max: 9 }),
+  state: fc.constantFrom(UNSPECIFIED, PENDING, ACTIVE, FAILED),
+  nodeStart: fc.option(fc.integer({ min: 4, max: 6 })),
+});
+type Said = typeof said extends fc.Arbitrary<infer S> ? S : never;
+const heard = fc.record({
+  start: fc.integer({ min: 4, max: 6 }),
+  ago: fc.constantFrom(0, 60),
+  stopping: fc.boolean(),
+});
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ what: fc.constant('says' as const), said }) },
+  fc.record({ what: fc.constant('hears' as const), service: fc.constantFrom(...SERVICES), heard }),
+  fc.record({ what: fc.constant('changes' as const), enabled: fc.boolean() }),
+  fc.record({ what: fc.constant('forgets' as const) }),
+);
+
+test('the states that lists filter by are those that a status says, whatever happens', async (t) => {
+  const store = await storeForTests(t);
+  const { db } = store;
+  const delivery = create(DeliveryPolicySchema, { maxExecutors: 2 });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
+      await db.query('delete from nodes');
+      await hears(store, 'cp', {}); // somebody is heard, so that others can be silent
+      const [id = ''] = await insert(store, [{ name: 'one' }]);
+      for (const one of steps) {
+        if (one.what === 'says') await says(store, id, one.said);
+        if (one.what === 'hears') await hears(store, one.service, one.heard);
+        if (one.what === 'forgets') await forgetNodes(db, 10_000);
+        if (one.what === 'changes') {
+          const sql = 'update integrations set enabled = $2, generation = 2 where id = $1';
+          await db.query(sql, [id, one.enabled]);
+        }
+        await countNodes(db);
+        const [found] = await listIntegrations(db, { ids: [id] });
+        const [row] = await db.query<{ enabled: boolean; generation: string; state: number }>(
+          'select enabled, generation, state from integrations join listed_integrations on id = integration_id where id = $1',
+          [id],
+        );
+        const integration = create(IntegrationSchema, {
+          ...found!.integration,
+          enabled: row!.enabled,
+          generation: BigInt(row!.generation),
+          delivery,
+        });
+        const reports = (await reportsOf(db, [id]))(id);
+        const { state } = statusOf({ ...found!, integration }, reports, await loadCluster(db));
+        assert.equal(row!.state, state);
+      }
+      await db.query('delete from integrations where id = $1', [id]);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('a list by state follows the nodes: each integration is in one list, page by page', async (t) => {
+  const store = await storeForTests(t);
+  const ids = await insert(
+    store,
+    Array.from({ length: 9 }, (_, n) => ({ name: `number ${n}` })),
+  );
+  const state = (id: string, state: Said['state']) =>
+    says(store, id, { shard: 0, service: 'e0', generation: 1, time: 9, state, nodeStart: 5 });
+  for (const id of ids.slice(0, 6)) await state(id, ACTIVE);
+  await state(ids[6]!, FAILED);
+  const lists = async () => {
+    const found: Record<string, number[]> = {};
+    for (const [name, one] of Object.entries(STATES)) {
+      const of: number[] = [];
+      let pageToken = '';
+      do {
+        const page = await store.list({ states: [one] }, 2, pageToken);
+        for (const { id, status } of page.integrations ?? []) {
+          assert.equal(status?.state, one);
+          of.push(ids.indexOf(id!));
+        }
+        pageToken = page.nextPageToken ?? '';
+        if (pageToken === '') assert.equal(page.totalSize, of.length);
+      } while (pageToken !== '');
+      found[name] = of;
+    }
+    return found;
+  };
+  const nobody = { DISABLED: [], PENDING: [0, 1, 2, 3, 4, 5, 6, 7, 8], ACTIVE: [], FAILED: [] };
+  const running = { DISABLED: [], PENDING: [7, 8], ACTIVE: [0, 1, 2, 3, 4, 5], FAILED: [6] };
+  assert.deepEqual(await lists(), nobody);
+  await hears(store, 'cp', {});
+  await hears(store, 'e0', {});
+  assert.deepEqual(await lists(), running);
+  await hears(store, 'e0', { ago: 60 });
+  assert.deepEqual(await lists(), nobody, 'it is not heard any more');
+  await hears(store, 'e0', {});
+  assert.deepEqual(await lists(), running);
+  await hears(store, 'e0', { start: 10 });
+  assert.deepEqual(await lists(), nobody, 'it was started again');
+});
+
+test('no page reads more integrations than it shows, however many there are', async (t) => {
+  const store = await storeForTests(t);
+  const { db, list } = store;
+  await hears(store, 'e0', {});
+  await insert(
+    store,
+    Array.from({ length: 3000 }, (_, n) => {
+      return { name: `Number ${n}`, description: `of a FLOOR ${n % 10}`, enabled: n % 2 === 0 };
+    }),
+  );
+  await db.query(
+    `insert into executor_states (integration_id, shard, service_id, generation, time, state, reason, since)
+     select id, 0, 'e0', 1, now(), 3, '', now() from integrations where name like 'Number %00'`,
+  );
+  let rows = 0;
+  const query = db.query.bind(db);
+  db.query = async (...args: Parameters<typeof query>) => {
+    const found = await query(...args);
+    rows += found.length;
+    return found as never;
+  };
+  for (const [filter, total] of [
+    [{ states: [ACTIVE] }, 29],
+    [{ states: [DISABLED] }, 1500],
+    [{ states: [PENDING], text: 'floor 4' }, 300],
+    [{ states: [PENDING, DISABLED] }, 2971],
+    [{ text: 'nUmBeR 29' }, 111],
+    [{ types: [2] }, 0],
+    [{}, 3000],
+  ] as const) {
+    rows = 0;
+    const page = await list(filter as never, 20);
+    assert.deepEqual([page.totalSize, page.integrations?.length], [total, Math.min(20, total)]);
+    assert.ok(rows < 60, `${rows} rows for ${JSON.stringify(filter)}`);
+  }
+});
