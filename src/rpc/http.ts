@@ -7,6 +7,7 @@ import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { rpcErrors } from './connect.ts';
 import { guardedListener } from './http-guard.ts';
+import { sendMetrics } from './metrics-page.ts';
 import type { RpcService } from './service.ts';
 
 const SECOND = 1000;
@@ -85,6 +86,7 @@ type PageRequest = Parameters<PageHandler>[0];
 function pageListener(options: Pick<HttpOptions, 'metrics' | 'logger' | 'ready'>): PageHandler {
   const { logger } = options;
   return async (request, response) => {
+    if (pathOf(request) === '/metrics') return sendMetrics(request, response, options);
     const {
       status,
       text,
@@ -98,17 +100,16 @@ function pageListener(options: Pick<HttpOptions, 'metrics' | 'logger' | 'ready'>
   };
 }
 
-async function pageOf(
-  { method, url }: PageRequest,
-  { metrics, ready }: Pick<HttpOptions, 'metrics' | 'ready'>,
-): Promise<Page> {
-  switch (method === 'GET' || method === 'HEAD' ? url?.split('?', 1)[0] : undefined) {
+/** Of a request for a page. */
+const pathOf = ({ method, url }: PageRequest): string | undefined =>
+  method === 'GET' || method === 'HEAD' ? url?.split('?', 1)[0] : undefined;
+
+async function pageOf(request: PageRequest, { ready }: Pick<HttpOptions, 'ready'>): Promise<Page> {
+  switch (pathOf(request)) {
     case '/health/live':
       return { status: 200, text: 'live\n' };
     case '/health/ready':
       return ready() ? { status: 200, text: 'ready\n' } : { status: 503, text: 'not ready\n' };
-    case '/metrics':
-      return { status: 200, text: await metrics.registry.metrics(), type: metrics.registry.contentType };
     default:
       return { status: 404, text: 'not found\n' };
   }

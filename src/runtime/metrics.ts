@@ -1,19 +1,18 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { IntegrationMetrics } from './integration-metrics.ts';
 
 /**
- * Prometheus metrics of one process. Names begin with `penstock_`; labels are of low cardinality (a topic's name or an
- * integration's id at most).
+ * Prometheus metrics of one process. Names begin with `penstock_`; labels are of low cardinality (a topic's name at
+ * most); what there is of each integration is apart.
  */
 export type Metrics = ReturnType<typeof createMetrics>;
 
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
-  /** Called before the figures are read, for counts that are kept elsewhere: counting here for each message is dear. */
-  const beforeRead = new Set<() => void>();
   return {
     registry,
-    beforeRead,
+    integrations: new IntegrationMetrics(),
     /** Records on Kafka that could not be decoded or did not validate, and were stepped over. */
     undecodable: new Counter({
       name: 'penstock_undecodable_records_total',
@@ -50,40 +49,12 @@ export function createMetrics() {
       help: 'Sessions of MQTT clients forgotten before their expiry, to bound memory.',
       registers,
     }),
-    /** Messages of an integration by what became of them; see StatisticsReport. */
-    messages: new Counter({
-      name: 'penstock_integration_messages_total',
-      help: 'Messages of an integration: received, delivered, dead_lettered, skipped, released (left to the next run or another executor), undecodable, retention_lost.',
-      labelNames: ['integration', 'result'],
-      registers,
-      collect: () => {
-        for (const bringUpToDate of beforeRead) bringUpToDate();
-      },
-    }),
-    /** Attempts that failed, by failure class. */
-    failures: new Counter({
-      name: 'penstock_integration_failures_total',
-      help: 'Failed attempts of an integration by failure class.',
-      labelNames: ['integration', 'class'],
-      registers,
-    }),
+    /** By type: of each integration there is the sum alone, for the buckets would be most of what is served. */
     latency: new Histogram({
       name: 'penstock_integration_latency_seconds',
-      help: 'Time from taking a message in to its delivery.',
-      labelNames: ['integration'],
+      help: 'Time from taking a message in to its delivery, by the type of the integration.',
+      labelNames: ['type'],
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600],
-      registers,
-    }),
-    lag: new Gauge({
-      name: 'penstock_integration_lag',
-      help: 'Messages in the partitions of this executor that are not settled.',
-      labelNames: ['integration'],
-      registers,
-    }),
-    oldestAge: new Gauge({
-      name: 'penstock_integration_oldest_age_seconds',
-      help: 'Age of the oldest message that is taken in and not settled; 0 = there is none.',
-      labelNames: ['integration'],
       registers,
     }),
     /** See docs/scaling.md. */
@@ -100,4 +71,13 @@ export function createMetrics() {
       registers,
     }),
   };
+}
+
+/** Everything as Prometheus reads it, in slices that let other things happen in between, however much it is. */
+export async function* metricsText({ registry, integrations }: Metrics): AsyncGenerator<string> {
+  yield `${await registry.metrics()}\n`;
+  for (const slice of integrations.text()) {
+    yield slice;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
 }

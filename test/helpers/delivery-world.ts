@@ -434,7 +434,7 @@ export class TestExecutor {
     };
     const subject = () => ({ integrationId: ID, shard: 0, generation: 1n });
     this.#errors = new ErrorReports(subject, 1000, { ...common, reporter: new Reporter(common) });
-    this.statistics = new Statistics(ID, { ...common, errors: this.#errors });
+    this.statistics = new Statistics({ id: ID, type: 'http' }, { ...common, errors: this.#errors });
     const deadLetters = new DeadLetters(ID, () => 1n, common);
     this.delivery = new Delivery({
       window: new Window(shape.policy, new InFlightBytes(shape.policy.maxInFlightBytes)),

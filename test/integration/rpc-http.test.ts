@@ -133,6 +133,15 @@ test('metrics are served, other paths are not', async (t) => {
   const metrics = await fetch(`${url}/metrics`);
   assert.match(metrics.headers.get('content-type') ?? '', /^text\/plain/);
   assert.match(await metrics.text(), /^# HELP penstock_/);
+  const encodings = { gzip: true, 'deflate, gzip;q=1.0, *;q=0.5': true, identity: false, 'gzip;q=0': false };
+  for (const [encoding, expected] of Object.entries(encodings)) {
+    const headers = { 'accept-encoding': encoding };
+    const response = await fetch(`${url}/metrics`, { headers });
+    assert.equal(response.headers.get('content-encoding') === 'gzip', expected, encoding);
+    assert.match(await response.text(), /# TYPE penstock_integration_lag gauge/);
+  }
+  const head = await fetch(`${url}/metrics`, { method: 'HEAD' });
+  assert.deepEqual([head.status, await head.text()], [200, '']);
   for (const path of ['/', '/metrics/x', '/../etc/passwd'])
     assert.equal((await fetch(url + path)).status, 404);
   assert.equal((await fetch(`${url}/metrics`, { method: 'POST' })).status, 404);

@@ -4,23 +4,18 @@ import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { StatisticsReportSchema } from '../../../gen/penstock/v1/uplink_pb.ts';
 import type { IncomingRecord } from '../../bus/bus.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import {
+  type Backlog,
+  type IntegrationFigures,
+  RESULTS,
+  type Result,
+} from '../../runtime/integration-metrics.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Failure } from '../handlers/handler.ts';
 import type { ErrorReports } from '../uplink/error-reports.ts';
 import type { DeliveryEvents } from './delivery-events.ts';
 import type { IntakeEvents } from './intake.ts';
 import type { InFlight, Window } from './window.ts';
-
-const RESULTS = [
-  'received',
-  'delivered',
-  'dead_lettered',
-  'skipped',
-  'released',
-  'undecodable',
-  'retention_lost',
-] as const;
-type Result = (typeof RESULTS)[number];
 
 const classNames = new Map(
   Object.entries(FailureClass).map(([name, value]) => [value, name.toLowerCase().replaceAll('_', '-')]),
@@ -32,49 +27,43 @@ interface Deps {
   readonly clock: Clock;
 }
 
+/** Which part of what it counts for. */
+export interface CountedIntegration {
+  readonly id: string;
+  readonly type: string;
+}
+
 /** Counts what happens to an integration's messages on this executor, and passes failures on to the error reports. */
 export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
   readonly #deps: Deps;
-  readonly #integrationId: string;
   readonly #counts: Record<Result, number>;
-  /** What of `#counts` Prometheus has. */
-  readonly #exported: Record<Result, number>;
+  /** What Prometheus gets: of every run of every part that was here. */
+  readonly #figures: IntegrationFigures;
   /** Looked up once: finding a metric by its labels for each message is dear. */
-  readonly #counters: Record<Result, { inc(by?: number): void }>;
   readonly #latency: { observe(seconds: number): void };
+  #backlog: Backlog = { lag: 0, oldestAge: 0 };
   #retried = 0;
   #timedOut = 0;
   #lastDelivered = 0;
   /** Why a message last failed; empty: none did since one was delivered. */
   lastFailure = '';
 
-  constructor(integrationId: string, deps: Deps) {
+  constructor({ id, type }: CountedIntegration, deps: Deps) {
     const { metrics } = deps;
     this.#deps = deps;
-    this.#integrationId = integrationId;
     this.#counts = Object.fromEntries(RESULTS.map((result) => [result, 0])) as Record<Result, number>;
-    this.#exported = { ...this.#counts };
-    this.#counters = Object.fromEntries(
-      RESULTS.map((result) => [result, metrics.messages.labels(integrationId, result)]),
-    ) as Record<Result, { inc(by?: number): void }>;
-    this.#latency = metrics.latency.labels(integrationId);
-    metrics.beforeRead.add(this.#export);
+    this.#figures = metrics.integrations.of(id);
+    this.#latency = metrics.latency.labels(type);
+    this.#figures.backlogs.add(this.#backlog);
   }
 
-  readonly #export = () => {
-    for (const result of RESULTS) {
-      this.#counters[result].inc(this.#counts[result] - this.#exported[result]);
-      this.#exported[result] = this.#counts[result];
-    }
-  };
-
   [Symbol.dispose](): void {
-    this.#export();
-    this.#deps.metrics.beforeRead.delete(this.#export);
+    this.#figures.backlogs.delete(this.#backlog);
   }
 
   #count(result: Result, by = 1): void {
     this.#counts[result] += by;
+    this.#figures.messages[result] += by;
   }
 
   received(): void {
@@ -85,13 +74,14 @@ export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
     this.#count('delivered');
     this.lastFailure = '';
     this.#lastDelivered = this.#deps.clock.now();
-    if (receivedTime)
-      this.#latency.observe(Math.max(0, this.#lastDelivered - timestampMs(receivedTime)) / 1000);
+    if (!receivedTime) return;
+    const seconds = Math.max(0, this.#lastDelivered - timestampMs(receivedTime)) / 1000;
+    this.#latency.observe(seconds);
+    this.#figures.deliverySeconds += seconds;
   }
 
   failed(message: InFlight, failure: Failure, givenUp: boolean): void {
-    const failureClass = classNames.get(failure.failureClass) ?? 'unknown';
-    this.#deps.metrics.failures.labels(this.#integrationId, failureClass).inc();
+    this.#figures.failed(classNames.get(failure.failureClass) ?? 'unknown');
     if (failure.failureClass === FailureClass.TIMEOUT) this.#timedOut++;
     if (!givenUp) this.#retried++;
     this.lastFailure = failure.reason;
@@ -149,11 +139,11 @@ export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
 
   /** The figures now; sets the gauges, too. received = delivered + dead-lettered + skipped + in flight, for what this executor still answers for. */
   report(window: Window, lag: number): MessageInitShape<typeof StatisticsReportSchema> {
-    const { metrics, clock } = this.#deps;
     const oldest = window.oldest?.envelope.receivedTime;
-    const oldestAge = oldest ? Math.max(0, clock.now() - timestampMs(oldest)) : undefined;
-    metrics.lag.labels(this.#integrationId).set(lag);
-    metrics.oldestAge.labels(this.#integrationId).set((oldestAge ?? 0) / 1000);
+    const oldestAge = oldest ? Math.max(0, this.#deps.clock.now() - timestampMs(oldest)) : undefined;
+    this.#figures.backlogs.delete(this.#backlog);
+    this.#backlog = { lag, oldestAge: oldestAge ?? 0 };
+    this.#figures.backlogs.add(this.#backlog);
     const { received, released, delivered, dead_lettered, skipped, undecodable } = this.#counts;
     return {
       received: BigInt(received - released),
@@ -169,12 +159,4 @@ export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
       ...(this.#lastDelivered === 0 ? {} : { lastDeliveredTime: timestampFromMs(this.#lastDelivered) }),
     };
   }
-}
-
-/** Drops every figure of an integration that this process no longer runs. */
-export function forgetStatistics(metrics: Metrics, integration: string): void {
-  const { messages, failures, latency, lag, oldestAge } = metrics;
-  for (const metric of [latency, lag, oldestAge]) metric.remove({ integration });
-  for (const result of RESULTS) messages.remove({ integration, result });
-  for (const name of classNames.values()) failures.remove({ integration, class: name });
 }

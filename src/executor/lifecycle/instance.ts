@@ -125,7 +125,7 @@ export class Instance implements AsyncDisposable {
     const subject = (): Subject => ({ integrationId: id, shard, generation: generation() });
     const errors = new ErrorReports(subject, config.errorReportsPerMinute, deps);
     stack.defer(() => errors.stop());
-    const statistics = stack.use(new Statistics(id, { ...deps, errors }));
+    const statistics = stack.use(new Statistics({ id, type: typeOf(integration) }, { ...deps, errors }));
     const deadLetters = new DeadLetters(id, generation, { ...deps, serviceId: config.serviceId });
     const delivery = new Delivery({
       ...deps,

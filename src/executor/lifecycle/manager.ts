@@ -4,7 +4,6 @@ import { fingerprint } from '../../contract/fingerprint.ts';
 import { type Backoff, backoffPause } from '../../runtime/backoff.ts';
 import { Limit } from '../../runtime/limit.ts';
 import { messageOf } from '../../runtime/logger.ts';
-import { forgetStatistics } from '../delivery/statistics.ts';
 import { Instance, type InstanceDeps, NoMessagesError, type Wish } from './instance.ts';
 import { ProgressWatch } from './progress-watch.ts';
 
@@ -211,7 +210,7 @@ export class Manager {
   #forget(key: string, { integrationId }: Entry): void {
     this.#entries.delete(key);
     for (const other of this.#entries.values()) if (other.integrationId === integrationId) return;
-    forgetStatistics(this.#deps.metrics, integrationId);
+    this.#deps.metrics.integrations.forget(integrationId);
   }
 
   async #pause(backoff: Backoff, failures: number, signal: AbortSignal): Promise<void> {
