@@ -77,7 +77,7 @@ export class Fetcher implements AsyncDisposable {
       this.#names.delete(feed.name);
       this.#homeless.delete(feed);
       for (const node of this.#nodes.values()) node.remove(feed);
-    } else for (const node of this.#nodes.values()) node.wake();
+    } else for (const node of this.#nodes.values()) node.changed(feed);
   }
 
   async #end(feed: PartitionFeed): Promise<number> {

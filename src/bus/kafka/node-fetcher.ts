@@ -7,6 +7,7 @@ import {
 } from '../../kafkajs/fetch.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { EndOffsets } from './end-offsets.ts';
+import { FetchQueue } from './fetch-queue.ts';
 import { FetchSession } from './fetch-session.ts';
 import { nameOf, type PartitionFeed } from './partition-feed.ts';
 
@@ -44,6 +45,9 @@ export class NodeFetcher {
   readonly #deps: Deps;
   readonly #feeds = new Map<string, PartitionFeed>();
   readonly #session = new FetchSession();
+  readonly #queue = new FetchQueue(this.#session);
+  /** What was fetched and was not taken; who waits for longest is first. */
+  readonly #holding = new Set<PartitionFeed>();
   readonly #stop = new AbortController();
   readonly ends: EndOffsets;
   #wake = Promise.withResolvers<void>();
@@ -73,17 +77,18 @@ export class NodeFetcher {
   /** Nothing is taken in any more. */
   stop(): void {
     this.#stop.abort();
-    this.#session.reset();
     for (const feed of this.#feeds.values()) feed.isBusy = false;
     this.wake();
   }
 
   add(feed: PartitionFeed): void {
+    const before = this.#feeds.get(feed.name);
+    if (before) this.#queue.displace(before);
     this.#feeds.set(feed.name, feed);
     this.#session.nameAnew(feed);
     feed.isBusy = false;
     feed.isQuiet = false;
-    this.wake();
+    this.changed(feed);
   }
 
   has(feed: PartitionFeed): boolean {
@@ -91,7 +96,16 @@ export class NodeFetcher {
   }
 
   remove(feed: PartitionFeed): void {
-    if (this.has(feed)) this.#feeds.delete(feed.name);
+    if (!this.has(feed)) return;
+    this.#queue.displace(feed);
+    this.#feeds.delete(feed.name);
+  }
+
+  /** It may want to be fetched. */
+  changed(feed: PartitionFeed): void {
+    if (!this.has(feed)) return;
+    this.#queue.place(feed);
+    this.wake();
   }
 
   wake(): void {
@@ -102,16 +116,17 @@ export class NodeFetcher {
   async #quietly(): Promise<void> {
     const { maxWait } = this.#deps;
     while (!this.#stop.signal.aborted) {
-      const feeds = this.#hungry((feed) => feed.isQuiet);
-      if (feeds.length === 0) {
+      this.#queue.takeQuiet();
+      if (this.#session.size === 0) {
         await this.#wake.promise;
         continue;
       }
-      const answer = await this.#fetch(QUIET, feeds, { ...this.#session.next(feeds), maxWait });
+      const answer = await this.#fetch(QUIET, { ...this.#session.next(), maxWait });
       if (SESSION_ERRORS.has(answer.errorCode)) this.#session.reset();
       else this.#session.answered(answer.sessionId);
-      await this.#hand(answer, feeds, true);
-      this.#done(feeds);
+      // Not one that took the place of the one that was asked for.
+      await this.#hand(answer, (feed) => this.#session.has(feed), true);
+      this.wake();
     }
   }
 
@@ -122,41 +137,31 @@ export class NodeFetcher {
     while (!this.#stop.signal.aborted) {
       const wake = this.#wake.promise;
       const now = clock.monotonic();
-      const [starved] = this.#hungry((feed) => feed.isStarved);
-      const feeds = starved ? [starved] : this.#hungry((feed) => !feed.isQuiet || now >= next);
-      if (feeds.length === 0) {
+      const feeds = this.#queue.takePrompt(now >= next);
+      if (feeds.size === 0) {
         // What is quiet may be taken by the quiet fetch meanwhile.
-        const isIdle = this.#hungry(() => true).length === 0;
+        const isIdle = !this.#queue.hasWaiting;
         await (isIdle ? wake : Promise.race([wake, clock.sleep(PAUSE)]));
         continue;
       }
-      const answer = await this.#fetch(PROMPT, feeds, { ...noSession, partitions: feeds });
-      await this.#hand(answer, feeds, false);
-      this.#done(feeds);
+      const answer = await this.#fetch(PROMPT, { ...noSession, partitions: [...feeds] });
+      await this.#hand(answer, (feed) => feeds.has(feed), false);
+      for (const feed of feeds) {
+        if (!this.has(feed)) continue;
+        feed.isBusy = false;
+        this.#queue.place(feed);
+      }
+      this.wake();
       if (now >= next) next = clock.monotonic() + PAUSE;
       await Promise.resolve(); // the quiet fetch takes its feeds first
     }
   }
 
-  #done(feeds: readonly PartitionFeed[]): void {
-    for (const feed of feeds) if (this.has(feed)) feed.isBusy = false;
-    this.wake();
-  }
-
-  #hungry(which: (feed: PartitionFeed) => boolean): PartitionFeed[] {
-    const hungry: PartitionFeed[] = [];
-    for (const feed of this.#feeds.values()) if (feed.isHungry && which(feed)) hungry.push(feed);
-    return hungry;
-  }
-
   async #fetch(
     line: Line,
-    feeds: readonly PartitionFeed[],
     request: Omit<FetchRequest, 'maxBytes' | 'maxPartitionBytes'>,
   ): Promise<FetchAnswer> {
-    for (const feed of feeds) feed.isBusy = true;
-    const held = this.feeds.filter((feed) => feed.held > 0).length;
-    const share = Math.floor(MAX_HELD / 2 / (held + 1));
+    const share = Math.floor(MAX_HELD / 2 / (this.#held().length + 1));
     const maxPartitionBytes = Math.max(MIN_PARTITION_BYTES, Math.min(MAX_PARTITION_BYTES, share));
     const broker = await this.#deps.broker();
     const connection = await connectionTo(broker, line);
@@ -167,13 +172,15 @@ export class NodeFetcher {
     return answer;
   }
 
-  async #hand(answer: FetchAnswer, asked: readonly PartitionFeed[], isQuiet: boolean): Promise<void> {
+  async #hand(
+    answer: FetchAnswer,
+    wasAsked: (feed: PartitionFeed) => boolean,
+    isQuiet: boolean,
+  ): Promise<void> {
     const bytes = answer.partitions.reduce((sum, { records }) => sum + records.length, 0);
-    const wanted = new Set(asked);
     for (const fetched of answer.partitions) {
       const feed = this.#feeds.get(nameOf(fetched.topic, fetched.partition));
-      // Not one that took the place of the one that was asked for.
-      if (feed && wanted.has(feed) && !feed.isClosed) await this.#handOne(feed, fetched, bytes, isQuiet);
+      if (feed && wasAsked(feed) && !feed.isClosed) await this.#handOne(feed, fetched, bytes, isQuiet);
     }
     this.#letGo();
   }
@@ -192,18 +199,16 @@ export class NodeFetcher {
     feed.isQuiet = isQuiet || fetched.records.length === 0;
     feed.isStarved = false;
     try {
-      const isEmptied = await feed.accept(fetched, bytes);
+      await feed.accept(fetched, bytes);
       if (fetched.records.length === 0 && feed.position < fetched.end) this.#missed(feed, fetched.end, bytes);
-      if (isEmptied) return;
     } catch (error) {
       feed.discard();
       this.remove(feed);
       this.#deps.unreadable(feed, error);
       return;
     }
-    // Served last from now on: what is before it in a request is served first.
-    this.#feeds.delete(feed.name);
-    this.#feeds.set(feed.name, feed);
+    if (feed.held > 0) this.#holding.add(feed);
+    if (isQuiet && this.has(feed)) this.#queue.place(feed);
   }
 
   /**
@@ -220,9 +225,15 @@ export class NodeFetcher {
     }
   }
 
+  /** What holds something, of all that did. */
+  #held(): readonly PartitionFeed[] {
+    for (const feed of this.#holding) if (feed.held === 0) this.#holding.delete(feed);
+    return [...this.#holding];
+  }
+
   /** Whoever waits for longest lets go first. */
   #letGo(): void {
-    const holding = this.feeds.filter((feed) => feed.held > 0);
+    const holding = this.#held();
     let held = holding.reduce((sum, feed) => sum + feed.held, 0);
     for (const feed of holding) {
       if (held <= MAX_HELD) return;

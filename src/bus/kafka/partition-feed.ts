@@ -17,7 +17,7 @@ export class PartitionFeed implements Feed {
   readonly name: string;
   /** The offset to fetch next. */
   position: number;
-  /** It is in a fetch that is on its way, or something is found out about it. */
+  /** It is in a prompt fetch that is on its way. */
   isBusy = false;
   /** Nothing is known to be there: it can wait for records. */
   isQuiet = false;
@@ -53,16 +53,15 @@ export class PartitionFeed implements Feed {
     return !this.isClosed && !this.isBusy && !this.#isFull && this.#reader === undefined;
   }
 
-  /** Takes in what a fetch brought. `bytes`: what that keeps in memory. Answers whether all of it was taken. */
-  async accept({ records, aborted, end }: FetchedPartition, bytes: number): Promise<boolean> {
+  /** Takes in what a fetch brought. `bytes`: what that keeps in memory, while not all of it is taken. */
+  async accept({ records, aborted, end }: FetchedPartition, bytes: number): Promise<void> {
     const batches = await openBatches(records, aborted);
-    if (this.isClosed || this.#reader) return true;
+    if (this.isClosed || this.#reader) return;
     this.#end = end;
     this.#tell();
     this.#reader = new RecordReader(batches, this.position);
     this.held = bytes;
     this.#take();
-    return this.#reader === undefined;
   }
 
   /** Kafka says that nothing is there up to the end. */
