@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { Lane } from '../../src/bus/lane.ts';
 import { Framer } from '../../src/ingress/listener/framer.ts';
 import { Holdings } from '../../src/ingress/listener/holdings.ts';
 import { PacketReader } from '../../src/ingress/listener/packet-reader.ts';
 import { NO_PROPERTIES, PUBLISH_PROPERTIES, readProperties } from '../../src/ingress/listener/properties.ts';
 import { TopicAliases } from '../../src/ingress/listener/publish-packet.ts';
-import { Received } from '../../src/ingress/listener/received.ts';
+import { type OnItsWay, Received } from '../../src/ingress/listener/received.ts';
 
 /** A PUBLISH of QoS 0 of a mebibyte, without its end. */
 const HEADER = Buffer.from([0x30, 0xf0, 0xff, 0x3f]);
@@ -40,10 +41,10 @@ test('packet identifiers without PUBREL are kept as by a map, and in no more tha
     id: fc.integer({ min: 1, max: 65_535 }),
     what: fc.constantFrom('store', 'send', 'release'),
   });
-  const onItsWay = Promise.resolve(1);
+  const onItsWay = { stored: Promise.resolve(1), lane: new Lane() };
   fc.assert(
     fc.property(fc.array(change, { maxLength: 400, size: 'max' }), (changes) => {
-      const [actual, model] = [new Received(), new Map<number, Promise<number> | 'stored'>()];
+      const [actual, model] = [new Received(), new Map<number, OnItsWay | 'stored'>()];
       for (const { id, what } of changes) {
         if (what === 'send' && model.has(id)) continue; // then it is not stored again
         if (what === 'release') for (const one of [actual, model]) one.delete(id);

@@ -261,8 +261,9 @@ export class Connection {
     this.#cancelLinger = clock.setTimer(() => this.#socket.destroy(), LINGER, { unref: true });
   }
 
-  #leave({ clientId, sessionExpiry, will }: Client, reason: EndReason): void {
+  #leave({ clientId, sessionExpiry, will, intake }: Client, reason: EndReason): void {
     const { sessions, metrics } = this.#deps;
+    intake.end();
     sessions.close(clientId, this, {
       expiry: sessionExpiry,
       // A will tells that the client is gone. When it is us who go, it is not.

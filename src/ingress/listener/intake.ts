@@ -41,13 +41,14 @@ export class Intake {
   readonly #session: Session;
   readonly #deps: Deps;
   readonly #pending: Pending[] = [];
-  #lane = new Lane();
+  #isOver = false;
   #inFlight = 0;
   #bytes = 0;
 
   constructor(session: Session, deps: Deps) {
     this.#session = session;
     this.#deps = deps;
+    if (session.lane.refusal) session.lane = new Lane();
   }
 
   get isIdle(): boolean {
@@ -63,6 +64,11 @@ export class Intake {
   /** What the client's session keeps in memory. */
   get sessionBytes(): number {
     return sessionMemory(this.#deps.clientId, this.#session);
+  }
+
+  /** The connection has ended: what becomes of its messages is no longer its affair. */
+  end(): void {
+    this.#isOver = true;
   }
 
   /**
@@ -95,7 +101,7 @@ export class Intake {
   /** PUBREL: the client will not send the message again, so its packet identifier is free. */
   release(packetId: number): void {
     const received = this.#session.received.get(packetId);
-    if (received instanceof Promise) throw protocolError('PUBREL before PUBREC');
+    if (received !== undefined && received !== 'stored') throw protocolError('PUBREL before PUBREC');
     this.#session.received.delete(packetId);
     const reasonCode = received ? ReasonCode.SUCCESS : ReasonCode.PACKET_IDENTIFIER_NOT_FOUND;
     this.#deps.outgoing.acknowledge(PacketType.PUBCOMP, packetId, reasonCode);
@@ -105,7 +111,7 @@ export class Intake {
     const { takeIn, takenIn } = this.#deps;
     const { qos } = message;
     try {
-      const matches = await takeIn(message, this.#lane);
+      const matches = await takeIn(message, this.#session.lane);
       (matches === 0 ? takenIn.unmatched : takenIn.stored).inc();
       return matches;
     } catch (error) {
@@ -119,18 +125,25 @@ export class Intake {
     const { received } = this.#session;
     const { version } = this.#deps.outgoing;
     const known = received.get(packetId);
-    if (known !== undefined) return known === 'stored' ? Promise.resolve(1) : known;
+    if (known === 'stored') return Promise.resolve(1);
+    // One whose lane is refused waits only for being told so: an earlier connection sent it.
+    if (known !== undefined && !known.lane.refusal) return known.stored;
     // Only 5.0 is told a maximum; older clients may use every packet identifier before they release one.
     if (version === 5 && received.size >= MAX_IN_FLIGHT) {
       throw new MqttError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, `${received.size} messages without PUBREL`);
     }
-    const stored = this.#store(message);
-    received.set(packetId, stored);
-    stored.then(
-      () => received.set(packetId, 'stored'),
-      () => received.delete(packetId),
+    const onItsWay = { stored: this.#store(message), lane: this.#session.lane };
+    received.set(packetId, onItsWay);
+    const settle = (isStored: boolean) => {
+      if (received.get(packetId) !== onItsWay) return; // it was sent again since
+      if (isStored) received.set(packetId, 'stored');
+      else received.delete(packetId);
+    };
+    onItsWay.stored.then(
+      () => settle(true),
+      () => settle(false),
     );
-    return stored;
+    return onItsWay.stored;
   }
 
   #track(stored: Promise<number>, size: number, pending: Pending | undefined): void {
@@ -155,20 +168,24 @@ export class Intake {
       },
       (error) => {
         settled();
-        if (pending !== undefined) this.#end(error);
-        else if (this.#lane.refusal) this.#lane = new Lane(); // a message of QoS 0 does not come again: those after it may pass
+        if (!this.#isOver) this.#fail(error, pending !== undefined);
         onSettled();
       },
     );
   }
 
   /**
-   * The client sends the message again, and all after it: none of those may be written before, also where it was an earlier
-   * connection that sent this one (QoS 2).
+   * A message comes again, and with it all after it: none of those may be written before. One of QoS 0 does not; those after
+   * it may pass, where none was refused with it that does.
    */
-  #end(error: unknown): void {
-    this.#lane.refusal ??= error instanceof Error ? error : new Error('a message was not stored');
-    this.#deps.onFailure(error);
+  #fail(error: unknown, comesAgain: boolean): void {
+    const session = this.#session;
+    if (comesAgain || (session.lane.refusal && this.#pending.length > 0)) {
+      session.lane.refusal ??= error instanceof Error ? error : new Error('a message was not stored');
+      this.#deps.onFailure(error);
+    } else if (session.lane.refusal) {
+      session.lane = new Lane();
+    }
   }
 
   /** Acknowledges from the oldest on, up to the first that Kafka does not have. */

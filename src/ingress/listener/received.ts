@@ -1,3 +1,11 @@
+import type { Lane } from '../../bus/lane.ts';
+
+/** A message on its way to Kafka. */
+export interface OnItsWay {
+  readonly stored: Promise<number>;
+  readonly lane: Lane;
+}
+
 /** As many packet identifiers as these are kept one by one; more become bits. */
 const FEW = 128;
 /** What one takes in a `Set` or `Map`, about, in bytes. */
@@ -7,7 +15,7 @@ const BITMAP_BYTES = 8192;
 
 /** The messages of QoS 2 that a client has not released, by packet identifier: on their way to Kafka, or stored. */
 export class Received {
-  readonly #onTheirWay = new Map<number, Promise<number>>();
+  readonly #onTheirWay = new Map<number, OnItsWay>();
   readonly #few = new Set<number>();
   #many: Uint8Array | undefined;
   #stored = 0;
@@ -21,11 +29,11 @@ export class Received {
     return this.#many || this.size > FEW ? BITMAP_BYTES : this.size * ENTRY_BYTES;
   }
 
-  get(packetId: number): Promise<number> | 'stored' | undefined {
+  get(packetId: number): OnItsWay | 'stored' | undefined {
     return this.#onTheirWay.get(packetId) ?? (this.#isStored(packetId) ? 'stored' : undefined);
   }
 
-  set(packetId: number, state: Promise<number> | 'stored'): void {
+  set(packetId: number, state: OnItsWay | 'stored'): void {
     if (state === 'stored') {
       this.#onTheirWay.delete(packetId);
       this.#store(packetId);

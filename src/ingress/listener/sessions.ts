@@ -1,3 +1,4 @@
+import { Lane } from '../../bus/lane.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import { Received } from './received.ts';
 import { type Will, type Wills, willMemory } from './wills.ts';
@@ -6,6 +7,8 @@ import { type Will, type Wills, willMemory } from './wills.ts';
 export interface Session {
   /** What Kafka did not take is not here. */
   readonly received: Received;
+  /** What its connections send, in order: a message of QoS 2 may be on its way for an earlier one. */
+  lane: Lane;
 }
 
 /** A session without a connection. */
@@ -54,7 +57,7 @@ export const MAX_SESSION_EXPIRY = 3600;
 const OVERHEAD = 512;
 
 /** What a client's session keeps in memory. */
-export function sessionMemory(clientId: string, { received }: Session): number {
+export function sessionMemory(clientId: string, { received }: Pick<Session, 'received'>): number {
   return OVERHEAD + 2 * clientId.length + received.bytes;
 }
 
@@ -89,7 +92,7 @@ export class Sessions {
     if (kept && isPresent) this.#resume(clientId, kept);
     else if (kept) this.#end(clientId, kept);
     wills.back(clientId);
-    const session = isPresent ? kept.session : { received: new Received() };
+    const session = isPresent ? kept.session : { received: new Received(), lane: new Lane() };
     this.#online.set(clientId, { owner, session });
     return { session, isPresent };
   }

@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { BusError } from '../../src/bus/bus.ts';
+import { Lane } from '../../src/bus/lane.ts';
+import type { TakeIn } from '../../src/ingress/fan-out.ts';
+import { Intake } from '../../src/ingress/listener/intake.ts';
+import { OutgoingPackets } from '../../src/ingress/listener/outgoing-packets.ts';
+import { PacketType } from '../../src/ingress/listener/protocol.ts';
+import { Received } from '../../src/ingress/listener/received.ts';
+import { takenInBy } from '../../src/ingress/listener/taken-in.ts';
+import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
+import { testDeps } from '../helpers/test-deps.ts';
+
+type Qos = 1 | 2;
+
+/** What waits for a partition of Kafka, in the order it was sent; lanes as the bus has them. */
+class Queue {
+  readonly written: number[] = [];
+  readonly #waiting: { readonly number: number; readonly lane: Lane; end: PromiseWithResolvers<number> }[] =
+    [];
+
+  readonly takeIn: TakeIn = ({ payload }, lane) => {
+    if (lane === undefined) throw new Error('without a lane');
+    if (lane.refusal) return Promise.reject(lane.refusal);
+    const end = Promise.withResolvers<number>();
+    this.#waiting.push({ number: Number(Buffer.from(payload).toString()), lane, end });
+    return end.promise;
+  };
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  write(): void {
+    const next = this.#waiting.shift();
+    if (next?.lane.refusal) {
+      next.end.reject(next.lane.refusal);
+    } else if (next) {
+      this.written.push(next.number);
+      next.end.resolve(1);
+    }
+  }
+
+  /** The time of the oldest is over. */
+  refuse(): void {
+    const oldest = this.#waiting.shift();
+    if (oldest === undefined) return;
+    oldest.lane.refusal ??= new BusError('timeout', 'late');
+    oldest.end.reject(oldest.lane.refusal);
+  }
+}
+
+/** A client that sends again what was not acknowledged, in its order, each time that it connects. */
+class ResendingClient {
+  readonly acknowledged = new Set<number>();
+  readonly #queue: Queue;
+  readonly #session = { received: new Received(), lane: new Lane() };
+  readonly #deps = testDeps();
+  readonly #takenIn = takenInBy(this.#deps.metrics);
+  #unacknowledged: { readonly number: number; readonly qos: Qos; isReceived: boolean }[] = [];
+  #intake: Intake | undefined;
+  #published = 0;
+
+  constructor(queue: Queue) {
+    this.#queue = queue;
+  }
+
+  get isDone(): boolean {
+    return this.#unacknowledged.length === 0;
+  }
+
+  get isConnected(): boolean {
+    return this.#intake !== undefined;
+  }
+
+  get published(): number {
+    return this.#published;
+  }
+
+  publish(qos: Qos): void {
+    const message = { number: ++this.#published, qos, isReceived: false };
+    this.#unacknowledged.push(message);
+    this.#send(message);
+  }
+
+  /** Takes the client id over from the connection before, which may have messages on their way. */
+  connect(): void {
+    this.#intake?.end();
+    const write = (bytes: Buffer) => {
+      if (this.#intake === intake) this.#read(bytes);
+    };
+    const outgoing = new OutgoingPackets({ writable: true, write } as unknown as Socket);
+    const intake = new Intake(this.#session, {
+      clientId: 'c',
+      takeIn: this.#queue.takeIn,
+      takenIn: this.#takenIn,
+      outgoing,
+      inFlightBytes: new InFlightBytes(1e9),
+      onFailure: () => {
+        intake.end();
+        this.#intake = undefined;
+      },
+      onSettled: () => {},
+    });
+    this.#intake = intake;
+    for (const message of this.#unacknowledged) this.#send(message);
+  }
+
+  #send({ number, qos, isReceived }: { number: number; qos: Qos; isReceived: boolean }): void {
+    if (isReceived) {
+      this.#intake?.release(number);
+      return;
+    }
+    const payload = Buffer.from(String(number));
+    const message = { topicName: 't', payload, clientId: 'c', qos, retain: false, userProperties: [] };
+    this.#intake?.publish(message, number, 100);
+  }
+
+  #read(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; at += 4) {
+      const [type, packetId] = [bytes[at]! >> 4, bytes.readUInt16BE(at + 2)];
+      const message = this.#unacknowledged.find(({ number }) => number === packetId);
+      if (!message) continue;
+      this.acknowledged.add(packetId);
+      if (type === PacketType.PUBREC) {
+        message.isReceived = true;
+        this.#intake?.release(packetId);
+      } else {
+        this.#unacknowledged = this.#unacknowledged.filter((one) => one !== message);
+      }
+    }
+  }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+test('whatever is refused and whenever the client connects again: the order holds, and QoS 2 comes once', async () => {
+  const step = fc.constantFrom(
+    'qos 1',
+    'qos 2',
+    'qos 1',
+    'qos 2',
+    'write',
+    'write',
+    'refuse',
+    'connect',
+    'wait',
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60, size: 'max' }), async (steps) => {
+      const queue = new Queue();
+      const client = new ResendingClient(queue);
+      const qos = new Map<number, Qos>();
+      const publish = (of: Qos) => {
+        client.publish(of);
+        qos.set(client.published, of);
+      };
+      const act = {
+        'qos 1': () => publish(1),
+        'qos 2': () => publish(2),
+        write: () => queue.write(),
+        refuse: () => queue.refuse(),
+        connect: () => client.connect(),
+        wait: turn,
+      };
+      for (const one of steps) await act[one]();
+      while (!client.isDone || !queue.isEmpty) {
+        if (!client.isConnected) client.connect();
+        queue.write();
+        await turn();
+        await turn();
+      }
+      const first = [...new Set(queue.written)];
+      assert.deepEqual(
+        first,
+        Array.from({ length: client.published }, (_, index) => index + 1),
+      );
+      const twice = queue.written.filter((number, index) => queue.written.indexOf(number) !== index);
+      assert.ok(twice.every((number) => qos.get(number) === 1));
+    }),
+    { numRuns: 300 },
+  );
+});
