@@ -6,16 +6,17 @@ import type { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TakeIn } from '../fan-out.ts';
-import { Client, MAX_TOPIC_ALIASES } from './client.ts';
-import { type ConnectPacket, ConnectRefusal, readConnect } from './connect-packet.ts';
+import { Client } from './client.ts';
+import { connackProperties } from './connack.ts';
+import { ConnectRefusal, readConnect } from './connect-packet.ts';
 import { type EndReason, LEVELS } from './end-reason.ts';
 import { type Frame, Framer } from './framer.ts';
 import type { Holdings } from './holdings.ts';
-import { Intake, MAX_IN_FLIGHT } from './intake.ts';
+import { Intake } from './intake.ts';
 import { OutgoingPackets } from './outgoing-packets.ts';
-import { type Impatience, Patience } from './patience.ts';
+import { Patience } from './patience.ts';
 import { MqttError, ReasonCode } from './protocol.ts';
-import { MAX_SESSION_EXPIRY, type Sessions } from './sessions.ts';
+import type { Sessions } from './sessions.ts';
 import type { TakenIn } from './taken-in.ts';
 import { willMemory } from './wills.ts';
 
@@ -40,11 +41,6 @@ export interface ConnectionDeps {
   readonly metrics: Metrics;
 }
 
-const IMPATIENCE: Record<Impatience, ReasonCode> = {
-  'no-connect': ReasonCode.UNSPECIFIED_ERROR, // it is not told: who has not connected gets no DISCONNECT
-  'keep-alive': ReasonCode.KEEP_ALIVE_TIMEOUT,
-  'packet-timeout': ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR,
-};
 /** The largest CONNECT: strangers can send it. */
 const MAX_CONNECT_BYTES = 65_536;
 /** How long a client may take to close a connection that has ended, in milliseconds. */
@@ -80,7 +76,7 @@ export class Connection {
       clock: deps.clock,
       packetTimeout: deps.limits.packetTimeout,
       isHeldUp: () => this.#isHeldUp(),
-      onEnd: (why) => this.#end(why, IMPATIENCE[why]),
+      onEnd: (why, reasonCode) => this.#end(why, reasonCode),
     });
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
@@ -194,21 +190,8 @@ export class Connection {
     this.#client = new Client(clientId, connect, { intake, outgoing: this.#outgoing, onDisconnect });
     this.#framer.maxPacketBytes = limits.maxPacketBytes;
     metrics.mqttConnections.inc();
-    this.#accept(connect, clientId, isPresent);
+    this.#outgoing.connack(isPresent, connackProperties(connect, clientId, limits.maxPacketBytes));
     this.#patience.connected(keepAlive);
-  }
-
-  #accept(connect: ConnectPacket, clientId: string, isPresent: boolean): void {
-    this.#outgoing.connack(isPresent, {
-      receiveMaximum: MAX_IN_FLIGHT,
-      maximumPacketSize: this.#deps.limits.maxPacketBytes,
-      topicAliasMaximum: MAX_TOPIC_ALIASES,
-      wildcardSubscriptionAvailable: false,
-      subscriptionIdentifiersAvailable: false,
-      sharedSubscriptionAvailable: false,
-      ...(connect.clientId === '' && { assignedClientIdentifier: clientId }),
-      ...(connect.sessionExpiry > MAX_SESSION_EXPIRY && { sessionExpiryInterval: MAX_SESSION_EXPIRY }),
-    });
   }
 
   #fail(error: unknown): void {

@@ -1,4 +1,5 @@
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
+import { ReasonCode } from './protocol.ts';
 
 /** Why there is none left; an `EndReason`. */
 export type Impatience = 'no-connect' | 'keep-alive' | 'packet-timeout';
@@ -12,7 +13,7 @@ interface Deps {
   readonly packetTimeout: number;
   /** Whether the client is not read from at the moment: its silence is ours. */
   isHeldUp(): boolean;
-  onEnd(why: Impatience): void;
+  onEnd(why: Impatience, reasonCode?: ReasonCode): void;
 }
 
 /** How long a connection waits for its client: for the CONNECT, then for any packet, and for the end of one that has begun. */
@@ -58,12 +59,18 @@ export class Patience {
     this.#due = undefined;
   }
 
+  get #silenceEnds(): number {
+    return this.#keepAlive === undefined ? Infinity : this.#lastPacket + this.#keepAlive;
+  }
+
+  get #packetEnds(): number {
+    return this.#packetBegan === undefined ? Infinity : this.#packetBegan + this.#deps.packetTimeout;
+  }
+
   /** One timer, for what falls due first. What falls due later by now is found out when it rings. */
   #arm(): void {
-    const { clock, packetTimeout } = this.#deps;
-    const silence = this.#keepAlive === undefined ? Infinity : this.#lastPacket + this.#keepAlive;
-    const packet = this.#packetBegan === undefined ? Infinity : this.#packetBegan + packetTimeout;
-    const due = Math.min(silence, packet);
+    const { clock } = this.#deps;
+    const due = Math.min(this.#silenceEnds, this.#packetEnds);
     if (due === Infinity || due >= (this.#due ?? Infinity)) return;
     this.cancel();
     this.#due = due;
@@ -72,16 +79,15 @@ export class Patience {
   }
 
   #ring(): void {
-    const { clock, packetTimeout, isHeldUp, onEnd } = this.#deps;
+    const { clock, isHeldUp, onEnd } = this.#deps;
     const now = clock.monotonic();
     this.#due = undefined;
     if (isHeldUp()) {
       this.#lastPacket = now;
       if (this.#packetBegan !== undefined) this.#packetBegan = now;
     }
-    if (this.#keepAlive !== undefined && now >= this.#lastPacket + this.#keepAlive) onEnd('keep-alive');
-    else if (this.#packetBegan !== undefined && now >= this.#packetBegan + packetTimeout)
-      onEnd('packet-timeout');
+    if (now >= this.#silenceEnds) onEnd('keep-alive', ReasonCode.KEEP_ALIVE_TIMEOUT);
+    else if (now >= this.#packetEnds) onEnd('packet-timeout', ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR);
     else this.#arm();
   }
 }
