@@ -11,6 +11,7 @@ import type { Clock } from './runtime/clock.ts';
 import type { Logger } from './runtime/logger.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { NameResolver } from './runtime/name-resolver.ts';
+import { type Condition, Readiness, type ReadinessPart } from './runtime/readiness.ts';
 import type { Settings } from './runtime/settings.ts';
 import { UserError } from './runtime/user-error.ts';
 import { Warnings } from './runtime/warnings.ts';
@@ -33,6 +34,8 @@ interface RoleDeps {
 
 interface RunningRole extends AsyncDisposable {
   readonly services?: readonly RpcService[];
+  /** What it needs, beside a Kafka that takes records. */
+  readonly conditions?: readonly Condition[];
   readonly mqttAddress?: string;
 }
 
@@ -115,10 +118,11 @@ export async function startProcess(
   // From before what the roles report until after.
   stack.use(reportNode(await describe(roles, settings, deps.startTime), { ...deps, bus, topics }));
   const [executor, ingress] = await together(stack, [start('executor'), start('ingress')]);
-  const running = [controlPlane, executor, ingress];
+  const running = [controlPlane, executor, ingress].filter((role) => role !== undefined);
+  const readiness = stack.use(new Readiness(partsOf(running, bus), deps));
   const server = stack.use(
     await startRpcServer({
-      services: running.flatMap((role) => role?.services ?? []),
+      services: running.flatMap(({ services = [] }) => services),
       host: settings.PENSTOCK_BIND_ADDRESS,
       grpcPort: settings.PENSTOCK_GRPC_PORT,
       httpPort: settings.PENSTOCK_HTTP_PORT,
@@ -126,6 +130,7 @@ export async function startProcess(
       logger,
       metrics,
       clock,
+      readiness,
     }),
   );
   const { grpcAddress, httpAddress } = server;
@@ -153,6 +158,16 @@ async function describe(roles: readonly Role[], settings: Settings, startTime: n
     types: modules.flatMap((module) => module.typesServed?.(settings) ?? []),
     startTime,
   };
+}
+
+/** Every role needs a Kafka that takes what it sends: messages, records, reports. */
+function partsOf(roles: readonly RunningRole[], bus: Bus): readonly ReadinessPart[] {
+  const parts = roles.map(({ services = [], conditions = [] }) => ({
+    services: services.map(({ service }) => service.typeName),
+    conditions,
+  }));
+  const kafka = { name: 'kafka', patience: 0, trouble: () => bus.producerTrouble() };
+  return [{ services: parts.flatMap(({ services }) => services), conditions: [kafka] }, ...parts];
 }
 
 async function reachKafka(bus: Bus, brokers: readonly string[]): Promise<void> {

@@ -81,6 +81,8 @@ export interface CommittedOffset extends TopicPartition {
 export interface Membership extends AsyncDisposable {
   /** Resolves with the first assignment; never, when it is disposed before. */
   readonly joined: Promise<void>;
+  /** Whether Kafka has heard from this member so lately that no other one can have its partitions. */
+  holdsLease(): boolean;
   /** What the group has committed for these partitions; those without are left out. Rejects after a few seconds. */
   committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]>;
 }

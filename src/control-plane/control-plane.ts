@@ -7,8 +7,10 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { NameResolver } from '../runtime/name-resolver.ts';
+import type { Condition } from '../runtime/readiness.ts';
 import type { Warnings } from '../runtime/warnings.ts';
 import { startEventCleanup, startNodeCleanup, startReplayCleanup, startTopicSweep } from './cleanup.ts';
+import { controlPlaneConditions } from './conditions.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { notificationsLock, startOrphanSweep } from './orphans.ts';
 import { startReconciler, startRelay } from './outbox.ts';
@@ -42,6 +44,8 @@ export interface ControlPlaneDeps {
 
 export interface ControlPlane extends AsyncDisposable {
   readonly services: readonly RpcService[];
+  /** What the services rest on. */
+  readonly conditions: readonly Condition[];
 }
 
 /**
@@ -93,7 +97,8 @@ export async function startControlPlane(
   const wakeReplays = () => replays.wake();
   const services = controlPlaneServices({ ...inner, wakeReplays, watches: new Watches(deps.clock) });
   const owned = stack.move();
-  return { services, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  const conditions = controlPlaneConditions(db, relay);
+  return { services, conditions, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Keeps others from taking the topic of a node away that was dead until now. */

@@ -6,6 +6,8 @@ import { type Logger, messageOf } from '../runtime/logger.ts';
 const FAILURE: Backoff = { initial: 200, max: 2000 };
 /** How long a stop waits for the run that is going on, in milliseconds. */
 const STOP_DEADLINE = 3000;
+/** A run that takes longer is in trouble; in seconds. */
+const LONG_RUN = 15;
 
 export interface PeriodicOptions {
   /** What is done, for log lines: "publishing downlink records". */
@@ -29,6 +31,10 @@ export class Periodic implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #stopped: Promise<void>;
   #wake = Promise.withResolvers<void>();
+  /** Why the last run failed. */
+  #failure: string | undefined;
+  /** When the run that is going on began. */
+  #begun: number | undefined;
 
   constructor(options: PeriodicOptions, deps: PeriodicDeps) {
     this.#options = options;
@@ -41,21 +47,33 @@ export class Periodic implements AsyncDisposable {
     this.#wake.resolve();
   }
 
+  /** Why nothing comes of it at present: it fails, or a run takes too long. */
+  trouble(): string | undefined {
+    const { name } = this.#options;
+    if (this.#failure !== undefined) return `${name}: ${this.#failure}`;
+    const seconds = (this.#deps.clock.monotonic() - (this.#begun ?? Number.POSITIVE_INFINITY)) / 1000;
+    return seconds > LONG_RUN ? `${name}: it has taken ${Math.floor(seconds)} s` : undefined;
+  }
+
   async #loop(): Promise<void> {
     const { signal } = this.#stop;
     let failures = 0;
     while (!signal.aborted) {
       this.#wake = Promise.withResolvers();
       let isMore: boolean | undefined = false;
+      this.#begun = this.#deps.clock.monotonic();
       try {
         isMore = await this.#options.work(signal);
         if (failures > 0) this.#deps.logger.info(`${this.#options.name}: works again`);
         failures = 0;
+        this.#failure = undefined;
       } catch (error) {
         if (signal.aborted) return;
         failures += 1;
+        this.#failure = messageOf(error);
         if (failures === 1) this.#logFailure(error);
       }
+      this.#begun = undefined;
       if (!isMore) await this.#pause(failures);
     }
   }

@@ -6,9 +6,11 @@ import { InFlightBytes } from '../runtime/in-flight-bytes.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { NameResolver } from '../runtime/name-resolver.ts';
+import type { Condition } from '../runtime/readiness.ts';
 import { createTargetGuard } from '../runtime/target-guard.ts';
 import { untilAborted } from '../runtime/until-aborted.ts';
 import { answerChecks } from './checks.ts';
+import { executorConditions } from './conditions.ts';
 import type { ExecutorConfig } from './config.ts';
 import { BUILT_TYPES } from './handlers/registry.ts';
 import { Manager } from './lifecycle/manager.ts';
@@ -31,6 +33,11 @@ export interface ExecutorDeps {
   random(): number;
 }
 
+export interface Executor extends AsyncDisposable {
+  /** What it needs to deliver. */
+  readonly conditions: readonly Condition[];
+}
+
 /**
  * Starts an executor: restores its share of the integrations, answers checks, delivers. Resolves when everything is
  * restored that Kafka gives within a minute; disposing stops it gracefully. Waits for the topics when the control plane has
@@ -40,7 +47,7 @@ export async function startExecutor(
   config: ExecutorConfig,
   deps: ExecutorDeps,
   signal: AbortSignal,
-): Promise<AsyncDisposable> {
+): Promise<Executor> {
   const { serviceId } = config;
   await using stack = new AsyncDisposableStack();
   const reporter = new Reporter({ ...deps, serviceId });
@@ -62,7 +69,11 @@ export async function startExecutor(
   // First of all, before the group is left: who takes over must not begin while messages are still on their way here.
   stack.defer(() => manager.stop());
   deps.logger.info('executor is ready', { serviceId, types: types.join() });
-  return stack.move();
+  const running = stack.move();
+  return {
+    conditions: executorConditions(restore),
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
 }
 
 /** A partition that cannot be read is no reason to leave all others alone: it is restored when it can. */

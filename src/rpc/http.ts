@@ -5,6 +5,7 @@ import { connectNodeAdapter } from '@connectrpc/connect-node';
 
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import type { Problem } from '../runtime/readiness.ts';
 import { rpcErrors } from './connect.ts';
 import { guardedListener } from './http-guard.ts';
 import { sendMetrics } from './metrics-page.ts';
@@ -23,7 +24,8 @@ interface HttpOptions {
   readonly maxSend: number;
   /** A caller that takes nothing of what it is sent for so many milliseconds is cut. */
   readonly stallTimeout: number;
-  readonly ready: () => boolean;
+  /** Why the server is not ready; empty: it is. */
+  readonly problems: () => readonly Problem[];
 }
 
 /** The services as JSON over HTTP (the Connect protocol), with `/metrics`, `/health/live` and `/health/ready`. */
@@ -83,7 +85,7 @@ interface Page {
 type PageHandler = ReturnType<typeof connectNodeAdapter>;
 type PageRequest = Parameters<PageHandler>[0];
 
-function pageListener(options: Pick<HttpOptions, 'metrics' | 'logger' | 'ready'>): PageHandler {
+function pageListener(options: Pick<HttpOptions, 'metrics' | 'logger' | 'problems'>): PageHandler {
   const { logger } = options;
   return async (request, response) => {
     if (pathOf(request) === '/metrics') return sendMetrics(request, response, options);
@@ -104,13 +106,19 @@ function pageListener(options: Pick<HttpOptions, 'metrics' | 'logger' | 'ready'>
 const pathOf = ({ method, url }: PageRequest): string | undefined =>
   method === 'GET' || method === 'HEAD' ? url?.split('?', 1)[0] : undefined;
 
-async function pageOf(request: PageRequest, { ready }: Pick<HttpOptions, 'ready'>): Promise<Page> {
+async function pageOf(request: PageRequest, { problems }: Pick<HttpOptions, 'problems'>): Promise<Page> {
   switch (pathOf(request)) {
     case '/health/live':
       return { status: 200, text: 'live\n' };
     case '/health/ready':
-      return ready() ? { status: 200, text: 'ready\n' } : { status: 503, text: 'not ready\n' };
+      return readyPage(problems());
     default:
       return { status: 404, text: 'not found\n' };
   }
+}
+
+function readyPage(problems: readonly Problem[]): Page {
+  if (problems.length === 0) return { status: 200, text: 'ready\n' };
+  const lines = problems.map(({ name, reason }) => `${name}: ${reason}`);
+  return { status: 503, text: ['not ready', ...lines, ''].join('\n') };
 }

@@ -10,6 +10,7 @@ import { withDeadline } from '../runtime/deadline.ts';
 import { listenError } from '../runtime/listen-error.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import type { Problem, Readiness } from '../runtime/readiness.ts';
 import { addService } from './grpcjs.ts';
 import { guarded } from './guard.ts';
 import { createHealth } from './health.ts';
@@ -24,6 +25,8 @@ const MAX_RECEIVE = 4 << 20;
 const MAX_SEND = 16 << 20;
 const STOP_DEADLINE = 5 * SECOND;
 const STALL_TIMEOUT = 30 * SECOND;
+
+const STOPPING: Problem = { name: 'server', reason: 'it is stopping' };
 
 const GRPC_LIMITS: grpc.ServerOptions = {
   'grpc.max_receive_message_length': MAX_RECEIVE,
@@ -50,8 +53,8 @@ export interface RpcServerOptions {
   readonly clock: Clock;
   /** How long a caller may take nothing of what it is sent before it is cut, in milliseconds. Unset: 30 s. */
   readonly stallTimeout?: number;
-  /** What `/health/ready` answers while the server is serving. Unset: ready. */
-  ready?(): boolean;
+  /** What health checks are told while the server is serving. Unset: all is well. */
+  readonly readiness?: Pick<Readiness, 'problems' | 'onChange'>;
 }
 
 /** Disposing it ends streams at once, gives calls under way 5 s to finish, and closes every connection. */
@@ -98,14 +101,21 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
 
 /** Both servers with everything they serve, not listening yet. */
 function createServers(options: RpcServerOptions, stopping: AbortSignal) {
-  const { services, logger, metrics, clock, stallTimeout = STALL_TIMEOUT } = options;
+  const { services, logger, metrics, clock, stallTimeout = STALL_TIMEOUT, readiness } = options;
   const health = createHealth();
   const serviceNames = ['', ...services.map(({ service }) => service.typeName)];
   let isServing = false;
+  const tell = () => {
+    for (const name of serviceNames) {
+      const problems = readiness?.problems(name === '' ? undefined : name) ?? [];
+      health.set(name, isServing && problems.length === 0);
+    }
+  };
   const setServing = (serving: boolean) => {
     isServing = serving;
-    for (const name of serviceNames) health.set(name, serving);
+    tell();
   };
+  readiness?.onChange(tell);
   const guard = (service: RpcService) => guarded(validated(service), { logger, stopping });
   const guardedServices = services.map(guard);
   warmUp(services);
@@ -124,7 +134,7 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
     maxReceive: MAX_RECEIVE,
     maxSend: MAX_SEND,
     stallTimeout,
-    ready: () => isServing && (options.ready?.() ?? true),
+    problems: () => (isServing ? (readiness?.problems() ?? []) : [STOPPING]),
   });
   return { grpcServer, httpServer, setServing };
 }

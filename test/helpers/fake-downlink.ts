@@ -19,6 +19,7 @@ export class FakeDownlink {
         if (isDownlink) this.#options = options;
         return {
           joined: isDownlink ? this.#joined.promise : Promise.resolve(),
+          holdsLease: () => true,
           committed: async () => [],
           async [Symbol.asyncDispose]() {},
         };

@@ -222,6 +222,7 @@ class FakeFeed implements Feed {
 export class FakeClient implements Bus {
   readonly clock: Clock;
   readonly membership: Membership = {
+    holdsLease: () => true,
     joined: Promise.resolve(),
     committed: (partitions) => this.#committed(partitions),
     [Symbol.asyncDispose]: () => this[Symbol.asyncDispose](),

@@ -118,6 +118,7 @@ export function integrationOf(
 }
 
 const MEMBERSHIP: Membership = {
+  holdsLease: () => true,
   joined: Promise.resolve(),
   committed: async () => [],
   async [Symbol.asyncDispose]() {},

@@ -4,6 +4,7 @@ import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { Health, HealthCheckResponse_ServingStatus as Serving } from '../../gen/grpc/health/v1/health_pb.ts';
 import { createClient } from '../../src/rpc/grpcjs.ts';
 import type { RpcServerOptions } from '../../src/rpc/server.ts';
+import type { Problem } from '../../src/runtime/readiness.ts';
 import { rpcServerForTests } from '../helpers/rpc-server.ts';
 
 const SERVICE = 'penstock.v1.IntegrationService';
@@ -45,14 +46,42 @@ test('a watcher is told each change, and ends with the server', async (t) => {
   await stopped;
 });
 
-test('/health/ready follows the state and what the server depends on, /health/live does not', async (t) => {
-  let ready = false;
-  const { server, url } = await healthForTests(t, { ready: () => ready });
-  const statusOf = async (path: string) => (await fetch(`${url}${path}`)).status;
-  assert.equal(await statusOf('/health/ready'), 503);
-  ready = true;
-  assert.equal(await statusOf('/health/ready'), 200);
+test('health follows what the server depends on, as a whole and for each service; /health/live does not', async (t) => {
+  let problems: (Problem & { readonly service: string })[] = [];
+  let tell = () => {};
+  const readiness = {
+    problems: (service?: string) =>
+      problems.filter((one) => service === undefined || one.service === service),
+    onChange: (listener: () => void) => {
+      tell = listener;
+    },
+  };
+  const { server, health, url } = await healthForTests(t, { readiness });
+  const page = async (path: string) => {
+    const response = await fetch(`${url}${path}`);
+    return [response.status, await response.text()];
+  };
+  const served = async () => {
+    const statuses = ['', SERVICE].map(async (service) => (await health.check({ service })).status);
+    return (await Promise.all(statuses)).map((status) => status === Serving.SERVING);
+  };
+  const set = (...now: typeof problems) => {
+    problems = now;
+    tell();
+  };
+  assert.deepEqual(await page('/health/ready'), [200, 'ready\n']);
+  set(
+    { name: 'kafka', reason: 'it is away', service: 'other' },
+    { name: 'x', reason: 'y', service: 'other' },
+  );
+  assert.deepEqual(await page('/health/ready'), [503, 'not ready\nkafka: it is away\nx: y\n']);
+  assert.deepEqual(await served(), [false, true]);
+  set({ name: 'kafka', reason: 'it is away', service: SERVICE });
+  assert.deepEqual(await served(), [false, false]);
+  assert.deepEqual(await page('/health/live'), [200, 'live\n']);
+  set();
+  assert.deepEqual(await served(), [true, true]);
   server.setServing(false);
-  assert.equal(await statusOf('/health/ready'), 503);
-  assert.equal(await statusOf('/health/live'), 200);
+  assert.deepEqual(await page('/health/ready'), [503, 'not ready\nserver: it is stopping\n']);
+  assert.deepEqual(await page('/health/live'), [200, 'live\n']);
 });

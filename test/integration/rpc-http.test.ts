@@ -185,16 +185,23 @@ test('a load balancer may ask for the health without naming a host', async (t) =
 });
 
 test('what the listener throws is answered and logged', async (t) => {
+  let up = false;
   const { server, url, logged } = await rpcServerForTests(
     t,
     {},
     {
-      ready: () => {
-        throw new Error(SECRET_TEXT);
+      readiness: {
+        problems: (service) => {
+          if (service === undefined && up) throw new Error(SECRET_TEXT);
+          return [];
+        },
+        onChange: () => {},
       },
     },
   );
+  up = true;
   const response = await fetch(`${url}/health/ready`);
+  up = false;
   assert.deepEqual([response.status, await response.text()], [500, 'internal error: see the log\n']);
   assert.ok(logged.some((line) => line.includes(SECRET_TEXT)));
   assert.match(await rawRequest(server.httpAddress, ['GET /health/live HTTP/1.0']), /^HTTP\/1\.1 200 /);

@@ -12,6 +12,7 @@ function world(offsets: Record<number, [offset: number, tag: string]>) {
   const clock = new FakeClock();
   const committed = new Map(Object.entries(offsets).map(([partition, one]) => [Number(partition), one]));
   const membership: Membership = {
+    holdsLease: () => true,
     joined: Promise.resolve(),
     committed: async (partitions) =>
       partitions.flatMap(({ topic, partition }): CommittedOffset[] => {

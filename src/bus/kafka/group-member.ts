@@ -71,7 +71,7 @@ export class GroupMember implements Membership {
     const commits = new Commits({ clock: deps.clock, context: () => this.#context() });
     this.#claims = new Claims({
       logger: deps.logger,
-      holdsLease: () => deps.clock.lease() - this.#lastHeard < LEASE,
+      holdsLease: () => this.holdsLease(),
       commit: (offsets, isOver) => commits.commit(offsets, isOver),
       onGained: options.onGained,
       onLost: options.onLost,
@@ -83,6 +83,10 @@ export class GroupMember implements Membership {
 
   get joined(): Promise<void> {
     return this.#assigned.promise;
+  }
+
+  holdsLease(): boolean {
+    return this.#deps.clock.lease() - this.#lastHeard < LEASE;
   }
 
   async #stayJoined(): Promise<void> {

@@ -88,6 +88,17 @@ export class Database implements Queries, AsyncDisposable {
     }
   }
 
+  /** Why PostgreSQL cannot be used; undefined: it answers. */
+  async trouble(): Promise<string | undefined> {
+    try {
+      await this.query('select');
+      return undefined;
+    } catch (error) {
+      const cause = error instanceof RpcError && error.cause instanceof Error ? error.cause : error;
+      return `PostgreSQL does not answer: ${messageOf(cause)}`;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await withDeadline(this.#clock, END_TIMEOUT, 'closing PostgreSQL', this.#pool.end()).catch(() => {});
   }
