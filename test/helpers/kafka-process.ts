@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ServerProcess, serverEnded } from '../../src/dev/child-process.ts';
+import { type ServerCommand, ServerProcess, serverEnded } from '../../src/dev/child-process.ts';
 import { ClassArchive, javaCommand, javaVersion } from '../../src/dev/java.ts';
 import { defaultKafkaCache, kafkaJars } from '../../src/dev/kafka-distribution.ts';
 import { clusterIdOf } from '../../src/dev/kafka-probe.ts';
@@ -23,20 +22,21 @@ export async function kafkaJava(...flags: readonly string[]): Promise<readonly [
 /** For `StorageTool format`. */
 export const newClusterId = (): string => randomBytes(16).toString('base64url');
 
+type Files = Pick<ServerCommand, 'logFile' | 'pidFile'>;
+
 /** One node of Kafka, which can be ended in every way and started again: its data and its ports stay. */
 export class KafkaProcess {
-  readonly #directory: string;
+  readonly #files: Files;
   readonly #command: readonly [string, ...string[]];
   readonly #port: number;
   #server: ServerProcess | undefined;
 
   /**
-   * @param directory for its log and its pid
    * @param command starts it
    * @param port of 127.0.0.1, where it answers when it is ready
    */
-  constructor(directory: string, command: readonly [string, ...string[]], port: number) {
-    this.#directory = directory;
+  constructor(files: Files, command: readonly [string, ...string[]], port: number) {
+    this.#files = files;
     this.#command = command;
     this.#port = port;
   }
@@ -47,13 +47,12 @@ export class KafkaProcess {
 
   async start(): Promise<void> {
     const [command, ...args] = this.#command;
-    const [logFile, pidFile] = [join(this.#directory, 'kafka.log'), join(this.#directory, 'kafka.pid')];
-    const server = await ServerProcess.start({ command, args, logFile, pidFile }, systemClock, STOP);
+    const server = await ServerProcess.start({ command, args, ...this.#files }, systemClock, STOP);
     this.#server = server;
     await waitUntil(
       'Kafka answers',
       async () => {
-        if (!server.running) throw await serverEnded('Kafka', await server.exited, logFile);
+        if (!server.running) throw await serverEnded('Kafka', await server.exited, this.#files.logFile);
         return (await clusterIdOf(this.#port, 1000).catch(() => '')) !== '';
       },
       60_000,
@@ -82,6 +81,6 @@ export class KafkaProcess {
   }
 
   async #pid(): Promise<number> {
-    return Number(await readFile(join(this.#directory, 'kafka.pid'), 'utf8'));
+    return Number(await readFile(this.#files.pidFile, 'utf8'));
   }
 }

@@ -61,8 +61,9 @@ export class OwnKafka implements AsyncDisposable {
     await writeFile(file, escaped(`${lines.join('\n')}\n`));
     const java = await kafkaJava();
     await format(java, file, users);
+    const files = { logFile: join(dataDir, 'kafka.log'), pidFile: join(dataDir, 'kafka.pid') };
     const kafka = new OwnKafka(
-      new KafkaProcess(dataDir, [...java, 'kafka.Kafka', file], internal),
+      new KafkaProcess(files, [...java, 'kafka.Kafka', file], internal),
       internal,
       ports,
     );

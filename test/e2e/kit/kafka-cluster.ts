@@ -58,10 +58,11 @@ export class KafkaCluster implements AsyncDisposable {
       const isLimited = lastDisk !== undefined && id === NODES.at(-1);
       const disk = isLimited ? await LimitedDisk.mount(data, lastDisk, join(dataDir, 'disk.pid')) : undefined;
       const command = [...java, 'kafka.Kafka', file] as const;
+      const files = { logFile: join(dataDir, `${id}.log`), pidFile: join(dataDir, `${id}.pid`) };
       nodes.set(id, {
         port,
         disk,
-        process: new KafkaProcess(directory, disk?.seenBy(command) ?? command, port),
+        process: new KafkaProcess(files, disk?.seenBy(command) ?? command, port),
       });
     }
     const cluster = new KafkaCluster(nodes);
