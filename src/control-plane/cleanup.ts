@@ -14,8 +14,8 @@ const EVENTS_INTERVAL = 60_000;
 const EVENTS_BATCH = 1000;
 /** How long a node that is gone is remembered, so that the status can name it. */
 const NODE_TTL = 3 * 86_400_000;
-/** Longer than a watch may go without asking. */
-const DELETION_TTL = 4 * 3_600_000;
+/** Longer than a watch may go without asking, and than a record of a node that hung may be on its way. */
+const DELETION_TTL = 24 * 3_600_000;
 
 interface SweepDeps extends PeriodicDeps {
   readonly db: Database;

@@ -13,8 +13,9 @@ import { startEventCleanup, startNodeCleanup, startReplayCleanup, startTopicSwee
 import { controlPlaneConditions } from './conditions.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { notificationsLock, startOrphanSweep } from './orphans.ts';
-import { startReconciler, startRelay } from './outbox.ts';
 import { patiently } from './patiently.ts';
+import { startReconciler } from './reconciler.ts';
+import { startRelay } from './relay.ts';
 import { Replays } from './replays.ts';
 import { startReplicaSweep } from './replicas.ts';
 import { controlPlaneServices } from './services.ts';

@@ -14,7 +14,7 @@ export function shardsOf(integration: Integration): number {
   return integration.delivery?.maxExecutors ?? 1;
 }
 
-/** The records that make this known; tombstones for shards that `previous` had more. */
+/** The records that make this known; that shards are gone which `previous` had more. */
 export function downlinkRows(
   topics: Topics,
   { integration, type, topicState, topicIncarnation }: Downlinked,
@@ -30,12 +30,22 @@ export function downlinkRows(
     ),
   }));
   const gone = shardNumbers(shardsOf(previous)).filter((shard) => shard >= shards);
-  return [...records, ...gone.map((shard) => row(topics, { integration, type }, shard))];
+  return [...records, ...gone.flatMap((shard) => goneRows(row(topics, { integration, type }, shard)))];
 }
 
 /** The records that make a deletion known. */
 export function tombstones(topics: Topics, stored: Downlinked): OutboxRow[] {
-  return shardNumbers(shardsOf(stored.integration)).map((shard) => row(topics, stored, shard));
+  return shardNumbers(shardsOf(stored.integration)).flatMap((shard) => goneRows(row(topics, stored, shard)));
+}
+
+/** The records that nothing is under the row's key any more: of which generation, and the tombstone. */
+export function goneRows(row: OutboxRow): OutboxRow[] {
+  const { generation } = row;
+  const value = toBinary(DownlinkRecordSchema, create(DownlinkRecordSchema, { gone: { generation } }));
+  return [
+    { ...row, value },
+    { ...row, value: null },
+  ];
 }
 
 /** The value as it is sent: encoded messages that are joined are merged, so it is not decoded for that. */

@@ -4,6 +4,7 @@ import type { Integration } from '../../gen/penstock/v1/integration_pb.ts';
 import type { Bus, IncomingRecord } from '../bus/bus.ts';
 import { decoder } from '../bus/codec.ts';
 import { feedFromStart } from '../bus/feed-from-start.ts';
+import { GoneGenerations } from '../bus/gone-generations.ts';
 import type { Topics } from '../bus/topics.ts';
 import { TYPES } from '../contract/integration-type.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -31,6 +32,7 @@ interface Known extends Destination {
 export class Filters {
   readonly #trie = new TopicFilterTrie<Destination>();
   readonly #known = new Map<string, Known>();
+  readonly #gone = new GoneGenerations();
   readonly #messageTopic: (id: string) => string;
 
   constructor(messageTopic: (id: string) => string) {
@@ -43,12 +45,13 @@ export class Filters {
   }
 
   /**
-   * An integration changed. An older generation than the one known is ignored. One without a topic is known, but matches
-   * nothing: it was disabled for too long.
+   * An integration changed. An older generation than the one known, or than one that was deleted, is ignored. One without a
+   * topic is known, but matches nothing: it was disabled for too long.
    */
   put(id: string, integration: Integration, hasTopic = true): void {
     const before = this.#known.get(id);
     if (before !== undefined && integration.generation < before.generation) return;
+    if (this.#gone.has(id, integration.generation)) return;
     const known: Known = {
       topic: this.#messageTopic(id),
       order: integration.delivery?.order,
@@ -60,8 +63,9 @@ export class Filters {
     for (const filter of known.filters) this.#trie.add(filter, known);
   }
 
-  /** An integration was deleted. */
-  delete(id: string): void {
+  /** An integration was deleted, up to this generation, when that is told. */
+  delete(id: string, generation?: bigint): void {
+    if (generation !== undefined) this.#gone.note(id, generation);
     const known = this.#known.get(id);
     for (const filter of known?.filters ?? []) this.#trie.remove(filter, known!);
     this.#known.delete(id);
@@ -133,6 +137,7 @@ function takeOver(
     return undefined;
   }
   const wish = decode(record);
+  if (wish?.gone) filters.delete(id, wish.gone.generation);
   if (wish?.integration) filters.put(id, wish.integration, !wish.withoutTopic);
   return wish?.integration;
 }

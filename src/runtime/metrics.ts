@@ -63,6 +63,11 @@ export function createMetrics() {
       help: 'Message topics that were given more partitions: the order of keys that moved began anew.',
       registers,
     }),
+    outboxAge: new Gauge({
+      name: 'penstock_outbox_oldest_age_seconds',
+      help: 'Age of the oldest change of an integration that Kafka does not have, on the control plane that publishes; 0 = there is none.',
+      registers,
+    }),
     /** Reports and events that were not sent or stored, because of a limit. */
     suppressed: new Counter({
       name: 'penstock_suppressed_reports_total',

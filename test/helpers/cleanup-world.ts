@@ -6,7 +6,7 @@ import { DeliveryPolicySchema } from '../../gen/penstock/v1/delivery_pb.ts';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { LifecycleAction, UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { MessageTopicDeps } from '../../src/control-plane/message-topic.ts';
-import { startRelay } from '../../src/control-plane/outbox.ts';
+import { startRelay } from '../../src/control-plane/relay.ts';
 import { firstRevision, nextRevision } from '../../src/control-plane/revision.ts';
 import { saveWithTopic } from '../../src/control-plane/save-change.ts';
 import { saveDeletion, saveNew } from '../../src/control-plane/store/changes.ts';

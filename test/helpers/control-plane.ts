@@ -114,7 +114,7 @@ export async function executorForTests(t: TestContext, { bus, topics }: { bus: B
   return executor;
 }
 
-/** What is on the downlink topic of a type: each key's records in order, null for a tombstone. */
+/** What is on the downlink topic of a type: each key's records in order, null for a tombstone; what announces it is left out. */
 export async function downlinkForTests(
   t: TestContext,
   { bus, topics }: { bus: Bus; topics: Topics },
@@ -123,6 +123,7 @@ export async function downlinkForTests(
   const records = new Map<string, (DownlinkRecord | null)[]>();
   const followed = await follow(bus, [topics.downlink(type).name], ({ key, value }) => {
     const record = value && fromBinary(DownlinkRecordSchema, Uint8Array.from(value));
+    if (record?.gone) return;
     records.set(key!, [...(records.get(key!) ?? []), record]);
   });
   t.after(() => followed[Symbol.dispose]());

@@ -1,4 +1,4 @@
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import type { Integration } from '../../gen/penstock/v1/integration_pb.ts';
 import type { Bus, Claim, FeedOptions, JoinOptions } from '../../src/bus/bus.ts';
@@ -44,10 +44,20 @@ export class FakeDownlink {
 
   /** A fetch brings a record, of a partition that ends at `end`. `integration` undefined: a tombstone. */
   read(partition: number, offset: number, end: number, id: string, integration?: Integration): void {
+    this.readRecord(partition, offset, end, id, integration && { integration });
+  }
+
+  /** The same, with any record. */
+  readRecord(
+    partition: number,
+    offset: number,
+    end: number,
+    id: string,
+    record: MessageInitShape<typeof DownlinkRecordSchema> | undefined,
+  ): void {
     const { topic, take, onPosition } = this.#feeds.get(partition)!;
     onPosition?.(offset, end);
-    const value =
-      integration && toBinary(DownlinkRecordSchema, create(DownlinkRecordSchema, { integration }));
+    const value = record && toBinary(DownlinkRecordSchema, create(DownlinkRecordSchema, record));
     take({ topic, partition, offset, timestamp: 0, key: id, value: value ?? null });
     onPosition?.(offset + 1, end);
   }

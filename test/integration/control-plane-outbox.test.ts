@@ -2,23 +2,23 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { DeliveryPolicySchema } from '../../gen/penstock/v1/delivery_pb.ts';
-import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
-import { BusError, type OutgoingRecord } from '../../src/bus/bus.ts';
+import { BusError } from '../../src/bus/bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
 import { startTopicSweep } from '../../src/control-plane/cleanup.ts';
-import { publishPending, startReconciler, startRelay } from '../../src/control-plane/outbox.ts';
+import { startReconciler } from '../../src/control-plane/reconciler.ts';
+import { Publisher, startRelay } from '../../src/control-plane/relay.ts';
 import { firstRevision, nextRevision } from '../../src/control-plane/revision.ts';
 import { saveChange, saveDeletion, saveNew } from '../../src/control-plane/store/changes.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { Leadership } from '../../src/control-plane/store/leadership.ts';
 import { migrate } from '../../src/control-plane/store/migrate.ts';
 import { planTopicDeletion } from '../../src/control-plane/store/topic-deletions.ts';
-import { Takeover } from '../../src/control-plane/takeover.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { HTTP } from '../helpers/control-plane.ts';
+import { FaultyBus, partitionOf } from '../helpers/faulty-bus.ts';
 import { databaseForTests } from '../helpers/postgres.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
 import { testDeps } from '../helpers/test-deps.ts';
@@ -26,28 +26,7 @@ import { waitUntil } from '../helpers/wait-until.ts';
 
 const topics = topicsOf('p');
 const never = new AbortController().signal;
-
-/** Stands in for Kafka where a test says what becomes of each record; keeps what it took. */
-class FaultyBus {
-  readonly log: { key: string; generation: number }[] = [];
-  readonly deleted: string[] = [];
-  fails: (key: string, generation: number) => boolean = () => false;
-
-  async send(_topic: string, { key, value }: OutgoingRecord): Promise<void> {
-    const record = value && fromBinary(DownlinkRecordSchema, value);
-    const generation = Number(record?.integration?.generation ?? 0n);
-    if (this.fails(key!, generation)) throw new BusError('timeout', 'Kafka is away');
-    this.log.push({ key: key!, generation });
-  }
-  async deleteTopics(names: readonly string[]): Promise<void> {
-    if (this.fails('delete', 0)) throw new BusError('timeout', 'Kafka is away');
-    this.deleted.push(...names);
-  }
-  /** The generations that a key has had, in order; 0 is a tombstone. */
-  generations(key: string): number[] {
-    return this.log.filter((one) => one.key === key).map(({ generation }) => generation);
-  }
-}
+const isAway = () => new BusError('timeout', 'Kafka is away');
 
 async function store(t: TestContext) {
   const stack = new AsyncDisposableStack();
@@ -56,15 +35,29 @@ async function store(t: TestContext) {
   const deps = { ...testDeps(), topics, topicDeletionDelay: 0 };
   await migrate(postgresUrl, 10_000, deps);
   const db = stack.use(new Database(postgresUrl, deps));
-  const node = (bus: FaultyBus) => {
+  const node = (bus: Pick<FaultyBus, 'send' | 'feed'>) => {
     const leadership = stack.use(new Leadership(postgresUrl, deps));
-    return { ...deps, db, bus, leadership, takeover: new Takeover() };
+    const time = { leap: 0 };
+    const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + time.leap };
+    return { ...deps, db, bus, leadership, clock, time };
   };
-  const add = async (maxExecutors = 1) => {
+  /** A node that publishes when it is told to. */
+  const publisherOn = (bus: Pick<FaultyBus, 'send' | 'feed'>, its: Partial<ReturnType<typeof node>> = {}) => {
+    const deps = { ...node(bus), ...its };
+    const publisher = stack.use(new Publisher(deps, () => {}));
+    const publish = async () => {
+      for (let isMore = true; isMore; ) {
+        isMore = await publisher.begin(never);
+        await publisher.idle();
+      }
+    };
+    return { ...deps, publisher, publish };
+  };
+  const add = async (maxExecutors = 1, id: string = randomUUID()) => {
     const draft = create(IntegrationSchema, { ...HTTP, delivery: { maxExecutors } });
-    const stored = firstRevision(draft, randomUUID(), Date.now());
+    const stored = firstRevision(draft, id, Date.now());
     await saveNew(db, topics, stored, undefined, new Date(0));
-    return stored.integration.id;
+    return id;
   };
   const change = (id: string, maxExecutors?: number) =>
     saveChange(db, topics, id, (stored) => {
@@ -75,37 +68,118 @@ async function store(t: TestContext) {
     });
   const remove = (id: string) => saveDeletion(db, topics, id, () => {});
   const waiting = async () => Number((await db.query('select count(*) as n from outbox'))[0]?.n);
-  return { stack, deps, db, postgresUrl, node, add, change, remove, waiting };
+  return { stack, deps, db, postgresUrl, node, publisherOn, add, change, remove, waiting };
 }
 
 test('records leave in the order of the changes, and only once', async (t) => {
-  const { node, add, change, remove, waiting } = await store(t);
+  const { publisherOn, add, change, remove, waiting } = await store(t);
   const bus = new FaultyBus();
-  const relay = node(bus);
+  const { publish } = publisherOn(bus);
   const id = await add(2);
   await change(id);
   await remove(id);
-  await publishPending(relay, never);
-  await publishPending(relay, never);
+  await publish();
+  await publish();
   assert.deepEqual(bus.generations(id), [1, 2, 0]);
   assert.deepEqual(bus.generations(`${id}/1`), [1, 2, 0]);
   assert.equal(await waiting(), 0);
 });
 
 test('what Kafka did not take is sent again, with all that follows it', async (t) => {
-  const { node, add, change, waiting } = await store(t);
+  const { publisherOn, add, change, waiting } = await store(t);
   const bus = new FaultyBus();
-  const relay = node(bus);
+  const { publish, time } = publisherOn(bus);
   const [stuck, other] = [await add(), await add()];
   await change(stuck);
-  bus.fails = (key, generation) => key === stuck && generation === 1;
-  await assert.rejects(publishPending(relay, never), BusError);
+  bus.fails = (key, generation) => (key === stuck && generation === 1 ? isAway() : undefined);
+  await publish();
   assert.deepEqual(bus.generations(other), [1]);
-  bus.fails = () => false;
-  await publishPending(relay, never);
+  bus.fails = () => undefined;
+  time.leap = 10_000;
+  await publish();
   assert.deepEqual(bus.generations(stuck).slice(-2), [1, 2], 'the newest is the last');
   assert.deepEqual(bus.generations(other), [1], 'others are not held up, nor sent twice');
   assert.equal(await waiting(), 0);
+});
+
+test('rows that cannot go hold up none that can, however many they are', async (t) => {
+  const { publisherOn, add, change, db, waiting } = await store(t);
+  const bus = new FaultyBus();
+  const { publisher, publish, time, metrics, warnings } = publisherOn(bus);
+  const idOn = (isStuck: boolean) => {
+    for (;;) {
+      const id = randomUUID();
+      if ((partitionOf(id) === 0) === isStuck) return id;
+    }
+  };
+  const stuck: string[] = [];
+  for (let n = 0; n < 300; n++) stuck.push(await add(1, idOn(true)));
+  // Of partition 0 nothing is known: no answer comes, as when nobody leads it.
+  bus.hangs = (key) => partitionOf(key) === 0;
+  const others: string[] = [];
+  for (let n = 0; n < 3; n++) others.push(await add(1, idOn(false)));
+  const gone = () => others.every((id) => bus.generations(id).length > 0);
+  await waitUntil('the others go', async () => {
+    await publisher.begin(never);
+    return gone();
+  });
+  await change(others[0]!);
+  await waitUntil('so do their changes', async () => {
+    await publisher.begin(never);
+    return bus.generations(others[0]!).length === 2;
+  });
+  assert.ok(bus.hanging <= 200, `${bus.hanging} are on their way`);
+
+  await db.query("update outbox set create_time = create_time - interval '1 minute'");
+  bus.letGo(isAway());
+  await publisher.idle();
+  await publisher.begin(never);
+  const [age] = (await metrics.outboxAge.get()).values;
+  assert.ok(age!.value >= 60, 'the oldest is told');
+  assert.match(warnings.all()[0]!, /wait for Kafka since .*http\/0: Kafka is away/);
+
+  bus.hangs = () => false;
+  time.leap = 20_000;
+  await publish();
+  assert.ok(stuck.every((id) => bus.generations(id).at(-1) === 1));
+  assert.equal(await waiting(), 0);
+  await publisher.begin(never);
+  assert.deepEqual(warnings.all(), []);
+});
+
+test('a record that Kafka never takes holds up its integration alone', async (t) => {
+  const { publisherOn, add, change, waiting } = await store(t);
+  const bus = new FaultyBus();
+  const { publish, time } = publisherOn(bus);
+  const [large, other] = [await add(), await add()];
+  const beside = await add(1, samePartition(large));
+  bus.fails = (key) => (key === large ? new BusError('too-large', 'it is too large') : undefined);
+  await change(large);
+  await publish();
+  await change(beside);
+  await publish();
+  assert.deepEqual(
+    [large, beside, other].map((id) => bus.generations(id)),
+    [[], [1, 2], [1]],
+  );
+  bus.fails = () => undefined;
+  time.leap = 10_000;
+  await publish();
+  assert.deepEqual(bus.generations(large), [1, 2]);
+  assert.equal(await waiting(), 0);
+});
+
+test('the hash of a key is that by which Kafka chooses its partition', async (t) => {
+  const { db } = await store(t);
+  const keys = [...Array(300).keys()].map((n) => (n % 2 ? randomUUID() : 'äß€x'.repeat(n).slice(0, n)));
+  const rows = await db.query<{ partition: number }>(
+    'select kafka_hash(key) % 12 as partition from unnest($1::text[]) with ordinality as k (key, n) order by n',
+    [keys],
+  );
+  assert.deepEqual(
+    rows.map(({ partition }) => partition),
+    keys.map(partitionOf),
+  );
 });
 
 test('a leader that waits for Kafka for long still leads', async (t) => {
@@ -119,144 +193,102 @@ test('a leader that waits for Kafka for long still leads', async (t) => {
 });
 
 test('a relay that is cut between publishing and taking note: the next one sends again', async (t) => {
-  const { node, add, change } = await store(t);
+  const { publisherOn, add, change } = await store(t);
   const bus = new FaultyBus();
-  const [first, second] = [node(bus), node(bus)];
+  const cut = { transaction: () => Promise.reject(new Error('cut')) } as unknown as Database;
+  const first = publisherOn(bus, { db: cut });
+  const second = publisherOn(bus);
   const id = await add();
   await change(id);
-  const cut = { transaction: () => Promise.reject(new Error('cut')) } as unknown as Database;
-  await assert.rejects(publishPending({ ...first, db: cut }, never), /cut/);
+  await first.publisher.begin(never);
+  await first.publisher.idle();
   assert.deepEqual(bus.generations(id), [1, 2]);
-  await publishPending(second, never);
+  await second.publish();
   assert.deepEqual(bus.generations(id), [1, 2], 'the first one still leads');
   await first.leadership[Symbol.asyncDispose]();
   await waitUntil('the second one leads', async () => {
-    await publishPending(second, never);
-    return bus.log.length > 2;
+    await second.publish();
+    return bus.generations(id).length > 2;
   });
   assert.deepEqual(bus.generations(id), [1, 2, 1, 2]);
 });
 
-test('a relay that wakes up after another took over does not leave an old record behind as the last', async (t) => {
-  for (const isDeleted of [false, true]) {
-    const { node, add, change, remove, db } = await store(t);
-    const bus = new FaultyBus();
-    const [slow, heir] = [node(bus), node(bus)];
-    const id = await add();
-    // The slow one has read generation 1; while Kafka makes it wait, the heir publishes everything newer.
-    const overtaken = {
-      async send(topic: string, record: OutgoingRecord) {
-        await slow.leadership[Symbol.asyncDispose]();
-        await (isDeleted ? remove(id) : change(id));
-        await waitUntil('the heir published', async () => {
-          await publishPending(heir, never);
-          return bus.log.length >= 2;
-        });
-        await bus.send(topic, record);
-      },
-    };
-    await publishPending({ ...slow, bus: overtaken }, never);
-    await publishPending(heir, never);
-    const last = isDeleted ? 0 : 2;
-    assert.deepEqual(bus.generations(id), [1, last, 1, last]);
-    const [row] = await db.query('select published_generation::int as g from integrations where id = $1', [
-      id,
-    ]);
-    assert.equal(row?.g, isDeleted ? undefined : 2);
-  }
-});
-
-test('a relay that wakes up leaves no shard of a wider generation behind', async (t) => {
-  const { node, add, change } = await store(t);
+test('what lands behind newer records of a leader that hung, or died, is put right by the next one', async (t) => {
+  const { publisherOn, add, change, remove, waiting } = await store(t);
   const bus = new FaultyBus();
-  const [slow, heir] = [node(bus), node(bus)];
-  const id = await add(3);
-  const narrowed = Promise.withResolvers<void>();
-  let waiting = 0;
-  const overtaken = {
-    async send(topic: string, record: OutgoingRecord) {
-      waiting++;
-      await narrowed.promise;
-      await bus.send(topic, record);
-    },
-  };
-  const late = publishPending({ ...slow, bus: overtaken }, never);
-  await waitUntil('three records are on their way', () => waiting === 3);
-  await change(id, 1);
-  await slow.leadership[Symbol.asyncDispose]();
-  await waitUntil('the heir published', async () => {
-    await publishPending(heir, never);
-    return bus.generations(`${id}/2`).at(-1) === 0;
-  });
-  narrowed.resolve();
-  await late;
-  await publishPending(heir, never);
-  for (const [key, last] of Object.entries({ [id]: 2, [`${id}/1`]: 0, [`${id}/2`]: 0 })) {
-    assert.deepEqual(bus.generations(key).slice(-2), [1, last], key);
-  }
-});
-
-test('what a leader that died had on its way and lands late does not stay behind as the last', async (t) => {
-  const { node, add, change, remove, waiting } = await store(t);
-  const bus = new FaultyBus();
-  const [dying, second] = [node(bus), node(bus)];
-  let leap = 0;
-  const heir = { ...second, clock: { ...systemClock, monotonic: () => systemClock.monotonic() + leap } };
+  const dying = publisherOn(bus);
+  const heir = publisherOn(bus);
   const [changed, narrowed, deleted, later] = [await add(), await add(2), await add(), await add()];
-  const held: (() => Promise<void>)[] = [];
-  const slow = {
-    send(topic: string, record: OutgoingRecord) {
-      held.push(() => bus.send(topic, record));
-      return new Promise<void>(() => {});
-    },
-  };
-  const dies = new AbortController();
-  const cut = assert.rejects(publishPending({ ...dying, bus: slow }, dies.signal), /dies/);
-  await waitUntil('records are on their way', () => held.length === 5);
-  dies.abort(new Error('it dies'));
-  await cut;
+  bus.hangs = () => true;
+  await dying.publisher.begin(never);
+  await waitUntil('records are on their way', () => bus.hanging === 5);
+  bus.hangs = () => false;
   await change(changed);
   await change(narrowed, 1);
   await remove(deleted);
   await dying.leadership[Symbol.asyncDispose]();
   await waitUntil('the heir published', async () => {
-    await publishPending(heir, never);
+    await heir.publish();
     return bus.generations(deleted).at(-1) === 0;
   });
-  leap = 20_000;
   await change(later);
-  await publishPending(heir, never);
-  for (const land of held) await land();
-  const lasts = () =>
-    [changed, narrowed, `${narrowed}/1`, deleted, later].map((id) => bus.generations(id).at(-1));
+  await heir.publish();
+  bus.letGo();
+  await dying.publisher.idle();
+  const keys = [changed, narrowed, `${narrowed}/1`, deleted, later];
+  const lasts = () => keys.map((key) => bus.generations(key).at(-1));
   assert.deepEqual(lasts(), [1, 1, 1, 1, 1], 'they land last');
 
-  leap = 60_000;
-  await publishPending(heir, never);
-  assert.deepEqual(lasts(), [2, 2, 0, 0, 2]);
+  await waitUntil('the heir puts them right', async () => {
+    await heir.publish();
+    return String(lasts()) === String([2, 2, 0, 0, 2]);
+  });
   // What comes later is published once.
   await change(changed);
-  await publishPending(heir, never);
-  leap = 120_000;
-  await publishPending(heir, never);
+  await heir.publish();
+  await heir.publish();
   assert.deepEqual(bus.generations(changed), [1, 2, 1, 2, 3]);
   assert.equal(await waiting(), 0);
 });
 
-test('records of a transaction that commits late are not passed over', async (t) => {
-  const { node, add, postgresUrl, waiting } = await store(t);
+test('what landed late while nobody led is put right by whoever leads next', async (t) => {
+  const { publisherOn, add, change, remove } = await store(t);
   const bus = new FaultyBus();
-  const relay = node(bus);
+  const before = publisherOn(bus);
+  const [changed, deleted, same] = [await add(), await add(), await add()];
+  await before.publish();
+  await change(changed);
+  await remove(deleted);
+  await before.publish();
+  await before.leadership[Symbol.asyncDispose]();
+  for (const id of [changed, deleted, same]) bus.repeat(id, 1);
+  // Of an integration of another database nothing is known here.
+  bus.repeatAs(same, 'other');
+  const heir = publisherOn(bus);
+  await waitUntil('the heir leads', async () => {
+    await heir.publish();
+    return bus.generations(deleted).length > 3;
+  });
+  assert.deepEqual(bus.generations(changed), [1, 2, 1, 2]);
+  assert.deepEqual(bus.generations(deleted), [1, 0, 1, 0]);
+  assert.deepEqual(bus.generations(same), [1, 1]);
+  assert.deepEqual(bus.generations('other'), [1]);
+});
+
+test('records of a transaction that commits late are not passed over', async (t) => {
+  const { publisherOn, add, postgresUrl, waiting } = await store(t);
+  const bus = new FaultyBus();
+  const { publish } = publisherOn(bus);
   await using client = await connectedClient(postgresUrl);
   await client.query('begin');
   await client.query(
     "insert into outbox (integration_id, generation, topic, key) values (gen_random_uuid(), 1, 'x', 'late')",
   );
   const id = await add(); // a larger number, committed before
-  await publishPending(relay, never);
+  await publish();
   assert.deepEqual(bus.generations(id), [1]);
   await client.query('commit');
-  await publishPending(relay, never);
+  await publish();
   assert.deepEqual(bus.generations('late'), [0]);
   assert.equal(await waiting(), 0);
 });
@@ -264,13 +296,13 @@ test('records of a transaction that commits late are not passed over', async (t)
 test('a relay goes on by itself when Kafka is back, and publishes at once when it is woken', async (t) => {
   const { node, add, stack } = await store(t);
   const bus = new FaultyBus();
-  bus.fails = () => true;
+  bus.fails = isAway;
   const relay = stack.use(startRelay(node(bus)));
   const id = await add();
   relay.wake();
   await new Promise((resolve) => setTimeout(resolve, 300));
   assert.deepEqual(bus.generations(id), []);
-  bus.fails = () => false;
+  bus.fails = () => undefined;
   await waitUntil('published', () => bus.generations(id).length === 1);
 });
 
@@ -290,6 +322,14 @@ test('what was never published is found and published', async (t) => {
   assert.deepEqual(bus.generations(published), [1, 2]);
 });
 
+/** Another id that goes to the same partition. */
+function samePartition(id: string): string {
+  for (;;) {
+    const other = randomUUID();
+    if (partitionOf(other) === partitionOf(id)) return other;
+  }
+}
+
 test('the topic of an integration that did not come to be goes, that of one that did stays', async (t) => {
   const { db, stack, node } = await store(t);
   const bus = new FaultyBus();
@@ -297,24 +337,24 @@ test('the topic of an integration that did not come to be goes, that of one that
   const failed = randomUUID();
   for (const id of [stored.integration.id, failed]) await planTopicDeletion(db, id, 0);
   await saveNew(db, topics, stored, undefined, new Date(0));
-  stack.use(startTopicSweep(node(bus)));
+  stack.use(startTopicSweep({ ...node(bus), bus }));
   await waitUntil('the orphan is gone', () => bus.deleted.length === 2);
   assert.ok(bus.deleted.every((name) => name.includes(failed)));
 });
 
 test('topics go after the tombstones are published, as soon as Kafka lets them', async (t) => {
-  const { node, add, remove, db, stack } = await store(t);
+  const { publisherOn, add, remove, db, stack } = await store(t);
   const bus = new FaultyBus();
-  bus.fails = (key) => key === 'delete';
-  const deps = node(bus);
+  bus.fails = (key) => (key === 'delete' ? isAway() : undefined);
+  const { publish, ...deps } = publisherOn(bus);
   const id = await add();
   const kept = await add();
-  await publishPending(deps, never);
+  await publish();
   await remove(id);
-  stack.use(startTopicSweep(deps));
+  stack.use(startTopicSweep({ ...deps, bus }));
   assert.deepEqual(await db.query('select due_time from topic_deletions'), [{ due_time: null }]);
-  await publishPending(deps, never);
-  bus.fails = () => false;
+  await publish();
+  bus.fails = () => undefined;
   await waitUntil('they are gone', () => bus.deleted.length > 0, 30_000);
   assert.deepEqual(bus.deleted, [topics.messages(id).name, topics.deadLetters(id).name]);
   await waitUntil(

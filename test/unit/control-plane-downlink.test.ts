@@ -5,9 +5,10 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
+import { isValid } from '../../src/contract/validate.ts';
 import { downlinkRows, tombstones, withPublishedTime } from '../../src/control-plane/downlink.ts';
-import { acknowledgedPrefix } from '../../src/control-plane/outbox.ts';
 import { pageToken, positionOf } from '../../src/control-plane/page.ts';
+import { acknowledgedPrefix } from '../../src/control-plane/relay.ts';
 import type { TopicState } from '../../src/control-plane/store/integrations.ts';
 
 const topics = topicsOf('p');
@@ -51,16 +52,26 @@ test('every record tells that the topic is withdrawn, or gone', () => {
   }
 });
 
-test('tombstones for the shards that go', () => {
-  assert.deepEqual(summary(downlinkRows(topics, stored(1), integration(3))), [
-    ['i', true],
+test('of what goes it is told which generation, before its tombstone', () => {
+  const [, ...gone] = downlinkRows(topics, stored(1), integration(3));
+  assert.deepEqual(summary(gone), [
+    ['i/1', true],
     ['i/1', false],
+    ['i/2', true],
     ['i/2', false],
   ]);
-  assert.deepEqual(summary(tombstones(topics, stored(2))), [
+  const deleted = tombstones(topics, stored(2));
+  assert.deepEqual(summary(deleted), [
+    ['i', true],
     ['i', false],
+    ['i/1', true],
     ['i/1', false],
   ]);
+  for (const { value } of [gone[0]!, deleted[0]!]) {
+    const record = fromBinary(DownlinkRecordSchema, withPublishedTime(value!, 5000));
+    assert.ok(isValid(DownlinkRecordSchema, record));
+    assert.deepEqual([record.integration, record.gone?.generation], [undefined, 7n]);
+  }
 });
 
 test('of each integration only what comes before its first failure is published', () => {
@@ -68,6 +79,7 @@ test('of each integration only what comes before its first failure is published'
     ...downlinkRows(topics, stored(1))[0]!,
     integrationId,
     seq: String(seq),
+    destination: 'x/0',
   }));
   const published = acknowledgedPrefix(rows, (index) => index !== 2);
   assert.deepEqual(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
+import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import { Restore } from '../../src/executor/lifecycle/restore.ts';
 import { FakeDownlink } from '../helpers/fake-downlink.ts';
 import { integrationOf, ManagerWorld } from '../helpers/manager-world.ts';
@@ -13,14 +14,19 @@ function setUp() {
   const downlink = new FakeDownlink(deps.bus);
   new Restore(['http'], { ...deps, bus: downlink.bus, manager });
   /** Publishes the records of a partition, by their generations; undefined: a tombstone. */
-  const publish = async (...generations: readonly (bigint | undefined)[]) => {
-    for (const [offset, generation] of generations.entries()) {
-      const integration = generation && integrationOf(ID, { generation });
-      downlink.read(0, offset, generations.length, ID, integration || undefined);
+  const publish = async (...all: readonly (bigint | { gone: bigint } | undefined)[]) => {
+    for (const [offset, one] of all.entries()) {
+      const record =
+        typeof one === 'bigint'
+          ? { integration: integrationOf(ID, { generation: one }) }
+          : one && { gone: { generation: one.gone } };
+      downlink.readRecord(0, offset, all.length, ID, record);
     }
     await clock.advance(10);
   };
-  return { world, downlink, publish, started: () => reports.map(({ generation }) => generation) };
+  const running = () =>
+    reports.at(-1)?.state === IntegrationState.ACTIVE ? reports.at(-1)?.generation : undefined;
+  return { world, downlink, publish, running, started: () => reports.map(({ generation }) => generation) };
 }
 
 test('nothing starts before its partition was read to its end', async () => {
@@ -45,6 +51,24 @@ test('of what a partition holds the highest generation starts, whatever was repe
   await publish(4n, 5n, 4n);
   assert.deepEqual(started(), [5n]);
   await world.stop();
+});
+
+test('what is behind a deletion of its generation is of the past, live or when it is read from the beginning', async () => {
+  const read = setUp();
+  read.downlink.assign(0);
+  await read.publish(4n, { gone: 5n }, undefined, 4n, 5n);
+  assert.deepEqual(read.started(), []);
+
+  const live = setUp();
+  live.downlink.assign(0);
+  await live.publish(4n);
+  for (const late of [{ gone: 4n }, undefined, 3n, 4n]) await live.publish(late);
+  assert.deepEqual(live.running(), undefined);
+  await live.publish(5n);
+  assert.deepEqual(live.running(), 5n, 'a part that came back is of a later generation');
+  await live.publish(undefined);
+  assert.deepEqual(live.running(), 5n, 'and the tombstone of before is of the past');
+  await live.world.stop();
 });
 
 test('a tombstone ends what is before it, and nothing that comes after it', async () => {

@@ -15,11 +15,12 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/downlink.proto.
  */
 export const file_penstock_v1_downlink: GenFile = /*@__PURE__*/
-  fileDesc("ChpwZW5zdG9jay92MS9kb3dubGluay5wcm90bxILcGVuc3RvY2sudjEivAEKDkRvd25saW5rUmVjb3JkEjUKC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb25CBrpIA8gBARINCgVzaGFyZBgCIAEoDRIyCg5wdWJsaXNoZWRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNd2l0aG91dF90b3BpYxgKIAEoCBIZChF0b3BpY19pbmNhcm5hdGlvbhgLIAEoDSL5AQoRVmFsaWRhdGlvblJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESHwoLcmVwbHlfdG9waWMYAiABKAlCCrpIB3IFEAEY+QESNwoMdGltZV90b19saXZlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQga6SAPIAQESNQoLaW50ZWdyYXRpb24YBCABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbkIGukgDyAEBEjUKBGtpbmQYBSABKA4yGy5wZW5zdG9jay52MS5WYWxpZGF0aW9uS2luZEIKukgHggEEEAEgACp1Cg5WYWxpZGF0aW9uS2luZBIfChtWQUxJREFUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIcChhWQUxJREFUSU9OX0tJTkRfVkFMSURBVEUQARIkCiBWQUxJREFUSU9OX0tJTkRfQ0hFQ0tfQ09OTkVDVElPThACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_integration]);
+  fileDesc("ChpwZW5zdG9jay92MS9kb3dubGluay5wcm90bxILcGVuc3RvY2sudjEixQIKDkRvd25saW5rUmVjb3JkEi0KC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb24SDQoFc2hhcmQYAiABKA0SMgoOcHVibGlzaGVkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXdpdGhvdXRfdG9waWMYCiABKAgSGQoRdG9waWNfaW5jYXJuYXRpb24YCyABKA0SHwoEZ29uZRgMIAEoCzIRLnBlbnN0b2NrLnYxLkdvbmU6brpIaxppChNkb3dubGlua19yZWNvcmQub25lEillaXRoZXIgYW4gaW50ZWdyYXRpb24sIG9yIHRoYXQgaXQgaXMgZ29uZRonaGFzKHRoaXMuaW50ZWdyYXRpb24pICE9IGhhcyh0aGlzLmdvbmUpIhoKBEdvbmUSEgoKZ2VuZXJhdGlvbhgBIAEoAyL5AQoRVmFsaWRhdGlvblJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESHwoLcmVwbHlfdG9waWMYAiABKAlCCrpIB3IFEAEY+QESNwoMdGltZV90b19saXZlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQga6SAPIAQESNQoLaW50ZWdyYXRpb24YBCABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbkIGukgDyAEBEjUKBGtpbmQYBSABKA4yGy5wZW5zdG9jay52MS5WYWxpZGF0aW9uS2luZEIKukgHggEEEAEgACp1Cg5WYWxpZGF0aW9uS2luZBIfChtWQUxJREFUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIcChhWQUxJREFUSU9OX0tJTkRfVkFMSURBVEUQARIkCiBWQUxJREFUSU9OX0tJTkRfQ0hFQ0tfQ09OTkVDVElPThACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_integration]);
 
 /**
  * The wanted state of an integration, on the compacted topic `<prefix>.ie.downlink.<type>`. The record's key is the
- * integration's id, followed by `/<shard>` for every shard but the first. A tombstone (no value) is a deletion.
+ * integration's id, followed by `/<shard>` for every shard but the first. A tombstone (no value) is a deletion; before it comes a
+ * record that says of which generation.
  *
  * @generated from message penstock.v1.DownlinkRecord
  */
@@ -60,6 +61,13 @@ export type DownlinkRecord = Message<"penstock.v1.DownlinkRecord"> & {
    * @generated from field: uint32 topic_incarnation = 11;
    */
   topicIncarnation: number;
+
+  /**
+   * There is nothing under this key any more. A tombstone follows.
+   *
+   * @generated from field: penstock.v1.Gone gone = 12;
+   */
+  gone?: Gone | undefined;
 };
 
 /**
@@ -68,6 +76,28 @@ export type DownlinkRecord = Message<"penstock.v1.DownlinkRecord"> & {
  */
 export const DownlinkRecordSchema: GenMessage<DownlinkRecord> = /*@__PURE__*/
   messageDesc(file_penstock_v1_downlink, 0);
+
+/**
+ * What is under a key of a downlink topic is gone: the integration was deleted, or is spread over fewer executors. Records of
+ * this generation and of lower ones that come later are of the past.
+ *
+ * @generated from message penstock.v1.Gone
+ */
+export type Gone = Message<"penstock.v1.Gone"> & {
+  /**
+   * The generation.
+   *
+   * @generated from field: int64 generation = 1;
+   */
+  generation: bigint;
+};
+
+/**
+ * Describes the message penstock.v1.Gone.
+ * Use `create(GoneSchema)` to create a new message.
+ */
+export const GoneSchema: GenMessage<Gone> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_downlink, 1);
 
 /**
  * A question to an executor, on `<prefix>.ie.validation.<type>`. The record's key is the request id.
@@ -116,7 +146,7 @@ export type ValidationRequest = Message<"penstock.v1.ValidationRequest"> & {
  * Use `create(ValidationRequestSchema)` to create a new message.
  */
 export const ValidationRequestSchema: GenMessage<ValidationRequest> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_downlink, 1);
+  messageDesc(file_penstock_v1_downlink, 2);
 
 /**
  * What is asked of an executor.

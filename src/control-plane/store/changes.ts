@@ -1,7 +1,7 @@
 import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Topics } from '../../bus/topics.ts';
 import { loadAnswer } from '../answer.ts';
-import { downlinkRows, tombstones } from '../downlink.ts';
+import { downlinkRows, goneRows, tombstones } from '../downlink.ts';
 import type { Database } from './database.ts';
 import {
   findIntegration,
@@ -91,8 +91,8 @@ export function saveDeletion(
 }
 
 /**
- * Has the records of an integration sent once more, if there is one, and tombstones for the keys in `rows` that it does not
- * have any more: shards that are gone, or all of them.
+ * Has the records of an integration sent once more, if there is one, and that nothing is under the keys of `rows` that it
+ * does not have any more: shards that are gone, or all of them.
  */
 export function republish(
   db: Database,
@@ -105,7 +105,9 @@ export function republish(
     const records = stored ? downlinkRows(topics, stored) : [];
     const isThere = ({ topic, key }: OutboxRow) =>
       records.some((record) => record.topic === topic && record.key === key);
-    const gone = rows.filter((row) => !isThere(row)).map((row) => ({ ...row, value: null }));
+    const gone = rows
+      .filter((row) => !isThere(row))
+      .flatMap((row) => goneRows({ ...row, generation: stored?.integration.generation ?? row.generation }));
     await insertOutbox(queries, [...records, ...gone]);
   });
 }

@@ -1,3 +1,4 @@
+import { KAFKA_HASH } from './kafka-hash.ts';
 import { LISTED_INTEGRATIONS } from './listed-integrations.ts';
 
 /** The schema's steps, in order. A step that was released is never changed: add another. */
@@ -229,4 +230,9 @@ export const MIGRATIONS: readonly string[] = [
   create trigger version before insert on deleted_integrations for each row execute function set_version();
   `,
   LISTED_INTEGRATIONS,
+  /* sql */ `
+  ${KAFKA_HASH}
+  alter table outbox add column key_hash int generated always as (kafka_hash(key)) stored;
+  alter table outbox add column create_time timestamptz not null default now();
+  `,
 ];

@@ -11,6 +11,14 @@ export interface OutboxRow {
 
 export interface PendingRow extends OutboxRow {
   readonly seq: string;
+  /** The partition that it goes to, as `topic/partition`. */
+  readonly destination: string;
+}
+
+/** What is not to be sent now. */
+export interface Held {
+  readonly destinations: readonly string[];
+  readonly integrationIds: readonly string[];
 }
 
 /**
@@ -32,7 +40,13 @@ export async function insertOutbox(queries: Queries, rows: readonly OutboxRow[])
   );
 }
 
-export async function pendingRows(queries: Queries, limit: number): Promise<PendingRow[]> {
+/** The oldest first, but for those that are held. @param partitions how many each topic has */
+export async function pendingRows(
+  queries: Queries,
+  partitions: number,
+  held: Held,
+  limit: number,
+): Promise<PendingRow[]> {
   type Row = {
     seq: string;
     integration_id: string;
@@ -40,8 +54,14 @@ export async function pendingRows(queries: Queries, limit: number): Promise<Pend
     topic: string;
     key: string;
     value: Buffer | null;
+    destination: string;
   };
-  const rows = await queries.query<Row>('select * from outbox order by seq limit $1', [limit]);
+  const rows = await queries.query<Row>(
+    `select *, topic || '/' || key_hash % $1::int as destination from outbox
+     where topic || '/' || key_hash % $1::int <> all($2::text[]) and integration_id <> all($3::uuid[])
+     order by seq limit $4`,
+    [partitions, held.destinations, held.integrationIds, limit],
+  );
   return rows.map((row) => ({
     seq: row.seq,
     integrationId: row.integration_id,
@@ -49,22 +69,29 @@ export async function pendingRows(queries: Queries, limit: number): Promise<Pend
     topic: row.topic,
     key: row.key,
     value: row.value,
+    destination: row.destination,
   }));
+}
+
+/** Since when the oldest row waits, and for how many seconds. */
+export async function oldestRow(queries: Queries): Promise<{ time: Date; age: number } | undefined> {
+  const [row] = await queries.query<{ time: Date; age: number }>(
+    `select create_time as time, extract(epoch from clock_timestamp() - create_time)::float8 as age
+     from outbox order by seq limit 1`,
+  );
+  return row;
 }
 
 /**
  * Removes rows that Kafka acknowledged; notes which generations are published in full, and lets the topics that are given
- * up go `deletionDelay` milliseconds from now. Answers the rows that were gone already.
+ * up go `deletionDelay` milliseconds from now.
  */
 export async function removePublished(
   queries: Queries,
   rows: readonly PendingRow[],
   deletionDelay: number,
-): Promise<PendingRow[]> {
-  const removed = await queries.query<{ seq: string }>(
-    'delete from outbox where seq = any($1) returning seq',
-    [rows.map((row) => row.seq)],
-  );
+): Promise<void> {
+  await queries.query('delete from outbox where seq = any($1)', [rows.map((row) => row.seq)]);
   const ids = rows.map((row) => row.integrationId);
   await queries.query(
     `update integrations as i set published_generation = greatest(i.published_generation, p.generation)
@@ -85,8 +112,6 @@ export async function removePublished(
        and not exists (select from outbox as o where o.integration_id = i.id)`,
     [ids, deletionDelay],
   );
-  const seqs = new Set(removed.map((row) => row.seq));
-  return rows.filter((row) => !seqs.has(row.seq));
 }
 
 /** Integrations whose newest generation is neither published nor waiting to be. */

@@ -3,6 +3,7 @@ import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Bus, Claim, IncomingRecord, Membership } from '../../bus/bus.ts';
 import { decoder } from '../../bus/codec.ts';
 import { feedFromStart } from '../../bus/feed-from-start.ts';
+import { GoneGenerations } from '../../bus/gone-generations.ts';
 import type { Topics } from '../../bus/topics.ts';
 import type { Type } from '../../contract/integration-type.ts';
 import type { Logger } from '../../runtime/logger.ts';
@@ -20,7 +21,8 @@ interface Deps {
 /** A partition of a downlink topic that this executor has. */
 interface Owned {
   readonly feed: ReturnType<typeof feedFromStart>;
-  readonly keys: Set<string>;
+  /** The newest generation that was seen of each key. */
+  readonly keys: Map<string, bigint>;
   /** The newest wish of each key while the partition is read; undefined once it is restored. */
   pending: Map<string, Wish | undefined> | undefined;
   readonly lost: PromiseWithResolvers<void>;
@@ -35,6 +37,7 @@ export class Restore implements AsyncDisposable {
   readonly #deps: Deps;
   readonly #decode;
   readonly #owned = new Map<Claim, Owned>();
+  readonly #gone = new GoneGenerations();
 
   constructor(types: readonly Type[], deps: Deps) {
     const { bus, topics } = deps;
@@ -68,7 +71,7 @@ export class Restore implements AsyncDisposable {
     logger.debug('a partition was gained', { topic, partition });
     const owned: Owned = {
       feed: feedFromStart(bus, claim, (record) => this.#take(claim, owned, record)),
-      keys: new Set(),
+      keys: new Map(),
       pending: new Map(),
       lost: Promise.withResolvers(),
     };
@@ -79,9 +82,18 @@ export class Restore implements AsyncDisposable {
   #take(claim: Claim, { keys, pending }: Owned, record: IncomingRecord): void {
     const { key } = record;
     const decoded = record.value === null ? undefined : this.#decode(record);
-    if (key === null || (record.value !== null && !decoded?.integration)) return; // counted by the decoder
-    keys.add(key);
-    const wish = decoded?.integration && wishOf(decoded, decoded.integration, claim);
+    const { integration, gone } = decoded ?? {};
+    if (key === null || (record.value !== null && !integration && !gone)) return; // counted by the decoder
+    if (gone) this.#gone.note(key, gone.generation);
+    const generation = integration?.generation ?? this.#gone.of(key);
+    const known = keys.get(key) ?? -1n;
+    if (integration ? this.#gone.has(key, integration.generation) : (generation ?? known) < known) {
+      const { topic, partition, offset } = record;
+      this.#deps.logger.warn('a downlink record came too late', { topic, partition, offset });
+      return;
+    }
+    keys.set(key, generation === undefined || generation < known ? known : generation);
+    const wish = decoded && integration && wishOf(decoded, integration, claim);
     if (!pending) this.#deps.manager.want(key, wish);
     else if (isNewer(wish, pending.get(key))) pending.set(key, wish);
   }
@@ -99,7 +111,7 @@ export class Restore implements AsyncDisposable {
     this.#owned.delete(claim);
     owned?.feed[Symbol.dispose]();
     owned?.lost.resolve();
-    await manager.drop([...(owned?.keys ?? [])]);
+    await manager.drop([...(owned?.keys.keys() ?? [])]);
     logger.debug('a partition is given back', { topic, partition });
   }
 

@@ -1,0 +1,42 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
+import type { Queries } from './database.ts';
+
+/** What Kafka should have of an integration. */
+export interface PublishedState {
+  /** The newest that Kafka has acknowledged in full; of a deleted one its last. */
+  readonly generation: bigint;
+  readonly isDeleted: boolean;
+  /** Some of it is still to be published. */
+  readonly isPending: boolean;
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Of those that are stored, and of those that were deleted in the last hours. */
+export async function publishedStates(
+  queries: Queries,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, PublishedState>> {
+  const states = new Map<string, PublishedState>();
+  const known = ids.filter((id) => UUID.test(id));
+  const deleted = await queries.query<{ id: string; integration: Uint8Array; pending: boolean }>(
+    `select id, integration, exists (select from outbox as o where o.integration_id = d.id) as pending
+     from deleted_integrations as d where id = any($1)`,
+    [known],
+  );
+  for (const { id, integration, pending } of deleted) {
+    const { generation } = fromBinary(IntegrationSchema, integration);
+    states.set(id, { generation, isDeleted: true, isPending: pending });
+  }
+  const stored = await queries.query<{ id: string; generation: string; pending: boolean }>(
+    `select id, published_generation as generation,
+       published_generation < generation or exists (select from outbox as o where o.integration_id = i.id) as pending
+     from integrations as i where id = any($1)`,
+    [known],
+  );
+  for (const { id, generation, pending } of stored) {
+    states.set(id, { generation: BigInt(generation), isDeleted: false, isPending: pending });
+  }
+  return states;
+}

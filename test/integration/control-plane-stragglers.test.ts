@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
+import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
+import { UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+import { controlPlaneForTests, HTTP } from '../helpers/control-plane.ts';
+import { installation, restored, unsettled } from '../helpers/convergence.ts';
+import { follow } from '../helpers/follow.ts';
+import { waitUntil } from '../helpers/wait-until.ts';
+
+test('records that land behind those that end them start nothing, and are put right', {
+  timeout: 120_000,
+}, async (t) => {
+  const system = await installation(t);
+  const { bus, topics, postgresUrl, kafka, filters, addExecutor } = system;
+  const { client } = await controlPlaneForTests(t, { postgresUrl }, kafka);
+  const topic = topics.downlink('http').name;
+  const create = async (maxExecutors: number) =>
+    (await client.createIntegration({ integration: { ...HTTP, delivery: { maxExecutors } } })).integration!
+      .id;
+  const [deleted, narrowed] = [await create(2), await create(2)];
+  const settles = () =>
+    waitUntil('all is as PostgreSQL has it', async () => (await unsettled(system)).length === 0);
+  await settles();
+  const before = await restored(bus, topics);
+  await client.deleteIntegration({ id: deleted });
+  await client.updateIntegration({
+    integration: { id: narrowed, delivery: { maxExecutors: 1 } },
+    updateMask: { paths: ['delivery.max_executors'] },
+  });
+  await settles();
+
+  const started: string[] = [];
+  using _ = await follow(bus, [topics.uplink.name], ({ value }) => {
+    const { integrationId, shard, report } = fromBinary(UplinkRecordSchema, value!);
+    if (report.case !== 'lifecycle' || report.value.state !== IntegrationState.ACTIVE) return;
+    started.push(`${integrationId}/${shard}`);
+  });
+  started.length = 0;
+  const keys = [deleted, `${deleted}/1`, `${narrowed}/1`];
+  for (const key of keys) {
+    await bus.send(topic, { key, value: toBinary(DownlinkRecordSchema, before.get(key)!) });
+  }
+  const isGone = async () => {
+    const last = await restored(bus, topics);
+    return keys.every((key) => !last.has(key));
+  };
+  await waitUntil('the tombstones are last again', isGone);
+  assert.deepEqual([...filters.match('sensors/1')].length, 1, 'ingress takes nothing in for the deleted one');
+  // One that begins now reads all of it.
+  await addExecutor('ie-1');
+  await settles();
+  assert.deepEqual(
+    started.filter((one) => one !== `${narrowed}/0`),
+    [],
+  );
+});
