@@ -7,7 +7,9 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { type Replay, ReplayState } from '../../gen/penstock/v1/replay_service_pb.ts';
-import type { IncomingRecord } from '../../src/bus/bus.ts';
+import { type Bus, BusError, type IncomingRecord } from '../../src/bus/bus.ts';
+import type { Topics } from '../../src/bus/topics.ts';
+import { busForTests } from '../helpers/bus.ts';
 import { commitForExecutors } from '../helpers/committing.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { messagesOf, publish } from '../helpers/messages.ts';
@@ -20,8 +22,8 @@ const numberOf = ({ value }: IncomingRecord) =>
 const numbers = (start: number, end: number) => Array.from({ length: end - start }, (_, i) => start + i);
 const textOf = ({ key, value }: IncomingRecord) => `${key} ${Buffer.from(value!).toString('hex')}`;
 
-async function systemForTests(t: TestContext) {
-  const system = await controlPlaneForTests(t);
+async function systemForTests(t: TestContext, kafka?: { readonly bus: Bus; readonly topics: Topics }) {
+  const system = await controlPlaneForTests(t, {}, kafka);
   await executorForTests(t, system);
   const { client, replays, bus, topics } = system;
   const create = async (init: object = {}) =>
@@ -273,6 +275,48 @@ for (const how of ['stops', 'vanishes'] as const) {
     assert.ok(how === 'vanishes' || sent.length === 300, 'a node that stops leaves nothing to repeat');
   });
 }
+
+test('replays that cannot go on keep nobody from going on, nor do those that take long', async (t) => {
+  const kafka = await busForTests(t);
+  const [refused, hanging] = [new Set<string>(), new Set<string>()];
+  const end = Promise.withResolvers<never>();
+  end.promise.catch(() => {});
+  const send: Bus['send'] = async (topic, record) => {
+    if (refused.has(topic)) throw new BusError('timeout', 'nobody leads it');
+    if (hanging.has(topic)) await end.promise;
+    await kafka.bus.send(topic, record);
+  };
+  const system = await systemForTests(t, { ...kafka, bus: { ...kafka.bus, send } });
+  const { replays, create, get, replay, sentTo, topics } = system;
+  const integrationId = await create();
+  await publish(system, integrationId, [0, 20]);
+  const start = async (request: object) =>
+    (await replays.startReplay({ integrationId, ...request })).replay!.id;
+  const stuck: string[] = [];
+  for (const topicsOfKind of [refused, refused, refused, hanging, hanging, hanging]) {
+    const targetIntegrationId = await create();
+    topicsOfKind.add(topics.messages(targetIntegrationId).name);
+    stuck.push(await start({ targetIntegrationId }));
+  }
+  const slow: string[] = [];
+  for (let n = 0; n < 4; n++) slow.push(await start({ targetIntegrationId: await create(), maxRate: 1 }));
+  await sleep(1500); // they are at it
+  const targetIntegrationId = await create();
+  const { state, replayed } = await replay({ integrationId, targetIntegrationId });
+  assert.deepEqual([state, replayed], [ReplayState.DONE, 20n]);
+  assert.equal((await sentTo(targetIntegrationId)).length, 20);
+  for (const id of [...stuck, ...slow]) assert.equal((await get(id)).state, ReplayState.RUNNING);
+
+  refused.clear();
+  hanging.clear();
+  end.reject(new BusError('timeout', 'nobody leads it'));
+  const isDone = async (id: string) => (await get(id)).state === ReplayState.DONE;
+  await waitUntil(
+    'all of them go on',
+    async () => (await Promise.all(stuck.map(isDone))).every(Boolean),
+    60_000,
+  );
+});
 
 test('replays that ended are deleted when they are old, those that run are not', async (t) => {
   const first = await systemForTests(t);
