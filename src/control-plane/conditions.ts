@@ -1,5 +1,5 @@
 import type { Condition } from '../runtime/readiness.ts';
-import type { Periodic } from './periodic.ts';
+import type { Relay } from './relay.ts';
 import type { Database } from './store/database.ts';
 
 /** Shorter is what happens when a connection breaks, or another node takes over the relay. Milliseconds. */
@@ -7,7 +7,7 @@ const POSTGRES_PATIENCE = 5000;
 const RELAY_PATIENCE = 10_000;
 
 /** What a control plane cannot do without: PostgreSQL, and the relay of what is saved to Kafka. */
-export function controlPlaneConditions(db: Database, relay: Pick<Periodic, 'trouble'>): readonly Condition[] {
+export function controlPlaneConditions(db: Database, relay: Pick<Relay, 'trouble'>): readonly Condition[] {
   return [
     {
       name: 'postgresql',

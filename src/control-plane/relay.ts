@@ -12,6 +12,7 @@ import type { Database } from './store/database.ts';
 import type { Leadership } from './store/leadership.ts';
 import { oldestRow, type PendingRow, pendingRows, removePublished } from './store/outbox.ts';
 import { Stragglers } from './stragglers.ts';
+import { Together } from './together.ts';
 
 const POLL_INTERVAL = 1000;
 const BATCH = 200;
@@ -43,6 +44,8 @@ interface Pause {
 }
 
 export interface Relay extends AsyncDisposable {
+  /** Why nothing comes of it at present. */
+  trouble(): string | undefined;
   /** Publishes at once: call it after a commit. Other nodes' commits are found by polling. */
   wake(): void;
 }
@@ -60,6 +63,7 @@ export function startRelay(deps: RelayDeps): Relay {
   );
   return {
     wake: () => periodic.wake(),
+    trouble: () => periodic.trouble() ?? publisher.trouble(),
     async [Symbol.asyncDispose]() {
       await periodic[Symbol.asyncDispose]();
       await publisher[Symbol.asyncDispose]();
@@ -83,6 +87,10 @@ export class Publisher implements AsyncDisposable {
   #stragglers: Stragglers | undefined;
   #term = 0;
   #why = '';
+  /** Since when the oldest row waits and why, when that is long. */
+  #waiting: string | undefined;
+  /** When Kafka last took anything. */
+  #lastTaken = Number.NEGATIVE_INFINITY;
   #nextLog = 0;
 
   /** @param onDone called when there may be more to do at once */
@@ -149,7 +157,10 @@ export class Publisher implements AsyncDisposable {
       const results = await untilAborted(Promise.allSettled(sends), signal);
       const errors = results.map((result) => (result.status === 'rejected' ? result.reason : undefined));
       const published = acknowledgedPrefix(rows, (index) => errors[index] === undefined);
-      if (published.length > 0) await this.#removal.add(published);
+      if (published.length > 0) {
+        this.#lastTaken = clock.monotonic();
+        await this.#removal.add(published);
+      }
       for (const { integrationId } of published) this.#refused.delete(integrationId);
       for (const [index, error] of errors.entries()) {
         if (isOfRecord(error)) this.#fail(this.#refused, rows[index]!.integrationId, error);
@@ -181,7 +192,14 @@ export class Publisher implements AsyncDisposable {
     metrics.outboxAge.set(oldest?.age ?? 0);
     const isLong = oldest !== undefined && oldest.age > LONG;
     const text = `changes of integrations wait for Kafka since ${oldest?.time.toISOString()} (${this.#why})`;
-    warnings.set('outbox', isLong ? text : undefined);
+    this.#waiting = isLong ? text : undefined;
+    warnings.set('outbox', this.#waiting);
+  }
+
+  /** Why nothing at all goes, although something waits. */
+  trouble(): string | undefined {
+    const since = this.#deps.clock.monotonic() - this.#lastTaken;
+    return since > LONG * 1000 ? this.#waiting : undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -203,30 +221,4 @@ export function acknowledgedPrefix(
     if (!isAcknowledged(index)) stuck.add(integrationId);
     return !stuck.has(integrationId);
   });
-}
-
-/** Work on many that come one by one: while it is done for some, the next ones gather. */
-class Together<T> {
-  readonly #work: (all: readonly T[]) => Promise<void>;
-  #waiting: T[] = [];
-  #next: Promise<void> | undefined;
-  #last: Promise<unknown> = Promise.resolve();
-
-  constructor(work: (all: readonly T[]) => Promise<void>) {
-    this.#work = work;
-  }
-
-  /** Resolves when it is done for these. */
-  add(some: readonly T[]): Promise<void> {
-    this.#waiting.push(...some);
-    this.#next ??= this.#last.then(() => {
-      const all = this.#waiting;
-      this.#waiting = [];
-      this.#next = undefined;
-      const done = this.#work(all);
-      this.#last = done.catch(() => {});
-      return done;
-    });
-    return this.#next;
-  }
 }

@@ -137,9 +137,11 @@ test('rows that cannot go hold up none that can, however many they are', async (
   const [age] = (await metrics.outboxAge.get()).values;
   assert.ok(age!.value >= 60, 'the oldest is told');
   assert.match(warnings.all()[0]!, /wait for Kafka since .*http\/0: Kafka is away/);
+  assert.equal(publisher.trouble(), undefined, 'others go');
 
-  bus.hangs = () => false;
   time.leap = 20_000;
+  assert.equal(publisher.trouble(), warnings.all()[0], 'nothing goes at all');
+  bus.hangs = () => false;
   await publish();
   assert.ok(stuck.every((id) => bus.generations(id).at(-1) === 1));
   assert.equal(await waiting(), 0);
