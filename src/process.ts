@@ -3,6 +3,7 @@ import type { IntegrationType } from '../gen/penstock/v1/integration_pb.ts';
 import type { Bus } from './bus/bus.ts';
 import type { KafkaLogin } from './bus/kafka/client.ts';
 import { createKafkaBus } from './bus/kafka-bus.ts';
+import { startKafkaClock } from './bus/kafka-clock.ts';
 import { reportNode } from './bus/node-reports.ts';
 import { type Topics, topicsOf } from './bus/topics.ts';
 import { startRpcServer } from './rpc/server.ts';
@@ -89,7 +90,7 @@ export async function startProcess(
   const metrics = createMetrics();
   const warnings = new Warnings();
   const resolver = new NameResolver({ servers: settings.PENSTOCK_DNS_SERVERS, clock });
-  const deps = { clock, logger, metrics, warnings, resolver, random: Math.random, startTime: clock.now() };
+  const own = { clock, logger, random: Math.random };
   const brokers = settings.TB_KAFKA_SERVERS;
   const clientId = `penstock-${settings.TB_SERVICE_ID}`;
   const bus = stack.use(
@@ -102,21 +103,26 @@ export async function startProcess(
         fetchWait: settings.TB_IE_MSG_POLL_INTERVAL,
         ...(kafkaLogin && { login: kafkaLogin }),
       },
-      deps,
+      { ...own, resolver },
     ),
   );
   await reachKafka(bus, brokers);
   const topics = topicsOf(settings.PENSTOCK_KAFKA_PREFIX);
+  const key = `${settings.TB_SERVICE_ID} ${clock.now()}`;
+  const { earliest, latest } = stack.use(await startKafkaClock({ ...own, bus, topics, key }));
+  const deps = { ...own, bus, topics, metrics, warnings, resolver, startTime: earliest.now() };
   const start = async (role: Role): Promise<RunningRole | undefined> => {
     if (!roles.includes(role)) return undefined;
     const { startRole } = await LOADERS[role]();
-    return startRole(settings, { ...deps, bus, topics, logger: logger.with({ role }) }, signal);
+    // Messages are never older for who asks than for who took them in.
+    const clock = role === 'executor' ? earliest : latest;
+    return startRole(settings, { ...deps, clock, logger: logger.with({ role }) }, signal);
   };
   // The control plane makes the topics that the others wait for.
   const controlPlane = await start('control-plane');
   if (controlPlane) stack.use(controlPlane);
   // From before what the roles report until after.
-  stack.use(reportNode(await describe(roles, settings, deps.startTime), { ...deps, bus, topics }));
+  stack.use(reportNode(await describe(roles, settings, deps.startTime), { ...deps, clock: latest }));
   const [executor, ingress] = await together(stack, [start('executor'), start('ingress')]);
   const running = [controlPlane, executor, ingress].filter((role) => role !== undefined);
   const readiness = stack.use(new Readiness(partsOf(running, bus), deps));

@@ -1,4 +1,5 @@
 import type { DescMessage } from '@bufbuild/protobuf';
+import { EmptySchema } from '@bufbuild/protobuf/wkt';
 import { DownlinkRecordSchema, ValidationRequestSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import { DeadLetterSchema, EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { UplinkRecordSchema, ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
@@ -33,7 +34,7 @@ const retained = (ms: number, bytes = -1) => ({
   'retention.bytes': String(bytes),
 });
 
-const FAMILIES = ['ie.downlink.', 'ie.validation.', 'ie.uplink', 'msg.ie.', 'dlq.ie.'];
+const FAMILIES = ['ie.clock', 'ie.downlink.', 'ie.validation.', 'ie.uplink', 'msg.ie.', 'dlq.ie.'];
 
 /** The topics of an installation, by design section 5. `prefix` lets several share a Kafka. */
 export type Topics = ReturnType<typeof topicsOf>;
@@ -54,6 +55,12 @@ export function topicsOf(prefix: string) {
         ...retained(10 * MINUTE),
         'segment.ms': String(10 * MINUTE),
       }),
+    /** Its records tell Kafka's time, and nothing else. */
+    clock: topic(`${prefix}.ie.clock`, EmptySchema, 1, {
+      ...retained(10 * MINUTE),
+      'segment.ms': String(10 * MINUTE),
+      'message.timestamp.type': 'LogAppendTime',
+    }),
     messages: (integrationId: string, partitions = 1) =>
       topic(`${prefix}.msg.ie.${integrationId}`, EnvelopeSchema, partitions, {
         ...retained(7 * DAY, 1 << 30),
