@@ -42,7 +42,7 @@ export async function deleteTopic(deps: MessageTopicDeps, id: string, lock: Lock
   const { db, bus, topics, logger } = deps;
   const messages = await beginTopicDeletion(db, id, await undeliveredMessages(deps, id));
   if (messages === undefined) return; // enabled, or deleted, meanwhile
-  lock.signal.throwIfAborted();
+  await lock.prove();
   await bus.deleteTopics([topics.messages(id).name]);
   const isTold = await db.transaction(async (queries) => {
     const stored = await findIntegration(queries, id, true);
@@ -68,7 +68,7 @@ export async function makeTopicAnew(
   if (before?.topicState === 'deleting') await deleteTopic(deps, id, lock); // of a node that died
   for (let there = partitions; ; ) {
     if ((await findIntegration(db, id))?.topicState !== 'deleted') return;
-    lock.signal.throwIfAborted();
+    await lock.prove();
     await bus.createTopics([topics.messages(id, there)]);
     const needed = await db.transaction(async (queries) => {
       const stored = await findIntegration(queries, id, true);
@@ -96,7 +96,7 @@ export async function growTopic(
   const topic = topics.messages(id, partitions);
   const before = (await bus.offsets(topic.name)).size;
   if (before >= partitions) return true;
-  lock.signal.throwIfAborted();
+  await lock.prove();
   await bus.createTopics([topic]);
   metrics.topicsGrown.inc();
   const figures = { integration: id, before, partitions };

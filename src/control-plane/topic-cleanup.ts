@@ -47,7 +47,7 @@ export async function withdrawTopics(deps: TopicCleanupDeps, signal: AbortSignal
   const ids = await longDisabledIds(db, cleanupTtl, BATCH);
   for (const id of ids) {
     signal.throwIfAborted();
-    lock.signal.throwIfAborted();
+    await lock.prove();
     await withdrawTopic(db, topics, id, cleanupTtl);
   }
   if (ids.length > 0) wakeRelay();

@@ -4,6 +4,8 @@ import { type TestContext, test } from 'node:test';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { deleteOldEvents } from '../../src/control-plane/store/events.ts';
+import { Leadership } from '../../src/control-plane/store/leadership.ts';
+import { Locks } from '../../src/control-plane/store/locks.ts';
 import { migrate } from '../../src/control-plane/store/migrate.ts';
 import { MIGRATIONS } from '../../src/control-plane/store/migrations.ts';
 import type { RpcError } from '../../src/rpc/error.ts';
@@ -184,4 +186,32 @@ test('a connection that the server ends does not end the process', async (t) => 
       () => false,
     ),
   );
+});
+
+test('what the relay has read before its machine was suspended is not published any more', async (t) => {
+  let suspended = 0;
+  const clock = { ...systemClock, lease: () => systemClock.lease() + suspended };
+  await using leadership = new Leadership(await databaseForTests(t), { ...testDeps(), clock });
+  const read = () =>
+    leadership.run(async (queries) => {
+      const rows = await queries.query<{ one: number }>('select 1 as one');
+      suspended += 20_000;
+      return rows;
+    });
+  await assert.rejects(read, /the answer came too late/);
+  assert.equal(leadership.term, 1);
+  assert.deepEqual(await leadership.run((queries) => queries.query('select 1 as one')), [{ one: 1 }]);
+  assert.equal(leadership.term, 2, 'it has asked for the lock again');
+});
+
+test('a lock whose connection is gone without a word is found lost before anything is done with it', async (t) => {
+  const { proxy, postgresUrl } = await proxied(t);
+  await using locks = new Locks(postgresUrl, testDeps());
+  const lock = await locks.tryLock('a topic');
+  await lock!.prove();
+  await proxy.set(SILENT);
+  assert.equal(lock!.signal.aborted, false);
+  await assert.rejects(lock!.prove());
+  assert.equal(lock!.signal.aborted, true);
+  await proxy.set({});
 });

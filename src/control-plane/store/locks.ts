@@ -9,6 +9,11 @@ import { closeLockConnection, openLockConnection } from './lock-connection.ts';
 export interface Lock extends AsyncDisposable {
   /** Aborts, with an `RpcError`, when the lock is lost: another node may have it from now on. */
   readonly signal: AbortSignal;
+  /**
+   * Asks PostgreSQL, before something that only its holder may do. Rejects when the lock is lost, also where that is not
+   * known yet because the machine was suspended.
+   */
+  prove(): Promise<void>;
 }
 
 interface Deps {
@@ -43,13 +48,27 @@ export class Locks implements AsyncDisposable {
     this.#held.set(name, lost);
     try {
       if (await this.#ask('pg_try_advisory_lock', name)) {
-        return { signal: lost.signal, [Symbol.asyncDispose]: () => this.#release(name, lost) };
+        return {
+          signal: lost.signal,
+          prove: () => this.#prove(lost.signal),
+          [Symbol.asyncDispose]: () => this.#release(name, lost),
+        };
       }
     } catch (cause) {
       throw unavailable(cause);
     }
     this.#held.delete(name);
     return undefined;
+  }
+
+  async #prove(lost: AbortSignal): Promise<void> {
+    const connection = this.#connection;
+    try {
+      await (await connection)?.query('select');
+    } catch (error) {
+      if (this.#connection === connection) void this.#lose(error); // aborts the signal at once
+    }
+    lost.throwIfAborted();
   }
 
   async #release(name: string, lost: AbortController): Promise<void> {
