@@ -60,6 +60,10 @@ export interface JoinOptions {
 
 /** A partition that a member of a group has, and nobody else. */
 export interface Claim extends TopicPartition {
+  /** Who has it, as the group calls it; it calls nobody else so, ever. */
+  readonly member: string;
+  /** It is lost or given back, for good. */
+  readonly isOver: boolean;
   /**
    * Whether Kafka has heard from this member so lately that no other one can have the partition: without it, nothing that
    * depends on the partition may be begun.
@@ -85,6 +89,11 @@ export interface Membership extends AsyncDisposable {
   holdsLease(): boolean;
   /** What the group has committed for these partitions; those without are left out. Rejects after a few seconds. */
   committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]>;
+  /**
+   * Who is in the group, as of some time after the call. Who was and is not any more has lost its lease with all that it
+   * had, and does not come back under this name. Rejects after a few seconds.
+   */
+  members(): Promise<ReadonlySet<string>>;
 }
 
 export interface Compacted {
@@ -172,6 +181,8 @@ export interface Bus extends AsyncDisposable {
   feed(options: FeedOptions): Feed;
   /** The partitions of a topic. Rejects with a `BusError` when there is no such topic. */
   partitions(topic: string): Promise<readonly number[]>;
+  /** Calls back each time a topic is seen to have more partitions than were known, some seconds after it has grown. */
+  onGrown(topic: string, known: number, grown: (partitions: number) => void): Disposable;
   /**
    * Reads parts of partitions, each in order, to their ends. No group's offsets move. Rejects when nothing comes for long,
    * and after that, or after an abort, `eachBatch` is not called again.

@@ -43,6 +43,7 @@ export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
     listTopics: () => admin.listTopics(),
     offsets,
     partitions: (topic) => fetchers[0]!.partitions(topic),
+    onGrown: (topic, known, grown) => fetchers[0]!.onGrown(topic, known, grown),
     offsetsAt: (topic, time) => admin.offsetsAt(topic, time),
     deleteRecords: (topic, before) => admin.deleteRecords(topic, before),
     committed: (groupId, topic) => admin.committed(groupId, topic),

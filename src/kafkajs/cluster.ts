@@ -131,7 +131,7 @@ const definitions = (
 export async function send<T>(
   broker: Broker,
   line: Line,
-  api: 'Heartbeat' | 'OffsetFetch',
+  api: 'DescribeGroups' | 'Heartbeat' | 'OffsetFetch',
   parameters: object,
 ): Promise<T> {
   const exchange = broker.lookupRequest(apiKeys[api]!, definitions[api])(parameters);

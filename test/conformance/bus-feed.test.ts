@@ -329,3 +329,23 @@ test('a topic that is not there does not hold up another one', async (t) => {
   const took = performance.now() - begin;
   assert.ok(took < 4000, `${Math.round(took)} ms for 8: each waited for the pause of the other`);
 });
+
+test('a topic that grows is seen to, whoever gives it partitions, and one that does not is not', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const [grows, stays] = [topics.messages('grows'), topics.messages('stays')];
+  await bus.createTopics([grows, stays]);
+  const seen: string[] = [];
+  using _ = bus.onGrown(stays.name, 1, (partitions) => seen.push(`stays ${partitions}`));
+  const watch = bus.onGrown(grows.name, 1, (partitions) => seen.push(`grows ${partitions}`));
+  const admin = (await kafkajsClient()).admin();
+  await admin.connect();
+  onEnd(t, () => admin.disconnect());
+  await admin.createPartitions({ topicPartitions: [{ topic: grows.name, count: 3 }] });
+  await waitUntil('it is seen', () => seen.length > 0, 30_000);
+  watch[Symbol.dispose]();
+  await bus.createTopics([{ ...grows, partitions: 4 }]);
+  using again = bus.onGrown(grows.name, 3, (partitions) => seen.push(`again ${partitions}`));
+  await waitUntil('it is seen again', () => seen.length > 1, 30_000);
+  assert.deepEqual(seen, ['grows 3', 'again 4']);
+  assert.ok(again);
+});

@@ -133,3 +133,23 @@ test('a machine that was suspended has no lease when it wakes, until Kafka has h
   assert.equal(held(claims).length, 0);
   await waitUntil('the next heartbeat is answered', () => held(claims).length === 12);
 });
+
+test('a group tells who is in it: who left or went silent is not, who is being waited for is', async (t) => {
+  const { join } = await groupForTests(t);
+  const [first, second] = [join(), join()];
+  await waitUntil('both have some', () => first.claims.size === 6 && second.claims.size === 6);
+  const memberOf = ({ claims }: typeof first) => [...claims.values()][0]!.member;
+  const [one, two] = [memberOf(first), memberOf(second)];
+  assert.deepEqual(await first.membership.members(), new Set([one, two]));
+  const release = Promise.withResolvers<void>();
+  second.release = release.promise;
+  const left = second.membership[Symbol.asyncDispose]();
+  await waitUntil('all are to be given back', () => second.leaving.length === 6);
+  assert.deepEqual(await first.membership.members(), new Set([one, two]));
+  release.resolve();
+  await left;
+  assert.deepEqual(await first.membership.members(), new Set([one]));
+  const third = join();
+  await waitUntil('the third has some', () => third.claims.size === 6);
+  assert.deepEqual(await first.membership.members(), new Set([one, memberOf(third)]));
+});

@@ -132,6 +132,12 @@ export class World implements Watcher {
     });
   }
 
+  /** Anybody gives the topic one more partition. */
+  grow(): void {
+    this.kafka.grow();
+    this.#messages.push([]);
+  }
+
   /** The topic is made anew: what was there does not count any more. */
   forget(): void {
     for (const messages of this.#messages) messages.length = 0;
@@ -177,8 +183,13 @@ export class World implements Watcher {
   readonly #commits = new Map<number, number>();
 
   /** What an executor had on its way, or had delivered without a commit, may come once more when another takes over. */
-  lost(client: FakeClient, partition: number): void {
-    const executor = this.executors.findLast((one) => one.client === client && one.share === partition);
+  lost(client: FakeClient, share: number): void {
+    const executor = this.executors.findLast((one) => one.client === client && one.share === share);
+    for (let partition = share; partition < this.#messages.length; partition += this.shape.partitions)
+      this.#excuse(executor, partition);
+  }
+
+  #excuse(executor: TestExecutor | undefined, partition: number): void {
     const next = executor?.delivery.window.next(partition) ?? 0;
     for (const message of this.#messages[partition]!) {
       if (message.offset < (this.kafka.commits.get(partition) ?? 0) || message.offset >= next) continue;
@@ -326,6 +337,7 @@ export class TestProcess {
   /** Each share that it has, or had. */
   readonly executors: TestExecutor[] = [];
   readonly clock: ProcessClock;
+  readonly leaving = new AbortController();
   #grace = GRACE;
   #state: 'running' | 'stopping' | 'gone' = 'running';
 
@@ -369,6 +381,7 @@ export class TestProcess {
     if (this.#state !== 'running') return;
     this.#state = 'stopping';
     this.#grace = grace;
+    this.leaving.abort(new Error('the process stops'));
     await this.client[Symbol.asyncDispose]();
     if (this.#state === 'stopping') this.clock.end();
   }
@@ -454,7 +467,7 @@ export class TestExecutor {
         this.retentionLost += count;
       },
     };
-    const share = { topic: 'messages', shard: claim.partition, shards: shape.partitions, tag: 'http' };
+    const share = { topic: 'messages', shard: claim.partition, shards: shape.partitions, spread: 'http' };
     this.intake = new Intake(share, {
       ...common,
       clock: this.#ownClock,
@@ -462,6 +475,7 @@ export class TestExecutor {
       claim,
       delivery,
       events,
+      leaving: process.leaving.signal,
     });
   }
 
@@ -583,7 +597,8 @@ export class TestExecutor {
     );
     world.must(pack.length === 1 || bytes <= maxBytes, `a pack of ${bytes} bytes`);
     const owned = this.client.owned;
-    const foreign = pack.find(({ partition }) => !owned.includes(partition));
+    const { partitions } = world.shape;
+    const foreign = pack.find(({ partition }) => !owned.includes(partition % partitions));
     world.must(!foreign, `partition ${foreign?.partition} is lost`);
     const keys = [...open.flatMap((call) => call.pack), ...pack]
       .map(({ partition, offset }) => ({ partition, key: world.message(partition, offset).key }))

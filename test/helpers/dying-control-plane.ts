@@ -17,7 +17,7 @@ export type Point =
   | 'between two records'
   /** Kafka has all; the outbox has them still. */
   | 'after publishing'
-  /** The topic of a new integration is there; the integration is not. */
+  /** The topic of a new integration is there, or has grown; the integration, or the change, is not saved. */
   | 'after creating a topic'
   /** The topics of a deleted integration are gone; what is left of it is not. */
   | 'after deleting topics';

@@ -21,6 +21,7 @@ export class FakeDownlink {
           joined: isDownlink ? this.#joined.promise : Promise.resolve(),
           holdsLease: () => true,
           committed: async () => [],
+          members: async () => new Set(['m']),
           async [Symbol.asyncDispose]() {},
         };
       },
@@ -36,7 +37,8 @@ export class FakeDownlink {
   assign(...partitions: readonly number[]): void {
     const topic = this.#options!.topics[0]!;
     for (const partition of partitions) {
-      const claim: Claim = { topic, partition, isHeld: () => true, async commit() {} };
+      const held = { member: 'm', isOver: false, isHeld: () => true };
+      const claim: Claim = { topic, partition, ...held, async commit() {} };
       this.#options!.onGained(claim);
     }
     this.#joined.resolve();

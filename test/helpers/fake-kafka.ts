@@ -53,6 +53,7 @@ export class FakeKafka {
   rotation = 0;
   readonly feeds = new Set<FakeFeed>();
   readonly #members: FakeClient[] = [];
+  #joined = 0;
   readonly #owners: (FakeClient | undefined)[];
 
   constructor(partitions: number, clock: Clock, watcher: Watcher) {
@@ -83,9 +84,19 @@ export class FakeKafka {
     for (const feed of this.feeds) feed.reset();
   }
 
+  /** One more partition. */
+  grow(): void {
+    this.log.push([]);
+  }
+
   join(client: FakeClient): void {
+    client.memberId = `m${++this.#joined}`;
     this.#members.push(client);
     this.rebalance();
+  }
+
+  get memberIds(): ReadonlySet<string> {
+    return new Set(this.#members.map(({ memberId }) => memberId));
   }
 
   isMember(client: FakeClient): boolean {
@@ -125,6 +136,7 @@ export class FakeKafka {
 class FakeClaim implements Claim {
   readonly topic = 'downlink';
   readonly partition: number;
+  readonly member: string;
   state: 'held' | 'releasing' | 'over' = 'held';
   released: Promise<void> | undefined;
   readonly #client: FakeClient;
@@ -132,10 +144,15 @@ class FakeClaim implements Claim {
   constructor(client: FakeClient, share: number) {
     this.#client = client;
     this.partition = share;
+    this.member = client.memberId;
+  }
+
+  get isOver(): boolean {
+    return this.state === 'over';
   }
 
   isHeld(): boolean {
-    return this.state !== 'over' && this.#client.hasLease();
+    return !this.isOver && this.#client.hasLease();
   }
 
   commit(offsets: readonly CommittedOffset[]): Promise<void> {
@@ -225,8 +242,11 @@ export class FakeClient implements Bus {
     holdsLease: () => true,
     joined: Promise.resolve(),
     committed: (partitions) => this.#committed(partitions),
+    members: () => this.#members(),
     [Symbol.asyncDispose]: () => this[Symbol.asyncDispose](),
   };
+  /** As the group calls it. */
+  memberId = '';
   isIsolated = false;
   isLeaving = false;
   readonly #kafka: FakeKafka;
@@ -339,6 +359,26 @@ export class FakeClient implements Bus {
     const { faults, log } = this.#kafka;
     const partitions = log.map((_, partition) => partition);
     return faults.staleMetadata-- > 0 ? partitions.slice(0, -1) : partitions;
+  }
+
+  onGrown(_: string, known: number, grown: (partitions: number) => void): Disposable {
+    let cancel = () => {};
+    const look = () => {
+      cancel = this.clock.setTimer(() => {
+        const { length } = this.#kafka.log;
+        if (!this.isIsolated && length > known) grown(length);
+        if (!this.isIsolated) known = length;
+        look();
+      }, 10_000);
+    };
+    look();
+    return { [Symbol.dispose]: () => cancel() };
+  }
+
+  async #members(): Promise<ReadonlySet<string>> {
+    if (this.#isDead) await forever();
+    if (this.isIsolated) throw new Error('not reached');
+    return this.#kafka.memberIds;
   }
 
   async commit(claim: FakeClaim, offsets: readonly CommittedOffset[]): Promise<void> {

@@ -65,6 +65,7 @@ export class ManagerWorld {
         if (this.kafka.hangs(topic)) await new Promise(() => {});
         return [0];
       },
+      onGrown: () => ({ [Symbol.dispose]() {} }),
       feed: ({ onPosition }) => {
         onPosition?.(0, this.kafka.end);
         return { resume() {}, backlog: async () => this.#end(), [Symbol.dispose]() {} };
@@ -121,7 +122,15 @@ const MEMBERSHIP: Membership = {
   holdsLease: () => true,
   joined: Promise.resolve(),
   committed: async () => [],
+  members: async () => new Set(['m']),
   async [Symbol.asyncDispose]() {},
 };
 
-const CLAIM: Claim = { topic: 'downlink', partition: 0, isHeld: () => true, async commit() {} };
+const CLAIM: Claim = {
+  topic: 'downlink',
+  partition: 0,
+  member: 'm',
+  isOver: false,
+  isHeld: () => true,
+  async commit() {},
+};

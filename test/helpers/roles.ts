@@ -78,7 +78,7 @@ export async function installationForTests(t: TestContext, servers: Servers = {}
     await run.says('penstock is ready');
     return run;
   };
-  return { bus, prefix, topics: topicsOf(prefix), start };
+  return { bus, brokers, prefix, topics: topicsOf(prefix), start };
 }
 
 export type Installation = Awaited<ReturnType<typeof installationForTests>>;

@@ -11,7 +11,7 @@ import { waitUntil } from '../helpers/wait-until.ts';
 /** From when another node is there to when everybody knows, at most. */
 const CONVERGENCE = 10_000;
 
-type Change = 'create' | 'update' | 'delete';
+type Change = 'create' | 'update' | 'grow' | 'delete';
 
 async function die(t: TestContext, world: Installation, [point, change, standby]: Case) {
   const { bus, topics, postgresUrl, filters, db, kafka, prefix } = world;
@@ -27,6 +27,13 @@ async function die(t: TestContext, world: Installation, [point, change, standby]
   const waiting = standby ? await heir() : undefined;
 
   await victim.arm();
+  const spread = (one: typeof client) => {
+    const wider = { ...init, id, topicFilters: [after], delivery: { maxExecutors: 5 } };
+    return one.updateIntegration({
+      integration: wider,
+      updateMask: { paths: ['topic_filters', 'delivery'] },
+    });
+  };
   const changed = {
     create: () => client.createIntegration({ integration: { ...init, topicFilters: [after] } }),
     update: () =>
@@ -34,6 +41,7 @@ async function die(t: TestContext, world: Installation, [point, change, standby]
         integration: { ...init, id, topicFilters: [after], delivery: { maxExecutors: 2 } },
         updateMask: { paths: ['topic_filters', 'delivery'] },
       }),
+    grow: () => spread(client),
     delete: () => client.deleteIntegration({ id }),
   }
     [change]()
@@ -53,11 +61,15 @@ async function die(t: TestContext, world: Installation, [point, change, standby]
   t.diagnostic(`everybody knows after ${Math.round(performance.now() - since)} ms`);
 
   const isSaved = point !== 'after creating a topic';
-  const expected = { create: [1, isSaved ? 1 : 0], update: [0, 1], delete: [0, 0] }[change];
+  const expected = { create: [1, isSaved ? 1 : 0], update: [0, 1], grow: [1, 0], delete: [0, 0] }[change];
   assert.deepEqual([filters.match(before).size, filters.match(after).size], expected);
   const hasTopic = async (one: string) => (await bus.listTopics()).includes(topics.messages(one).name);
   if (change === 'delete') await waitUntil('its topic is gone', async () => !(await hasTopic(id)), 30_000);
-  if (!isSaved) {
+  if (change === 'grow') {
+    assert.equal((await bus.partitions(topics.messages(id).name)).length, 5);
+    await spread(living.client); // it is made once more
+    await waitUntil('the change is known', () => filters.match(after).size === 1);
+  } else if (!isSaved) {
     // A creation may be going on for a while: the topic is planned to go, but not yet.
     const planned = await db.query<{ id: string }>('select integration_id as id from topic_deletions');
     assert.equal(planned.length, 1);
@@ -73,6 +85,7 @@ const SHORT: readonly Case[] = [
   ['between two records', 'update', true],
   ['after publishing', 'delete', false],
   ['after creating a topic', 'create', false],
+  ['after creating a topic', 'grow', true],
   ['after deleting topics', 'delete', false],
 ];
 const LONG: readonly Case[] = [

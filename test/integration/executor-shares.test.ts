@@ -61,3 +61,22 @@ test('an integration goes from one executor to three and back while messages flo
     next.set(clientId, expected + 1);
   }
 });
+
+test('partitions that nobody has told of are delivered from', async (t) => {
+  const bench = await executorBench(t);
+  await bench.createTopics();
+  const { bus, topics } = bench;
+  const endpoint = await httpEndpoint(t);
+  const id = await bench.want(endpoint.url);
+  await bench.start();
+  await bench.lifecycle(id, 1);
+  await bus.createTopics([topics.messages(id, 4)]); // the change it is for may fail, or somebody does it by hand
+  for (const client of CLIENTS) await bench.publish(id, ['x'], client);
+  const used = [...(await bus.offsets(topics.messages(id).name)).values()].filter(({ end }) => end > 0);
+  assert.ok(used.length > 1, 'messages are in added partitions');
+  await waitUntil('all have arrived', () => endpoint.received.length === CLIENTS.length, 30_000);
+  await waitUntil('all are committed', async () => {
+    const committed = await bus.committed(topics.executors, topics.messages(id).name);
+    return [...committed.values()].reduce((sum, offset) => sum + offset, 0) === CLIENTS.length;
+  });
+});

@@ -209,6 +209,30 @@ test('partitions that a node of Kafka does not know yet are waited for', async (
   assert.deepEqual(landed(), [1, 1]);
 });
 
+test('partitions that the topic is given later are read by whoever has their share, and count before', async () => {
+  const { world, publish, landed } = await worldWith([], {}, 2);
+  const first = await world.start();
+  const second = await world.start();
+  await world.advance(3000);
+  world.grow();
+  publish(3, 2);
+  world.kafka.faults.refusedCommits = 1; // it is tried again
+  await world.advance(8000);
+  assert.equal(Math.max(...world.executors.map(({ intake }) => intake.lag)), 3);
+  await world.advance(5000);
+  assert.deepEqual(landed(), [1, 1, 1]);
+  assert.equal(world.kafka.commits.get(2), 3);
+  await Promise.all([first.stop(1000), second.stop(1000), world.advance(3000)]);
+  assert.deepEqual(
+    [...world.kafka.tags],
+    [
+      [0, ''],
+      [1, ''],
+      [2, ''],
+    ],
+  );
+});
+
 test('what is on its way when the lease ends is cut off, and that is no try that failed', async () => {
   const { world, publish, landed } = await worldWith([answer({ delay: 7000 })], { strategy: 'SKIP_ALL' });
   publish(2);
@@ -234,18 +258,21 @@ test('a commit that is due when the intake ends does not come after the one that
   let settled = 1;
   const never = new Promise<void>(() => {});
   const intake = new Intake(
-    { topic: 't', shard: 0, shards: 1, tag: 'http/1' },
+    { topic: 't', shard: 0, shards: 1, spread: 'http/1' },
     {
       ...testDeps(),
       clock,
       bus: {
         partitions: async () => [0],
+        onGrown: () => ({ [Symbol.dispose]() {} }),
         feed: () => ({ resume() {}, backlog: async () => 0, [Symbol.dispose]() {} }),
       } as Partial<Bus> as Bus,
       membership: { committed: async () => [] } as Partial<Membership> as Membership,
       claim: {
         topic: 'downlink',
         partition: 0,
+        member: 'm',
+        isOver: false,
         isHeld: () => true,
         async commit([one]) {
           tags.push(one!.tag);
@@ -258,6 +285,7 @@ test('a commit that is due when the intake ends does not come after the one that
         window: { committable: () => [{ partition: 0, offset: settled }] },
       } as unknown as Delivery,
       events: { undecodable() {}, retentionLost() {} },
+      leaving: new AbortController().signal,
     },
   );
   await intake.start(new AbortController().signal);
@@ -267,5 +295,5 @@ test('a commit that is due when the intake ends does not come after the one that
   await intake[Symbol.asyncDispose]();
   slow.resolve();
   await clock.advance(10_000);
-  assert.deepEqual(tags, ['http/1', 'http/1', '']);
+  assert.deepEqual(tags, ['http/1@m', 'http/1@m', '']);
 });

@@ -108,7 +108,12 @@ test('a condition that does not answer is in trouble, and holds up no other one'
 test('an executor needs its lease, and to have read the configuration of what is its own', async () => {
   let holdsLease = true;
   let unread: string[] = [];
-  const membership = { holdsLease: () => holdsLease, joined: Promise.resolve(), committed: async () => [] };
+  const membership = {
+    holdsLease: () => holdsLease,
+    joined: Promise.resolve(),
+    committed: async () => [],
+    members: async () => new Set(['m']),
+  };
   const restore = {
     membership: { ...membership, async [Symbol.asyncDispose]() {} },
     get unread() {

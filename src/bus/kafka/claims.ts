@@ -3,6 +3,8 @@ import { BusError, type Claim, type CommittedOffset } from '../bus.ts';
 
 interface Owner {
   readonly logger: Logger;
+  /** What the group calls this member. */
+  memberId(): string;
   holdsLease(): boolean;
   /** `isOver`: the claim is, and the offsets may not be committed any more. */
   commit(offsets: readonly CommittedOffset[], isOver: () => boolean): Promise<void>;
@@ -15,6 +17,7 @@ interface Owner {
 class PartitionClaim implements Claim {
   readonly topic: string;
   readonly partition: number;
+  readonly member: string;
   state: 'held' | 'releasing' | 'over' = 'held';
   /** Resolves when it is let go of. */
   released: Promise<void> | undefined;
@@ -24,16 +27,21 @@ class PartitionClaim implements Claim {
     const slash = name.lastIndexOf('/');
     this.topic = name.slice(0, slash);
     this.partition = Number(name.slice(slash + 1));
+    this.member = owner.memberId();
     this.#owner = owner;
   }
 
+  get isOver(): boolean {
+    return this.state === 'over';
+  }
+
   isHeld(): boolean {
-    return this.state !== 'over' && this.#owner.holdsLease();
+    return !this.isOver && this.#owner.holdsLease();
   }
 
   async commit(offsets: readonly CommittedOffset[]): Promise<void> {
-    if (this.state === 'over') throw new BusError('failed', `not committed: ${this.topic} is lost`);
-    await this.#owner.commit(offsets, () => this.state === 'over');
+    if (this.isOver) throw new BusError('failed', `not committed: ${this.topic} is lost`);
+    await this.#owner.commit(offsets, () => this.isOver);
   }
 }
 

@@ -39,6 +39,7 @@ const nameOf = (topic: string, partition: number) => `${topic}/${partition}`;
  * its way to another node. What a member has it may commit again in a moment.
  */
 const PASSING = new Set([14, 15, 16, 22, 27]);
+const UNKNOWN_TOPIC = 3;
 const PAUSE = 50;
 /** For one request; and in all, while something passing is in the way: a leader that died in a rebalance takes its session. */
 const DEADLINE = 3000;
@@ -114,7 +115,8 @@ export class Commits {
     const isLate = this.#deps.clock.monotonic() - one.since >= PATIENCE;
     if (found.some((code) => PASSING.has(code)) && !isLate) return;
     if (found.some((code) => code !== 0)) {
-      refuse(one, new BusError('failed', `Kafka refused the commit of ${one.offsets[0]?.topic}: ${found}`));
+      const reason = found.includes(UNKNOWN_TOPIC) ? 'unknown-topic' : 'failed';
+      refuse(one, new BusError(reason, `Kafka refused the commit of ${one.offsets[0]?.topic}: ${found}`));
     } else {
       one.isSettled = true;
       one.resolve();

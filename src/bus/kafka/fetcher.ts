@@ -13,6 +13,7 @@ import { withDeadline } from '../../runtime/deadline.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { BusError, type Feed, type FeedOptions, type OffsetRange, type TopicPartition } from '../bus.ts';
 import { NodeFetcher } from './node-fetcher.ts';
+import { PartitionCounts } from './partition-counts.ts';
 import { nameOf, PartitionFeed } from './partition-feed.ts';
 
 const DEADLINE = 10_000;
@@ -44,6 +45,7 @@ export class Fetcher implements AsyncDisposable {
   readonly #names = new Set<string>();
   /** What no node fetches. */
   readonly #homeless = new Set<PartitionFeed>();
+  readonly #counts: PartitionCounts;
   #connecting: Promise<void> | undefined;
   #homing: Promise<void> | undefined;
   /** Resolves when there is more to look for. */
@@ -55,6 +57,7 @@ export class Fetcher implements AsyncDisposable {
     this.#cluster = createCluster(kafka);
     this.#maxWait = maxWait;
     this.#deps = deps;
+    this.#counts = new PartitionCounts({ ...deps, metadata: (topics) => this.#metadata(topics) });
   }
 
   /** Whether the partition is fed already: a fetch asks for one position of it. */
@@ -196,6 +199,11 @@ export class Fetcher implements AsyncDisposable {
     return found.partitionMetadata.map(({ partitionId }) => partitionId);
   }
 
+  /** See `Bus.onGrown`. */
+  onGrown(topic: string, known: number, grown: (partitions: number) => void): Disposable {
+    return this.#counts.watch(topic, known, grown);
+  }
+
   async #metadata(topics: readonly string[]): Promise<readonly TopicMetadata[]> {
     try {
       return await withDeadline(this.#deps.clock, DEADLINE, 'reading metadata', this.#askFor(topics));
@@ -226,6 +234,7 @@ export class Fetcher implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
+    this.#counts[Symbol.dispose]();
     for (const node of this.#nodes.values()) node.stop();
     const closed = closeCluster(this.#cluster, Promise.all([...this.#running, this.#homing]));
     await withDeadline(this.#deps.clock, CLOSE_DEADLINE, 'closing', closed).catch(() => {}); // its fetches end later

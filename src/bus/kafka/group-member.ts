@@ -16,6 +16,7 @@ import { Claims } from './claims.ts';
 import { Commits, readCommitted } from './commits.ts';
 import { Coordinator } from './coordinator.ts';
 import { assignAsLeader } from './group-leader.ts';
+import { GroupMembers } from './group-members.ts';
 import { decodeAssignment, encodeSubscription } from './group-protocol.ts';
 
 const PROTOCOL = 'penstock-cooperative-sticky';
@@ -51,6 +52,7 @@ export class GroupMember implements Membership {
   readonly #cluster: Cluster;
   readonly #coordinator: Coordinator;
   readonly #claims: Claims;
+  readonly #members: GroupMembers;
   readonly #leaving = new AbortController();
   readonly #stop = new AbortController();
   #memberId = '';
@@ -68,9 +70,11 @@ export class GroupMember implements Membership {
     this.#deps = deps;
     this.#cluster = createCluster(kafka);
     this.#coordinator = new Coordinator(this.#cluster, options.groupId, options.topics, deps.clock);
+    this.#members = new GroupMembers(this.#coordinator, options.groupId, deps.clock);
     const commits = new Commits({ clock: deps.clock, context: () => this.#context() });
     this.#claims = new Claims({
       logger: deps.logger,
+      memberId: () => this.#memberId,
       holdsLease: () => this.holdsLease(),
       commit: (offsets, isOver) => commits.commit(offsets, isOver),
       onGained: options.onGained,
@@ -199,6 +203,14 @@ export class GroupMember implements Membership {
       .find()
       .then((coordinator) => readCommitted(coordinator, this.#options.groupId, partitions));
     return await withDeadline(clock, DEADLINE, 'reading commits', read);
+  }
+
+  async members(): Promise<ReadonlySet<string>> {
+    const memberId = this.#memberId;
+    const members = await this.#members.now();
+    // A node that does not know this member does not know the group.
+    if (!members.has(memberId)) throw new BusError('failed', 'who is in the group is not known');
+    return members;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

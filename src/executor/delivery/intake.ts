@@ -5,15 +5,13 @@ import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { untilAborted } from '../../runtime/until-aborted.ts';
 import type { Delivery } from './delivery.ts';
-import { type Share, takeOver } from './take-over.ts';
+import { partitionsOf, type Share, shareOf, tagOf } from './share.ts';
+import { letGo, untilFree } from './take-over.ts';
 
 /** How often what is settled is committed. Kafka holds each commit for some milliseconds: by time, never by message. */
 const COMMIT_INTERVAL = 1000;
-/** For the partitions of a topic that was just given some. Milliseconds. */
-const PAUSE = 200;
-const LOOKS = 25;
-/** The tag of offsets that nobody works on. */
-const RELEASED = '';
+/** Before partitions that a topic was given later are tried again. Milliseconds. */
+const RETRY_PAUSE = 2000;
 
 /** The rules of the schema for an envelope. */
 const isByTheRules = ({ topicName, qos, id }: Envelope) =>
@@ -34,6 +32,8 @@ interface Deps {
   readonly events: IntakeEvents;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Aborts when the process is about to leave the group. */
+  readonly leaving: AbortSignal;
 }
 
 /** Feeds an integration's message topic into its delivery, as fast as its window takes it, and commits what is settled. */
@@ -45,7 +45,11 @@ export class Intake implements AsyncDisposable {
   readonly #ends = new Map<number, number>();
   /** Where each partition resumes or was last committed. */
   readonly #committed = new Map<number, number>();
-  #hasEnded = false;
+  readonly #stop = new AbortController();
+  /** A commit that tags partitions may have come through, or not. */
+  #isTagging = false;
+  #watch: Disposable | undefined;
+  #growing = Promise.resolve();
   #stopTicking = () => {};
   #lastCommit = Promise.resolve();
   #nextCommit: Promise<void> | undefined;
@@ -57,27 +61,52 @@ export class Intake implements AsyncDisposable {
 
   /** Takes the partitions over, and begins. */
   async start(signal: AbortSignal): Promise<void> {
-    const { shard, shards } = this.#share;
-    const partitions = await this.#partitions(signal);
-    const mine = partitions.filter((partition) => partition % shards === shard);
-    for (const { partition, offset } of await takeOver(this.#share, mine, this.#deps, signal)) {
-      this.#committed.set(partition, offset);
-    }
-    for (const partition of mine) this.#feeds.set(partition, this.#feed(partition));
+    const { bus } = this.#deps;
+    const { topic } = this.#share;
+    const partitions = await partitionsOf(this.#share, this.#deps, signal);
+    await this.#takeOver(shareOf(this.#share, partitions), signal);
     void this.#resume();
     this.#tick();
+    this.#watch = bus.onGrown(topic, partitions.length, () => {
+      this.#growing = this.#growing.then(() => this.#grow());
+    });
   }
 
-  /** A topic that is spread wider was given partitions before: a node of Kafka may not know them yet. */
-  async #partitions(signal: AbortSignal): Promise<readonly number[]> {
-    const { bus, clock } = this.#deps;
-    const { topic, shards } = this.#share;
-    for (let looks = 0; looks < LOOKS; looks++) {
-      const found = await untilAborted(bus.partitions(topic), signal);
-      if (found.length >= shards) return found;
-      await clock.sleep(PAUSE, signal);
+  async #takeOver(partitions: readonly number[], signal: AbortSignal): Promise<void> {
+    const { claim } = this.#deps;
+    const free = await untilFree(this.#share, partitions, this.#deps, signal);
+    for (const { partition, offset } of free) this.#committed.set(partition, offset);
+    this.#isTagging = true;
+    const tag = tagOf(this.#share, claim);
+    await claim.commit(free.map((one) => ({ ...one, tag })));
+    this.#isTagging = false;
+    for (const partition of partitions) this.#feeds.set(partition, this.#feed(partition));
+  }
+
+  /** The topic was given partitions: by an update that may not come, or by hand. Tries until this has its share of them. */
+  async #grow(): Promise<void> {
+    const { bus, clock, logger } = this.#deps;
+    const { topic } = this.#share;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        const ranges = await untilAborted(bus.offsets(topic), signal);
+        const share = shareOf(this.#share, ranges.keys());
+        const added = share.filter((partition) => !this.#feeds.has(partition));
+        for (const partition of added) this.#ends.set(partition, ranges.get(partition)!.end);
+        if (added.length === 0) return;
+        await this.#takeOver(added, signal);
+        logger.info('a topic has grown: its new partitions are read, too', {
+          topic,
+          partitions: added.join(),
+        });
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.warn('the new partitions of a topic are not read yet', { topic, error: messageOf(error) });
+        await clock.sleep(RETRY_PAUSE, signal).catch(() => {});
+      }
     }
-    throw new Error(`topic ${topic} has fewer partitions than the ${shards} executors of its integration`);
   }
 
   #feed(partition: number): Feed {
@@ -123,7 +152,7 @@ export class Intake implements AsyncDisposable {
 
   async #resume(): Promise<void> {
     const { delivery } = this.#deps;
-    for (let changed = delivery.changed(); !this.#hasEnded; ) {
+    for (let changed = delivery.changed(); !this.#stop.signal.aborted; ) {
       await changed;
       changed = delivery.changed(); // before, for taking in changes it again
       for (const feed of this.#feeds.values()) feed.resume();
@@ -185,12 +214,13 @@ export class Intake implements AsyncDisposable {
 
   async #commit(): Promise<void> {
     const { delivery, claim, logger } = this.#deps;
-    const { topic, tag } = this.#share;
-    if (this.#hasEnded) return; // the last commit says it all, and takes the tag away
+    const { topic } = this.#share;
+    if (this.#stop.signal.aborted) return; // the last commit says it all, and takes the tag away
     const due = delivery.window
       .committable()
       .filter(({ partition, offset }) => offset !== this.#committed.get(partition));
     if (due.length === 0) return;
+    const tag = tagOf(this.#share, claim);
     try {
       await claim.commit(due.map((one) => ({ ...one, topic, tag })));
       for (const { partition, offset } of due) this.#committed.set(partition, offset);
@@ -201,23 +231,14 @@ export class Intake implements AsyncDisposable {
 
   /** Commits, and lets others work on the partitions. The delivery must have stopped. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { claim, delivery, logger } = this.#deps;
-    const { topic } = this.#share;
-    this.#hasEnded = true;
+    const { delivery, leaving } = this.#deps;
+    this.#stop.abort(new Error('the intake ends'));
+    this.#watch?.[Symbol.dispose]();
     this.#stopTicking();
+    await this.#growing;
     for (const feed of this.#feeds.values()) feed[Symbol.dispose]();
     for (const { partition, offset } of delivery.window.committable()) this.#committed.set(partition, offset);
     if (this.#committed.size === 0) return;
-    const released = { topic, tag: RELEASED };
-    try {
-      await claim.commit(
-        [...this.#committed].map(([partition, offset]) => ({ ...released, partition, offset })),
-      );
-    } catch (error) {
-      logger.warn('what was settled last is not committed, and comes again', {
-        topic,
-        error: messageOf(error),
-      });
-    }
+    await letGo(this.#share, this.#committed, this.#deps, { isSure: !this.#isTagging, leaving });
   }
 }

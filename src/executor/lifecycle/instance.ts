@@ -51,6 +51,8 @@ export interface InstanceDeps {
   membership(): Membership;
   /** For one integration. */
   newGuard(): TargetGuard;
+  /** Aborts when the process stops, and is about to leave that group. */
+  readonly leaving: AbortSignal;
   random(): number;
 }
 
@@ -141,7 +143,7 @@ export class Instance implements AsyncDisposable {
       topic: deps.topics.messages(id).name,
       shard,
       shards,
-      tag: `${typeOf(integration)}/${shards}`,
+      spread: `${typeOf(integration)}/${shards}`,
     };
     const membership = deps.membership();
     const intake = new Intake(share, { ...deps, membership, claim, delivery, events: statistics });

@@ -59,16 +59,16 @@ export class Manager {
   readonly #deps: InstanceDeps;
   readonly #entries = new Map<string, Entry>();
   readonly #starts: Limit;
-  #isStopping = false;
+  readonly #stopping = new AbortController();
 
-  constructor(deps: InstanceDeps) {
-    this.#deps = deps;
+  constructor(deps: Omit<InstanceDeps, 'leaving'>) {
+    this.#deps = { ...deps, leaving: this.#stopping.signal };
     this.#starts = new Limit(STARTS, START_HOLD, deps.clock);
   }
 
   /** Wants this to run; undefined: nothing. `key` names the downlink record. An older generation is ignored. */
   want(key: string, wish: Wish | undefined): void {
-    if (wish && this.#isStopping) return;
+    if (wish && this.#stopping.signal.aborted) return;
     const known = this.#entries.get(key);
     if (wish && known?.wish && wish.integration.generation <= known.wish.integration.generation) return;
     const entry = known ?? (wish && newEntry(wish.integration.id));
@@ -226,7 +226,7 @@ export class Manager {
 
   /** Stops everything that runs; nothing starts any more. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
+    this.#stopping.abort(new Error('the executor stops'));
     await this.drop([...this.#entries.keys()]);
   }
 }

@@ -25,7 +25,7 @@ const QUIET = 2000;
 
 /**
  * Ends the load, waits for what was acknowledged, and judges all that Kafka has and all that arrived: nothing lost, nothing
- * out of order, and nothing twice that the faults do not explain. Prints the counts.
+ * out of order, and nothing twice that the faults do not explain; and every partition must have a reader. Prints the counts.
  * @param reordered integrations whose keys have moved to other partitions
  */
 export async function judge(
@@ -45,6 +45,7 @@ export async function judge(
     judgeArrivals(t, system, load, stored, faults, reordered),
   ];
   for (const verdict of verdicts) verdict();
+  await system.everyPartitionIsRead();
 }
 
 function judgeStored(

@@ -12,6 +12,7 @@ import { areMatched, createIntegration } from './integrations.ts';
 import { NumberedLoad } from './numbered-load.ts';
 import { NumberedSink } from './numbered-sink.ts';
 import { idOf, type Message, type Stored } from './oracle.ts';
+import { everyPartitionIsRead } from './readers.ts';
 
 /** Whether the scenarios run in full. */
 export const isLong = process.env.PENSTOCK_TEST_LONG === '1';
@@ -132,6 +133,11 @@ export class System {
     const { integration } = await client.getIntegration({ id: this.integrations.get(name)! });
     const { state, generation, reason } = integration!.status!;
     return state === IntegrationState.ACTIVE && generation === integration!.generation && reason === '';
+  }
+
+  /** Rejects unless every partition of every message topic soon has a reader that lives. */
+  everyPartitionIsRead(): Promise<void> {
+    return everyPartitionIsRead(this.#installation, this.integrations.values());
   }
 
   /** How many partitions of the integration's topic have ever had messages. */
