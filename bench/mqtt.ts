@@ -3,11 +3,10 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { freePorts } from '../src/dev/free-port.ts';
 import { MeasuredChild } from './child.ts';
 import { type Drain, mediansOf, shareOf } from './http.ts';
-import { delivered, disable, enable, openRig, prepare, type Rig } from './rig.ts';
+import { disable, enable, openRig, prepare, type Rig, reached } from './rig.ts';
 
 const MESSAGES = 200_000;
 const PAYLOAD = 256;
@@ -15,8 +14,6 @@ const PAYLOAD = 256;
 const BODY = 620;
 const WINDOWS = [64, 1000];
 const RUNS = 3;
-/** How often the executor is asked how many it has delivered, in milliseconds. */
-const POLL = 50;
 /** Messages at the beginning that do not count: they pay for the start. */
 const WARM_UP = 20_000;
 
@@ -42,7 +39,7 @@ export async function measureMqtt(): Promise<object> {
   return results;
 }
 
-async function startMosquitto(stack: AsyncDisposableStack): Promise<number> {
+export async function startMosquitto(stack: AsyncDisposableStack): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), 'penstock-bench-'));
   stack.defer(() => rm(dir, { recursive: true, force: true }));
   const [port] = await freePorts(1);
@@ -79,14 +76,6 @@ async function drain(rig: Rig, port: number, window: number): Promise<Drain> {
   const cpuMicros = ((executor.cpuSeconds - cpu) / count) * 1e6;
   await disable(bus, id, 'mqtt');
   return { rate: count / seconds, cpuMicros, peakMiB: executor.peakMiB };
-}
-
-async function reached(rig: Rig, id: string, wanted: number): Promise<number> {
-  for (;;) {
-    const count = await delivered(rig, id);
-    if (count >= wanted) return count;
-    await sleep(POLL);
-  }
 }
 
 async function drainRaw(port: number, window: number): Promise<Drain> {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { DownlinkRecordSchema } from '../gen/penstock/v1/downlink_pb.ts';
@@ -20,6 +21,8 @@ import { MeasuredChild } from './child.ts';
 
 export const topics = topicsOf('bench');
 const CLIENTS = 1000;
+/** How often the executor is asked how many it has delivered, in milliseconds. */
+const POLL = 50;
 
 /** A Kafka and an executor process of one type; the benchmark itself plays control plane and ingress. */
 export interface Rig {
@@ -79,6 +82,15 @@ export async function delivered({ metricsUrl }: Rig, id: string): Promise<number
   return Number(found.exec(text)?.[1] ?? 0);
 }
 
+/** Waits until it has delivered so many; answers how many it has then. */
+export async function reached(rig: Rig, id: string, wanted: number): Promise<number> {
+  for (;;) {
+    const count = await delivered(rig, id);
+    if (count >= wanted) return count;
+    await sleep(POLL);
+  }
+}
+
 /** Tells the endpoint how many requests are to come; `arrived` resolves when they have. */
 export async function expectRequests(
   sink: MeasuredChild,
@@ -94,7 +106,7 @@ export async function expectRequests(
 type IntegrationInit = MessageInitShape<typeof IntegrationSchema>;
 
 /** Makes the topic of an integration and fills it with messages. */
-export async function prepare(bus: Bus, messages: number, bytes: number): Promise<string> {
+export async function prepare(bus: Bus, messages: number, bytes: number, clients = CLIENTS): Promise<string> {
   const id = randomUUID();
   const topic = topics.messages(id);
   await bus.createTopics([topic]);
@@ -102,7 +114,8 @@ export async function prepare(bus: Bus, messages: number, bytes: number): Promis
   const atATime = Math.max(10, Math.min(5000, 16_000_000 / bytes));
   const sends: Promise<void>[] = [];
   for (let n = 0; n < messages; n++) {
-    sends.push(bus.send(topic.name, { key: `client-${n % CLIENTS}`, value: envelopeBytes(n, payload) }));
+    const client = n % clients;
+    sends.push(bus.send(topic.name, { key: `client-${client}`, value: envelopeBytes(client, payload) }));
     if (sends.length >= atATime) await Promise.all(sends.splice(0));
   }
   await Promise.all(sends);

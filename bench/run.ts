@@ -1,6 +1,7 @@
 // Measures: npm run bench, or npm run bench -- start for one measurement. Prints tables and writes bench/results.json.
 import { writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
+import { measureClients } from './clients.ts';
 import { measureHttp } from './http.ts';
 import { measureKafka } from './kafka.ts';
 import { measureLatency } from './latency.ts';
@@ -14,6 +15,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<object>>> = {
   http: measureHttp,
   mqtt: measureMqtt,
   kafka: measureKafka,
+  clients: measureClients,
   latency: measureLatency,
   sizes: measureSizes,
   integrations: measureIntegrations,

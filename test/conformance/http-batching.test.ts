@@ -139,6 +139,19 @@ test('of several requests of a pack, each has its own outcome', async (t) => {
   assert.deepEqual(classes(outcomes), ['delivered', 'delivered', 'REJECTED', 'REJECTED', 'delivered']);
 });
 
+test('behind a message that failed, its lane waits for the next pack; others do not', async (t) => {
+  const { endpoint, handler } = await setUp(t, { batching: { maxBytes: 1 } });
+  const respond: Respond = (...call) => answer(endpoint.received.length === 1 ? 503 : 200)(...call);
+  endpoint.respond = respond;
+  const mixed = ['a', 'b', 'a', null, 'a'].map((key, i) => message(`${i}`, {}, i, key));
+  const outcomes = await handler.deliver(mixed, never);
+  assert.deepEqual(
+    outcomes.map((outcome) => (outcome.delivered ? 'delivered' : outcome.isHeld ? 'held' : 'failed')),
+    ['failed', 'delivered', 'held', 'delivered', 'held'],
+  );
+  assert.equal(endpoint.received.length, 3);
+});
+
 test('one that cannot be written costs a batch that is refused none of its other messages', async (t) => {
   const endpoint = await httpEndpoint(t);
   endpoint.respond = (response, { body }) =>
@@ -180,9 +193,11 @@ test('packs are as large as configured, and as many as fill the window', () => {
     const type = bound({ case: 'http', value: { restEndpointUrl: 'http://127.0.0.1/', ...value } });
     return { ...type.pack(), parallel: type.create(contextOf({ maxInFlight })).parallel };
   };
-  assert.deepEqual(of({ batching: {} }), { maxMessages: 100, maxBytes: 524_288, maxWait: 0, parallel: 10 });
+  const runs = 'within';
+  const usual = { maxMessages: 100, maxBytes: 524_288, maxWait: 0, runs, parallel: 10 };
+  assert.deepEqual(of({ batching: {} }), usual);
   const batching = { maxMessages: 300, maxBytes: 1001, maxWait: durationFromMs(250) };
-  assert.deepEqual(of({ batching }), { maxMessages: 300, maxBytes: 501, maxWait: 250, parallel: 4 });
+  assert.deepEqual(of({ batching }), { maxMessages: 300, maxBytes: 501, maxWait: 250, runs, parallel: 4 });
   assert.equal(of({ batching: {} }, 64).parallel, 1);
   assert.equal(of({ batching: {}, maxParallelRequestsCount: 7 }).parallel, 7);
   assert.equal(of({ batching: {}, maxConnections: 3 }).parallel, 3);

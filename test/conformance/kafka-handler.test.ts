@@ -18,7 +18,8 @@ const at = ({ name, broker }: Pick<Topic, 'name' | 'broker'>, config: Config = {
 });
 
 function message(init: MessageInitShape<typeof EnvelopeSchema>): Outbound {
-  return { envelope: create(EnvelopeSchema, { topicName: 'a/b', ...init }), partition: 3, offset: 17 };
+  const envelope = create(EnvelopeSchema, { topicName: 'a/b', ...init });
+  return { envelope, partition: 3, offset: 17, key: null };
 }
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);

@@ -11,13 +11,7 @@ import { Intake, type IntakeEvents } from '../../src/executor/delivery/intake.ts
 import type { Policy } from '../../src/executor/delivery/policy.ts';
 import { Statistics } from '../../src/executor/delivery/statistics.ts';
 import { type InFlight, WAITING, Window } from '../../src/executor/delivery/window.ts';
-import {
-  DELIVERED,
-  type Handler,
-  type Outbound,
-  type Outcome,
-  type PackLimits,
-} from '../../src/executor/handlers/handler.ts';
+import type { Handler, Outbound, Outcome, PackLimits } from '../../src/executor/handlers/handler.ts';
 import { ErrorReports } from '../../src/executor/uplink/error-reports.ts';
 import { Reporter } from '../../src/executor/uplink/reporter.ts';
 import type { CancelTimer, Clock } from '../../src/runtime/clock.ts';
@@ -25,21 +19,14 @@ import { sleepOn } from '../../src/runtime/clock.ts';
 import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeClient, FakeKafka, type Watcher } from './fake-kafka.ts';
+import { Chain, type Plan } from './scripted-runs.ts';
 import { testDeps } from './test-deps.ts';
+
+export type { Plan } from './scripted-runs.ts';
 
 const ID = 'id';
 const TOPICS = topicsOf('t');
 const { metrics, logger } = testDeps();
-
-/** What the external system does with one message of a call. */
-export interface Plan {
-  readonly outcome: 'delivered' | FailureClass;
-  /** After so many milliseconds. */
-  readonly delay: number;
-  readonly retryAfter?: number | undefined;
-  /** Takes effect also when the caller has given up or died. */
-  readonly stubborn: boolean;
-}
 
 /** How the handler answers one call. */
 export type Answer = 'outcomes' | 'rejects' | 'throws' | 'never' | 'too few' | 'refuses';
@@ -72,6 +59,8 @@ interface Message {
   skipped: number;
   unreadable: boolean;
   removed: boolean;
+  /** It holds those behind it no longer: the external system refused it for good, or it is about to be given up. */
+  refused: boolean;
 }
 
 const isGivenUp = (message: Message) =>
@@ -129,6 +118,7 @@ export class World implements Watcher {
       ...account,
       unreadable: kind === 'unreadable',
       removed: false,
+      refused: false,
     });
   }
 
@@ -220,12 +210,16 @@ export class World implements Watcher {
     const earlier = this.#messages[partition]!.filter(
       (one) => one.key !== null && one.key === message.key && one.offset < offset,
     );
-    const skipped = earlier.find((one) => one.landed === 0 && !isGivenUp(one));
+    const skipped = earlier.find((one) => one.landed === 0 && !isGivenUp(one) && !one.refused);
     this.must(
       !skipped || isGivenUp(message),
       `${partition}-${offset} overtook ${skipped?.offset} of its key`,
     );
     message.landed++;
+  }
+
+  refuse({ partition, offset }: Outbound): void {
+    this.message(partition, offset).refused = true;
   }
 
   told({ partition, offset }: InFlight): void {
@@ -416,6 +410,8 @@ export class TestExecutor {
   readonly #processClock: ProcessClock;
   readonly #errors: ErrorReports;
   readonly #calls = new Set<{ readonly pack: readonly Outbound[]; readonly signal: AbortSignal }>();
+  /** Messages of one key at the handler, where runs are wanted. */
+  readonly #chains = new Map<string, Chain>();
   readonly #stopping = new AbortController();
   #state: 'running' | 'stopping' | 'gone' = 'running';
   #started = Promise.resolve();
@@ -561,6 +557,7 @@ export class TestExecutor {
       },
       failed: (message, failure, givenUp) => {
         failed = message;
+        if (givenUp) world.refuse(message);
         statistics.failed(message, failure, givenUp);
       },
       skipped: () => {
@@ -600,11 +597,23 @@ export class TestExecutor {
     const { partitions } = world.shape;
     const foreign = pack.find(({ partition }) => !owned.includes(partition % partitions));
     world.must(!foreign, `partition ${foreign?.partition} is lost`);
-    const keys = [...open.flatMap((call) => call.pack), ...pack]
-      .map(({ partition, offset }) => ({ partition, key: world.message(partition, offset).key }))
-      .filter(({ key }) => key !== null)
-      .map(({ partition, key }) => `${partition} ${key}`);
-    world.must(new Set(keys).size === keys.length, 'two messages of a key at the handler');
+    const { runs } = world.shape.pack;
+    const keysOf = (messages: readonly Outbound[]) => {
+      const keys = messages.flatMap(({ key }) => (key === null ? [] : [key]));
+      return runs === undefined ? keys : [...new Set(keys)];
+    };
+    const keys = [...open, { pack }].flatMap((call) => keysOf(call.pack));
+    world.must(runs === 'across' || new Set(keys).size === keys.length, 'a key is at the handler twice');
+    const stalled = keysOf(pack).find((key) => this.#chains.get(key)?.isStalled);
+    world.must(stalled === undefined, `${stalled} goes on although one of it is to be tried again`);
+  }
+
+  /** Where a message stands among those of its key at the handler. */
+  #link({ key }: Outbound): ReturnType<Chain['link']> {
+    if (key === null || this.#world.shape.pack.runs === undefined) return new Chain().link();
+    const chain = this.#chains.get(key) ?? new Chain();
+    this.#chains.set(key, chain);
+    return chain.link(() => this.#chains.delete(key));
   }
 
   #deliver(pack: readonly Outbound[], signal: AbortSignal): Promise<readonly Outcome[]> {
@@ -613,25 +622,45 @@ export class TestExecutor {
     for (const { partition, offset, envelope } of pack) {
       world.must(envelope.topicName === `t/${partition}/${offset}`, 'the envelope is another message');
     }
-    const { answer, plans } = world.script.shift() ?? HEALTHY;
+    const { answer: scripted, plans } = world.script.shift() ?? HEALTHY;
+    // What comes across holds back what is handed over before a failure is heard of: this one does not fail that soon.
+    const answer = scripted === 'throws' && world.shape.pack.runs === 'across' ? 'rejects' : scripted;
     if (answer === 'throws') throw new Error('thrown');
     const call = { pack, signal };
     this.#calls.add(call);
     const { promise, resolve, reject } = Promise.withResolvers<readonly Outcome[]>();
-    const planned = pack.map((message, i) => ({ message, plan: plans[i % plans.length]! }));
-    for (const { message, plan } of planned) {
+    const now = world.clock.now();
+    const planned = pack.map((message, i) => {
+      const plan = plans[i % plans.length]!;
+      const link = this.#link(message);
+      return { message, plan, link, delay: link.due(now + plan.delay) - now };
+    });
+    for (const { message, plan, link, delay } of planned) {
       world.clock.setTimer(() => {
+        if (link.isBroken()) return;
         const cut = signal.aborted || this.#gone;
         if (answer !== 'refuses' && plan.outcome === 'delivered' && (plan.stubborn || !cut))
           world.land(message);
-      }, plan.delay);
+        else if (answer === 'outcomes' && !cut && isFinal(plan)) world.refuse(message);
+        else link.break();
+      }, delay);
     }
-    const end = Math.max(...planned.map(({ plan }) => plan.delay));
+    const { strategy, retries } = world.shape.policy;
+    const isTriedAgain = strategy === 'RETRY_ALL' && retries === 0;
+    const endLinks = (haveFailed: boolean) => {
+      for (const { plan, link } of planned) {
+        const hasFailed = haveFailed || link.isBroken() || (plan.outcome !== 'delivered' && !isFinal(plan));
+        link.end(hasFailed && isTriedAgain);
+      }
+    };
+    signal.addEventListener('abort', () => endLinks(true));
+    const end = Math.max(...planned.map(({ delay }) => delay));
     this.#processClock.setTimer(() => {
       if (answer !== 'never') this.#calls.delete(call);
       if (this.#gone || answer === 'never') return;
+      endLinks(answer === 'rejects');
       if (answer === 'rejects') return reject(new Error('rejected'));
-      const outcomes = planned.map(({ plan }) => outcomeOf(plan));
+      const outcomes = planned.map(({ plan, link }) => link.outcomeOf(plan));
       if (answer === 'refuses')
         outcomes.fill({ delivered: false, failureClass: FailureClass.REJECTED, reason: 'r', ofPack: true });
       if (answer === 'too few') outcomes.pop();
@@ -644,12 +673,4 @@ export class TestExecutor {
 
 const HEALTHY: Script = { answer: 'outcomes', plans: [{ outcome: 'delivered', delay: 1, stubborn: true }] };
 
-function outcomeOf({ outcome, retryAfter }: Plan): Outcome {
-  if (outcome === 'delivered') return DELIVERED;
-  return {
-    delivered: false,
-    failureClass: outcome,
-    reason: 'planned',
-    ...(retryAfter === undefined ? {} : { retryAfter }),
-  };
-}
+const isFinal = ({ outcome }: Plan) => outcome !== 'delivered' && outcome >= FailureClass.REJECTED;

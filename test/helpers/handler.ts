@@ -51,7 +51,7 @@ export const never = new AbortController().signal;
 
 export function outbound(payload: string, offset = 0, clientId = 'c'): Outbound {
   const envelope = create(EnvelopeSchema, { topicName: 'a/b', clientId, payload: Buffer.from(payload) });
-  return { envelope, partition: 0, offset };
+  return { envelope, partition: 0, offset, key: clientId };
 }
 
 /** Why a message was not delivered, once a handler has tried; fails when it was. */

@@ -29,6 +29,7 @@ export function message(
   payload: string | Uint8Array,
   init: MessageInitShape<typeof EnvelopeSchema> = {},
   offset = 0,
+  key: string | null = null,
 ): Outbound {
   const envelope: Envelope = create(EnvelopeSchema, {
     topicName: 'a/b',
@@ -36,7 +37,7 @@ export function message(
     payload: Buffer.from(payload),
     ...init,
   });
-  return { envelope, partition: 0, offset };
+  return { envelope, partition: 0, offset, key };
 }
 
 /** What becomes of one message. */

@@ -21,5 +21,5 @@ export const toBroker = (port: number, value: MqttInit = {}) => ({
 /** A message of its own making. */
 export function message(init: Exclude<MessageInitShape<typeof EnvelopeSchema>, Envelope>): Outbound {
   const defaults = { topicName: 'a/b', clientId: 'c', payload: Buffer.from('hello') };
-  return { envelope: create(EnvelopeSchema, { ...defaults, ...init }), partition: 3, offset: 7 };
+  return { envelope: create(EnvelopeSchema, { ...defaults, ...init }), partition: 3, offset: 7, key: null };
 }

@@ -15,6 +15,10 @@ const PARAMETERS: fc.Parameters<unknown> = {
 };
 const DEADLINE = 300;
 
+/** How a handler takes the messages of a key. */
+const RUNS = [undefined, 'within', 'across'] as const;
+const said = (runs: (typeof RUNS)[number]) => (runs ? `, with runs ${runs} packs` : '');
+
 const policy: fc.Arbitrary<Policy> = fc.record({
   strategy: fc.constantFrom('RETRY_ALL', 'RETRY_ALL', 'SKIP_ALL'),
   retries: fc.integer({ min: 0, max: 3 }),
@@ -36,6 +40,8 @@ const shape: fc.Arbitrary<Shape> = fc.record({
   parallel: fc.integer({ min: 1, max: 4 }),
   policy,
 });
+const shapes = (runs: (typeof RUNS)[number]) =>
+  shape.map((form) => (runs ? { ...form, pack: { ...form.pack, runs } } : form));
 
 const delivered = { arbitrary: fc.constant('delivered' as const), weight: 5 };
 const plan: fc.Arbitrary<Plan> = fc.record({
@@ -131,53 +137,55 @@ async function play(world: World, steps: readonly Step[]): Promise<void> {
   await world.quiesce();
 }
 
-test('whatever fails, nothing is lost, each key keeps its order, and every message is accounted for', async () => {
-  const anyStep = fc.oneof(
-    { arbitrary: publish, weight: 6 },
-    { arbitrary: advance, weight: 8 },
-    { arbitrary: start, weight: 2 },
-    ...[stop, kill, isolate, suspend, rebalance, fault],
-  );
-  const steps = fc.array(anyStep, { maxLength: 25, size: 'max' });
-  await fc.assert(
-    fc.asyncProperty(shape, script, steps, async (form, answers, all) => {
-      await play(new World(form, answers), all);
-    }),
-    PARAMETERS,
-  );
-});
-
-test('without a fault, stops, starts and rejoins deliver each message once', async () => {
-  const rejoin = step('rejoin', fc.constant(undefined), ({ kafka }) => kafka.rebalance());
-  const restart = step('restart', fc.constant(undefined), async (world) => {
-    await Promise.all([one(world, 0)?.stop(5000), world.advance(20_000)]);
-    await world.start();
-  });
-  const healthy = fc.record({
-    answer: fc.constant('outcomes' as const),
-    plans: fc.array(
-      fc.record({
-        outcome: fc.constant('delivered' as const),
-        delay: fc.nat(50),
-        stubborn: fc.constant(true),
+for (const runs of RUNS)
+  test(`whatever fails, nothing is lost, each key keeps its order, and every message is accounted for${said(runs)}`, async () => {
+    const anyStep = fc.oneof(
+      { arbitrary: publish, weight: 6 },
+      { arbitrary: advance, weight: 8 },
+      { arbitrary: start, weight: 2 },
+      ...[stop, kill, isolate, suspend, rebalance, fault],
+    );
+    const steps = fc.array(anyStep, { maxLength: 25, size: 'max' });
+    await fc.assert(
+      fc.asyncProperty(shapes(runs), script, steps, async (form, answers, all) => {
+        await play(new World(form, answers), all);
       }),
-      { minLength: 1 },
-    ),
+      PARAMETERS,
+    );
   });
-  const anyStep = fc.oneof(
-    { arbitrary: publish, weight: 3 },
-    { arbitrary: advance, weight: 3 },
-    ...[rejoin, restart],
-  );
-  const steps = fc.array(anyStep, { maxLength: 15, size: 'max' });
-  await fc.assert(
-    fc.asyncProperty(shape, fc.array(healthy), steps, async (form, answers, all) => {
-      const world = new World(form, answers);
-      await play(world, all);
-      assert.ok(
-        world.messages.every(({ landed, deadLettered, skipped }) => landed + deadLettered + skipped <= 1),
-      );
-    }),
-    { ...PARAMETERS, numRuns: Math.ceil(PARAMETERS.numRuns! / 3) },
-  );
-});
+
+for (const runs of RUNS)
+  test(`without a fault, stops, starts and rejoins deliver each message once${said(runs)}`, async () => {
+    const rejoin = step('rejoin', fc.constant(undefined), ({ kafka }) => kafka.rebalance());
+    const restart = step('restart', fc.constant(undefined), async (world) => {
+      await Promise.all([one(world, 0)?.stop(5000), world.advance(20_000)]);
+      await world.start();
+    });
+    const healthy = fc.record({
+      answer: fc.constant('outcomes' as const),
+      plans: fc.array(
+        fc.record({
+          outcome: fc.constant('delivered' as const),
+          delay: fc.nat(50),
+          stubborn: fc.constant(true),
+        }),
+        { minLength: 1 },
+      ),
+    });
+    const anyStep = fc.oneof(
+      { arbitrary: publish, weight: 3 },
+      { arbitrary: advance, weight: 3 },
+      ...[rejoin, restart],
+    );
+    const steps = fc.array(anyStep, { maxLength: 15, size: 'max' });
+    await fc.assert(
+      fc.asyncProperty(shapes(runs), fc.array(healthy), steps, async (form, answers, all) => {
+        const world = new World(form, answers);
+        await play(world, all);
+        assert.ok(
+          world.messages.every(({ landed, deadLettered, skipped }) => landed + deadLettered + skipped <= 1),
+        );
+      }),
+      { ...PARAMETERS, numRuns: Math.ceil(PARAMETERS.numRuns! / 3) },
+    );
+  });

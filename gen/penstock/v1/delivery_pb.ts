@@ -94,7 +94,8 @@ export const DeliveryPolicySchema: GenMessage<DeliveryPolicy> = /*@__PURE__*/
   messageDesc(file_penstock_v1_delivery, 0);
 
 /**
- * Which messages keep their order: those with the same key, one after the other, also through retries.
+ * Which messages keep their order: those with the same key, also through retries. Where the type keeps an order itself
+ * (MQTT, Kafka, HTTP in batches), many of a key are on their way at a time; of HTTP without batches, one.
  *
  * @generated from message penstock.v1.Order
  */

@@ -253,8 +253,8 @@ export const SecretHeaderSchema: GenMessage<SecretHeader> = /*@__PURE__*/
 /**
  * Several messages in one request. Each is written as it is in a request of its own; payloads alone that are not JSON
  * become JSON strings, of binary ones in base64. When the endpoint refuses a batch with 400, 413 or 422, its messages are
- * sent again in smaller ones, until those at fault are found. A batch holds messages that need not wait for one another:
- * by default those of different clients, see `delivery.order`.
+ * sent again in smaller ones, until those at fault are found. The messages of one client, or of whatever `delivery.order`
+ * says, stand in a batch in their order.
  *
  * @generated from message penstock.v1.HttpBatching
  */

@@ -5,10 +5,10 @@ import { Attempts } from './attempt.ts';
 import type { DeliveryEvents } from './delivery-events.ts';
 import { Lanes } from './lanes.ts';
 import { Linger } from './linger.ts';
-import { halvesOf, takePack } from './pack.ts';
+import { readyFor, takePack } from './pack.ts';
 import { Pauses } from './pauses.ts';
 import type { Policy } from './policy.ts';
-import { decide, EXPIRED, isExpired, isSuspect, LOOPING, NO_OUTCOME } from './strategy.ts';
+import { decide, EXPIRED, isExpired, isHeld, isSuspect, LOOPING, NO_OUTCOME } from './strategy.ts';
 import type { InFlight, Window } from './window.ts';
 
 /** Messages that may leave or have left, for each that may be on its way: the next ones wait here, not in Kafka. */
@@ -35,12 +35,10 @@ interface Deps {
 export class Delivery {
   readonly window: Window;
   readonly #deps: Deps;
-  readonly #lanes = new Lanes<InFlight>();
+  readonly #lanes: Lanes<InFlight>;
   readonly #attempts: Attempts;
   readonly #pauses: Pauses;
   readonly #linger: Linger;
-  /** Parts of packs that were refused as a whole: they leave before anything else. */
-  readonly #halves: (readonly InFlight[])[] = [];
   readonly #stop = new AbortController();
   #deadLettering = 0;
   #stopping = false;
@@ -50,6 +48,7 @@ export class Delivery {
 
   constructor(deps: Deps) {
     this.#deps = deps;
+    this.#lanes = new Lanes(deps.pack.runs === 'across');
     this.#attempts = new Attempts(deps.handler, deps.policy.packProcessingTimeout, deps.clock);
     this.#pauses = new Pauses(deps.clock);
     this.#linger = new Linger(deps.clock, deps.pack.maxWait ?? 0, () => this.#pump());
@@ -113,13 +112,12 @@ export class Delivery {
 
   /** What may leave next, of at most `room` messages. */
   #next(room: number): readonly InFlight[] | undefined {
-    const [half] = this.#halves;
-    if (half) return half.length <= room ? this.#halves.shift() : undefined;
-    const { maxMessages, maxBytes } = this.#deps.pack;
-    const most = Math.min(maxMessages, room);
-    const { ready } = this.#lanes;
-    if (most === 0 || ready === 0 || !this.#linger.isOver(ready >= most || this.#stopping)) return undefined;
-    return takePack(this.#lanes, most, maxBytes);
+    const [{ pack }, { next }] = [this.#deps, this.#lanes];
+    if (room === 0 || next === undefined) return undefined;
+    const most = Math.min(pack.maxMessages, next.companions + 1, room);
+    const isFull = readyFor(this.#lanes, pack) >= most;
+    if (!this.#linger.isOver(isFull || this.#stopping)) return undefined;
+    return takePack(this.#lanes, most, pack);
   }
 
   /** Without those that are not to leave any more. */
@@ -158,18 +156,20 @@ export class Delivery {
   }
 
   #ended(pack: readonly InFlight[], outcomes: readonly Outcome[]): void {
+    const back: InFlight[] = [];
     const suspects: InFlight[] = [];
     for (const [i, message] of pack.entries()) {
       const outcome = outcomes[i] ?? NO_OUTCOME;
       if (outcome.delivered) {
         this.#deps.events.delivered(message);
         this.#settle(message);
-      } else if (pack.length > 1 && !this.hasStopped && isSuspect(outcome)) suspects.push(message);
+      } else if (isHeld(outcome, this.#lanes.isStalled(message))) back.push(message);
+      else if (pack.length > 1 && isSuspect(outcome)) suspects.push(message);
       else this.#failed(message, outcome);
     }
-    // The message at fault is found by halves, and only it is given up.
-    for (const message of suspects) message.attempts--; // they were refused together
-    this.#halves.push(...halvesOf(suspects));
+    // They were refused together: the one at fault is found by halves, and only it is given up.
+    for (const message of suspects) message.companions = Math.ceil(suspects.length / 2) - 1;
+    this.#recalled([...suspects, ...back]);
   }
 
   #failed(message: InFlight, failure: Failure): void {
@@ -180,13 +180,13 @@ export class Delivery {
     else if (!decision.retry) this.#giveUp(message, failure);
     else {
       events.failed(message, failure, false);
-      if (!this.#stopping) this.#pauses.add(message, decision.pause, () => this.#again(message));
+      this.#lanes.stall(message);
+      if (this.#stopping) return;
+      this.#pauses.add(message, decision.pause, () => {
+        this.#lanes.again(message);
+        this.#pump();
+      });
     }
-  }
-
-  #again(message: InFlight): void {
-    this.#lanes.again(message);
-    this.#pump();
   }
 
   #giveUp(message: InFlight, failure: Failure): void {

@@ -1,47 +1,97 @@
+interface Item {
+  readonly key: string | null;
+  /** Grows from item to item as they are added. */
+  readonly number: number;
+}
+
+/** The items of one key. */
+class Lane<T> {
+  /** In the order they were added, but for those that are out. */
+  readonly waiting: T[] = [];
+  /** Taken, and neither settled nor put back. */
+  out = 0;
+  /** One of those that are out is to leave again: nothing leaves until all of them are settled or back. */
+  isStalled = false;
+  /** Whether it is among those that are ready. */
+  isReady = false;
+}
+
 /**
- * Keeps the order within each key: of one lane only the head may be on its way; the next one follows when the head is
- * settled. Items without a key have no lane.
+ * Keeps the order within each key: the next item of a lane may leave when nothing of it is out, or right behind what is
+ * taken for the same pack; where the lanes are abreast, also while what came before is out, until that is to leave again.
+ * Items without a key have no lane.
  */
-export class Lanes<T extends { readonly key: string | null }> {
-  /** The items behind each head that is on its way or waits for its turn. */
-  readonly #behind = new Map<string, T[]>();
-  #ready: T[] = [];
+export class Lanes<T extends Item> {
+  readonly #areAbreast: boolean;
+  readonly #lanes = new Map<string, Lane<T>>();
+  /** Lanes of which an item may leave, and items without a key. */
+  #ready: (Lane<T> | T)[] = [];
   /** Taken from the front of `#ready` and dropped now and then: shifting an array one by one is dear. */
   #taken = 0;
   #heads = 0;
+  #available = 0;
 
-  /** Items that may leave or have left: all but those behind another one of their lane. */
+  constructor(areAbreast: boolean) {
+    this.#areAbreast = areAbreast;
+  }
+
+  /** Lanes that have something, and items without a key. */
   get heads(): number {
     return this.#heads;
   }
 
-  /** Items that may leave. */
+  /** Items that may leave, each of a lane of its own. */
   get ready(): number {
     return this.#ready.length - this.#taken;
   }
 
+  /** Items that may leave, with those right behind them. */
+  get available(): number {
+    return this.#available;
+  }
+
   add(item: T): void {
-    if (item.key !== null) {
-      const behind = this.#behind.get(item.key);
-      if (behind) {
-        behind.push(item);
-        return;
-      }
-      this.#behind.set(item.key, []);
+    const { key } = item;
+    if (key === null) {
+      this.#heads++;
+      this.#addReady(item);
+      return;
     }
-    this.#heads++;
+    let lane = this.#lanes.get(key);
+    if (!lane) {
+      lane = new Lane();
+      this.#lanes.set(key, lane);
+      this.#heads++;
+    }
+    lane.waiting.push(item);
+    if (lane.isReady) this.#available++;
+    else this.#open(lane);
+  }
+
+  /** An item without a key. */
+  #addReady(item: T): void {
+    this.#available++;
     this.#ready.push(item);
+  }
+
+  /** Makes a lane ready that has something and may. */
+  #open(lane: Lane<T>): void {
+    if (lane.waiting.length === 0 || (lane.out > 0 && (lane.isStalled || !this.#areAbreast))) return;
+    lane.isReady = true;
+    this.#available += lane.waiting.length;
+    this.#ready.push(lane);
   }
 
   /** The item that `take` would answer. */
   get next(): T | undefined {
-    return this.#ready[this.#taken];
+    const first = this.#ready[this.#taken];
+    return first instanceof Lane ? first.waiting[0] : first;
   }
 
   /** The next item that may leave. */
   take(): T | undefined {
-    const item = this.#ready[this.#taken];
-    if (item === undefined) return undefined;
+    const first = this.#ready[this.#taken];
+    if (first === undefined) return undefined;
     this.#taken++;
     if (this.#taken === this.#ready.length) {
       this.#ready = [];
@@ -50,22 +100,80 @@ export class Lanes<T extends { readonly key: string | null }> {
       this.#ready = this.#ready.slice(this.#taken);
       this.#taken = 0;
     }
+    if (!(first instanceof Lane)) {
+      this.#available--;
+      return first;
+    }
+    first.isReady = false;
+    this.#available -= first.waiting.length;
+    const item = takeFrom(first);
+    if (this.#areAbreast) this.#open(first); // behind all others
     return item;
   }
 
-  /** Puts a head back that was taken: it may leave again. */
-  again(item: T): void {
-    this.#ready.push(item);
+  /** The item right behind those of its lane that are out, for the pack that they are taken for. */
+  behind({ key }: T): T | undefined {
+    return key === null ? undefined : this.#lanes.get(key)?.waiting[0];
   }
 
-  /** The head that was taken is settled: the next of its lane may leave. */
-  done(item: T): void {
-    const next = item.key === null ? undefined : this.#behind.get(item.key)?.shift();
-    if (next) {
-      this.#ready.push(next);
+  takeBehind({ key }: T): void {
+    if (key !== null) takeFrom(this.#lanes.get(key)!);
+  }
+
+  /** An item that was taken is to leave again; until it is put back, nothing of its lane leaves. */
+  stall({ key }: T): void {
+    const lane = key === null ? undefined : this.#lanes.get(key);
+    if (lane) this.#close(lane);
+  }
+
+  /** Whether an item of this one's lane is to leave again, and not all that was out with it is settled or back. */
+  isStalled({ key }: T): boolean {
+    return key !== null && this.#lanes.get(key)?.isStalled === true;
+  }
+
+  #close(lane: Lane<T>): void {
+    lane.isStalled = true;
+    if (!lane.isReady) return;
+    lane.isReady = false;
+    this.#available -= lane.waiting.length;
+    this.#ready.splice(this.#ready.indexOf(lane, this.#taken), 1);
+  }
+
+  /** Puts an item back that was taken: it leaves again, before those of its lane that were added later. */
+  again(item: T): void {
+    const { key } = item;
+    if (key === null) {
+      this.#addReady(item);
       return;
     }
-    this.#heads--;
-    if (item.key !== null) this.#behind.delete(item.key);
+    const lane = this.#lanes.get(key)!;
+    this.#close(lane);
+    const later = lane.waiting.findIndex(({ number }) => number > item.number);
+    lane.waiting.splice(later === -1 ? lane.waiting.length : later, 0, item);
+    this.#isBack(lane, key);
   }
+
+  /** An item that was taken is settled. */
+  done({ key }: T): void {
+    const lane = key === null ? undefined : this.#lanes.get(key);
+    if (lane) this.#isBack(lane, key!);
+    else this.#heads--;
+  }
+
+  #isBack(lane: Lane<T>, key: string): void {
+    lane.out--;
+    if (lane.out === 0) {
+      lane.isStalled = false;
+      if (lane.waiting.length === 0) {
+        this.#lanes.delete(key);
+        this.#heads--;
+      }
+    }
+    if (!lane.isReady) this.#open(lane);
+  }
+}
+
+function takeFrom<T>(lane: Lane<T>): T {
+  lane.out++;
+  return lane.waiting.shift()!;
 }

@@ -1,21 +1,38 @@
+import type { PackLimits } from '../handlers/handler.ts';
 import type { Lanes } from './lanes.ts';
 import type { InFlight } from './window.ts';
 
-/** Takes what may leave: at most so many messages, of at most so many bytes; the first one whatever its size. */
-export function takePack(lanes: Lanes<InFlight>, maxMessages: number, maxBytes: number): readonly InFlight[] {
+/** How many messages may leave, as far as packs of these limits can hold them. */
+export function readyFor(lanes: Lanes<InFlight>, { runs }: PackLimits): number {
+  return runs === 'within' ? lanes.available : lanes.ready;
+}
+
+/**
+ * Takes what may leave: at most so many messages, of at most so many bytes; the first one whatever its size. One of each
+ * lane, and then, where the limits allow it, those behind them, as many of each as of the others.
+ */
+export function takePack(lanes: Lanes<InFlight>, most: number, limits: PackLimits): readonly InFlight[] {
   const pack: InFlight[] = [];
+  let room = most;
   let bytes = 0;
-  for (let { next } = lanes; next && pack.length < maxMessages; next = lanes.next) {
-    bytes += next.value.byteLength;
-    if (bytes > maxBytes && pack.length > 0) break;
+  const fits = (message: InFlight) => {
+    room = Math.min(room, message.companions + 1);
+    bytes += message.value.byteLength;
+    return pack.length === 0 || (pack.length < room && bytes <= limits.maxBytes);
+  };
+  for (let { next } = lanes; next && pack.length < most; next = lanes.next) {
+    if (!fits(next)) return pack;
     lanes.take();
     pack.push(next);
   }
+  if (limits.runs !== 'within') return pack;
+  // A pack that grows: each that is taken is asked for the one behind it in turn.
+  for (const last of pack) {
+    const next = lanes.behind(last);
+    if (next === undefined) continue;
+    if (!fits(next)) break;
+    lanes.takeBehind(last);
+    pack.push(next);
+  }
   return pack;
-}
-
-/** The two halves of a pack, without one that is empty. */
-export function halvesOf(pack: readonly InFlight[]): readonly (readonly InFlight[])[] {
-  const middle = pack.length >> 1;
-  return [pack.slice(0, middle), pack.slice(middle)].filter(({ length }) => length > 0);
 }

@@ -1,16 +1,8 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { type Envelope, FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
-import type { Failure } from '../handlers/handler.ts';
+import { type Failure, isHopeless } from '../handlers/handler.ts';
 import type { Policy } from './policy.ts';
-
-/** Classes that another try cannot mend. Everything else, also what is not known, is worth one. */
-const HOPELESS: ReadonlySet<FailureClass> = new Set([
-  FailureClass.REJECTED,
-  FailureClass.UNENCODABLE,
-  FailureClass.TOO_LARGE,
-  FailureClass.EXPIRED,
-]);
 
 export type Decision = { readonly retry: true; readonly pause: number } | { readonly retry: false };
 
@@ -19,15 +11,24 @@ export type Decision = { readonly retry: true; readonly pause: number } | { read
  * @param random a number in [0, 1), for the jitter
  */
 export function decide(policy: Policy, failure: Failure, attempts: number, random: number): Decision {
-  if (policy.strategy === 'SKIP_ALL' || HOPELESS.has(failure.failureClass)) return { retry: false };
+  if (policy.strategy === 'SKIP_ALL' || isHopeless(failure)) return { retry: false };
   if (policy.retries > 0 && attempts > policy.retries) return { retry: false };
   const pause = backoffPause({ initial: policy.pauseBetweenRetries, max: policy.maxPause }, attempts, random);
   return { retry: true, pause: Math.max(pause, failure.retryAfter ?? 0) };
 }
 
+/**
+ * Whether a message failed only since another one of its lane did: this was no try of its own.
+ * @param isStalled one of its lane is tried again
+ */
+export function isHeld(failure: Failure, isStalled: boolean): boolean {
+  const isItsOwn = isHopeless(failure) && failure.ofPack !== true;
+  return failure.isHeld === true || (isStalled && !isItsOwn);
+}
+
 /** Whether the external system refused messages together for good without saying which of them is at fault. */
 export function isSuspect(failure: Failure): boolean {
-  return failure.ofPack === true && HOPELESS.has(failure.failureClass);
+  return failure.ofPack === true && isHopeless(failure);
 }
 
 /** Whether the envelope's MQTT message expiry interval has passed (MQTT 5.0 section 3.3.2.3.3). */

@@ -20,8 +20,8 @@ const SHARE = { messages: 64, bytes: 262_144 };
 
 /** A message in the window. */
 export interface InFlight extends Outbound {
-  /** The order key; null = no order. */
-  readonly key: string | null;
+  /** Grows from message to message as they are taken in. */
+  readonly number: number;
   /** The record's value, byte for byte. */
   readonly value: Uint8Array;
   /** What value and envelope keep in memory; the payload is a part of the value. */
@@ -29,6 +29,8 @@ export interface InFlight extends Outbound {
   /** Wall-clock time when it was first tried; 0 = not yet. */
   firstAttempt: number;
   attempts: number;
+  /** How many others may leave in one pack with it: it was in packs that were refused as a whole. */
+  companions: number;
   /** The ownership of its partition that it was taken in under. */
   readonly prefix: SettledPrefix;
 }
@@ -42,6 +44,7 @@ export class Window {
   /** Of all windows of this executor. */
   readonly #total: InFlightBytes;
   #bytes = 0;
+  #taken = 0;
 
   constructor(policy: Pick<Policy, 'maxInFlight' | 'maxInFlightBytes'>, total: InFlightBytes) {
     this.#policy = policy;
@@ -78,7 +81,9 @@ export class Window {
     const prefix = this.#prefix(partition, offset);
     prefix.take(offset);
     const bytes = value.byteLength + textMemory(envelope);
-    const message = { partition, offset, key, envelope, value, bytes, firstAttempt: 0, attempts: 0, prefix };
+    const number = this.#taken++;
+    const tries = { firstAttempt: 0, attempts: 0, companions: Number.POSITIVE_INFINITY };
+    const message = { partition, offset, key, number, envelope, value, bytes, ...tries, prefix };
     this.#messages.add(message);
     this.#bytes += bytes;
     this.#total.add(bytes + OVERHEAD);

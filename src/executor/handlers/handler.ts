@@ -1,4 +1,4 @@
-import type { Envelope, FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
+import { type Envelope, FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { ConfigOf, Type } from '../../contract/integration-type.ts';
 import type { MissingRule, TemplateSource } from '../../contract/template.ts';
 import type { FieldViolation } from '../../contract/validate.ts';
@@ -11,6 +11,8 @@ export interface Outbound {
   /** The envelope's place on the message topic. */
   readonly partition: number;
   readonly offset: number;
+  /** The order key, which names its lane; null = no order. */
+  readonly key: string | null;
 }
 
 /** What became of one envelope. */
@@ -27,7 +29,28 @@ export interface Failure {
   readonly retryAfter?: number;
   /** The pack failed as one, and any of its messages may be at fault: the same failure for each of them. */
   readonly ofPack?: boolean;
+  /** It did not leave, for one before it in its lane failed: this was no try, and it leaves again behind that one. */
+  readonly isHeld?: boolean;
 }
+
+/** Classes that another try cannot mend. Everything else, also what is not known, is worth one. */
+const HOPELESS: ReadonlySet<FailureClass> = new Set([
+  FailureClass.REJECTED,
+  FailureClass.UNENCODABLE,
+  FailureClass.TOO_LARGE,
+  FailureClass.EXPIRED,
+]);
+
+/** Whether the message is given up for what it is. */
+export const isHopeless = ({ failureClass }: Failure): boolean => HOPELESS.has(failureClass);
+
+/** Of what does not leave after this failure of one before it in its lane. */
+export const heldBy = ({ failureClass, reason }: Failure): Failure => ({
+  delivered: false,
+  failureClass,
+  reason: `it waits for a message before it: ${reason}`,
+  isHeld: true,
+});
 
 /** What a handler is told of its surroundings. */
 export interface HandlerContext {
@@ -70,6 +93,13 @@ export interface PackLimits {
   readonly maxBytes: number;
   /** How long a pack that is not full may wait for more messages, in milliseconds. Unset: 0. */
   readonly maxWait?: number;
+  /**
+   * Whether the messages of a lane may be on their way together, as a run: `within` one pack, or `across` packs. Unset: the
+   * next one leaves when the one before is settled. A handler that takes runs keeps their order itself: when a message fails
+   * that may be tried again, none of its lane behind it arrives before it does; they fail with it or are held, also those that
+   * are handed over before its answer is heard. What it tells delivered is delivered, though an earlier one be not.
+   */
+  readonly runs?: 'within' | 'across';
 }
 
 /** One connected destination, owned by one delivery: nobody else calls it. */

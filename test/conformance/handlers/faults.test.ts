@@ -143,6 +143,26 @@ conforms(
   },
 );
 
+conforms(
+  'a connection that breaks in the middle of a run leaves first arrivals in order',
+  async (t, start) => {
+    const peer = await start();
+    const { told, take, settled } = await engine(t, peer.configuration);
+    const sent = Array.from({ length: 800 }, (_, i) => `m${i}`);
+    const sending = (async () => {
+      for (const payload of sent) await take(outbound(payload, 0, 'one client'));
+    })();
+    for (const delivered of [100, 250, 400]) {
+      await waitUntil('messages arrive', () => told.delivered.length > delivered);
+      peer.network.cut();
+    }
+    await sending;
+    await settled();
+    assert.deepEqual(told.delivered, sent);
+    assert.deepEqual([...new Set(await peer.payloads())], sent);
+  },
+);
+
 conforms('disposing ends what is on its way and leaves no connection', async (t, start) => {
   const peer = await start();
   const handler = await connected(t, peer.configuration);

@@ -1,5 +1,12 @@
 import type { HttpBatching, HttpConfiguration } from '../../../../gen/penstock/v1/http_pb.ts';
-import type { Handler, HandlerContext, Outbound, Outcome } from '../handler.ts';
+import {
+  type Failure,
+  type Handler,
+  type HandlerContext,
+  heldBy,
+  type Outbound,
+  type Outcome,
+} from '../handler.ts';
 import { batchesOf, batchRequestWriter, type Item, itemWriter } from './batch-writer.ts';
 import { Exchange } from './exchange.ts';
 import { parallelOf } from './limits.ts';
@@ -34,10 +41,21 @@ export class BatchHandler implements Handler {
         return [];
       }
     });
+    /** By the keys of messages that were not delivered: what is behind them waits for its next pack. */
+    const failures = new Map<string, Failure>();
     // One after another: a pack counts as one request of those that are on their way at a time.
-    for (const batch of batchesOf(items, this.#batching)) {
+    for (const whole of batchesOf(items, this.#batching)) {
+      const batch = whole.filter(({ message: { key }, index }) => {
+        const failure = key === null ? undefined : failures.get(key);
+        if (failure) outcomes[index] = heldBy(failure);
+        return failure === undefined;
+      });
+      if (batch.length === 0) continue;
       const outcome = await this.#exchange.send(this.#writeRequest(batch), signal, batch.length > 1);
-      for (const { index } of batch) outcomes[index] = outcome;
+      for (const { message, index } of batch) {
+        outcomes[index] = outcome;
+        if (!outcome.delivered && message.key !== null) failures.set(message.key, outcome);
+      }
     }
     return outcomes;
   }

@@ -22,6 +22,7 @@ export function packLimits({ batching }: HttpConfiguration): PackLimits {
     // So that a pack is hardly ever more than one request.
     maxBytes: Math.ceil(maxBatchBytes(batching) / GROWTH),
     maxWait: batching.maxWait ? durationMs(batching.maxWait) : 0,
+    runs: 'within',
   };
 }
 

@@ -4,7 +4,14 @@ import type { MqttConfiguration } from '../../../../gen/penstock/v1/mqtt_pb.ts';
 import { backoffPause } from '../../../runtime/backoff.ts';
 import type { CancelTimer } from '../../../runtime/clock.ts';
 import { messageOf } from '../../../runtime/logger.ts';
-import { DELIVERED, type Failure, type HandlerContext, type Outbound, type Outcome } from '../handler.ts';
+import {
+  DELIVERED,
+  type Failure,
+  type HandlerContext,
+  heldBy,
+  type Outbound,
+  type Outcome,
+} from '../handler.ts';
 import type { ConnectionError } from './course.ts';
 import type { Identity } from './identities.ts';
 import type { PublicationWriter } from './publication.ts';
@@ -92,6 +99,14 @@ export class Connection {
     } else {
       this.#waiting = this.#waiting.filter((one) => one !== sending);
     }
+  }
+
+  /** Lets go of what waits of a lane in which a message before it has failed. */
+  hold(key: string, failure: Failure): void {
+    const held = this.#waiting.filter(({ message }) => message.key === key);
+    if (held.length === 0) return;
+    this.#waiting = this.#waiting.filter(({ message }) => message.key !== key);
+    for (const sending of held) sending.settle(heldBy(failure));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

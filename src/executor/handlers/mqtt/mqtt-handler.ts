@@ -1,19 +1,24 @@
+import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import type { MqttConfiguration } from '../../../../gen/penstock/v1/mqtt_pb.ts';
 import type { Handler, HandlerContext, Outbound, Outcome } from '../handler.ts';
 import { Connection } from './connection.ts';
 import { identitiesOf } from './identities.ts';
-import { publicationWriter } from './publication.ts';
+import { Lane } from './lane.ts';
+import { publicationWriter, qosWriter } from './publication.ts';
 
 /** Publishes each message to an MQTT broker, over one connection or a pool of them. */
 export class MqttHandler implements Handler {
   readonly parallel: number;
   readonly #config: MqttConfiguration;
   readonly #context: HandlerContext;
+  readonly #qosOf: ReturnType<typeof qosWriter>;
+  readonly #lanes = new Map<string, Lane>();
   #connections: readonly Connection[] = [];
 
   constructor(config: MqttConfiguration, context: HandlerContext) {
     this.#config = config;
     this.#context = context;
+    this.#qosOf = qosWriter(config);
     const { maxInFlight = context.maxInFlight, poolSize = 1, staticClientIds } = config;
     this.parallel = Math.min(context.maxInFlight, maxInFlight * (staticClientIds.length || poolSize));
   }
@@ -35,14 +40,21 @@ export class MqttHandler implements Handler {
   #deliverOne(message: Outbound, signal: AbortSignal): Promise<Outcome> {
     if (signal.aborted) return Promise.reject(signal.reason);
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
-    const connection = this.#connectionFor(message);
+    const lane = this.#laneOf(message);
+    const qos = this.#qosOf(message.envelope);
+    const held = lane?.enter(qos);
+    // Not within this turn: it may leave again at once, and be held again.
+    if (held) return new Promise((answer) => setImmediate(answer, held));
+    const connection = lane?.connection ?? this.#connectionFor(message);
     const abort = () => {
       reject(signal.reason);
       connection.abandon(sending);
+      lane?.leave(qos, ABORTED);
     };
     const settle = (outcome: Outcome) => {
       signal.removeEventListener('abort', abort);
       resolve(outcome);
+      lane?.leave(qos, outcome);
     };
     const sending = { message, settle };
     signal.addEventListener('abort', abort, { once: true });
@@ -50,10 +62,21 @@ export class MqttHandler implements Handler {
     return promise;
   }
 
-  /** That of the message's client; while it is lost, the next one that is up. */
-  #connectionFor({ envelope }: Outbound): Connection {
+  #laneOf(message: Outbound): Lane | undefined {
+    const { key } = message;
+    if (key === null) return undefined;
+    let lane = this.#lanes.get(key);
+    if (!lane) {
+      lane = new Lane(this.#connectionFor(message), key, () => this.#lanes.delete(key));
+      this.#lanes.set(key, lane);
+    }
+    return lane;
+  }
+
+  /** That of the message's order key, or else its client; while it is lost, the next one that is up. */
+  #connectionFor({ key, envelope }: Outbound): Connection {
     const connections = this.#connections;
-    const first = connections.length === 1 ? 0 : hashOf(envelope.clientId) % connections.length;
+    const first = connections.length === 1 ? 0 : hashOf(key ?? envelope.clientId) % connections.length;
     for (let i = 0; i < connections.length; i++) {
       const connection = connections[(first + i) % connections.length]!;
       if (connection.isUp) return connection;
@@ -65,6 +88,12 @@ export class MqttHandler implements Handler {
     await Promise.all(this.#connections.map((connection) => connection[Symbol.asyncDispose]()));
   }
 }
+
+const ABORTED = {
+  delivered: false,
+  failureClass: FailureClass.TIMEOUT,
+  reason: 'its time was over',
+} as const;
 
 /** FNV-1a, 32 bits. */
 function hashOf(text: string): number {

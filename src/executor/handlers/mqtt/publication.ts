@@ -42,7 +42,7 @@ export function publicationWriter(config: MqttConfiguration, context: HandlerCon
   const source = templateSource(context);
   const topicOf = topicWriter(config, context, source);
   const bodyOf = payloadWriter(config, context, source);
-  const qosOf = usesMessageQos(config) ? ({ qos }: Envelope) => qos as Qos : () => (config.qos ?? 1) as Qos;
+  const qosOf = qosWriter(config);
   const isRetained = usesMessageRetain(config) ? ({ retain }: Envelope) => retain : () => config.retained;
   const is5 = config.mqttVersion === MqttVersion.MQTT_VERSION_5_0;
   const { clock } = context;
@@ -71,6 +71,11 @@ export function publicationWriter(config: MqttConfiguration, context: HandlerCon
       return { delivered: false, failureClass: FailureClass.UNENCODABLE, reason: error.message };
     }
   };
+}
+
+/** The QoS that a message is to be published with, as far as the broker takes it. */
+export function qosWriter(config: MqttConfiguration): (envelope: Envelope) => Qos {
+  return usesMessageQos(config) ? ({ qos }) => qos as Qos : () => (config.qos ?? 1) as Qos;
 }
 
 const usesMessageTopic = (config: MqttConfiguration) => config.useMsgTopicName ?? config.topicName === '';

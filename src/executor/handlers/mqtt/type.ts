@@ -10,11 +10,12 @@ import { MqttHandler } from './mqtt-handler.ts';
 import { isWebSocket } from './stream.ts';
 
 /**
- * MQTT brokers: one PUBLISH a message. Packs would be slow: mosquitto sends its first acknowledgement, and the next ones
- * only when TCP has acknowledged that, which the next PUBLISH does at once; after a whole pack it takes 40 ms.
+ * MQTT brokers: one PUBLISH a message, as many of a lane as the window takes. Packs would be slow: mosquitto sends its first
+ * acknowledgement, and the next ones only when TCP has acknowledged that, which the next PUBLISH does at once; after a whole
+ * pack it takes 40 ms.
  */
 export const mqtt: HandlerType<'mqtt'> = {
-  pack: () => ({ maxMessages: 1, maxBytes: Number.POSITIVE_INFINITY }),
+  pack: () => ({ maxMessages: 1, maxBytes: Number.POSITIVE_INFINITY, runs: 'across' }),
   validate,
   check,
   create: (config, context) => new MqttHandler(config, context),

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { create } from '@bufbuild/protobuf';
+import { EnvelopeSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
+import { Delivery } from '../../src/executor/delivery/delivery.ts';
+import { Window } from '../../src/executor/delivery/window.ts';
+import {
+  DELIVERED,
+  type Failure,
+  heldBy,
+  type Outbound,
+  type Outcome,
+  type PackLimits,
+} from '../../src/executor/handlers/handler.ts';
+import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+
+const ENVELOPE = create(EnvelopeSchema, { topicName: 't' });
+const AWAY: Failure = { delivered: false, failureClass: FailureClass.UNAVAILABLE, reason: 'away' };
+const REFUSED: Failure = { delivered: false, failureClass: FailureClass.REJECTED, reason: 'refused' };
+
+type Answer = (offset: number) => Outcome;
+
+/** A delivery with four packs at a time, each of which ends when it is let go. */
+function delivery(limits: Partial<PackLimits>, retries = 0, parallel = 4) {
+  const packs: { readonly offsets: number[]; end(answer?: Answer): Promise<void> }[] = [];
+  const givenUp: number[] = [];
+  const tries: number[] = [];
+  const clock = new FakeClock();
+  const ignore = () => {};
+  const policy = {
+    strategy: 'RETRY_ALL',
+    retries,
+    pauseBetweenRetries: 100,
+    maxPause: 100,
+    packProcessingTimeout: 10_000,
+    maxInFlight: 8,
+    maxInFlightBytes: 1e9,
+    deadLetter: true,
+    maxHops: 8,
+  } as const;
+  const engine = new Delivery({
+    window: new Window(policy, new InFlightBytes(1e9)),
+    handler: {
+      parallel,
+      connect: async () => {},
+      deliver(messages: readonly Outbound[]) {
+        const { promise, resolve } = Promise.withResolvers<readonly Outcome[]>();
+        const offsets = messages.map(({ offset }) => offset);
+        const end = (answer: Answer = () => DELIVERED) => {
+          resolve(offsets.map(answer));
+          return clock.advance(0);
+        };
+        packs.push({ offsets, end });
+        return promise;
+      },
+      [Symbol.asyncDispose]: async () => {},
+    },
+    pack: { maxMessages: 5, maxBytes: 1e9, ...limits },
+    policy,
+    events: {
+      received: ignore,
+      delivered: ignore,
+      failed: ({ offset }, _, isGivenUp) => (isGivenUp ? givenUp : tries).push(offset),
+      skipped: ignore,
+      deadLettered: ignore,
+      released: ignore,
+    },
+    deadLetter: async () => {},
+    holdsLease: () => true,
+    clock,
+    random: () => 0,
+  });
+  const take = (...keys: (string | null)[]) => {
+    for (const key of keys) engine.take(0, next++, key, ENVELOPE, new Uint8Array(10));
+  };
+  let next = 0;
+  const offsets = () => packs.map((pack) => pack.offsets);
+  return { take, clock, packs, offsets, givenUp, tries, window: engine.window };
+}
+
+test('a pack takes one of each key, and then the next ones of them in turn; a key is in one pack at a time', async () => {
+  const { take, packs, offsets } = delivery({ runs: 'within' }, 0, 2);
+  take('x'); // leaves alone: nothing else is there yet
+  take('x', 'x', 'y'); // y is not held up
+  take('a', 'a', 'b', 'a', 'y');
+  await packs[1]!.end();
+  assert.deepEqual(offsets(), [[0], [3], [4, 6, 8, 5, 7]]);
+  await packs[0]!.end();
+  assert.deepEqual(offsets().at(-1), [1, 2]);
+});
+
+test('what is behind a failed message of its key leaves again behind it, and only that one has had a try', async () => {
+  const { take, packs, clock, offsets, tries, givenUp } = delivery({ runs: 'within' }, 1, 1);
+  take('x', 'a', 'a', 'b', 'a');
+  await packs[0]!.end();
+  assert.deepEqual(offsets().at(-1), [1, 3, 2, 4]);
+  await packs[1]!.end((offset) => (offset === 3 ? DELIVERED : AWAY));
+  assert.deepEqual(tries, [1]);
+  take('a', 'c');
+  assert.deepEqual(offsets().at(-1), [6], 'the key waits, no other');
+  await packs[2]!.end();
+  await clock.advance(100);
+  assert.deepEqual(offsets().at(-1), [1, 2, 4, 5]);
+  await packs[3]!.end(() => AWAY);
+  assert.deepEqual([tries, givenUp], [[1, 2], [1]], 'the next one has a try of its own');
+  await clock.advance(100);
+  assert.deepEqual(offsets().at(-1), [2, 4, 5]);
+});
+
+test('a message that is refused for what it is holds nobody back; one that is held leaves again at once', async () => {
+  const { take, packs, offsets, tries, givenUp, window } = delivery({ runs: 'within' }, 0, 1);
+  take('x', 'a', 'a', 'a', 'a');
+  await packs[0]!.end();
+  await packs[1]!.end((offset) => [REFUSED, DELIVERED, heldBy(AWAY), heldBy(AWAY)][offset - 1]!);
+  assert.deepEqual([offsets().at(-1), givenUp, tries], [[3, 4], [1], []]);
+  await packs[2]!.end();
+  assert.equal(window.size, 0);
+});
+
+test('the messages of a key in a pack that was refused as a whole are found out in their order', async () => {
+  const { take, packs, offsets, givenUp, window } = delivery({ runs: 'within' }, 0, 4);
+  take('x', 'x', 'x', 'x', 'x');
+  await packs[0]!.end();
+  while (window.size > 0) {
+    const last = packs.at(-1)!;
+    const isWithIt = last.offsets.includes(3);
+    await last.end(() => (isWithIt ? { ...REFUSED, ofPack: last.offsets.length > 1 } : DELIVERED));
+  }
+  assert.deepEqual(offsets(), [[0], [1, 2, 3, 4], [1, 2], [3, 4], [3], [4]]);
+  assert.deepEqual(givenUp, [3]);
+});
+
+test('across packs a key has many on their way, takes turns with the others, and waits when one is to be tried again', async () => {
+  const { take, packs, clock, offsets, tries } = delivery({ runs: 'across', maxMessages: 1 });
+  take('a', 'a', 'a', 'b', 'a', 'a');
+  assert.deepEqual(offsets(), [[0], [1], [2], [3]]);
+  await packs[1]!.end(() => AWAY);
+  assert.deepEqual(offsets().length, 4, 'nothing behind it leaves');
+  take('b');
+  assert.deepEqual(offsets().at(-1), [6], 'another key goes on');
+  await packs[3]!.end();
+  await packs[4]!.end();
+  await packs[2]!.end(() => AWAY);
+  await clock.advance(1000);
+  assert.deepEqual([offsets().length, tries], [5, [1]], 'not before all that left with it has ended');
+  await packs[0]!.end();
+  assert.deepEqual(offsets().slice(5), [[1], [2], [4], [5]]);
+});
