@@ -21,6 +21,8 @@ export interface PublishedMessage {
   readonly payloadFormatIndicator?: number | undefined;
   /** How many integrations it has passed through already. */
   readonly hopCount?: number | undefined;
+  /** The 16 bytes of the UUID that its publisher gave it. */
+  readonly id?: Uint8Array | undefined;
 }
 
 /** Where and when a message was taken in. */

@@ -1,5 +1,6 @@
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { failed } from '../rpc/error.ts';
+import type { CallContext } from '../rpc/service.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { kafkaError } from './checks.ts';
 import { shardsOf } from './downlink.ts';
@@ -14,6 +15,14 @@ export interface ChangeDeps extends MessageTopicDeps {
   /** Called after each commit that left downlink records to publish. */
   readonly wakeRelay: () => void;
 }
+
+/** What was saved, and whether its topic filters are known to every ingress that runs. */
+interface Saved {
+  readonly stored: StoredIntegration;
+  readonly awaitsIngress: boolean;
+}
+
+type Call = Pick<CallContext, 'signal' | 'timeoutMs'>;
 
 const MAX_TRIES = 5;
 const LOCK_PAUSE = 100;
@@ -31,15 +40,16 @@ class TooFewPartitionsError extends Error {
 
 /**
  * Saves a change as `saveChange` does. Where it enables an integration whose topic was taken away, or spreads it over more
- * executors, the topic is as it must be before. What is published to it once this has resolved is received: ingress knows
- * its topic filters.
+ * executors, the topic is as it must be before. What is published to it once this has resolved is received, unless it still
+ * awaits an ingress. Nothing is saved for a caller whose time is over, and one whose time ends afterwards is told in time.
  * @throws RpcError UNAVAILABLE Kafka or PostgreSQL does not answer, or the topic is being deleted
  */
 export async function saveWithTopic(
   deps: ChangeDeps,
   id: string,
+  call: Call,
   change: (stored: StoredIntegration) => StoredIntegration,
-): Promise<StoredIntegration | undefined> {
+): Promise<Saved | undefined> {
   const { db, topics, wakeRelay } = deps;
   let grown = 0;
   for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
@@ -47,6 +57,7 @@ export async function saveWithTopic(
     let partitions = 1;
     try {
       const saved = await saveChange(db, topics, id, (locked) => {
+        call.signal.throwIfAborted();
         before = locked;
         const next = change(locked);
         partitions = Math.max(shardsOf(next.integration), shardsOf(locked.integration));
@@ -54,8 +65,8 @@ export async function saveWithTopic(
         return next;
       });
       wakeRelay();
-      if (saved && before) await untilTaken(deps, before, saved);
-      return saved;
+      if (!saved || !before) return undefined;
+      return { stored: saved, awaitsIngress: !(await isTaken(deps, before, saved, call)) };
     } catch (error) {
       if (error instanceof TooFewPartitionsError) {
         const { partitions } = error;
@@ -91,22 +102,24 @@ async function withTopic<T>(deps: ChangeDeps, id: string, work: (lock: Lock) => 
 }
 
 /** What is published after this must reach the integration. One whose topic was kept has been receiving all the time. */
-async function untilTaken(
+async function isTaken(
   deps: ChangeDeps,
   before: StoredIntegration,
   saved: StoredIntegration,
-): Promise<void> {
+  call: Call,
+): Promise<boolean> {
   const { integration } = saved;
   // Somebody may ask again who was not answered when the topic came back.
   const isAskedAgain = saved === before && integration.enabled;
   const returns = saved.topicState === 'kept' && before.topicState !== 'kept';
-  if ((returns || isAskedAgain) && !(await untilPublished(deps, integration))) {
+  if ((returns || isAskedAgain) && !(await untilPublished(deps, integration, call))) {
     const text = `integration ${integration.id} is enabled, but Kafka does not know yet: it receives messages when Kafka is back`;
     throw failed(Code.UNAVAILABLE, 'NOT_PUBLISHED', text);
   }
   const filters = new Set(before.integration.topicFilters);
   const isWider = integration.topicFilters.some((filter) => !filters.has(filter));
-  if (returns || isAskedAgain || isWider) await untilReceiving(deps, integration);
+  if (!returns && !isAskedAgain && !isWider) return true;
+  return await untilReceiving(deps, integration, call);
 }
 
 const busy = (id: string) =>

@@ -30,7 +30,7 @@ export function createFanOut({ bus, filters, clock, node, newId }: Deps): TakeIn
     const destinations = [...filters.match(published.topicName)];
     if (destinations.length === 0) return 0;
     const message = withHops(published);
-    const value = encode(message, { receivedTime: clock.now(), node, id: newId() });
+    const value = encode(message, { receivedTime: clock.now(), node, id: message.id ?? newId() });
     const to = destinations.map(({ topic, order }) => ({ topic, key: orderKey(order, message) }));
     await bus.sendCopies({ value, to, ...(lane && { lane }) });
     return destinations.length;

@@ -20,7 +20,8 @@ interface Refusal {
  */
 export function guardedListener(listener: RequestListener, options: GuardOptions): RequestListener {
   const { logger } = options;
-  const allowed = new Set(options.hosts.map((host) => host.toLowerCase()));
+  // As URLs have them: in lower case, beyond ASCII in Punycode; a port does not matter.
+  const allowed = new Set(options.hosts.map((host) => URL.parse(`http://${host}`)?.hostname ?? host));
   return (request, response) => {
     try {
       const refusal = isProbe(request) ? refusedOfProbe(request) : refusedOf(request, allowed);

@@ -71,10 +71,15 @@ export async function cleanupWorld(t: TestContext) {
     relay.wake();
     return id;
   };
+  type Change = Parameters<typeof saveWithTopic>[3];
+  const save = async (api: ReturnType<typeof node>, id: string, change: Change) => {
+    const call = { signal: new AbortController().signal, timeoutMs: () => undefined };
+    return (await saveWithTopic(api, id, call, change))?.stored;
+  };
   const turn = (api: ReturnType<typeof node>, id: string, enabled: boolean) =>
-    saveWithTopic(api, id, (locked) => nextRevision(locked, { ...locked.integration, enabled }, Date.now()));
+    save(api, id, (locked) => nextRevision(locked, { ...locked.integration, enabled }, Date.now()));
   const spread = (api: ReturnType<typeof node>, id: string, maxExecutors: number) =>
-    saveWithTopic(api, id, (locked) => {
+    save(api, id, (locked) => {
       const next = { ...locked.integration, delivery: create(DeliveryPolicySchema, { maxExecutors }) };
       return nextRevision(locked, next, Date.now());
     });

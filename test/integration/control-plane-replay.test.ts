@@ -69,6 +69,21 @@ test('replays', async (t) => {
     },
   );
 
+  await t.test('one that is asked for again is started once', async () => {
+    const integrationId = await create();
+    await publish(system, integrationId, [0, 5]);
+    const request = { integrationId, requestId: randomUUID() };
+    const started = await Promise.all([1, 2, 3].map(() => replays.startReplay(request)));
+    await waitUntil('it is over', async () => (await get(request.requestId)).state === ReplayState.DONE);
+    started.push(await replays.startReplay(request));
+    assert.deepEqual([...new Set(started.map((answer) => answer.replay?.id))], [request.requestId]);
+    assert.equal(await endOf(integrationId), 10);
+    const { code, fields } = await rpcRejection(() =>
+      replays.startReplay({ integrationId, requestId: 'no UUID' }),
+    );
+    assert.deepEqual([code, ...fields], [Code.INVALID_ARGUMENT, 'request_id']);
+  });
+
   await t.test('by time', async () => {
     const integrationId = await create();
     const times: number[] = [];

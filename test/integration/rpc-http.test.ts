@@ -208,7 +208,11 @@ test('what the listener throws is answered and logged', async (t) => {
 });
 
 test('a page that has its name point here is refused, and told how it would be allowed', async (t) => {
-  const { server } = await rpcServerForTests(t, {}, { httpHosts: ['Penstock.example.com'] });
+  const { server } = await rpcServerForTests(
+    t,
+    {},
+    { httpHosts: ['Penstock.example.com', 'bücher.example:8080'] },
+  );
   const ask = async (path: string, ...headers: string[]) => {
     const head = [`POST ${path} HTTP/1.1`, ...headers, 'content-type: application/json'];
     const answer = await rawRequest(server.httpAddress, head, create(valid));
@@ -234,6 +238,7 @@ test('a page that has its name point here is refused, and told how it would be a
     'localhost:1',
     'penstock',
     'PENSTOCK.example.com:80',
+    'xn--bcher-kva.example',
   ]) {
     assert.equal((await ask(rpc, `host: ${host}`)).status, 200, host);
   }
@@ -270,4 +275,27 @@ test('a page of another origin is refused', async (t) => {
   ] as const) {
     assert.equal(await status(host, origin), 403, `${origin} calls ${host}`);
   }
+});
+
+test('nothing that comes over the HTTP port ends the process', async (t) => {
+  const { server, url } = await rpcServerForTests(t);
+  const rpc = 'POST /penstock.v1.IntegrationService/CreateIntegration HTTP/1.1';
+  const json = ['host: a', 'content-type: application/json'];
+  for (const [status, ...head] of [
+    [200, rpc, ...json, 'expect: 100-continue'],
+    [417, rpc, ...json, 'expect: the unexpected'],
+    [200, rpc, ...json, 'connection: upgrade', 'upgrade: h2c'],
+    [404, 'GET / HTTP/1.1', 'host: a', 'connection: upgrade', 'upgrade: websocket'],
+    [404, 'POST http://[/penstock.v1.IntegrationService/CreateIntegration HTTP/1.1', ...json],
+    [404, 'OPTIONS * HTTP/1.1', ...json],
+    [400, rpc, ...json, 'x: \x00'],
+    [400, rpc, ...json, 'transfer-encoding: chunked'],
+    [400, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+    [400, 'PRI * HTTP/2.0', '', 'SM'],
+  ] as const) {
+    const answer = await rawRequest(server.httpAddress, head, create(valid));
+    assert.match(answer, new RegExp(`^(HTTP/1\\.1 100 [^]*)?HTTP/1\\.1 ${status} `), JSON.stringify(head));
+  }
+  assert.equal(await rawRequest(server.httpAddress, ['CONNECT a:1 HTTP/1.1', 'host: a']).catch(() => ''), '');
+  assert.equal((await post(url, 'CreateIntegration', create(valid))).status, 200);
 });

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as grpc from '@grpc/grpc-js';
@@ -289,4 +291,33 @@ test('stopping lets a unary call finish and ends a stream', async (t) => {
   assert.equal((await call).integration?.name, INTEGRATION.name);
   await stopped;
   assert.equal((await rpcErrorOf(client.getIntegration({ id: ID }))).code, Code.UNAVAILABLE);
+});
+
+test('nothing that comes over the gRPC port ends the process', async (t) => {
+  const { server, client } = await rpcServerForTests(t);
+  const { hostname, port } = new URL(`http://${server.grpcAddress}`);
+  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  const frame = (type: number, flags: number, stream: number, body: Buffer) =>
+    Buffer.concat([Buffer.from([0, 0, body.length, type, flags, 0, 0, 0, stream]), body]);
+  const settings = frame(4, 0, 0, Buffer.alloc(0));
+  for (const bytes of [
+    Buffer.from('GET / HTTP/1.1\r\nhost: a\r\n\r\n'),
+    Buffer.from('16030102000100', 'hex'),
+    preface,
+    preface.subarray(0, 10),
+    Buffer.concat([preface, Buffer.alloc(100, 0xff)]),
+    // Headers that cannot be read, without any, on stream 0; what belongs to no stream; a reset of nothing.
+    Buffer.concat([preface, settings, frame(1, 5, 1, Buffer.alloc(20, 0xff))]),
+    Buffer.concat([preface, settings, frame(1, 5, 1, Buffer.alloc(0))]),
+    Buffer.concat([preface, settings, frame(1, 5, 0, Buffer.alloc(0))]),
+    Buffer.concat([preface, settings, frame(0, 1, 9, Buffer.alloc(5))]),
+    Buffer.concat([preface, settings, frame(3, 0, 1, Buffer.alloc(4))]),
+    Buffer.concat([preface, settings, frame(8, 0, 0, Buffer.alloc(4))]),
+  ]) {
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {}).resume();
+    socket.end(bytes);
+    await once(socket, 'close');
+  }
+  await client.createIntegration({ integration: INTEGRATION });
 });

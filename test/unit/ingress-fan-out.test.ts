@@ -8,6 +8,7 @@ import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { PublishMessageRequestSchema } from '../../gen/penstock/v1/message_service_pb.ts';
 import { BusError, type BusErrorReason, type Copies } from '../../src/bus/bus.ts';
 import { Lane } from '../../src/bus/lane.ts';
+import { uuidText } from '../../src/contract/uuid.ts';
 import { createFanOut } from '../../src/ingress/fan-out.ts';
 import { publishMessage } from '../../src/ingress/routes/publish-message.ts';
 import { RpcError } from '../../src/rpc/error.ts';
@@ -80,6 +81,19 @@ test('a message has one id in every integration, and each message its own', () =
   assert.deepEqual(
     ids.map((id) => Buffer.from(id).toString('hex')),
     ['01', '02'].map((byte) => byte.repeat(16)),
+  );
+});
+
+test('PublishMessage keeps the id that its caller gives the message, also when it is sent again', async () => {
+  const { sent, takeIn } = fanOut();
+  const handler = publishMessage({ ...testDeps(), takeIn, waiting: new InFlightBytes(1_000_000) });
+  const id = '6f3c1f0e-8b0a-4e57-9c5b-0f6f2f5c9a11';
+  for (const given of [id, id, '']) {
+    void handler(create(PublishMessageRequestSchema, { topicName: 'x', id: given }), {} as never);
+  }
+  assert.deepEqual(
+    sent.map(({ value }) => uuidText(fromBinary(EnvelopeSchema, value).id)),
+    [id, id, uuidText(new Uint8Array(16).fill(1))],
   );
 });
 

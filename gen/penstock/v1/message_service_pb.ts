@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/message_service.proto.
  */
 export const file_penstock_v1_message_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFwZW5zdG9jay92MS9tZXNzYWdlX3NlcnZpY2UucHJvdG8SC3BlbnN0b2NrLnYxIs0GChVQdWJsaXNoTWVzc2FnZVJlcXVlc3QSjgEKCnRvcGljX25hbWUYASABKAlCerpId7oBawoacHVibGlzaF9tZXNzYWdlLnRvcGljX25hbWUSLm11c3QgYmUgYW4gTVFUVCB0b3BpYyBuYW1lOiBubyArLCBubyAjLCBubyBOVUwaHXRoaXMubWF0Y2hlcygnXlteKyNcXHgwMF0qJCcpyAEBcgQo//8DEg8KB3BheWxvYWQYAiABKAwSHAoJY2xpZW50X2lkGAMgASgJQgm6SAZyBCj//wMSFAoDcW9zGAQgASgNQge6SAQqAhgCEg4KBnJldGFpbhgFIAEoCBLeAQoPdXNlcl9wcm9wZXJ0aWVzGAYgAygLMhkucGVuc3RvY2sudjEuVXNlclByb3BlcnR5QqkBukilAboBmwEKH3B1Ymxpc2hfbWVzc2FnZS51c2VyX3Byb3BlcnRpZXMSO211c3QgaGF2ZSBhdCBtb3N0IDY1NTM2IGJ5dGVzIG9mIGtleXMgYW5kIHZhbHVlcyBhbHRvZ2V0aGVyGjtzaXplKGJ5dGVzKHRoaXMubWFwKHAsIHAua2V5ICsgcC52YWx1ZSkuam9pbignJykpKSA8PSA2NTUzNpIBAxDoBxIkCgxjb250ZW50X3R5cGUYByABKAlCCbpIBnIEKP//A0gAiAEBEiYKDnJlc3BvbnNlX3RvcGljGAggASgJQgm6SAZyBCj//wNIAYgBARIoChBjb3JyZWxhdGlvbl9kYXRhGAkgASgMQgm6SAZ6BBj//wNIAogBARIkChdtZXNzYWdlX2V4cGlyeV9pbnRlcnZhbBgKIAEoDUgDiAEBEi4KGHBheWxvYWRfZm9ybWF0X2luZGljYXRvchgLIAEoDUIHukgEKgIYAUgEiAEBEiAKCHVzZXJuYW1lGAwgASgJQgm6SAZyBCj//wNIBYgBAUIPCg1fY29udGVudF90eXBlQhEKD19yZXNwb25zZV90b3BpY0ITChFfY29ycmVsYXRpb25fZGF0YUIaChhfbWVzc2FnZV9leHBpcnlfaW50ZXJ2YWxCGwoZX3BheWxvYWRfZm9ybWF0X2luZGljYXRvckILCglfdXNlcm5hbWUiNgoWUHVibGlzaE1lc3NhZ2VSZXNwb25zZRIcChRtYXRjaGVkX2ludGVncmF0aW9ucxgBIAEoDTJrCg5NZXNzYWdlU2VydmljZRJZCg5QdWJsaXNoTWVzc2FnZRIiLnBlbnN0b2NrLnYxLlB1Ymxpc2hNZXNzYWdlUmVxdWVzdBojLnBlbnN0b2NrLnYxLlB1Ymxpc2hNZXNzYWdlUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_penstock_v1_envelope]);
+  fileDesc("CiFwZW5zdG9jay92MS9tZXNzYWdlX3NlcnZpY2UucHJvdG8SC3BlbnN0b2NrLnYxIuYGChVQdWJsaXNoTWVzc2FnZVJlcXVlc3QSjgEKCnRvcGljX25hbWUYASABKAlCerpId7oBawoacHVibGlzaF9tZXNzYWdlLnRvcGljX25hbWUSLm11c3QgYmUgYW4gTVFUVCB0b3BpYyBuYW1lOiBubyArLCBubyAjLCBubyBOVUwaHXRoaXMubWF0Y2hlcygnXlteKyNcXHgwMF0qJCcpyAEBcgQo//8DEg8KB3BheWxvYWQYAiABKAwSHAoJY2xpZW50X2lkGAMgASgJQgm6SAZyBCj//wMSFAoDcW9zGAQgASgNQge6SAQqAhgCEg4KBnJldGFpbhgFIAEoCBLeAQoPdXNlcl9wcm9wZXJ0aWVzGAYgAygLMhkucGVuc3RvY2sudjEuVXNlclByb3BlcnR5QqkBukilAboBmwEKH3B1Ymxpc2hfbWVzc2FnZS51c2VyX3Byb3BlcnRpZXMSO211c3QgaGF2ZSBhdCBtb3N0IDY1NTM2IGJ5dGVzIG9mIGtleXMgYW5kIHZhbHVlcyBhbHRvZ2V0aGVyGjtzaXplKGJ5dGVzKHRoaXMubWFwKHAsIHAua2V5ICsgcC52YWx1ZSkuam9pbignJykpKSA8PSA2NTUzNpIBAxDoBxIkCgxjb250ZW50X3R5cGUYByABKAlCCbpIBnIEKP//A0gAiAEBEiYKDnJlc3BvbnNlX3RvcGljGAggASgJQgm6SAZyBCj//wNIAYgBARIoChBjb3JyZWxhdGlvbl9kYXRhGAkgASgMQgm6SAZ6BBj//wNIAogBARIkChdtZXNzYWdlX2V4cGlyeV9pbnRlcnZhbBgKIAEoDUgDiAEBEi4KGHBheWxvYWRfZm9ybWF0X2luZGljYXRvchgLIAEoDUIHukgEKgIYAUgEiAEBEiAKCHVzZXJuYW1lGAwgASgJQgm6SAZyBCj//wNIBYgBARIXCgJpZBgNIAEoCUILukgI2AEBcgOwAQFCDwoNX2NvbnRlbnRfdHlwZUIRCg9fcmVzcG9uc2VfdG9waWNCEwoRX2NvcnJlbGF0aW9uX2RhdGFCGgoYX21lc3NhZ2VfZXhwaXJ5X2ludGVydmFsQhsKGV9wYXlsb2FkX2Zvcm1hdF9pbmRpY2F0b3JCCwoJX3VzZXJuYW1lIjYKFlB1Ymxpc2hNZXNzYWdlUmVzcG9uc2USHAoUbWF0Y2hlZF9pbnRlZ3JhdGlvbnMYASABKA0yawoOTWVzc2FnZVNlcnZpY2USWQoOUHVibGlzaE1lc3NhZ2USIi5wZW5zdG9jay52MS5QdWJsaXNoTWVzc2FnZVJlcXVlc3QaIy5wZW5zdG9jay52MS5QdWJsaXNoTWVzc2FnZVJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_penstock_v1_envelope]);
 
 /**
  * A request to take a message in.
@@ -105,6 +105,14 @@ export type PublishMessageRequest = Message<"penstock.v1.PublishMessageRequest">
    * @generated from field: optional string username = 12;
    */
   username?: string | undefined;
+
+  /**
+   * A UUID that names the message, the same when it is sent again: `${id}` of templates, which idempotency keys are made
+   * of. Empty: a new one.
+   *
+   * @generated from field: string id = 13;
+   */
+  id: string;
 };
 
 /**
@@ -143,7 +151,8 @@ export const PublishMessageResponseSchema: GenMessage<PublishMessageResponse> = 
 export const MessageService: GenService<{
   /**
    * Takes one message in. Answers once Kafka has it for every integration that matches. UNAVAILABLE: Kafka did not
-   * take it in time; send it again. RESOURCE_EXHAUSTED: too much is waiting, or the message is too large.
+   * take it in time; send it again. RESOURCE_EXHAUSTED: too much is waiting, or the message is too large. After these, and
+   * after DEADLINE_EXCEEDED, the message may be stored all the same: with an `id`, receivers can tell that it comes again.
    *
    * @generated from rpc penstock.v1.MessageService.PublishMessage
    */

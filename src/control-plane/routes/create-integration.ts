@@ -36,7 +36,7 @@ export async function createIntegration(
   const requestId = request.requestId || undefined;
   const since = new Date(clock.now() - DAY);
   const earlier = requestId && (await findCreated(db, requestId, since));
-  if (earlier) return { integration: await loadAnswer(db, earlier) };
+  if (earlier) return await createdBefore(deps, earlier, call);
 
   const id = randomUUID();
   const draft = firstRevision(request.integration!, id, clock.now());
@@ -53,12 +53,17 @@ export async function createIntegration(
   const isNew = await saveNew(db, topics, stored, requestId, since);
   wakeRelay();
   if (isNew) {
-    await untilReceiving(deps, stored.integration);
-    return { integration: answer };
+    return { integration: answer, awaitsIngress: !(await untilReceiving(deps, stored.integration, call)) };
   }
   // The same request came twice at once, and the other one was faster.
   const first = await findCreated(db, requestId!, since);
-  return { integration: first ? await loadAnswer(db, first) : answer };
+  return first ? await createdBefore(deps, first, call) : { integration: answer };
+}
+
+/** The answer to a request that comes again: its caller did not get the first one, or not in time. */
+async function createdBefore(deps: RouteDeps, stored: StoredIntegration, call: CallContext): Promise<Answer> {
+  const awaitsIngress = !(await untilReceiving(deps, stored.integration, call));
+  return { integration: await loadAnswer(deps.db, stored), awaitsIngress };
 }
 
 /**

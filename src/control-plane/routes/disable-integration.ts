@@ -3,12 +3,15 @@ import type {
   DisableIntegrationRequest,
   DisableIntegrationResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
+import type { CallContext } from '../../rpc/service.ts';
 import { switchIntegration } from '../switch-integration.ts';
 import type { RouteDeps } from './deps.ts';
 
 export async function disableIntegration(
   deps: RouteDeps,
   { id }: DisableIntegrationRequest,
+  call: CallContext,
 ): Promise<MessageInitShape<typeof DisableIntegrationResponseSchema>> {
-  return { integration: await switchIntegration(deps, id, false) };
+  const { integration } = await switchIntegration(deps, id, false, call);
+  return { ...(integration && { integration }) };
 }

@@ -3,12 +3,14 @@ import type {
   EnableIntegrationRequest,
   EnableIntegrationResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
+import type { CallContext } from '../../rpc/service.ts';
 import { switchIntegration } from '../switch-integration.ts';
 import type { RouteDeps } from './deps.ts';
 
-export async function enableIntegration(
+export function enableIntegration(
   deps: RouteDeps,
   { id }: EnableIntegrationRequest,
+  call: CallContext,
 ): Promise<MessageInitShape<typeof EnableIntegrationResponseSchema>> {
-  return { integration: await switchIntegration(deps, id, true) };
+  return switchIntegration(deps, id, true, call);
 }

@@ -21,6 +21,8 @@ export async function startReplay(
   request: StartReplayRequest,
 ): Promise<MessageInitShape<typeof StartReplayResponseSchema>> {
   const { db, bus, topics, clock, wakeReplays } = deps;
+  const earlier = request.requestId && (await findReplay(db, request.requestId));
+  if (earlier) return { replay: earlier };
   const sourceId = request.integrationId;
   const targetId = request.targetIntegrationId || sourceId;
   requireRange(request);
@@ -36,7 +38,7 @@ export async function startReplay(
   const ranges = await replayRanges(bus, topics.messages(sourceId).name, request).catch((error) => {
     throw kafkaError(error);
   });
-  const id = randomUUID();
+  const id = request.requestId || randomUUID();
   const createTime = new Date(clock.now());
   const isSaved = await saveReplay(db, { id, sourceId, targetId, request, ranges, createTime });
   const replay = await findReplay(db, id);

@@ -41,14 +41,14 @@ export async function updateIntegration(
     await validate(deps, next.integration, call);
     if (request.validateOnly) return { integration: await loadAnswer(db, next) };
     const isChanged = next !== stored;
-    call.signal.throwIfAborted(); // a caller who was told that it failed finds nothing saved
     // What was merged and agreed to is saved only if nothing changed meanwhile; else once more, from what is there now.
-    const saved = await saveWithTopic(deps, id, (locked) =>
+    const saved = await saveWithTopic(deps, id, call, (locked) =>
       isChanged && locked.integration.etag === stored.integration.etag ? next : locked,
     );
     if (!saved) throw unknownIntegration(id);
-    if (saved.integration.etag === next.integration.etag) {
-      return { integration: await loadAnswer(db, saved) };
+    const { stored: now, awaitsIngress } = saved;
+    if (now.integration.etag === next.integration.etag) {
+      return { integration: await loadAnswer(db, now), awaitsIngress };
     }
   }
   throw failed(Code.ABORTED, 'CONCURRENT_CHANGES', `integration ${id} changes all the time: try again`);
@@ -63,13 +63,15 @@ function merge(
   const changes = request.integration!;
   const before = stored.integration;
   requireKnownType(stored);
-  requireEtag(before, changes.etag);
   const { integration, violations } = applyUpdate(before, changes, request.updateMask?.paths ?? []);
   if (violations.length > 0) throw invalidArgument(violations);
   requireValid(integration);
   requireWithinLimits(integration, limits, before);
   requireSameType(before, integration);
-  return nextRevision(stored, integration, clock.now());
+  const next = nextRevision(stored, integration, clock.now());
+  // Who asks again for what is done already, since the answer got lost, has the etag of before.
+  if (next !== stored) requireEtag(before, changes.etag);
+  return next;
 }
 
 function requireId({ integration }: UpdateIntegrationRequest): string {

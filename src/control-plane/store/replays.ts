@@ -57,16 +57,20 @@ export function saveReplay(db: Database, replay: NewReplay): Promise<boolean> {
       [ids],
     );
     if (there.length < ids.length) return false;
-    await queries.query('insert into replays values ($1, $2, $3, $4, $5, $6, $7, 0, $8)', [
-      id,
-      sourceId,
-      targetId,
-      Buffer.from(toBinary(StartReplayRequestSchema, request)),
-      ReplayState.RUNNING,
-      '',
-      total,
-      createTime,
-    ]);
+    const inserted = await queries.query(
+      'insert into replays values ($1, $2, $3, $4, $5, $6, $7, 0, $8) on conflict do nothing returning id',
+      [
+        id,
+        sourceId,
+        targetId,
+        Buffer.from(toBinary(StartReplayRequestSchema, request)),
+        ReplayState.RUNNING,
+        '',
+        total,
+        createTime,
+      ],
+    );
+    if (inserted.length === 0) return true; // the same request came twice at once
     await queries.query(
       'insert into replay_partitions select $1, * from unnest($2::int[], $3::bigint[], $4::bigint[])',
       [

@@ -1,6 +1,7 @@
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
 import type { MessageService, PublishMessageRequest } from '../../../gen/penstock/v1/message_service_pb.ts';
 import { BusError, type Waiting } from '../../bus/bus.ts';
+import { uuidBytes } from '../../contract/uuid.ts';
 import { failed } from '../../rpc/error.ts';
 import type { MethodHandler } from '../../rpc/service.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
@@ -31,6 +32,7 @@ export function publishMessage({
       const matchedIntegrations = await takeIn({
         ...request,
         clientId: request.clientId || DEFAULT_CLIENT_ID,
+        id: request.id === '' ? undefined : uuidBytes(request.id),
       });
       count(matchedIntegrations === 0 ? 'unmatched' : 'stored');
       return { matchedIntegrations };
