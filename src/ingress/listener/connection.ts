@@ -9,7 +9,7 @@ import type { TakeIn } from '../fan-out.ts';
 import { Client } from './client.ts';
 import { connackProperties } from './connack.ts';
 import { ConnectRefusal, readConnect } from './connect-packet.ts';
-import { type EndReason, LEVELS } from './end-reason.ts';
+import { type EndReason, LEVELS, loggedId } from './end-reason.ts';
 import { type Frame, Framer } from './framer.ts';
 import type { Holdings } from './holdings.ts';
 import { Intake } from './intake.ts';
@@ -47,8 +47,6 @@ const MAX_CONNECT_BYTES = 65_536;
 const LINGER = 1000;
 /** TCP's own probes find peers that vanished without a keep-alive of MQTT; milliseconds. */
 const TCP_KEEP_ALIVE = 60_000;
-/** Of a client id that is logged, in characters: a stranger chooses it. */
-const LOGGED_ID = 100;
 
 /** One network connection: bytes in and out, its end. */
 export class Connection {
@@ -160,7 +158,8 @@ export class Connection {
 
   #mustWait(): boolean {
     const { inFlightBytes, waiting } = this.#deps;
-    for (const gate of [inFlightBytes, waiting]) if (gate.isFull) gate.whenFree(this.#read);
+    if (inFlightBytes.isFull) inFlightBytes.whenFree(this.#read);
+    if (waiting.isFull) waiting.whenFree(this.#read);
     // A client that does not read its acknowledgements gets no new ones.
     return this.#isHeldUp() || this.#socket.writableNeedDrain;
   }
@@ -225,7 +224,7 @@ export class Connection {
     metrics.mqttDisconnects.inc({ reason });
     logger[LEVELS[reason] ?? 'debug']('MQTT connection ended', {
       reason,
-      client: this.#client?.clientId.slice(0, LOGGED_ID),
+      client: this.#client && loggedId(this.#client.clientId),
       ...(error !== undefined && { error: messageOf(error) }),
     });
     this.#patience.cancel();

@@ -12,6 +12,11 @@ export type EndReason =
   | 'not-stored'
   | 'shutdown';
 
+/** Of a client id that is logged, in characters: a stranger chooses it. */
+const LOGGED_ID = 100;
+
+export const loggedId = (clientId: string) => clientId.slice(0, LOGGED_ID);
+
 /** Ends that somebody will ask about; the others are everyday. */
 export const LEVELS: Partial<Record<EndReason, 'info' | 'warn'>> = {
   refused: 'info',

@@ -4,6 +4,7 @@ import { textMemory } from '../../contract/message-memory.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { TakeIn } from '../fan-out.ts';
+import { loggedId } from './end-reason.ts';
 import type { TakenIn } from './taken-in.ts';
 
 /** What to publish when a client is lost. */
@@ -140,6 +141,6 @@ export class Wills {
   #count({ will }: Owed, why: string): void {
     const { takenIn, logger } = this.#deps;
     takenIn.failed.inc();
-    logger.warn('a will was not stored', { client: will.message.clientId, error: why });
+    logger.warn('a will was not stored', { client: loggedId(will.message.clientId), error: why });
   }
 }
