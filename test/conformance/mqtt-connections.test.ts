@@ -343,10 +343,10 @@ test('an attempt that is aborted frees its place: the connection is made anew', 
   broker.onPublish = () => {};
   const handler = await connected(t, toBroker(broker.port, { maxInFlight: 2 }));
   const deadline = new AbortController();
-  const hanging = handler.deliver([outbound('1')], deadline.signal);
-  const cut = handler.deliver([outbound('2')], never);
-  const over = handler.deliver([outbound('3')], deadline.signal);
-  const other = handler.deliver([outbound('4')], never);
+  const hanging = handler.deliver([outbound('1', 0, 'client 1')], deadline.signal);
+  const cut = handler.deliver([outbound('2', 0, 'client 2')], never);
+  const over = handler.deliver([outbound('3', 0, 'client 3')], deadline.signal);
+  const other = handler.deliver([outbound('4', 0, 'client 4')], never);
   await waitUntil('the window is full', () => broker.published.length === 2);
   broker.onPublish = onPublish;
   deadline.abort(new Error('too late'));

@@ -55,7 +55,7 @@ test('the codes of PUBACK and PUBREC tell what to do with a message', async (t) 
     const handler = await connected(t, toBroker(broker.port, { mqttVersion: 5, qos }));
     for (const [reasonCode, failureClass, reason] of rows) {
       code = reasonCode;
-      const [outcome] = await handler.deliver([outbound('hello')], never);
+      const [outcome] = await handler.deliver([outbound('hello', 0, `client ${reasonCode}`)], never);
       if (failureClass === undefined) {
         assert.equal(outcome, DELIVERED);
         continue;
