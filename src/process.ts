@@ -137,6 +137,7 @@ export async function startProcess(
       metrics,
       clock,
       readiness,
+      warnings,
     }),
   );
   const { grpcAddress, httpAddress } = server;

@@ -26,6 +26,7 @@ interface HttpOptions {
   readonly stallTimeout: number;
   /** Why the server is not ready; empty: it is. */
   readonly problems: () => readonly Problem[];
+  readonly warnings: () => readonly string[];
 }
 
 /** The services as JSON over HTTP (the Connect protocol), with `/metrics`, `/health/live` and `/health/ready`. */
@@ -85,7 +86,9 @@ interface Page {
 type PageHandler = ReturnType<typeof connectNodeAdapter>;
 type PageRequest = Parameters<PageHandler>[0];
 
-function pageListener(options: Pick<HttpOptions, 'metrics' | 'logger' | 'problems'>): PageHandler {
+function pageListener(
+  options: Pick<HttpOptions, 'metrics' | 'logger' | 'problems' | 'warnings'>,
+): PageHandler {
   const { logger } = options;
   return async (request, response) => {
     if (pathOf(request) === '/metrics') return sendMetrics(request, response, options);
@@ -106,19 +109,25 @@ function pageListener(options: Pick<HttpOptions, 'metrics' | 'logger' | 'problem
 const pathOf = ({ method, url }: PageRequest): string | undefined =>
   method === 'GET' || method === 'HEAD' ? url?.split('?', 1)[0] : undefined;
 
-async function pageOf(request: PageRequest, { problems }: Pick<HttpOptions, 'problems'>): Promise<Page> {
+async function pageOf(
+  request: PageRequest,
+  { problems, warnings }: Pick<HttpOptions, 'problems' | 'warnings'>,
+): Promise<Page> {
   switch (pathOf(request)) {
     case '/health/live':
       return { status: 200, text: 'live\n' };
     case '/health/ready':
-      return readyPage(problems());
+      return readyPage(problems(), warnings());
     default:
       return { status: 404, text: 'not found\n' };
   }
 }
 
-function readyPage(problems: readonly Problem[]): Page {
-  if (problems.length === 0) return { status: 200, text: 'ready\n' };
-  const lines = problems.map(({ name, reason }) => `${name}: ${reason}`);
-  return { status: 503, text: ['not ready', ...lines, ''].join('\n') };
+function readyPage(problems: readonly Problem[], warnings: readonly string[]): Page {
+  const isReady = problems.length === 0;
+  const lines = [
+    ...problems.map(({ name, reason }) => `${name}: ${reason}`),
+    ...warnings.map((text) => `warning: ${text}`),
+  ];
+  return { status: isReady ? 200 : 503, text: [isReady ? 'ready' : 'not ready', ...lines, ''].join('\n') };
 }

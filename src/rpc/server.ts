@@ -11,6 +11,7 @@ import { listenError } from '../runtime/listen-error.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Problem, Readiness } from '../runtime/readiness.ts';
+import type { Warnings } from '../runtime/warnings.ts';
 import { addService } from './grpcjs.ts';
 import { guarded } from './guard.ts';
 import { createHealth } from './health.ts';
@@ -55,6 +56,8 @@ export interface RpcServerOptions {
   readonly stallTimeout?: number;
   /** What health checks are told while the server is serving. Unset: all is well. */
   readonly readiness?: Pick<Readiness, 'problems' | 'onChange'>;
+  /** What is told beside it. Unset: nothing. */
+  readonly warnings?: Pick<Warnings, 'all'>;
 }
 
 /** Disposing it ends streams at once, gives calls under way 5 s to finish, and closes every connection. */
@@ -135,6 +138,7 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
     maxSend: MAX_SEND,
     stallTimeout,
     problems: () => (isServing ? (readiness?.problems() ?? []) : [STOPPING]),
+    warnings: () => options.warnings?.all() ?? [],
   });
   return { grpcServer, httpServer, setServing };
 }

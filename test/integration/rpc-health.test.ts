@@ -5,6 +5,7 @@ import { Health, HealthCheckResponse_ServingStatus as Serving } from '../../gen/
 import { createClient } from '../../src/rpc/grpcjs.ts';
 import type { RpcServerOptions } from '../../src/rpc/server.ts';
 import type { Problem } from '../../src/runtime/readiness.ts';
+import { Warnings } from '../../src/runtime/warnings.ts';
 import { rpcServerForTests } from '../helpers/rpc-server.ts';
 
 const SERVICE = 'penstock.v1.IntegrationService';
@@ -47,6 +48,7 @@ test('a watcher is told each change, and ends with the server', async (t) => {
 });
 
 test('health follows what the server depends on, as a whole and for each service; /health/live does not', async (t) => {
+  const warnings = new Warnings();
   let problems: (Problem & { readonly service: string })[] = [];
   let tell = () => {};
   const readiness = {
@@ -56,7 +58,7 @@ test('health follows what the server depends on, as a whole and for each service
       tell = listener;
     },
   };
-  const { server, health, url } = await healthForTests(t, { readiness });
+  const { server, health, url } = await healthForTests(t, { readiness, warnings });
   const page = async (path: string) => {
     const response = await fetch(`${url}${path}`);
     return [response.status, await response.text()];
@@ -81,6 +83,10 @@ test('health follows what the server depends on, as a whole and for each service
   assert.deepEqual(await page('/health/live'), [200, 'live\n']);
   set();
   assert.deepEqual(await served(), [true, true]);
+  warnings.set('disk', 'the disk is nearly full');
+  assert.deepEqual(await page('/health/ready'), [200, 'ready\nwarning: the disk is nearly full\n']);
+  assert.deepEqual(await served(), [true, true]);
+  warnings.set('disk', undefined);
   server.setServing(false);
   assert.deepEqual(await page('/health/ready'), [503, 'not ready\nserver: it is stopping\n']);
   assert.deepEqual(await page('/health/live'), [200, 'live\n']);
