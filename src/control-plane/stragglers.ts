@@ -4,21 +4,24 @@ import type { Bus, IncomingRecord } from '../bus/bus.ts';
 import { feedFromStart } from '../bus/feed-from-start.ts';
 import type { Topics } from '../bus/topics.ts';
 import { TYPES } from '../contract/integration-type.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { shardsOf } from './downlink.ts';
 import { republish } from './store/changes.ts';
 import type { Database } from './store/database.ts';
 import { findIntegration } from './store/integrations.ts';
-import type { OutboxRow } from './store/outbox.ts';
 import { publishedStates } from './store/published.ts';
 
 /** Keys that PostgreSQL is asked about at a time. */
 const PAGE = 500;
+/** At most so often, in milliseconds. */
+const INTERVAL = 500;
 
 interface Deps {
   readonly db: Database;
   readonly bus: Pick<Bus, 'feed'>;
   readonly topics: Topics;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -45,6 +48,9 @@ export class Stragglers implements Disposable {
   readonly #deps: Deps;
   readonly #feeds = new DisposableStack();
   readonly #followed: Followed[] = [];
+  /** What was not as it was published at one look: what is on its way to this node may be. */
+  readonly #suspected = new WeakSet<Last>();
+  #next = 0;
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -74,44 +80,43 @@ export class Stragglers implements Disposable {
 
   /** Has published again what is not as it was published. Answers whether that was anything. */
   async publishAgain(): Promise<boolean> {
+    const now = this.#deps.clock.monotonic();
+    if (now < this.#next) return false;
+    this.#next = now + INTERVAL;
+    // Of a partition that was not read to its end it is not known what is last.
+    const read = this.#followed.filter(({ isRead, changed }) => isRead && changed.size > 0);
+    const all = read.flatMap((from) => [...from.changed.values()].map((last) => ({ last, from })));
     let isAny = false;
-    for (const { changed, isRead } of this.#followed) {
-      if (!isRead) continue; // what is last there is not known yet
-      const all = [...changed.values()];
-      for (let start = 0; start < all.length; start += PAGE) {
-        for (const last of all.slice(start, start + PAGE)) changed.delete(last.key);
-        isAny = (await this.#judge(all.slice(start, start + PAGE), changed)) || isAny;
-      }
+    for (let start = 0; start < all.length; start += PAGE) {
+      isAny = (await this.#judge(all.slice(start, start + PAGE))) || isAny;
     }
     return isAny;
   }
 
-  async #judge(page: readonly Last[], changed: Map<string, Last>): Promise<boolean> {
+  async #judge(page: readonly { readonly last: Last; readonly from: Followed }[]): Promise<boolean> {
     const { db, topics, logger } = this.#deps;
-    const later = (last: Last) => {
-      if (!changed.has(last.key)) changed.set(last.key, last);
-    };
-    try {
-      const states = await publishedStates(db, [...new Set(page.map(({ key }) => idOf(key)))]);
-      let isAny = false;
-      for (const last of page) {
-        const state = states.get(idOf(last.key));
-        if (!state) continue; // of another database, or never there: see orphans.ts
-        if (state.isPending) later(last);
-        else if (await this.#isStale(last, state)) {
-          const { topic, key } = last;
-          logger.warn('an old downlink record came last: publishing again what is true', { topic, key });
-          const generation = state.generation;
-          const row: OutboxRow = { integrationId: idOf(key), generation, topic, key, value: null };
-          await republish(db, topics, idOf(key), [row]);
-          isAny = true;
+    const states = await publishedStates(db, [...new Set(page.map(({ last }) => idOf(last.key)))]);
+    let isAny = false;
+    for (const { last, from } of page) {
+      const { topic, key } = last;
+      const state = states.get(idOf(key));
+      if (state?.isPending) continue; // until it is published
+      // Of another database, or never there: see orphans.ts.
+      if (state && (await this.#isStale(last, state))) {
+        if (!this.#suspected.has(last)) {
+          this.#suspected.add(last);
+          continue;
         }
+        logger.warn('an old downlink record came last: publishing again what is true', { topic, key });
+        const { generation } = state;
+        await republish(db, topics, idOf(key), [
+          { integrationId: idOf(key), generation, topic, key, value: null },
+        ]);
+        isAny = true;
       }
-      return isAny;
-    } catch (error) {
-      for (const last of page) later(last);
-      throw error;
+      if (from.changed.get(key) === last) from.changed.delete(key);
     }
+    return isAny;
   }
 
   async #isStale(
