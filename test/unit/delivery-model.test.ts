@@ -83,7 +83,7 @@ const publish = step(
   'publish',
   fc.array(
     fc.record({
-      partition: fc.nat(2),
+      partition: fc.nat(3),
       key: fc.constantFrom('a', 'b', 'c', null),
       kind: fc.constantFrom('plain', 'plain', 'plain', 'plain', 'expires', 'unreadable'),
     }),
@@ -91,7 +91,7 @@ const publish = step(
   ),
   (world, messages) => {
     for (const { partition, key, kind } of messages)
-      world.publish(partition % world.shape.partitions, key, kind);
+      world.publish(partition % world.kafka.log.length, key, kind);
   },
 );
 const advance = step('advance', fc.oneof(fc.nat(50), fc.nat(3000), fc.nat(20_000)), (world, ms) =>
@@ -122,6 +122,9 @@ const rebalance = step('rebalance', fc.nat(2), ({ kafka }, rotation) => {
   kafka.rotation = rotation;
   kafka.rebalance();
 });
+const grow = step('grow', fc.constant(undefined), (world) => {
+  if (world.kafka.log.length < 4) world.grow();
+});
 const fault = step(
   'fault',
   fc.record({ refusedCommits: fc.nat(3), stalledCommits: fc.nat(1), failedSends: fc.nat(5) }),
@@ -143,7 +146,7 @@ for (const runs of RUNS)
       { arbitrary: publish, weight: 6 },
       { arbitrary: advance, weight: 8 },
       { arbitrary: start, weight: 2 },
-      ...[stop, kill, isolate, suspend, rebalance, fault],
+      ...[stop, kill, isolate, suspend, rebalance, grow, fault],
     );
     const steps = fc.array(anyStep, { maxLength: 25, size: 'max' });
     await fc.assert(
@@ -175,7 +178,7 @@ for (const runs of RUNS)
     const anyStep = fc.oneof(
       { arbitrary: publish, weight: 3 },
       { arbitrary: advance, weight: 3 },
-      ...[rejoin, restart],
+      ...[rejoin, restart, grow],
     );
     const steps = fc.array(anyStep, { maxLength: 15, size: 'max' });
     await fc.assert(
