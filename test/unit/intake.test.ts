@@ -251,11 +251,10 @@ test('what is on its way when the lease ends is cut off, and that is no try that
   );
 });
 
-test('a commit that is due when the intake ends does not come after the one that lets go of the partition', async () => {
+/** An intake whose topic and delivery are played; `offer` gives it a record. */
+function intakeAlone(commit: (tag: string) => Promise<void>) {
   const clock = new FakeClock();
-  const tags: string[] = [];
-  const slow = Promise.withResolvers<void>();
-  let settled = 1;
+  const state = { settled: 0, size: 0, offer: () => false };
   const never = new Promise<void>(() => {});
   const intake = new Intake(
     { topic: 't', shard: 0, shards: 1, spread: 'http/1' },
@@ -265,7 +264,11 @@ test('a commit that is due when the intake ends does not come after the one that
       bus: {
         partitions: async () => [0],
         onGrown: () => ({ [Symbol.dispose]() {} }),
-        feed: () => ({ resume() {}, backlog: async () => 0, [Symbol.dispose]() {} }),
+        feed: ({ take }) => {
+          state.offer = () =>
+            take({ topic: 't', partition: 0, offset: 0, timestamp: 0, key: null, value: null });
+          return { resume() {}, backlog: async () => 0, [Symbol.dispose]() {} };
+        },
       } as Partial<Bus> as Bus,
       membership: { committed: async () => [] } as Partial<Membership> as Membership,
       claim: {
@@ -274,26 +277,67 @@ test('a commit that is due when the intake ends does not come after the one that
         member: 'm',
         isOver: false,
         isHeld: () => true,
-        async commit([one]) {
-          tags.push(one!.tag);
-          if (tags.length === 2) await slow.promise;
-        },
+        commit: ([one]) => commit(one!.tag),
       },
       delivery: {
         changed: () => never,
         tick() {},
-        window: { committable: () => [{ partition: 0, offset: settled }] },
+        hasSpace: () => true,
+        window: {
+          get size() {
+            return state.size;
+          },
+          next: () => undefined,
+          stepOver() {},
+          committable: () => [{ partition: 0, offset: state.settled }],
+        },
       } as unknown as Delivery,
       events: { undecodable() {}, retentionLost() {} },
       leaving: new AbortController().signal,
     },
   );
+  return { intake, clock, state };
+}
+
+test('a commit that is due when the intake ends does not come after the one that lets go of the partition', async () => {
+  const tags: string[] = [];
+  const slow = Promise.withResolvers<void>();
+  const { intake, clock, state } = intakeAlone(async (tag) => {
+    tags.push(tag);
+    if (tags.length === 2) await slow.promise;
+  });
   await intake.start(new AbortController().signal);
+  state.settled = 1;
+  state.offer();
   await clock.advance(1000); // this commit takes its time
-  settled = 2;
+  state.settled = 2;
   await clock.advance(1000); // and this one waits for it
   await intake[Symbol.asyncDispose]();
   slow.resolve();
   await clock.advance(10_000);
   assert.deepEqual(tags, ['http/1@m', 'http/1@m', '']);
+});
+
+test('an integration that has nothing to do has no timer', async () => {
+  let commits = 0;
+  let isAway = false;
+  const { intake, clock, state } = intakeAlone(async () => {
+    commits++;
+    if (isAway) throw new Error('Kafka is away');
+  });
+  await intake.start(new AbortController().signal);
+  commits = 0;
+  assert.equal(clock.timers, 0);
+  state.offer();
+  state.size = 1;
+  await clock.advance(10_000);
+  assert.deepEqual([clock.timers, commits], [1, 0], 'it is on its way');
+  [state.size, state.settled, isAway] = [0, 1, true];
+  await clock.advance(10_000);
+  assert.equal(clock.timers, 1, 'it is not committed');
+  assert.ok(commits >= 9, `${commits} tries`);
+  [commits, isAway] = [0, false];
+  await clock.advance(60_000);
+  assert.deepEqual([clock.timers, commits], [0, 1]);
+  await intake[Symbol.asyncDispose]();
 });

@@ -1,7 +1,7 @@
 import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { Bus, Claim, Feed, IncomingRecord, Membership } from '../../bus/bus.ts';
 import { decodeEnvelope } from '../../contract/decode-envelope.ts';
-import type { Clock } from '../../runtime/clock.ts';
+import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { untilAborted } from '../../runtime/until-aborted.ts';
 import type { Delivery } from './delivery.ts';
@@ -50,7 +50,7 @@ export class Intake implements AsyncDisposable {
   #isTagging = false;
   #watch: Disposable | undefined;
   #growing = Promise.resolve();
-  #stopTicking = () => {};
+  #stopTicking: CancelTimer | undefined;
   #lastCommit = Promise.resolve();
   #nextCommit: Promise<void> | undefined;
 
@@ -66,7 +66,6 @@ export class Intake implements AsyncDisposable {
     const partitions = await partitionsOf(this.#share, this.#deps, signal);
     await this.#takeOver(shareOf(this.#share, partitions), signal);
     void this.#resume();
-    this.#tick();
     this.#watch = bus.onGrown(topic, partitions.length, () => {
       this.#growing = this.#growing.then(() => this.#grow());
     });
@@ -77,8 +76,7 @@ export class Intake implements AsyncDisposable {
     const free = await untilFree(this.#share, partitions, this.#deps, signal);
     for (const { partition, offset } of free) this.#committed.set(partition, offset);
     this.#isTagging = true;
-    const tag = tagOf(this.#share, claim);
-    await claim.commit(free.map((one) => ({ ...one, tag })));
+    await claim.commit(free.map((one) => ({ ...one, tag: tagOf(this.#share, claim) })));
     this.#isTagging = false;
     for (const partition of partitions) this.#feeds.set(partition, this.#feed(partition));
   }
@@ -159,11 +157,15 @@ export class Intake implements AsyncDisposable {
     }
   }
 
-  #tick(): void {
-    this.#stopTicking = this.#deps.clock.setTimer(() => {
-      this.#deps.delivery.tick(); // the lease may be back
+  /** Ticks while something is taken in and not committed: thousands that have nothing to do are not to cost anything. */
+  #keepTicking(): void {
+    const { clock, delivery } = this.#deps;
+    if (this.#stopTicking || this.#stop.signal.aborted) return;
+    this.#stopTicking = clock.setTimer(() => {
+      this.#stopTicking = undefined;
+      if (delivery.window.size > 0 || this.#due().length > 0) this.#keepTicking();
+      delivery.tick(); // the lease may be back; what had no room is offered again
       void this.commit();
-      this.#tick();
     }, COMMIT_INTERVAL);
   }
 
@@ -178,6 +180,7 @@ export class Intake implements AsyncDisposable {
   #take(record: IncomingRecord): boolean {
     const { delivery, events } = this.#deps;
     const { partition, offset, key, value } = record;
+    this.#keepTicking();
     if (!delivery.hasSpace(partition)) return false;
     const next = delivery.window.next(partition) ?? this.#committed.get(partition);
     if (next !== undefined && offset > next) events.retentionLost(offset - next);
@@ -212,17 +215,20 @@ export class Intake implements AsyncDisposable {
     return this.#nextCommit;
   }
 
+  /** What is settled and not committed. */
+  #due() {
+    const settled = this.#deps.delivery.window.committable();
+    return settled.filter(({ partition, offset }) => offset !== this.#committed.get(partition));
+  }
+
   async #commit(): Promise<void> {
-    const { delivery, claim, logger } = this.#deps;
+    const { claim, logger } = this.#deps;
     const { topic } = this.#share;
     if (this.#stop.signal.aborted) return; // the last commit says it all, and takes the tag away
-    const due = delivery.window
-      .committable()
-      .filter(({ partition, offset }) => offset !== this.#committed.get(partition));
+    const due = this.#due();
     if (due.length === 0) return;
-    const tag = tagOf(this.#share, claim);
     try {
-      await claim.commit(due.map((one) => ({ ...one, topic, tag })));
+      await claim.commit(due.map((one) => ({ ...one, topic, tag: tagOf(this.#share, claim) })));
       for (const { partition, offset } of due) this.#committed.set(partition, offset);
     } catch (error) {
       logger.debug('not committed', { topic, error: messageOf(error) });
@@ -234,7 +240,7 @@ export class Intake implements AsyncDisposable {
     const { delivery, leaving } = this.#deps;
     this.#stop.abort(new Error('the intake ends'));
     this.#watch?.[Symbol.dispose]();
-    this.#stopTicking();
+    this.#stopTicking?.();
     await this.#growing;
     for (const feed of this.#feeds.values()) feed[Symbol.dispose]();
     for (const { partition, offset } of delivery.window.committable()) this.#committed.set(partition, offset);
