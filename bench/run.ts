@@ -1,10 +1,12 @@
 // Measures: npm run bench, or npm run bench -- start for one measurement. Prints tables and writes bench/results.json.
 import { writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
+import { measureApi } from './api.ts';
 import { measureClients } from './clients.ts';
 import { measureHttp } from './http.ts';
 import { measureKafka } from './kafka.ts';
 import { measureLatency } from './latency.ts';
+import { measureMany } from './many.ts';
 import { measureMqtt } from './mqtt.ts';
 import { measureOutage } from './outage.ts';
 import { measureIntegrations, measureSizes } from './scale.ts';
@@ -19,6 +21,8 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<object>>> = {
   latency: measureLatency,
   sizes: measureSizes,
   integrations: measureIntegrations,
+  many: measureMany,
+  api: measureApi,
   outage: measureOutage,
 };
 

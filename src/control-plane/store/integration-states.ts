@@ -7,7 +7,7 @@ const CHANGED = `select service_id from (
   (table counted_nodes except ${LIVING}) union (${LIVING} except table counted_nodes)) as changed`;
 
 /** Integrations whose states are computed in one statement. */
-const BATCH = 5000;
+const BATCH = 1000;
 
 /**
  * Lets the states that lists filter by rest on the nodes that run now. Triggers keep them while integrations change and

@@ -23,21 +23,20 @@ export const LISTED_INTEGRATIONS = /* sql */ `
     select hashtextextended('penstock counted_nodes', 0)
   $$;
 
-  -- The numbers are those of IntegrationState; the rule is that of statusOf, which a test holds them to.
-  create function integration_state(id uuid, enabled boolean, generation bigint) returns smallint stable language sql as $$
-    select case when not $2 then 1 else (
-      select case when bool_or(state = 4) then 4 when bool_or(state = 3) then 3 else 2 end
-      from (select distinct on (s.shard) s.state, s.generation
-            from executor_states s join counted_nodes n using (service_id)
-            where s.integration_id = $1 and s.state <> 0 and coalesce(s.node_start_time, s.time) >= n.start_time
-            order by s.shard, s.generation desc, s.time desc) as newest
-      where newest.generation = $3) end
-  $$;
+  -- The numbers are those of IntegrationState; the rule is that of statusOf, which a test holds it to.
   create function compute_states(ids uuid[]) returns void language plpgsql as $$
   begin
     update listed_integrations l set state = computed.state
-    from (select i.id, integration_state(i.id, i.enabled, i.generation) as state
-          from integrations i where i.id = any(ids)) as computed
+    from (select i.id, case when not i.enabled then 1 when bool_or(newest.state = 4) then 4
+              when bool_or(newest.state = 3) then 3 else 2 end as state
+          from integrations i
+          left join (select distinct on (s.integration_id, s.shard) s.integration_id, s.state, s.generation
+                     from executor_states s join counted_nodes n using (service_id)
+                     where s.integration_id = any(ids) and s.state <> 0
+                       and coalesce(s.node_start_time, s.time) >= n.start_time
+                     order by s.integration_id, s.shard, s.generation desc, s.time desc) as newest
+            on newest.integration_id = i.id and newest.generation = i.generation
+          where i.id = any(ids) group by i.id) as computed
     where l.integration_id = computed.id and l.state <> computed.state;
   end $$;
 
@@ -46,9 +45,11 @@ export const LISTED_INTEGRATIONS = /* sql */ `
     perform pg_advisory_xact_lock_shared(counted_nodes_lock());
     insert into listed_integrations as l (integration_id, create_time, type, text, state)
     values (new.id, new.create_time, new.type, lower(new.name || E'\\x1f' || new.description),
-      integration_state(new.id, new.enabled, new.generation))
-    on conflict (integration_id) do update set text = excluded.text, state = excluded.state
-    where (l.text, l.state) <> (excluded.text, excluded.state);
+      case when new.enabled then 2 else 1 end)
+    on conflict (integration_id) do update set text = excluded.text where l.text <> excluded.text;
+    if tg_op = 'UPDATE' then
+      perform compute_states(array[new.id]);
+    end if;
     return null;
   end $$;
   create trigger listed after insert or update of name, description, enabled, generation on integrations
@@ -68,6 +69,6 @@ export const LISTED_INTEGRATIONS = /* sql */ `
     referencing old table as said for each statement execute function executors_said();
 
   insert into listed_integrations
-    select id, create_time, type, lower(name || E'\\x1f' || description), integration_state(id, enabled, generation)
+    select id, create_time, type, lower(name || E'\\x1f' || description), case when enabled then 2 else 1 end
     from integrations;
   `;
