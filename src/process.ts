@@ -107,7 +107,7 @@ export async function startProcess(
     ),
   );
   await reachKafka(bus, brokers);
-  const topics = topicsOf(settings.PENSTOCK_KAFKA_PREFIX);
+  const topics = topicsOf(settings.PENSTOCK_KAFKA_PREFIX, settings.PENSTOCK_DEAD_LETTERS_MAX_BYTES);
   const key = `${settings.TB_SERVICE_ID} ${clock.now()}`;
   const { earliest, latest } = stack.use(await startKafkaClock({ ...own, bus, topics, key }));
   const deps = { ...own, bus, topics, metrics, warnings, resolver, startTime: earliest.now() };

@@ -34,12 +34,16 @@ const retained = (ms: number, bytes = -1) => ({
   'retention.bytes': String(bytes),
 });
 
+/** Kafka removes whole segments: they are to be small beside what is kept, and take the largest batch. */
+const segmentOf = (bytes: number) => Math.max(2 * MAX_RECORD_BYTES, Math.min(1 << 30, Math.floor(bytes / 8)));
+
 const FAMILIES = ['ie.clock', 'ie.downlink.', 'ie.validation.', 'ie.uplink', 'msg.ie.', 'dlq.ie.'];
 
 /** The topics of an installation, by design section 5. `prefix` lets several share a Kafka. */
 export type Topics = ReturnType<typeof topicsOf>;
 
-export function topicsOf(prefix: string) {
+/** @param deadLetterBytes how many bytes of an integration's dead letters are kept, about */
+export function topicsOf(prefix: string, deadLetterBytes = 1 << 30) {
   return {
     downlink: (type: string) =>
       topic(`${prefix}.ie.downlink.${type}`, DownlinkRecordSchema, SHARED_PARTITIONS, compacted),
@@ -67,7 +71,11 @@ export function topicsOf(prefix: string) {
         ...large,
       }),
     deadLetters: (integrationId: string) =>
-      topic(`${prefix}.dlq.ie.${integrationId}`, DeadLetterSchema, 1, { ...retained(30 * DAY), ...large }),
+      topic(`${prefix}.dlq.ie.${integrationId}`, DeadLetterSchema, 1, {
+        ...retained(30 * DAY, deadLetterBytes),
+        'segment.bytes': String(segmentOf(deadLetterBytes)),
+        ...large,
+      }),
     /** Whether a topic of this name is one of these. */
     has: (name: string) => FAMILIES.some((family) => name.startsWith(`${prefix}.${family}`)),
     /** The consumer group of all executors, in which the offsets of every message topic are committed. */

@@ -16,6 +16,7 @@ import { notificationsLock, startOrphanSweep } from './orphans.ts';
 import { patiently } from './patiently.ts';
 import { startReconciler } from './reconciler.ts';
 import { startRelay } from './relay.ts';
+import { startRemovedSweep } from './removed-dead-letters.ts';
 import { Replays } from './replays.ts';
 import { startReplicaSweep } from './replicas.ts';
 import { controlPlaneServices } from './services.ts';
@@ -88,6 +89,7 @@ export async function startControlPlane(
     startReplayCleanup(inner),
     startNodeCleanup(inner),
     startReplicaSweep(inner),
+    startRemovedSweep(inner),
   ];
   // At once: when Kafka hangs, several of them take their time.
   stack.defer(async () => {

@@ -56,12 +56,15 @@ export function requireTopic({ integration, topicState }: StoredIntegration): vo
   throw failed(Code.FAILED_PRECONDITION, 'TOPIC_DELETED', text);
 }
 
+/** Held while dead letters are put back or removed. */
+export const deadLettersLock = (integrationId: string): string => `dead letters of ${integrationId}`;
+
 /**
  * Lets one redrive or purge of an integration run at a time, across nodes.
  * @throws RpcError FAILED_PRECONDITION while another one runs
  */
 export async function lockDeadLetters(locks: Locks, integrationId: string): Promise<Lock> {
-  const lock = await locks.tryLock(`dead letters of ${integrationId}`);
+  const lock = await locks.tryLock(deadLettersLock(integrationId));
   if (lock) return lock;
   const text = `a redrive or a purge of the dead letters of integration ${integrationId} is running: wait for its end, or cancel it`;
   throw failed(Code.FAILED_PRECONDITION, 'REDRIVE_RUNNING', text);

@@ -9,15 +9,17 @@ import {
 } from './dead-letters.ts';
 import { unknownIntegration } from './guards.ts';
 import { patiently } from './patiently.ts';
+import { noticeRemoved, type RemovedDeps } from './removed-dead-letters.ts';
 import { chunksOf, Pace, rateOf, sendInOrder } from './resend.ts';
-import { hasState } from './store/database.ts';
-import { forgetRedriven, markRedriven } from './store/redriven.ts';
+import { type Database, hasState } from './store/database.ts';
+import { markRedriven } from './store/redriven.ts';
 
 /** How long PostgreSQL may be away before what Kafka has is not marked, and so may be put back once more. */
 const MARK_PATIENCE = 10_000;
 const FOREIGN_KEY_VIOLATION = /^23503/;
 
-export interface RedriveDeps extends DeadLetterDeps {
+export interface RedriveDeps extends DeadLetterDeps, RemovedDeps {
+  readonly db: Database;
   readonly bus: Pick<Bus, 'partitions' | 'offsets' | 'read' | 'send'>;
   readonly clock: Clock;
 }
@@ -45,9 +47,7 @@ export async function redrive(
   signal: AbortSignal,
 ): Promise<void> {
   const ranges = await deadLetterRanges(deps, integrationId);
-  for (const [partition, { start }] of ranges) {
-    await forgetRedriven(deps.db, integrationId, partition, start);
-  }
+  await noticeRemoved(deps, integrationId, ranges);
   const selection = { filter, ranges };
   await findDeadLetters(deps, integrationId, selection, signal, async (found) => {
     progress.total += found.length;

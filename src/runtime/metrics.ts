@@ -68,6 +68,11 @@ export function createMetrics() {
       help: 'Age of the oldest change of an integration that Kafka does not have, on the control plane that publishes; 0 = there is none.',
       registers,
     }),
+    deadLettersRemoved: new Counter({
+      name: 'penstock_dead_letters_removed_total',
+      help: "Dead letters that Kafka's retention removed before they were put back.",
+      registers,
+    }),
     /** Reports and events that were not sent or stored, because of a limit. */
     suppressed: new Counter({
       name: 'penstock_suppressed_reports_total',

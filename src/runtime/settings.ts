@@ -175,6 +175,11 @@ export const SETTINGS = {
     'How long an MQTT client may take from the first byte of a packet to its last.',
     { ...MS, min: 1000 },
   ),
+  PENSTOCK_DEAD_LETTERS_MAX_BYTES: integer(
+    1_073_741_824,
+    'Bytes of dead letters that Kafka keeps of an integration, about, and no longer than 30 days; of more, the oldest go. Of topics that are made from then on.',
+    { unit: 'bytes', min: 134_217_728 },
+  ),
   PENSTOCK_TOPIC_DELETION_DELAY: integer(
     15_000,
     'How long after an integration its topics are deleted, so that no ingress writes to them any more.',

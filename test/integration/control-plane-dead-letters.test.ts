@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fromBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import type { RedriveDeadLettersResponse } from '../../gen/penstock/v1/dead_letter_service_pb.ts';
 import { EnvelopeSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
+import { EventKind } from '../../gen/penstock/v1/event_service_pb.ts';
 import type { Bus, IncomingRecord } from '../../src/bus/bus.ts';
 import { BusError } from '../../src/bus/bus.ts';
+import { topicsOf } from '../../src/bus/topics.ts';
 import { busForTests } from '../helpers/bus.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { deadLetter, envelope, giveUp, messagesOf } from '../helpers/messages.ts';
@@ -364,4 +367,45 @@ test('a redrive that loses its lock ends, and has marked what it sent', async (t
   assert.equal(failure.reason, 'DATABASE_UNAVAILABLE');
   await all(system.deadLetters.redriveDeadLetters({ integrationId }));
   assert.equal((await messagesOf(system, integrationId)).length, 100);
+});
+
+test('what retention removed before it was put back is counted and told, once; a purge is no loss', async (t) => {
+  const kafka = await busForTests(t);
+  const system = await controlPlaneForTests(t, { cleanupPeriod: 300 }, kafka);
+  await executorForTests(t, system);
+  const { deadLetters, events, client, bus, topics, metrics } = system;
+  const integrationId = (await client.createIntegration({ integration: HTTP })).integration!.id;
+  const { name } = topics.deadLetters(integrationId);
+  const lost = async () => (await metrics.deadLettersRemoved.get()).values[0]?.value ?? 0;
+  const told = async () => {
+    const filter = { integrationId, kinds: [EventKind.ERROR] };
+    const { events: found } = await events.listEvents({ filter });
+    return found.map(({ event }) => event.case === 'error' && event.value.message);
+  };
+  await giveUp(system, integrationId, [0, 20]);
+  await all(deadLetters.redriveDeadLetters({ integrationId, filter: { ids: ['0-1', '0-2', '0-9'] } }));
+  await bus.deleteRecords(name, new Map([[0, 6]])); // as retention does
+  await waitUntil('it is told', async () => (await told()).length === 1);
+  assert.deepEqual(await told(), ["Kafka's retention removed 4 dead letters that were not put back"]);
+  assert.equal(await lost(), 4);
+  assert.equal((await deadLetters.listDeadLetters({ integrationId })).totalSize, 13n);
+
+  assert.equal((await deadLetters.purgeDeadLetters({ integrationId })).purged, 14n);
+  await giveUp(system, integrationId, [20, 22]);
+  await setTimeout(1000); // it is looked for several times
+  assert.equal(await lost(), 4);
+  await bus.deleteRecords(name, new Map([[0, 21]]));
+  await waitUntil('the next is told', async () => (await told()).length === 2);
+  assert.equal(await lost(), 5);
+});
+
+test('the topic of dead letters is bounded in bytes, and takes the largest batch', () => {
+  for (const bytes of [134_217_728, 1 << 30, 1e12]) {
+    const { config } = topicsOf('t', bytes).deadLetters('i');
+    assert.equal(config['retention.bytes'], String(bytes));
+    const segment = Number(config['segment.bytes']);
+    assert.ok(
+      segment >= Number(config['max.message.bytes']) && segment <= 2 ** 31 - 1 && segment <= bytes / 3,
+    );
+  }
 });

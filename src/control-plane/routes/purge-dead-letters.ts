@@ -6,8 +6,9 @@ import type {
 import { kafkaError } from '../checks.ts';
 import { deadLetterRanges } from '../dead-letters.ts';
 import { lockDeadLetters, unknownIntegration } from '../guards.ts';
+import { noticeRemoved } from '../removed-dead-letters.ts';
 import { findIntegration } from '../store/integrations.ts';
-import { forgetRedriven } from '../store/redriven.ts';
+import { keepStart } from '../store/redriven.ts';
 import type { RouteDeps } from './deps.ts';
 
 export async function purgeDeadLetters(
@@ -18,13 +19,13 @@ export async function purgeDeadLetters(
   if (!(await findIntegration(db, integrationId))) throw unknownIntegration(integrationId);
   await using _lock = await lockDeadLetters(locks, integrationId);
   try {
-    const ranges = [...(await deadLetterRanges(deps, integrationId))].filter(
-      ([, { start, end }]) => start < end,
-    );
+    const all = await deadLetterRanges(deps, integrationId);
+    await noticeRemoved(deps, integrationId, all);
+    const ranges = [...all].filter(([, { start, end }]) => start < end);
     if (ranges.length === 0) return { purged: 0n };
     const ends = new Map(ranges.map(([partition, { end }]) => [partition, end]));
     await bus.deleteRecords(topics.deadLetters(integrationId).name, ends);
-    for (const [partition, end] of ends) await forgetRedriven(db, integrationId, partition, end);
+    for (const [partition, end] of ends) await keepStart(db, integrationId, partition, end);
     return { purged: BigInt(ranges.reduce((sum, [, { start, end }]) => sum + end - start, 0)) };
   } catch (error) {
     throw kafkaError(error);

@@ -1,3 +1,4 @@
+import { DEAD_LETTER_STARTS } from './dead-letter-starts.ts';
 import { KAFKA_HASH } from './kafka-hash.ts';
 import { LISTED_INTEGRATIONS } from './listed-integrations.ts';
 
@@ -235,4 +236,5 @@ export const MIGRATIONS: readonly string[] = [
   alter table outbox add column key_hash int generated always as (kafka_hash(key)) stored;
   alter table outbox add column create_time timestamptz not null default now();
   `,
+  DEAD_LETTER_STARTS,
 ];

@@ -91,6 +91,32 @@ export async function forgetRedriven(
   );
 }
 
+/**
+ * Keeps where the dead letters of a partition begin. Answers how many of those that were there before are gone and had not
+ * been put back, and forgets the marks of the others. A topic that was made anew begins anew.
+ */
+export async function keepStart(
+  queries: Queries,
+  integrationId: string,
+  partition: number,
+  start: number,
+): Promise<number> {
+  const [known] = await queries.query<{ start_offset: string }>(
+    'select start_offset from dead_letter_starts where integration_id = $1 and partition = $2',
+    [integrationId, partition],
+  );
+  const before = Number(known?.start_offset ?? 0);
+  const gone = { start: Math.min(before, start), end: start };
+  const lost = gone.end - gone.start - (await countMarked(queries, integrationId, partition, gone));
+  await queries.query(
+    `insert into dead_letter_starts values ($1, $2, $3)
+     on conflict (integration_id, partition) do update set start_offset = excluded.start_offset`,
+    [integrationId, partition, start],
+  );
+  await forgetRedriven(queries, integrationId, partition, start);
+  return lost;
+}
+
 /** Ascending offsets as runs without a gap. */
 export function runsOf(offsets: readonly number[]): OffsetRange[] {
   const runs: { start: number; end: number }[] = [];
