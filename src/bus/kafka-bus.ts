@@ -1,3 +1,4 @@
+import { createCluster } from '../kafkajs/cluster.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { NameResolver } from '../runtime/name-resolver.ts';
@@ -6,7 +7,7 @@ import { Admin } from './kafka/admin.ts';
 import { createClient, type KafkaConfig } from './kafka/client.ts';
 import { Fetcher } from './kafka/fetcher.ts';
 import { GroupMember } from './kafka/group-member.ts';
-import { BatchingProducer } from './kafka/producer.ts';
+import { BusProducer } from './kafka/producer.ts';
 import { read } from './kafka/reader.ts';
 
 interface Deps {
@@ -22,7 +23,7 @@ const FETCH_WAIT = 500;
 export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
   const client = createClient(config, deps);
   const admin = new Admin(client, deps.clock, config);
-  const producer = new BatchingProducer(client, deps);
+  const producer = new BusProducer(createCluster(client), deps);
   const offsets = (topic: string) => admin.offsets(topic);
   const newFetcher = () => new Fetcher(client, config.fetchWait ?? FETCH_WAIT, { ...deps, offsets });
   const fetchers = [newFetcher()];

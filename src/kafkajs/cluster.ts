@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import type { Kafka } from 'kafkajs';
 
 const kafkajs = createRequire(import.meta.url);
@@ -9,6 +10,8 @@ export interface Exchange<T> {
     readonly apiKey: number;
     readonly apiVersion: number;
     readonly apiName: string;
+    /** False: nothing answers, and the exchange ends when it is written. Unset: true. */
+    expectResponse?(): boolean;
     encode(): Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
   };
   readonly response: { decode(raw: Buffer): Promise<T>; parse(data: T): Promise<T> };
@@ -21,14 +24,23 @@ export type Line = 0 | 1;
 
 export interface Connection {
   send<T>(exchange: Exchange<T>): Promise<T>;
+  /** Unset: it was never connected. */
+  readonly socket?: Socket;
 }
 
 /** kafkajs' client of one node, as far as it is used here. */
 export interface Broker {
   readonly nodeId: number;
   readonly connectionPool: {
+    readonly host: string;
+    readonly port: number;
+    readonly pool: readonly Connection[];
     getConnection(line: Line): Promise<Connection>;
   };
+  /** The versions of each request that the node knows, by its number; null: it was not asked yet. */
+  readonly versions: Readonly<
+    Record<number, { readonly minVersion: number; readonly maxVersion: number }>
+  > | null;
   /** The newest version of a request that both sides know, as a function of its parameters. */
   lookupRequest(apiKey: number, definition: unknown): (parameters: object) => Exchange<unknown>;
   joinGroup(options: {
@@ -63,13 +75,32 @@ export interface Broker {
       readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
     }[];
   }>;
+  initProducerId(options: { readonly transactionTimeout: number }): Promise<ProducerIdentity>;
   leaveGroup(options: { readonly groupId: string; readonly memberId: string }): Promise<unknown>;
+}
+
+/** Names a producer to a cluster, which tells by it what comes again. */
+export interface ProducerIdentity {
+  /** A number of 64 bits. */
+  readonly producerId: string | { toString(): string };
+  readonly producerEpoch: number;
+}
+
+export interface NodeAddress {
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+  readonly rack?: string | null;
 }
 
 /** kafkajs' view of a cluster: its nodes and the connections to them. */
 export interface Cluster {
   readonly brokerPool: {
-    readonly brokers: Readonly<Record<string, Broker>>;
+    readonly brokers: Record<string, Broker>;
+    readonly versions: Broker['versions'];
+    readonly rootLogger: unknown;
+    readonly connectionPoolBuilder: { build(address: Omit<NodeAddress, 'nodeId'>): Promise<unknown> };
+    createBroker(options: object): Broker;
     /** Reads the nodes anew, and what leads these topics; rejects when one of the topics is in any trouble. */
     refreshMetadata(topics: readonly string[]): Promise<void>;
     findConnectedBroker(): Promise<Broker>;
@@ -151,52 +182,8 @@ export async function ask<T>(
   return (await connection.send({ ...exchange, response })) as T;
 }
 
-export interface TopicMetadata {
-  /** Kafka's number of an error; 0: none. */
-  readonly topicErrorCode: number;
-  readonly topic: string;
-  readonly partitionMetadata: readonly {
-    readonly partitionErrorCode: number;
-    readonly partitionId: number;
-    /** The node; -1: none. */
-    readonly leader: number;
-    /** The nodes that have it. */
-    readonly replicas: readonly number[];
-  }[];
-}
-
-/** The nodes that run, and topics, each with its own error. */
-export function metadataOf(
-  broker: Broker,
-  topics: readonly string[],
-): Promise<{
-  readonly brokers: readonly { readonly nodeId: number }[];
-  readonly topicMetadata: readonly TopicMetadata[];
-}> {
-  return ask(broker, 'Metadata', { topics, allowAutoTopicCreation: false });
-}
-
-/** Asks a node for topics, each with its own error. */
-export async function topicMetadata(
-  broker: Broker,
-  topics: readonly string[],
-): Promise<readonly TopicMetadata[]> {
-  return (await metadataOf(broker, topics)).topicMetadata;
-}
-
-/** Of these topics one in no trouble: for kafkajs, which learns where the nodes are only with such a one. */
-export function soundTopic(answer: readonly TopicMetadata[]): string | undefined {
-  return answer.find(
-    ({ topicErrorCode, partitionMetadata }) =>
-      topicErrorCode === 0 && partitionMetadata.every(({ partitionErrorCode }) => partitionErrorCode === 0),
-  )?.topic;
-}
-
-/** Lets kafkajs learn where the nodes are, whichever of these topics are in trouble. Rejects when all are. */
-export async function learnNodes(cluster: Cluster, topics: readonly string[]): Promise<void> {
-  const sound = soundTopic(await topicMetadata(await cluster.brokerPool.findConnectedBroker(), topics));
-  if (sound === undefined)
-    throw new Error(`no topic of ${topics.join(', ')} has a leader for each partition`);
-  cluster.targetTopics.clear();
-  await cluster.addMultipleTargetTopics([sound]);
+/** Ends the connections to a node at once, and what is on its way with them: kafkajs would wait for it. */
+export function cutConnections(broker: Broker, why = new Error('the connection was given up')): void {
+  for (const { socket } of broker.connectionPool.pool) socket?.destroy(why);
+  broker.disconnect().catch(() => {});
 }

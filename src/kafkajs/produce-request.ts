@@ -1,75 +1,101 @@
-import { createRequire } from 'node:module';
-import { systemClock } from '../runtime/clock.ts';
 import { int16, int32, text } from './bytes.ts';
-import { type RecordInit, recordBatch } from './record-batch.ts';
+import type { Broker, Exchange } from './cluster.ts';
 
-interface ProduceRequest {
-  readonly acks: number;
-  readonly timeout: number;
-  readonly transactionalId?: string | null;
-  readonly producerId?: { toString(): string };
-  readonly producerEpoch?: number;
-  readonly compression?: number;
-  readonly topicData: readonly {
-    readonly topic: string;
-    readonly partitions: readonly {
-      readonly partition: number;
-      readonly firstSequence?: number;
-      readonly messages: readonly RecordInit[];
-    }[];
-  }[];
-}
-
-interface Compressions {
-  lookupCodec(compression: number): { compress(encoder: { readonly buffer: Buffer }): Promise<Buffer> };
-}
-
+/** Produce: from version 3 on a batch has the format of today, and up to 7 the request has the same form. */
 const PRODUCE = 0;
-const VERSION = 3;
+const OLDEST = 3;
+const NEWEST = 7;
+
+export interface ProduceRequest {
+  /** Which replicas must have it before Kafka answers: -1 all in sync, 1 the leader, 0 none: nothing answers. */
+  readonly acks: -1 | 0 | 1;
+  /** How long Kafka may wait for replicas, in milliseconds. */
+  readonly timeout: number;
+  /** Batches of records (record-batch.ts), one of each partition. */
+  readonly batches: readonly { readonly topic: string; readonly partition: number; readonly bytes: Buffer }[];
+}
+
+/** What became of the batch of one partition. */
+export interface Produced {
+  readonly topic: string;
+  readonly partition: number;
+  /** Kafka's number of an error; 0: none. */
+  readonly errorCode: number;
+}
+
+/** The newest version of the request that both sides know. */
+export function produceVersion({ versions }: Broker): number {
+  const { minVersion, maxVersion } = versions?.[PRODUCE] ?? { minVersion: OLDEST, maxVersion: OLDEST };
+  if (minVersion > NEWEST || maxVersion < OLDEST) {
+    throw new Error(`Kafka takes requests to produce of the versions ${minVersion} to ${maxVersion} alone`);
+  }
+  return Math.min(maxVersion, NEWEST);
+}
 
 /**
- * Lets kafkajs write requests to produce in one piece. By itself it makes six small buffers for a record, copies each
- * batch six times, and counts in BigInt, which is most of what producing costs. kafkajs is pinned, and a test says whether
- * this still takes hold, and writes the same bytes. To be called before anything is produced.
+ * A request to produce as kafkajs sends it. The answer tells of each partition by itself: kafkajs takes the error of one for
+ * that of all. By itself it also makes six small buffers for a record, and copies each batch six times.
  */
-export function writeProduceRequestsAtOnce(): void {
-  const kafkajs = createRequire(import.meta.url);
-  const path = kafkajs.resolve('kafkajs/src/protocol/requests/produce/v3/request');
-  const compressions = kafkajs('kafkajs/src/protocol/message/compression') as Compressions;
-  kafkajs(path);
-  // The versions up to 7 are made of this one.
-  kafkajs.cache[path]!.exports = (request: ProduceRequest) => ({
-    apiKey: PRODUCE,
-    apiVersion: VERSION,
-    apiName: 'Produce',
-    expectResponse: () => request.acks !== 0,
-    encode: () => encode(request, compressions),
-  });
+export function produceExchange(request: ProduceRequest, version: number): Exchange<readonly Produced[]> {
+  return {
+    request: {
+      apiKey: PRODUCE,
+      apiVersion: version,
+      apiName: 'Produce',
+      expectResponse: () => request.acks !== 0,
+      encode: async () => {
+        const buffer = encode(request);
+        return { buf: buffer, buffer };
+      },
+    },
+    response: { decode: async (raw) => decodeProduced(raw, version), parse: async (data) => data },
+  };
 }
 
-/** The request in the form that kafkajs puts its header before. */
-async function encode(
-  request: ProduceRequest,
-  { lookupCodec }: Compressions,
-): Promise<{ readonly buf: Buffer; readonly buffer: Buffer }> {
-  const { transactionalId = null, compression = 0, topicData } = request;
-  const compress = (buffer: Buffer) => lookupCodec(compression).compress({ buffer });
-  const shared = {
-    compression,
-    compress,
-    isTransactional: transactionalId !== null && transactionalId !== '',
-    producerId: BigInt(request.producerId?.toString() ?? -1),
-    producerEpoch: request.producerEpoch ?? 0,
-    now: systemClock.now(),
-  };
-  const parts = [text(transactionalId), int16(request.acks), int32(request.timeout), int32(topicData.length)];
-  for (const { topic, partitions } of topicData) {
-    parts.push(text(topic), int32(partitions.length));
-    for (const { partition, messages, firstSequence = 0 } of partitions) {
-      const batch = await recordBatch({ ...shared, records: messages, firstSequence });
-      parts.push(int32(partition), int32(batch.length), batch);
+function encode({ acks, timeout, batches }: ProduceRequest): Buffer {
+  const byTopic = Map.groupBy(batches, ({ topic }) => topic);
+  const parts = [text(null), int16(acks), int32(timeout), int32(byTopic.size)];
+  for (const [topic, ofTopic] of byTopic) {
+    parts.push(text(topic), int32(ofTopic.length));
+    for (const { partition, bytes } of ofTopic) parts.push(int32(partition), int32(bytes.length), bytes);
+  }
+  return Buffer.concat(parts);
+}
+
+/** Reads an answer to a request to produce, of the versions from 3 to 7. */
+export function decodeProduced(raw: Buffer, version: number): readonly Produced[] {
+  const produced: Produced[] = [];
+  // Behind the error: offset and time, and since version 5 where the log starts.
+  const rest = version >= 5 ? 24 : 16;
+  let at = 4;
+  for (let topics = raw.readInt32BE(0); topics > 0; topics--) {
+    const length = raw.readInt16BE(at);
+    const topic = raw.toString('utf8', at + 2, at + 2 + length);
+    at += 2 + length;
+    let count = raw.readInt32BE(at);
+    for (at += 4; count > 0; count--, at += 6 + rest) {
+      produced.push({ topic, partition: raw.readInt32BE(at), errorCode: raw.readInt16BE(at + 4) });
     }
   }
-  const buffer = Buffer.concat(parts);
-  return { buf: buffer, buffer };
+  return produced;
+}
+
+export const UNKNOWN_TOPIC = 3;
+export const NOT_LEADER = 6;
+
+/** 46: DUPLICATE_SEQUENCE_NUMBER, Kafka had the batch before. */
+const SOUND: ReadonlySet<number> = new Set([0, 46]);
+/** MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_TIMESTAMP, INVALID_RECORD. */
+const REFUSED: ReadonlySet<number> = new Set([10, 18, 32, 87]);
+/** OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING, UNKNOWN_PRODUCER_ID. */
+const OUT_OF_ORDER: ReadonlySet<number> = new Set([45, 47, 49, 59]);
+
+/**
+ * What Kafka's number of an error means for a batch: `sound` it has it, `refused` it wrote nothing of it and never will,
+ * `out-of-order` its numbers do not follow what it has, `failed` it may have it or not.
+ */
+export function meaningOf(errorCode: number): 'sound' | 'refused' | 'out-of-order' | 'failed' {
+  if (SOUND.has(errorCode)) return 'sound';
+  if (REFUSED.has(errorCode)) return 'refused';
+  return OUT_OF_ORDER.has(errorCode) ? 'out-of-order' : 'failed';
 }

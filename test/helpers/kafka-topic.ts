@@ -27,7 +27,16 @@ export async function kafkaTopic(
   const name = `test-${randomUUID()}`;
   const create = async (numPartitions: number) => {
     const configEntries = Object.entries(config).map(([key, value]) => ({ name: key, value }));
-    await admin.createTopics({ topics: [{ topic: name, numPartitions, configEntries }] });
+    await admin.createTopics({
+      topics: [{ topic: name, numPartitions, configEntries }],
+      waitForLeaders: false, // which kafkajs gives up while the node does not know the topic yet
+    });
+    await waitUntil('the topic has its leaders', () =>
+      admin.fetchTopicMetadata({ topics: [name] }).then(
+        ({ topics }) => topics[0]?.partitions.length === numPartitions,
+        () => false,
+      ),
+    );
   };
   if (partitions > 0) await create(partitions);
   onEnd(t, async () => {

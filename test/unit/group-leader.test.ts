@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assignAsLeader } from '../../src/bus/kafka/group-leader.ts';
 import { decodeAssignment, encodeSubscription } from '../../src/bus/kafka/group-protocol.ts';
-import { type Cluster, learnNodes, type TopicMetadata } from '../../src/kafkajs/cluster.ts';
+import type { Cluster } from '../../src/kafkajs/cluster.ts';
+import { learnNodes, type TopicMetadata } from '../../src/kafkajs/metadata.ts';
 
 const LEADER_NOT_AVAILABLE = 5;
 const UNKNOWN_TOPIC = 3;

@@ -1,170 +1,188 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
-import { DELIVERED, type Outcome } from '../../src/executor/handlers/handler.ts';
-import type { Link } from '../../src/executor/handlers/kafka/link.ts';
 import { DEFAULTS, type KafkaOptions } from '../../src/executor/handlers/kafka/options.ts';
-import { Partitions } from '../../src/executor/handlers/kafka/partitions.ts';
-import { DisconnectedError } from '../../src/executor/handlers/kafka/reason.ts';
 import type { KafkaRecord } from '../../src/executor/handlers/kafka/record.ts';
 import { Sender } from '../../src/executor/handlers/kafka/sender.ts';
+import { Sockets } from '../../src/executor/handlers/kafka/sockets.ts';
+import { murmur2 } from '../../src/kafkajs/key-partition.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { ErrorCode, FakeCluster } from '../helpers/fake-cluster.ts';
+import { contextOf } from '../helpers/handler.ts';
 
-class ProtocolError extends Error {
-  readonly type: string;
-  constructor(type: string) {
-    super(type);
-    this.type = type;
-  }
-}
+const CLASSES = new Map<FailureClass, string>(
+  Object.entries(FailureClass).map(([name, value]) => [value, name]),
+);
+const never = new AbortController().signal;
 
-/** What a link does with records: nothing, or throws. */
-type Behaviour = (values: readonly string[]) => void;
-
-function world(leaders: readonly number[], options: Partial<KafkaOptions> = {}, isIdempotent = true) {
+/** A sender to a topic of as many partitions as there are leaders. */
+async function world(leaders: readonly number[], options: Partial<KafkaOptions> = {}) {
   const clock = new FakeClock();
-  const partitions = new Partitions(0);
-  const partitionMetadata = leaders.map((leader, partitionId) => ({
-    partitionId,
-    leader,
-    partitionErrorCode: 0,
-    replicas: [leader],
-    isr: [leader],
-  }));
-  const place = partitions.partitioner();
-  place({ topic: 't', partitionMetadata, message: { key: 'k', value: 'v' } });
-  const state = {
-    behaviour: (() => {}) as Behaviour,
-    connect: () => {},
-    sent: [] as string[][],
-    links: 0,
-    refused: 0,
-  };
-  const link = () => {
-    state.links++;
-    const closed = new AbortController();
-    return {
-      isIdempotent,
-      signal: closed.signal,
-      connect: async () => state.connect(),
-      async send(records: readonly KafkaRecord[]) {
-        const values = records.map(({ value }) => String(value));
-        state.sent.push(values);
-        for (const message of records) place({ topic: 't', partitionMetadata, message: message as never });
-        state.behaviour(values);
-      },
-      close: (why: Error) => closed.abort(why),
-    } as unknown as Link;
-  };
+  const cluster = new FakeCluster([1, 2], clock);
+  const partitions = cluster.topic('t', leaders);
+  const all = { ...DEFAULTS, requestTimeout: 1000, ...options };
+  let refused = 0;
   const sender = new Sender({
+    cluster: () => cluster.asCluster,
+    sockets: new Sockets(all, contextOf()),
     topic: 't',
-    options: { ...DEFAULTS, ...options },
-    partitions,
+    options: all,
     clock,
-    random: () => 0.5,
-    link,
-    refused: () => state.refused++,
+    random: () => 0,
+    refused: () => refused++,
   });
-  /** Outcomes by value, `ok` for those delivered. */
-  const send = async (records: Readonly<Record<string, number>>) => {
-    const outcomes: Record<string, FailureClass | 'ok'> = {};
-    const batch = Object.entries(records).map(([value, partition]) => ({
-      record: { key: null, value, partition, headers: [], bytes: 1 },
-      settle(outcome: Outcome) {
-        assert.equal(outcomes[value], undefined, 'settled once');
-        outcomes[value] =
-          outcome === DELIVERED ? 'ok' : (outcome as { failureClass: FailureClass }).failureClass;
-      },
-    }));
-    const sending = sender.send(batch);
-    for (let done = false; !done; ) {
-      void sending.then(() => {
-        done = true;
-      });
-      await clock.advance(50);
+  /** In small steps: what is sent leaves with the event loop's next turn, which a clock knows nothing of. */
+  const during = async <T>(work: Promise<T>): Promise<T> => {
+    let isOver = false;
+    const over = () => {
+      isOver = true;
+    };
+    work.then(over, over);
+    for (let steps = 0; !isOver && steps < 2000; steps++) {
       await new Promise((resolve) => setImmediate(resolve));
+      await clock.advance(10);
     }
-    assert.equal(Object.keys(outcomes).length, batch.length);
-    return outcomes;
+    return await work;
   };
-  return { state, send, sender };
+  const connect = () => during(sender.connect(never));
+  /** Outcomes of records, by value: `ok`, or their class. */
+  const deliver = async (records: readonly KafkaRecord[], signal = never) => {
+    const outcomes = await during(sender.deliver(records, signal));
+    return Object.fromEntries(
+      outcomes.map((outcome, i) => [
+        String(records[i]!.value),
+        outcome.delivered ? 'ok' : CLASSES.get(outcome.failureClass),
+      ]),
+    );
+  };
+  return { clock, cluster, partitions, sender, connect, deliver, during, refused: () => refused };
 }
 
-const { DISCONNECTED, TOO_LARGE, REJECTED, UNAVAILABLE } = FailureClass;
-const failing =
-  (bad: string, error: Error): Behaviour =>
-  (values) => {
-    if (values.includes(bad)) throw error;
-  };
+/** A key of this partition, out of two. */
+const keyOf = (partition: number) =>
+  ['a', 'b', 'c', 'd', 'e', 'f'].find((key) => (murmur2(Buffer.from(key)) & 0x7fffffff) % 2 === partition)!;
+const record = (value: string, partition = 0): KafkaRecord => ({
+  key: keyOf(partition),
+  value,
+  headers: [],
+  bytes: 100,
+});
 
-test('a broker that is away fails its own records alone', async () => {
-  const { state, send } = world([1, 2, 1]);
-  state.behaviour = failing('b', new DisconnectedError('away'));
-  assert.deepEqual(await send({ a: 0, b: 1, c: 2, d: 1 }), {
+test('a broker that is away fails its own records alone, after one more try that writes nothing twice', async () => {
+  const { cluster, connect, deliver, partitions } = await world([1, 2]);
+  await connect();
+  await deliver([record('0', 0), record('1', 1)]);
+  cluster.down.add(2);
+  cluster.cut(2);
+  assert.deepEqual(await deliver([record('a', 0), record('b', 1), record('c', 0), record('d', 1)]), {
     a: 'ok',
-    b: DISCONNECTED,
+    b: 'UNAVAILABLE',
     c: 'ok',
-    d: DISCONNECTED,
+    d: 'UNAVAILABLE',
   });
-  assert.deepEqual(state.sent[0], ['a', 'c']);
-  assert.equal(state.links, 1);
+  cluster.down.delete(2);
+  assert.deepEqual(await deliver([record('b', 1)]), { b: 'ok' });
+  assert.deepEqual(partitions[1]!.values, ['1', 'b']);
 });
 
-test('a record at fault is found by partitions and halves, and fails alone, over the same link', async () => {
-  const { state, send } = world([1, 1]);
-  state.behaviour = failing('e', new ProtocolError('MESSAGE_TOO_LARGE'));
-  const outcomes = await send({ a: 0, b: 1, c: 0, d: 0, e: 0, f: 1 });
-  assert.deepEqual(outcomes, { a: 'ok', b: 'ok', c: 'ok', d: 'ok', e: TOO_LARGE, f: 'ok' });
-  state.behaviour = failing('x', new ProtocolError('INVALID_RECORD'));
-  assert.deepEqual(await send({ x: 0, y: 0 }), { x: REJECTED, y: 'ok' });
-  assert.equal(state.links, 1);
+test('a record at fault fails alone', async () => {
+  const { cluster, connect, deliver, partitions } = await world([1, 1]);
+  await connect();
+  cluster.refuses = (_topic, _partition, values) => (values.includes('e') ? ErrorCode.MESSAGE_TOO_LARGE : 0);
+  const outcomes = await deliver(['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((value) => record(value)));
+  assert.deepEqual(outcomes, { a: 'ok', b: 'ok', c: 'ok', d: 'ok', e: 'TOO_LARGE', f: 'ok', g: 'ok' });
+  assert.deepEqual(partitions[0]!.values, ['a', 'b', 'c', 'd', 'f', 'g']);
 });
 
-test('a partition that has too few replicas fails alone, and the link is given up', async () => {
-  const { state, send } = world([1, 1]);
-  state.behaviour = failing('b', new ProtocolError('NOT_ENOUGH_REPLICAS'));
-  assert.deepEqual(await send({ a: 0, b: 1 }), { a: 'ok', b: UNAVAILABLE });
-  await send({ c: 0 });
-  assert.equal(state.links, 2);
+test('what follows a failed record in its partition fails with it, so that it does not arrive before it', async () => {
+  const { cluster, connect, deliver, partitions } = await world([1, 2], { batchBytes: 200 });
+  await connect();
+  await deliver([record('0', 0)]);
+  cluster.refuses = (_topic, _partition, values) =>
+    values.includes('a') ? ErrorCode.NOT_ENOUGH_REPLICAS : 0;
+  const outcomes = await deliver([...'abcdefgh'].map((value) => record(value)).concat(record('other', 1)));
+  assert.deepEqual(new Set(Object.values(outcomes).slice(0, 8)), new Set(['UNAVAILABLE']));
+  assert.equal(outcomes.other, 'ok');
+  assert.deepEqual(partitions[0]!.values, ['0']);
+  assert.deepEqual(partitions[1]!.values, ['other']);
 });
 
-test('what is refused as a whole is not taken apart', async () => {
-  const { state, send } = world([1, 1]);
-  state.behaviour = failing('a', new ProtocolError('TOPIC_AUTHORIZATION_FAILED'));
-  assert.deepEqual(await send({ a: 0, b: 1 }), { a: UNAVAILABLE, b: UNAVAILABLE });
-  assert.equal(state.sent.length, 1);
-});
-
-test('what breaks off is sent again once by an idempotent producer, and as often as configured', async () => {
-  const tries = async (options: Partial<KafkaOptions>, isIdempotent: boolean) => {
-    const { state, send } = world([1], options, isIdempotent);
-    state.behaviour = failing('a', new DisconnectedError('broken'));
-    assert.deepEqual(await send({ a: 0 }), { a: DISCONNECTED });
-    return state.sent.length;
+test('what is refused as a whole is not tried again; what breaks off is, as often as configured', async () => {
+  const tries = async (options: Partial<KafkaOptions>, code: number) => {
+    const { cluster, connect, deliver } = await world([1, 1], options);
+    await connect();
+    cluster.refuses = () => code;
+    await deliver([record('a')]);
+    return cluster.requests.length;
   };
-  assert.equal(await tries({}, false), 1);
-  assert.equal(await tries({}, true), 2);
-  assert.equal(await tries({ retries: 3 }, false), 4);
-  assert.equal(await tries({ retries: 3 }, true), 4);
+  const TOPIC_AUTHORIZATION_FAILED = 29;
+  assert.equal(await tries({ retries: 3 }, TOPIC_AUTHORIZATION_FAILED), 1);
+  assert.equal(await tries({}, ErrorCode.NOT_ENOUGH_REPLICAS), 2);
+  assert.equal(await tries({ idempotence: false }, ErrorCode.NOT_ENOUGH_REPLICAS), 1);
+  assert.equal(await tries({ retries: 3 }, ErrorCode.NOT_ENOUGH_REPLICAS), 4);
+  assert.equal(await tries({ retries: 3, acks: 1 }, ErrorCode.NOT_ENOUGH_REPLICAS), 4);
 });
 
-test('a link that cannot be made is tried again, with pauses that grow', async () => {
-  const { state, send } = world([1], { reconnectPause: 1000, maxReconnectPause: 4000 });
-  state.connect = () => {
-    throw new DisconnectedError('connect ECONNREFUSED');
+test('where the cluster does not allow idempotence, it is done without, unless it was asked for', async () => {
+  const denied = Object.assign(new Error('denied'), { type: 'CLUSTER_AUTHORIZATION_FAILED' });
+  const deny = ({ brokerPool }: FakeCluster) => {
+    for (const broker of Object.values(brokerPool.brokers)) {
+      Object.assign(broker, { initProducerId: () => Promise.reject(denied) });
+    }
   };
-  for (let i = 0; i < 3; i++) assert.deepEqual(await send({ a: 0 }), { a: DISCONNECTED });
-  assert.equal(state.links, 3);
-  state.connect = () => {};
-  assert.deepEqual(await send({ a: 0 }), { a: 'ok' });
-  assert.equal(state.refused, 0);
+  const lax = await world([1, 1]);
+  deny(lax.cluster);
+  await lax.connect();
+  assert.deepEqual(await lax.deliver([record('a')]), { a: 'ok' });
+  const strict = await world([1, 1], { idempotence: true });
+  deny(strict.cluster);
+  await assert.rejects(strict.connect(), denied);
+});
+
+test('what is aborted rejects at once, does not leave any more, and harms no other', async () => {
+  const { cluster, clock, sender, connect, deliver, during, partitions } = await world([1, 1]);
+  await connect();
+  cluster.down.add(1);
+  const aborter = new AbortController();
+  const sending = sender.deliver([record('late')], aborter.signal);
+  const rejected = assert.rejects(sending, /its time is over/);
+  await clock.advance(20);
+  aborter.abort(new Error('its time is over'));
+  await rejected;
+  cluster.down.delete(1);
+  assert.deepEqual(await during(deliver([record('next')])), { next: 'ok' });
+  assert.deepEqual(partitions[0]!.values, ['next']);
+});
+
+test('what does not fit into the buffer waits outside, and ends when it is aborted there', async () => {
+  const { cluster, sender, connect, deliver, during } = await world([1, 1], { bufferBytes: 250 });
+  await connect();
+  cluster.mute.add(1);
+  const aborter = new AbortController();
+  const stuck = sender.deliver([record('a'), record('b'), record('c')], aborter.signal);
+  const rejected = assert.rejects(stuck, /over/);
+  aborter.abort(new Error('over'));
+  await rejected;
+  cluster.mute.delete(1);
+  assert.deepEqual(await during(deliver([record('d')])), { d: 'ok' });
 });
 
 test('credentials that are refused are told, so that a token is not shown again', async () => {
-  const { state, send } = world([1]);
-  state.connect = () => {
-    throw Object.assign(new Error('SASL authentication failed'), { name: 'KafkaJSSASLAuthenticationError' });
-  };
-  assert.deepEqual(await send({ a: 0 }), { a: UNAVAILABLE });
-  assert.equal(state.refused, 1);
+  const { cluster, connect, refused } = await world([1, 1]);
+  const refusal = Object.assign(new Error('SASL authentication failed'), {
+    name: 'KafkaJSSASLAuthenticationError',
+  });
+  cluster.connect = () => Promise.reject(refusal);
+  await assert.rejects(connect(), refusal);
+  assert.equal(refused(), 1);
+});
+
+test('a close ends what is on its way, and what comes after it', async () => {
+  const { cluster, sender, connect, deliver } = await world([1, 1]);
+  await connect();
+  cluster.mute.add(1);
+  const stuck = deliver([record('a')]);
+  sender.close();
+  assert.deepEqual(await stuck, { a: 'DISCONNECTED' });
+  assert.deepEqual(await deliver([record('b')]), { b: 'DISCONNECTED' });
 });

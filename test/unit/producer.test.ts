@@ -1,93 +1,254 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Kafka } from 'kafkajs';
-import { BusError } from '../../src/bus/bus.ts';
-import { BatchingProducer } from '../../src/bus/kafka/producer.ts';
-import { createLogger } from '../../src/runtime/logger.ts';
+import fc from 'fast-check';
+import type { Judge, Outgoing } from '../../src/kafkajs/outgoing.ts';
+import { Producer, type ProducerOptions } from '../../src/kafkajs/producer.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { ErrorCode, FakeCluster } from '../helpers/fake-cluster.ts';
 
-/** What a connection takes, and what one record waits for the next: milliseconds. */
-const CONNECT = 25;
-const STEP = 20;
+const BACKOFF = { initial: 20, max: 200 };
+const OPTIONS: ProducerOptions = {
+  acks: -1,
+  isIdempotent: true,
+  requestTimeout: 300,
+  compression: 0,
+  compress: async (records) => records,
+  maxBatchRecords: 10,
+  maxBatchBytes: 1_000_000,
+  maxRequestBytes: 1_000_000,
+  metadataAge: 30_000,
+  retry: BACKOFF,
+  reconnect: BACKOFF,
+};
 
-/** A kafkajs whose brokers are away until `kafka.isUp`. */
-function fakeKafka(clock: FakeClock) {
-  const kafka = { isUp: false, refuses: false, sent: 0, producers: 0 };
-  const producer = () => {
-    kafka.producers++;
-    return newProducer();
-  };
-  const newProducer = () => ({
-    connect: async () => {
-      await clock.sleep(CONNECT);
-      if (!kafka.isUp) throw new Error('connect ECONNREFUSED');
-    },
-    sendBatch: async ({ topicMessages }: { topicMessages: { messages: unknown[] }[] }) => {
-      if (!kafka.isUp || kafka.refuses) throw new Error('connection closed');
-      kafka.sent += topicMessages.flatMap(({ messages }) => messages).length;
-    },
-    disconnect: async () => {},
-  });
-  return { kafka, client: { producer } as unknown as Kafka };
+interface Sent extends Outgoing {
+  readonly to: number;
+  end?: 'there' | unknown;
 }
 
-test('after an outage longer than any record waits, the next records go through at once', async () => {
+/** A producer on a cluster in memory; `send` chooses the partition. */
+function world({
+  nodes = [1, 2, 3],
+  judge = () => undefined,
+  ...options
+}: { nodes?: number[]; judge?: Judge<Sent> } & Partial<ProducerOptions>) {
   const clock = new FakeClock();
-  const { kafka, client } = fakeKafka(clock);
-  const logger = createLogger('error', clock, () => {});
-  const producer = new BatchingProducer(client, { clock, logger, random: () => 0.5 });
-  const ends = { taken: 0, late: 0 };
-  const send = () => {
-    producer.send('t', { key: 'k', value: Buffer.from('x') }).then(
-      () => ends.taken++,
-      (error) => {
-        assert.ok(error instanceof BusError && error.reason === 'timeout');
-        ends.late++;
+  const cluster = new FakeCluster(nodes, clock);
+  const producer = new Producer<Sent>(
+    { ...OPTIONS, ...options },
+    {
+      cluster: cluster.asCluster,
+      clock,
+      random: () => 0.5,
+      place: ({ to }) => to,
+      judge,
+      failed: () => {},
+    },
+  );
+  const sent: Sent[] = [];
+  const send = (topic: string, to: number, value: string) => {
+    const record: Sent = {
+      topic,
+      to,
+      record: { key: null, value },
+      bytes: value.length + 20,
+      settle(error) {
+        assert.equal(record.end, undefined, 'it is settled once');
+        record.end = error ?? 'there';
       },
-    );
+    };
+    sent.push(record);
+    producer.send(record);
+    return record;
   };
-  const steps = async (seconds: number) => {
-    for (let i = 0; i < (seconds * 1000) / STEP; i++) {
-      send();
+  /** In small steps: what is sent leaves with the event loop's next turn, which a clock knows nothing of. */
+  const run = async (ms: number) => {
+    const step = Math.max(2, ms / 500);
+    for (let at = 0; at < ms; at += step) {
       await new Promise((resolve) => setImmediate(resolve));
-      await clock.advance(STEP);
+      await clock.advance(step);
     }
   };
-  await steps(60);
-  assert.equal(ends.taken, 0);
-  assert.ok(ends.late > 1000, `${ends.late} were told in time`);
-  kafka.isUp = true;
-  await steps(3);
-  assert.ok(ends.taken > 100, `${ends.taken} went through`);
-  assert.equal(ends.taken, kafka.sent);
+  return { clock, cluster, producer, sent, send, run };
+}
+
+const refusal = new Error('refused');
+
+test('what a node does not take comes again to whoever leads it then, and nothing else waits for it', async () => {
+  const { run, cluster, send } = world({});
+  const moving = cluster.topic('moving', [1]);
+  const steady = cluster.topic('steady', [2]);
+  const first = [send('moving', 0, 'a'), send('steady', 0, 'a')];
+  await run(200);
+  assert.deepEqual(
+    first.map(({ end }) => end),
+    ['there', 'there'],
+  );
+  moving[0]!.leader = -1;
+  cluster.down.add(1);
+  cluster.cut(1);
+  const later = [send('moving', 0, 'b'), send('steady', 0, 'b')];
+  await run(200);
+  assert.deepEqual(
+    later.map(({ end }) => end),
+    [undefined, 'there'],
+  );
+  moving[0]!.leader = 3;
+  await run(500);
+  assert.deepEqual(moving[0]!.values, ['a', 'b']);
+  assert.deepEqual(steady[0]!.values, ['a', 'b']);
 });
 
-test('records after some that were given up get sequence numbers of their own', async () => {
-  const clock = new FakeClock();
-  const { kafka, client } = fakeKafka(clock);
-  const logger = createLogger('error', clock, () => {});
-  const producer = new BatchingProducer(client, { clock, logger, random: () => 0.5 });
-  kafka.isUp = true;
-  const send = async (key: string) => {
-    let end: unknown;
-    producer.send('t', { key, value: Buffer.from('x') }).then(
-      () => {
-        end = 'taken';
+test('several batches of a partition are on their way, and one that fails takes those behind it along', async () => {
+  const { run, cluster, send } = world({});
+  const [partition] = cluster.topic('t', [1]);
+  send('t', 0, '-1');
+  await run(200);
+  let left = 1;
+  cluster.refuses = () => (left-- > 0 ? ErrorCode.NOT_ENOUGH_REPLICAS : 0);
+  for (let i = 0; i < 60; i++) send('t', 0, String(i));
+  await run(12);
+  assert.equal(cluster.requests.length, 6, 'five full ones at once');
+  await run(1000);
+  assert.deepEqual(
+    partition!.values,
+    Array.from({ length: 61 }, (_, i) => String(i - 1)),
+  );
+});
+
+test('a record that a partition does not take is found by halves, and nothing is written twice or out of order', async () => {
+  const { run, cluster, sent, send } = world({ maxBatchRecords: 32 });
+  const [partition] = cluster.topic('t', [1]);
+  cluster.refuses = (_topic, _partition, values) => (values.includes('17') ? ErrorCode.MESSAGE_TOO_LARGE : 0);
+  for (let i = 0; i < 100; i++) send('t', 0, String(i));
+  await run(3000);
+  const others = Array.from({ length: 100 }, (_, i) => String(i)).filter((value) => value !== '17');
+  assert.deepEqual(partition!.values, others);
+  assert.match(String(sent[17]!.end), /larger than the max message size/);
+  assert.equal(cluster.identities, 1, 'one number too many is no reason to be somebody else');
+});
+
+test('what is given up although it may be there does not let what follows pass for its repetition', async () => {
+  const tooLate = new Set<string>();
+  const judge: Judge<Sent> = ({ record }) => (tooLate.has(String(record.value)) ? refusal : undefined);
+  const { run, cluster, send } = world({ judge });
+  const [partition] = cluster.topic('t', [1]);
+  cluster.losesAnswer = () => true;
+  const a = send('t', 0, 'a');
+  await run(60);
+  assert.deepEqual(partition!.values, ['a']);
+  tooLate.add('a');
+  const b = send('t', 0, 'b');
+  await run(200);
+  assert.equal(a.end, refusal);
+  cluster.losesAnswer = () => false;
+  await run(1000);
+  assert.equal(b.end, 'there');
+  assert.deepEqual(new Set(partition!.values), new Set(['a', 'b']));
+});
+
+test('a topic that is forgotten because nobody used it is written to anew, under another identity', async () => {
+  const { run, cluster, send } = world({});
+  const [partition] = cluster.topic('t', [1]);
+  cluster.topic('other', [2]);
+  send('t', 0, 'a');
+  for (let i = 0; i < 20; i++) {
+    send('other', 0, String(i));
+    await run(30_000);
+  }
+  send('t', 0, 'b'); // the first number again, as of the first record
+  await run(1000);
+  assert.deepEqual(partition!.values, ['a', 'b']);
+});
+
+test('a topic that is gone asks for nothing more, and one that comes back is found', async () => {
+  const judge: Judge<Sent> = (_record, failures) => (failures >= 3 ? refusal : undefined);
+  const { run, clock, cluster, send } = world({ judge });
+  const gone = send('gone', 0, 'a');
+  await run(1000);
+  assert.equal(gone.end, refusal);
+  assert.equal(clock.timers, 0, 'nothing is looked for any more');
+  cluster.topic('gone', [2]);
+  const back = send('gone', 0, 'b');
+  await run(500);
+  assert.equal(back.end, 'there');
+});
+
+test('without numbers one batch of a partition is on its way, so that the order is kept', async () => {
+  const { run, cluster, send } = world({ isIdempotent: false, acks: 1 });
+  const [partition] = cluster.topic('t', [1]);
+  let left = 2;
+  cluster.refuses = () => (left-- > 0 ? ErrorCode.NOT_ENOUGH_REPLICAS : 0);
+  for (let i = 0; i < 50; i++) send('t', 0, String(i));
+  await run(2000);
+  assert.deepEqual(
+    partition!.values,
+    Array.from({ length: 50 }, (_, i) => String(i)),
+  );
+});
+
+/** What befalls a cluster, at a time in milliseconds. */
+const fault = fc.record({
+  at: fc.nat({ max: 4000 }),
+  lasts: fc.integer({ min: 1, max: 1500 }),
+  kind: fc.constantFrom('move', 'leaderless', 'down', 'mute', 'lose', 'refuse'),
+  node: fc.integer({ min: 1, max: 3 }),
+  partition: fc.nat({ max: 3 }),
+  code: fc.constantFrom<number>(ErrorCode.NOT_LEADER, ErrorCode.NOT_ENOUGH_REPLICAS, 7, 13, 56),
+});
+
+test('whatever befalls the nodes, each record is there once, in order', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fault, { maxLength: 12 }),
+      fc.array(fc.nat({ max: 30 }), { minLength: 20, maxLength: 40 }),
+      async (faults, bursts) => {
+        const { run, clock, cluster, sent, send } = world({});
+        const partitions = [...cluster.topic('a', [1, 2]), ...cluster.topic('b', [3, 1])];
+        const active = new Set<(typeof faults)[number]>();
+        const is = (kind: string, node: number) =>
+          [...active].some((one) => one.kind === kind && one.node === node);
+        cluster.losesAnswer = () => [...active].some(({ kind }) => kind === 'lose');
+        cluster.refuses = (_topic, _partition, _values, nodeId) =>
+          [...active].find(({ kind, node }) => kind === 'refuse' && node === nodeId)?.code ?? 0;
+        const apply = () => {
+          for (const node of [1, 2, 3]) {
+            if (is('down', node) && !cluster.down.has(node)) cluster.cut(node);
+            cluster.down[is('down', node) ? 'add' : 'delete'](node);
+            cluster.mute[is('mute', node) ? 'add' : 'delete'](node);
+          }
+        };
+        for (const one of faults) {
+          const partition = partitions[one.partition]!;
+          clock.setTimer(() => {
+            active.add(one);
+            if (one.kind === 'move') partition.leader = one.node;
+            if (one.kind === 'leaderless') partition.leader = -1;
+            apply();
+          }, one.at);
+          clock.setTimer(() => {
+            active.delete(one);
+            if (partition.leader < 0) partition.leader = one.node;
+            apply();
+          }, one.at + one.lasts);
+        }
+        let n = 0;
+        for (const burst of bursts) {
+          for (let i = 0; i < burst; i++, n++) send(n % 3 === 0 ? 'a' : 'b', n % 2, String(n));
+          await run(150);
+        }
+        await run(20_000);
+        assert.deepEqual(sent.filter(({ end }) => end !== 'there').length, 0, 'all are acknowledged');
+        for (const [i, { values }] of partitions.entries()) {
+          const [topic, to] = [i < 2 ? 'a' : 'b', i % 2];
+          const expected = sent.filter((one) => one.topic === topic && one.to === to);
+          assert.deepEqual(
+            values,
+            expected.map(({ record }) => record.value),
+          );
+        }
       },
-      (error: BusError) => {
-        end = error.reason;
-      },
-    );
-    while (end === undefined) {
-      await new Promise((resolve) => setImmediate(resolve));
-      await clock.advance(STEP);
-    }
-    return end;
-  };
-  assert.equal(await send('first'), 'taken');
-  kafka.refuses = true; // a broker may have written it all the same
-  assert.equal(await send('given up'), 'timeout');
-  kafka.refuses = false;
-  assert.equal(await send('next'), 'taken');
-  assert.equal(kafka.producers, 2);
+    ),
+    { numRuns: 60 },
+  );
 });

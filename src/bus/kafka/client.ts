@@ -1,5 +1,4 @@
 import kafkajs, { type Kafka as KafkaClient, type RetryOptions } from 'kafkajs';
-import { writeProduceRequestsAtOnce } from '../../kafkajs/produce-request.ts';
 import { stopBusyTimer } from '../../kafkajs/request-queue.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { NameResolver } from '../../runtime/name-resolver.ts';
@@ -39,7 +38,6 @@ const RETRY: RetryOptions = { retries: 4, initialRetryTime: 100, maxRetryTime: 1
 /** `retry` belongs here: on a producer or consumer it does not cover reconnecting. */
 export function createClient(config: KafkaConfig, { logger, resolver: { lookUp } }: Deps): KafkaClient {
   stopBusyTimer();
-  writeProduceRequestsAtOnce();
   return new Kafka({
     brokers: [...config.brokers],
     clientId: config.clientId,

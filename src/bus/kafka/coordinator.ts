@@ -1,4 +1,5 @@
-import { type Broker, type Cluster, learnNodes } from '../../kafkajs/cluster.ts';
+import type { Broker, Cluster } from '../../kafkajs/cluster.ts';
+import { learnNodes } from '../../kafkajs/metadata.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
 

@@ -1,12 +1,6 @@
 import type { Kafka } from 'kafkajs';
-import {
-  type Cluster,
-  closeCluster,
-  createCluster,
-  soundTopic,
-  type TopicMetadata,
-  topicMetadata,
-} from '../../kafkajs/cluster.ts';
+import { type Cluster, closeCluster, createCluster } from '../../kafkajs/cluster.ts';
+import { soundTopic, type TopicMetadata, topicMetadata } from '../../kafkajs/metadata.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';

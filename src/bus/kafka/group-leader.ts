@@ -1,4 +1,5 @@
-import { type Cluster, topicMetadata } from '../../kafkajs/cluster.ts';
+import type { Cluster } from '../../kafkajs/cluster.ts';
+import { topicMetadata } from '../../kafkajs/metadata.ts';
 import { BusError } from '../bus.ts';
 import { decodeMembers, encodeAssignments } from './group-protocol.ts';
 

@@ -1,4 +1,4 @@
-import type { TopicMetadata } from '../../kafkajs/cluster.ts';
+import type { TopicMetadata } from '../../kafkajs/metadata.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 

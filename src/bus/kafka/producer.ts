@@ -1,6 +1,10 @@
-import type { Kafka } from 'kafkajs';
+import type { Cluster } from '../../kafkajs/cluster.ts';
+import { partitionOfKey } from '../../kafkajs/key-partition.ts';
+import type { Outgoing } from '../../kafkajs/outgoing.ts';
+import { Producer, type ProducerOptions } from '../../kafkajs/producer.ts';
+import type { Partitions } from '../../kafkajs/producer-topic.ts';
 import { protocolErrorType } from '../../kafkajs/protocol-error.ts';
-import { backoffPause } from '../../runtime/backoff.ts';
+import type { RecordInit } from '../../kafkajs/record-batch.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
 import { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
@@ -8,32 +12,42 @@ import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { BusError, type Copies, type OutgoingRecord } from '../bus.ts';
 import type { Lane } from '../lane.ts';
 import { MAX_RECORD_BYTES } from '../topics.ts';
-import { IdempotentProducer } from './idempotent-producer.ts';
-import type { Message } from './partitioner.ts';
 
-/** Records in one batch, at most. */
-const BATCH_RECORDS = 1000;
-/** Bytes in one batch, at most (a larger record goes alone). */
-const BATCH_BYTES = 1_000_000;
+const OPTIONS: ProducerOptions = {
+  acks: -1,
+  isIdempotent: true,
+  requestTimeout: 10_000,
+  compression: 0,
+  compress: async (records) => records,
+  maxBatchRecords: 1000,
+  maxBatchBytes: 1_000_000,
+  maxRequestBytes: 1_000_000,
+  metadataAge: 30_000,
+  retry: { initial: 100, max: 1000 },
+  reconnect: { initial: 100, max: 1000 },
+};
 /** Bytes waiting: from here on nothing more should be taken in, and beyond the second it is refused. */
 const FULL_BYTES = 50_331_648;
 const QUEUE_BYTES = 67_108_864;
-/** From `send` to its last attempt, at most, in milliseconds. */
+/** From `send` to its end, at most, in milliseconds. */
 const SEND_DEADLINE = 20_000;
-/** What Kafka adds to a record, roughly. */
-const RECORD_OVERHEAD = 100;
+/** What a record takes in memory besides its key and its value, about. */
+const RECORD_OVERHEAD = 500;
+/** What Kafka adds to a record, at most. */
+const BATCH_OVERHEAD = 100;
 /** From the close to its end, at most, in milliseconds. */
 const CLOSE_DEADLINE = 2000;
-const RETRY = { initial: 100, max: 1000 };
+/** Looks for a topic that was just made, which a node may not know yet. */
+const LOOKS = 5;
+/** Sending that fails for so long is told, in milliseconds. */
+const TROUBLE = 5000;
 
-interface Queued {
-  readonly topic: string;
-  readonly message: Message;
-  readonly bytes: number;
+interface Sending extends Outgoing {
+  readonly key: string | null;
+  /** Picks the partition of a record without a key: drawn once, so that it comes again to the same one. */
+  readonly spread: number;
   readonly deadline: number;
   readonly lane: Lane | undefined;
-  /** Ends it: without an error Kafka has the record. */
-  settle(error?: Error): void;
 }
 
 interface Deps {
@@ -42,209 +56,137 @@ interface Deps {
   random(): number;
 }
 
-/**
- * Collects records into batches and sends one batch at a time: that keeps the order through retries, costs a tenth of
- * single sends, and lets a batch grow while the one before is on its way.
- */
-export class BatchingProducer implements AsyncDisposable {
-  readonly #kafka: Kafka;
+/** Sends the system's own records: with a bound on what waits, and a deadline for each. */
+export class BusProducer implements AsyncDisposable {
+  /** What waits, by its bytes in memory. */
+  readonly outgoing = new InFlightBytes(FULL_BYTES);
   readonly #deps: Deps;
-  readonly #producer: IdempotentProducer;
-  #queue: Queued[] = [];
-  #queuedBytes = 0;
-  #sending: Promise<void> | undefined;
-  #closed = false;
+  readonly #producer: Producer<Sending>;
+  #bytes = 0;
+  #isClosed = false;
+  /** Why sending last failed. */
+  #error: unknown;
+  /** What is to be told when the producer is empty. */
+  #emptied = () => {};
 
-  constructor(kafka: Kafka, deps: Deps) {
-    this.#kafka = kafka;
+  constructor(cluster: Cluster, deps: Deps) {
+    const { clock, logger, random } = deps;
     this.#deps = deps;
-    this.#producer = new IdempotentProducer(kafka, deps.clock);
+    this.#producer = new Producer<Sending>(OPTIONS, {
+      cluster,
+      clock,
+      random,
+      place: placeOf,
+      judge: (record, failures, error) => this.#judge(record, failures, error),
+      failed: (error, records) => {
+        this.#error = error;
+        logger.warn('Kafka did not take a batch', { records, error: messageOf(error) });
+      },
+    });
   }
 
-  readonly trouble = () => this.#producer.trouble();
-  readonly outgoing = new InFlightBytes(FULL_BYTES);
-
   send(topic: string, { key, value }: OutgoingRecord): Promise<void> {
-    return this.#take(value, [{ topic, key }], undefined);
+    return this.#send(value, [{ topic, key }], undefined);
   }
 
   sendCopies({ value, to, lane }: Copies): Promise<void> {
-    return this.#take(value, to, lane);
+    return this.#send(value, to, lane);
   }
 
-  async #take(value: Uint8Array | null, to: Copies['to'], lane: Lane | undefined): Promise<void> {
-    const sizes = to.map(({ key }) => (key?.length ?? 0) + RECORD_OVERHEAD);
-    const valueBytes = value?.byteLength ?? 0;
-    const bytes = sizes.reduce((sum, size) => sum + size, valueBytes);
-    this.#check(valueBytes + Math.max(...sizes), bytes, lane);
+  /** Why Kafka has not taken what was sent for some seconds; undefined: it takes it. */
+  trouble(): string | undefined {
+    const since = this.#producer.failingSince;
+    const waited = since === undefined ? 0 : this.#deps.clock.monotonic() - since;
+    if (waited < TROUBLE) return undefined;
+    return `Kafka has taken no records for ${Math.floor(waited / 1000)} s: ${messageOf(this.#error)}`;
+  }
+
+  async #send(value: Uint8Array | null, to: Copies['to'], lane: Lane | undefined): Promise<void> {
+    if (to.length === 0) return;
+    const shared = value && Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    const bytes = to.reduce((sum, { key }) => sum + sizeOfKey(key) + RECORD_OVERHEAD, shared?.length ?? 0);
+    this.#check(shared, to, bytes, lane);
+    this.#bytes += bytes;
     this.outgoing.add(bytes);
-    this.#queuedBytes += bytes;
-    const shared = value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-    const copies = to.map(({ topic, key }, i) =>
-      this.#queueOne(topic, key, shared, valueBytes + sizes[i]!, lane),
-    );
-    this.#sending ??= this.#drain();
-    try {
-      await Promise.all(copies);
-    } finally {
-      await Promise.allSettled(copies);
-      this.#queuedBytes -= bytes;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let left = to.length;
+    let refusal: Error | undefined;
+    const settle = (error?: unknown) => {
+      if (error) refusal ??= this.#refusalOf(error, lane);
+      left--;
+      if (left > 0) return;
+      this.#bytes -= bytes;
       this.outgoing.remove(bytes);
+      if (refusal) reject(refusal);
+      else resolve();
+      if (this.#bytes === 0) this.#emptied();
+    };
+    const { clock, random } = this.#deps;
+    const deadline = clock.monotonic() + SEND_DEADLINE;
+    for (const { topic, key } of to) {
+      const record: RecordInit = { key, value: shared };
+      const size = sizeOfKey(key) + (shared?.length ?? 0) + BATCH_OVERHEAD;
+      const spread = key === null ? random() : 0;
+      this.#producer.send({ topic, record, key, spread, bytes: size, deadline, lane, settle });
     }
+    return await promise;
   }
 
   /** @throws BusError when it is not taken */
-  #check(largest: number, bytes: number, lane: Lane | undefined): void {
-    if (this.#closed) throw new BusError('closed', 'the producer is closed');
+  #check(value: Buffer | null, to: Copies['to'], bytes: number, lane: Lane | undefined): void {
+    if (this.#isClosed) throw new BusError('closed', 'the producer is closed');
     if (lane?.refusal) throw lane.refusal;
+    const largest = Math.max(...to.map(({ key }) => sizeOfKey(key))) + (value?.length ?? 0) + BATCH_OVERHEAD;
     if (largest > MAX_RECORD_BYTES) {
-      throw new BusError(
-        'too-large',
-        `a record of ${largest} bytes is larger than the ${MAX_RECORD_BYTES} a topic takes`,
-      );
+      const limit = `larger than the ${MAX_RECORD_BYTES} a topic takes`;
+      throw new BusError('too-large', `a record of ${largest} bytes is ${limit}`);
     }
-    if (this.#queuedBytes + bytes > QUEUE_BYTES) {
-      throw new BusError('full', `${this.#queuedBytes} bytes are waiting for Kafka already; try again later`);
+    if (this.#bytes + bytes > QUEUE_BYTES) {
+      throw new BusError('full', `${this.#bytes} bytes are waiting for Kafka already; try again later`);
     }
   }
 
-  #queueOne(
-    topic: string,
-    key: string | null,
-    value: Buffer | null,
-    bytes: number,
-    lane: Lane | undefined,
-  ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const message = { key, value, spread: key === null ? this.#deps.random() : 0 };
-      const deadline = this.#deps.clock.monotonic() + SEND_DEADLINE;
-      const settle = (error?: Error) => {
-        if (error && lane) lane.refusal ??= error;
-        if (error) reject(error);
-        else resolve();
-      };
-      this.#queue.push({ topic, message, bytes, deadline, lane, settle });
-    });
+  /** Refused with it is all that is queued behind it, and what comes later, of the same publisher. */
+  #refusalOf(cause: unknown, lane: Lane | undefined): Error {
+    const error =
+      cause instanceof BusError
+        ? cause
+        : new BusError('too-large', `the topic takes no such record: ${messageOf(cause)}`, { cause });
+    if (lane) lane.refusal ??= error;
+    return error;
   }
 
-  async #drain(): Promise<void> {
-    // What is sent within one turn of the event loop shares a batch.
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    while (this.#queue.length > 0) await this.#sendBatch(this.#takeBatch());
-    this.#sending = undefined;
-  }
-
-  #takeBatch(): Queued[] {
-    let bytes = 0;
-    let count = 0;
-    for (const queued of this.#queue) {
-      if (count === BATCH_RECORDS || (count > 0 && bytes + queued.bytes > BATCH_BYTES)) break;
-      bytes += queued.bytes;
-      count++;
+  #judge({ topic, deadline, lane }: Sending, failures: number, cause: unknown): unknown {
+    if (lane?.refusal) return lane.refusal;
+    if (failures >= LOOKS && protocolErrorType(cause) === 'UNKNOWN_TOPIC_OR_PARTITION') {
+      return new BusError('unknown-topic', `topic ${topic} does not exist`, { cause });
     }
-    return this.#queue.splice(0, count);
+    if (this.#deps.clock.monotonic() < deadline) return undefined;
+    return new BusError('timeout', `Kafka did not take the record within ${SEND_DEADLINE} ms`, { cause });
   }
 
-  /** Tries until Kafka has the batch or its records have passed their deadlines; each of them is settled at the end. */
-  async #sendBatch(batch: readonly Queued[]): Promise<void> {
-    const { clock, logger, random } = this.#deps;
-    let left = this.#inTime(batch);
-    for (let attempt = 1; left.length > 0; attempt++) {
-      try {
-        await this.#attempt(left);
-        for (const queued of left) queued.settle();
-        return;
-      } catch (error) {
-        logger.warn('Kafka did not take a batch', { records: left.length, error: messageOf(error) });
-        if (protocolErrorType(error) === 'MESSAGE_TOO_LARGE') {
-          await this.#sendApart(left, error);
-          return;
-        }
-        await clock.sleep(backoffPause(RETRY, attempt, random()));
-        const rest = this.#inTime(await this.#ofKnownTopics(left, error), error);
-        // kafkajs gives the sequence numbers of what failed to the next records, which a broker that wrote some of it would
-        // take for repetitions, and drop.
-        if (rest.length < left.length) this.#producer.discard();
-        left = rest;
-      }
-    }
-  }
-
-  /** Without those whose time is over: they are rejected. */
-  #inTime(batch: readonly Queued[], cause?: unknown): readonly Queued[] {
-    const now = this.#deps.clock.monotonic();
-    return batch.filter((queued) => {
-      if (queued.lane?.refusal) queued.settle(queued.lane.refusal);
-      else if (this.#closed) queued.settle(new BusError('closed', 'the producer is closed', { cause }));
-      else if (now < queued.deadline) return true;
-      else
-        queued.settle(
-          new BusError('timeout', `Kafka did not take the record within ${SEND_DEADLINE} ms`, { cause }),
-        );
-      return false;
-    });
-  }
-
-  /** Finds the record that the topic does not take, by halves: only it is rejected. */
-  async #sendApart(batch: readonly Queued[], cause: unknown): Promise<void> {
-    this.#producer.discard(); // its sequence numbers are those of the whole batch
-    if (batch.length === 1) {
-      const { topic, bytes } = batch[0]!;
-      batch[0]!.settle(
-        new BusError('too-large', `topic ${topic} takes no record of ${bytes} bytes`, { cause }),
-      );
-      return;
-    }
-    const middle = batch.length >> 1;
-    await this.#sendBatch(batch.slice(0, middle));
-    await this.#sendBatch(batch.slice(middle));
-  }
-
-  async #ofKnownTopics(batch: readonly Queued[], cause: unknown): Promise<readonly Queued[]> {
-    if (protocolErrorType(cause) !== 'UNKNOWN_TOPIC_OR_PARTITION') return batch;
-    // Also when none of these is missing: a topic that was deleted since stays in what a producer asks for, and fails it all.
-    this.#producer.discard();
-    const missing = await this.#missing(batch);
-    return batch.filter((queued) => {
-      if (!missing.has(queued.topic)) return true;
-      queued.settle(new BusError('unknown-topic', `topic ${queued.topic} does not exist`, { cause }));
-      return false;
-    });
-  }
-
-  #attempt(batch: readonly Queued[]): Promise<void> {
-    const byTopic = Map.groupBy(batch, ({ topic }) => topic);
-    const messagesOf = (queued: readonly Queued[]) => queued.map(({ message }) => message);
-    return this.#producer.send(
-      [...byTopic].map(([topic, queued]) => ({ topic, messages: messagesOf(queued) })),
-    );
-  }
-
-  async #missing(batch: readonly Queued[]): Promise<Set<string>> {
-    const admin = this.#kafka.admin();
-    try {
-      await admin.connect();
-      const existing = new Set(await admin.listTopics());
-      return new Set(batch.map(({ topic }) => topic).filter((topic) => !existing.has(topic)));
-    } catch {
-      return new Set(); // Kafka is away: the next attempt finds out
-    } finally {
-      await admin.disconnect().catch(() => {});
-    }
-  }
-
-  /** Gives what is queued a moment to be sent, then disconnects; what is left is rejected. */
+  /** Gives what waits a moment to be sent, then disconnects; what is left is refused. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { clock, logger } = this.#deps;
-    const close = async () => {
-      while (this.#sending) await this.#sending;
-      await this.#producer.close();
-    };
+    this.#isClosed = true;
+    const empty = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+      if (this.#bytes === 0) resolve();
+    });
     try {
-      await withDeadline(clock, CLOSE_DEADLINE, 'closing the producer', close());
+      await withDeadline(clock, CLOSE_DEADLINE, 'sending what is left', empty);
     } catch (error) {
       logger.warn('the producer did not close in order', { error: messageOf(error) });
     }
-    this.#closed = true;
+    const closed = this.#producer.close(new BusError('closed', 'the producer is closed'));
+    await withDeadline(clock, CLOSE_DEADLINE, 'closing the producer', closed).catch(() => {}); // it ends later
   }
+}
+
+const sizeOfKey = (key: string | null) => (key === null ? 0 : Buffer.byteLength(key));
+
+/** As the Java client for records with a key; without one by the number drawn for the record, among those with a leader. */
+function placeOf({ key, spread }: Sending, { count, led }: Partitions): number {
+  if (key !== null) return partitionOfKey(key, count);
+  return led.length === 0 ? Math.floor(spread * count) : led[Math.floor(spread * led.length)]!;
 }

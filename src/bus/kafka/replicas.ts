@@ -1,5 +1,6 @@
 import type { Kafka } from 'kafkajs';
-import { type Broker, closeCluster, createCluster, metadataOf } from '../../kafkajs/cluster.ts';
+import { type Broker, closeCluster, createCluster } from '../../kafkajs/cluster.ts';
+import { metadataOf } from '../../kafkajs/metadata.ts';
 import { setTopicConfig, topicConfigs } from '../../kafkajs/topic-configs.ts';
 import type { Replicas } from '../bus.ts';
 

@@ -1,31 +1,19 @@
 import { promisify } from 'node:util';
-import { zstdCompress, zstdDecompress } from 'node:zlib';
-import { lz4Compress, lz4Decompress, snappyCompress, snappyDecompress } from '@platformatic/wasm-utils';
-import kafkajs from 'kafkajs';
-
-const { CompressionCodecs, CompressionTypes } = kafkajs;
+import { gzip, zstdCompress } from 'node:zlib';
+import { lz4Compress, snappyCompress } from '@platformatic/wasm-utils';
+import type { Compression } from './options.ts';
 
 interface Codec {
-  compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>;
-  decompress(buffer: Buffer): Promise<Buffer>;
+  /** Its number in the attributes of a batch. */
+  readonly compression: number;
+  compress(records: Buffer): Promise<Buffer>;
 }
 
-const zstd: Codec = {
-  compress: ({ buffer }) => promisify(zstdCompress)(buffer),
-  decompress: (buffer) => promisify(zstdDecompress)(buffer),
+/** The compressions that Kafka has. */
+export const CODECS: Readonly<Record<Compression, Codec>> = {
+  none: { compression: 0, compress: async (records) => records },
+  gzip: { compression: 1, compress: (records) => promisify(gzip)(records) },
+  snappy: { compression: 2, compress: async (records) => snappyCompress(records) },
+  lz4: { compression: 3, compress: async (records) => lz4Compress(records) },
+  zstd: { compression: 4, compress: (records) => promisify(zstdCompress)(records) },
 };
-const lz4: Codec = {
-  compress: async ({ buffer }) => lz4Compress(buffer),
-  decompress: async (buffer) => lz4Decompress(buffer),
-};
-const snappy: Codec = {
-  compress: async ({ buffer }) => snappyCompress(buffer),
-  decompress: async (buffer) => snappyDecompress(buffer),
-};
-
-/** Teaches kafkajs, which brings gzip alone, the other compressions of Kafka. */
-export function registerCodecs(): void {
-  CompressionCodecs[CompressionTypes.ZSTD] = () => zstd;
-  CompressionCodecs[CompressionTypes.LZ4] = () => lz4;
-  CompressionCodecs[CompressionTypes.Snappy] = () => snappy;
-}

@@ -1,30 +1,17 @@
-import kafkajs from 'kafkajs';
 import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import type { KafkaConfiguration } from '../../../../gen/penstock/v1/kafka_pb.ts';
 import { UnencodableError } from '../../../contract/body.ts';
+import { createCluster } from '../../../kafkajs/cluster.ts';
 import { timeoutSignal } from '../../../runtime/deadline.ts';
 import { messageOf } from '../../../runtime/logger.ts';
 import type { Failure, Handler, HandlerContext, Outbound, Outcome } from '../handler.ts';
-import { Batches } from './batches.ts';
 import { createClient, topicOf } from './client.ts';
-import { Link } from './link.ts';
-import type { Compression, KafkaOptions } from './options.ts';
-import { Partitions } from './partitions.ts';
+import type { KafkaOptions } from './options.ts';
 import { type KafkaRecord, recordWriter } from './record.ts';
 import { optionsOf } from './resolve-options.ts';
 import { type Authentication, authenticationOf } from './sasl.ts';
 import { Sender } from './sender.ts';
 import { Sockets } from './sockets.ts';
-
-const { CompressionTypes } = kafkajs;
-
-const TYPES: Readonly<Record<Compression, kafkajs.CompressionTypes>> = {
-  none: CompressionTypes.None,
-  gzip: CompressionTypes.GZIP,
-  snappy: CompressionTypes.Snappy,
-  lz4: CompressionTypes.LZ4,
-  zstd: CompressionTypes.ZSTD,
-};
 
 /** One pack is on its way while the next one is written. */
 const PACKS = 2;
@@ -36,7 +23,6 @@ export class KafkaHandler implements Handler {
   readonly #context: HandlerContext;
   readonly #authentication: Authentication;
   readonly #sender: Sender;
-  readonly #batches: Batches;
   readonly #writeRecord: (message: Outbound) => KafkaRecord;
   readonly #stop = new AbortController();
 
@@ -48,31 +34,16 @@ export class KafkaHandler implements Handler {
     this.parallel = Math.min(PACKS, context.maxInFlight);
     this.#authentication = authenticationOf(config, context, this.#stop.signal);
     this.#writeRecord = recordWriter(config, context);
-    const partitions = new Partitions(Math.random());
-    this.#sender = new Sender({
-      topic: topicOf(config),
-      options,
-      partitions,
-      clock,
-      random: Math.random,
-      link: () => this.#newLink(config, partitions),
-      refused: () => this.#authentication.refused(),
-    });
-    this.#batches = new Batches({ sender: this.#sender, partitions, options });
-  }
-
-  #newLink(config: KafkaConfiguration, partitions: Partitions): Link {
-    const options = this.#options;
-    const context = this.#context;
     const sockets = new Sockets(options, context);
     const authentication = this.#authentication;
-    return new Link({
-      kafka: createClient(config, { context, options, authentication, sockets }),
-      topic: topicOf(config),
-      compression: TYPES[options.compression],
-      options,
-      partitions,
+    this.#sender = new Sender({
+      cluster: () => createCluster(createClient(config, { context, options, authentication, sockets })),
       sockets,
+      topic: topicOf(config),
+      options,
+      clock,
+      random: Math.random,
+      refused: () => authentication.refused(),
     });
   }
 
@@ -105,10 +76,10 @@ export class KafkaHandler implements Handler {
   /** Within delivery.timeout.ms, when there is one. */
   async #deliver(records: readonly KafkaRecord[], signal: AbortSignal): Promise<readonly Outcome[]> {
     const { deliveryTimeout } = this.#options;
-    if (deliveryTimeout === Number.POSITIVE_INFINITY) return this.#batches.deliver(records, signal);
+    if (deliveryTimeout === Number.POSITIVE_INFINITY) return this.#sender.deliver(records, signal);
     using deadline = timeoutSignal(this.#context.clock, deliveryTimeout, 'delivery.timeout.ms', signal);
     try {
-      return await this.#batches.deliver(records, deadline.signal);
+      return await this.#sender.deliver(records, deadline.signal);
     } catch (error) {
       if (signal.aborted) throw error;
       const failure = {
@@ -122,7 +93,7 @@ export class KafkaHandler implements Handler {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the integration stopped'));
-    this.#batches.close();
+    this.#sender.close();
     this.#authentication[Symbol.dispose]();
   }
 }

@@ -5,10 +5,10 @@ import { templatedBodyWriter } from '../../../contract/templated-body.ts';
 import type { Header } from '../../../kafkajs/record-batch.ts';
 import { type HandlerContext, type Outbound, templateSource } from '../handler.ts';
 import { encoderOf } from './charset.ts';
-import type { Placed } from './partitions.ts';
 
-/** A record as kafkajs takes it. */
-export interface KafkaRecord extends Placed {
+/** A record to be produced. */
+export interface KafkaRecord {
+  readonly key: string | null;
   readonly value: Buffer | string;
   readonly headers: readonly Header[];
   /** What it takes in a batch, at most, before compression. */

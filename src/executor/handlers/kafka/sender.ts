@@ -1,171 +1,201 @@
+import type { Cluster } from '../../../kafkajs/cluster.ts';
+import { partitionOfKey } from '../../../kafkajs/key-partition.ts';
+import { Producer } from '../../../kafkajs/producer.ts';
+import type { Partitions } from '../../../kafkajs/producer-topic.ts';
 import { protocolErrorType } from '../../../kafkajs/protocol-error.ts';
-import { backoffPause } from '../../../runtime/backoff.ts';
 import type { Clock } from '../../../runtime/clock.ts';
+import { untilAborted } from '../../../runtime/until-aborted.ts';
 import { DELIVERED, type Outcome } from '../handler.ts';
-import type { Link } from './link.ts';
+import { CODECS } from './codecs.ts';
 import type { KafkaOptions } from './options.ts';
 import { failureOf, isAboutRecords, isWhollyRefused } from './outcome.ts';
-import type { Partitions } from './partitions.ts';
+import { Pack, type Sending } from './pack.ts';
 import { DisconnectedError } from './reason.ts';
 import type { KafkaRecord } from './record.ts';
+import type { Sockets } from './sockets.ts';
 
-/** A record on its way. */
-export interface Sending {
-  readonly record: KafkaRecord;
-  settle(outcome: Outcome): void;
-}
+/** Records in one batch, at most. */
+const MAX_RECORDS = 1000;
+/** The largest request, unless a setting says otherwise: brokers take 100 MB. */
+const MAX_REQUEST_BYTES = 8_388_608;
 
 interface Deps {
+  /** A new one, not yet connected. */
+  cluster(): Cluster;
+  readonly sockets: Sockets;
   readonly topic: string;
   readonly options: KafkaOptions;
-  readonly partitions: Partitions;
   readonly clock: Clock;
   random(): number;
-  /** A new link, not yet connected. */
-  link(): Link;
   /** The brokers do not take the credentials. */
   refused(): void;
 }
 
-/**
- * Sends batches over one link, and over a new one after the first doubt: kafkajs gives the sequence numbers of a batch that
- * failed to the next one, which a broker that did write the first one would take for its repetition, and drop.
- */
+/** Sends the records of packs to one topic, with a bound on what waits. */
 export class Sender {
   readonly #deps: Deps;
-  #link: Link | undefined;
-  #connecting: Promise<Link> | undefined;
-  /** Links that failed, without a batch in between that was taken. */
-  #failures = 0;
-  #closed: Error | undefined;
+  readonly #topic: string;
+  #producer: Producer<Sending> | undefined;
+  #isIdempotent = false;
+  /** Of what waits or is on its way. */
+  #bytes = 0;
+  #freed = Promise.withResolvers<void>();
+  /** The partition of the next record without a key. */
+  #next: number;
 
   constructor(deps: Deps) {
     this.#deps = deps;
+    this.#topic = deps.topic;
+    this.#next = Math.floor(deps.random() * 1000);
   }
 
-  /** Connects, unless it is. Rejects with the reason, or with the signal's when that aborts. */
+  /** Connects. Rejects with the reason, or with the signal's when that aborts. */
   async connect(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const abort = () => this.discard(signal.reason);
+    const { acks, idempotence } = this.#deps.options;
+    try {
+      await this.#connect(idempotence ?? acks === -1, signal);
+    } catch (error) {
+      const isForbidden = protocolErrorType(error) === 'CLUSTER_AUTHORIZATION_FAILED';
+      if (idempotence !== undefined || !isForbidden) throw this.#causeOf(error);
+      await this.#connect(false, signal);
+    }
+  }
+
+  async #connect(isIdempotent: boolean, signal: AbortSignal): Promise<void> {
+    this.#isIdempotent = isIdempotent;
+    const before = this.#producer;
+    const producer = this.#newProducer();
+    this.#producer = producer;
+    before?.close(new DisconnectedError('the connection is made anew')).catch(() => {});
+    try {
+      await untilAborted(producer.connect(), signal);
+    } catch (error) {
+      if (isRefusal(error)) this.#deps.refused();
+      throw error;
+    }
+  }
+
+  #newProducer(): Producer<Sending> {
+    const { cluster, options, sockets, clock, random } = this.#deps;
+    const { acks, requestTimeout, batchBytes, maxRequestBytes, metadataMaxAge: metadataAge } = options;
+    return new Producer<Sending>(
+      {
+        ...CODECS[options.compression],
+        acks,
+        isIdempotent: this.#isIdempotent,
+        requestTimeout,
+        metadataAge,
+        maxBatchRecords: MAX_RECORDS,
+        maxBatchBytes: Math.min(batchBytes, maxRequestBytes),
+        maxRequestBytes: Math.min(maxRequestBytes, MAX_REQUEST_BYTES),
+        retry: { initial: options.retryPause, max: options.maxRetryPause },
+        reconnect: { initial: options.reconnectPause, max: options.maxReconnectPause },
+      },
+      {
+        cluster: cluster(),
+        clock,
+        random,
+        place: (sending, partitions) => this.#place(sending, partitions),
+        judge: (sending, failures, error) => this.#judge(sending, failures, error),
+        failed: (error) => {
+          if (isRefusal(error)) this.#deps.refused();
+        },
+        flushed: () => sockets.drained(),
+      },
+    );
+  }
+
+  /** outcomes[i] belongs to records[i]. Rejects with the signal's reason when that aborts. */
+  async deliver(records: readonly KafkaRecord[], signal: AbortSignal): Promise<readonly Outcome[]> {
+    signal.throwIfAborted();
+    if (records.length === 0) return [];
+    const pack = new Pack(records.length);
+    const abort = () => {
+      pack.abort(signal.reason);
+      this.#wake();
+    };
     signal.addEventListener('abort', abort, { once: true });
     try {
-      await this.#connected();
+      for (const [place, record] of records.entries()) {
+        while (!this.#hasRoom(record) && !pack.aborted) await this.#freed.promise;
+        if (pack.aborted) break;
+        this.#send(record, pack, place);
+      }
+      return await pack.outcomes;
     } finally {
       signal.removeEventListener('abort', abort);
     }
   }
 
-  /** Settles each record of a batch. One batch at a time. */
-  async send(batch: readonly Sending[]): Promise<void> {
-    try {
-      const link = await this.#connected();
-      const groups = this.#deps.partitions.byLeader(batch);
-      const ends = await Promise.all(groups.map((group) => this.#sendGroup(link, group)));
-      if (ends.every((isSound) => isSound)) this.#failures = 0;
-      else this.discard(new DisconnectedError('the connection is given up after an error'));
-    } catch (error) {
-      settle(batch, failureOf(error, this.#deps.topic));
+  #hasRoom({ bytes }: KafkaRecord): boolean {
+    return this.#bytes === 0 || this.#bytes + bytes <= this.#deps.options.bufferBytes;
+  }
+
+  #send(record: KafkaRecord, pack: Pack, place: number): void {
+    const { bytes } = record;
+    this.#bytes += bytes;
+    const sending: Sending = {
+      topic: this.#topic,
+      record,
+      bytes,
+      pack,
+      since: this.#deps.clock.monotonic(),
+      partition: -1,
+      settle: (error) => {
+        this.#bytes -= bytes;
+        if (error !== undefined && !isAboutRecords(error)) pack.failed.set(sending.partition, error);
+        pack.settle(place, error === undefined ? DELIVERED : failureOf(error, this.#topic));
+        this.#wake();
+      },
+    };
+    if (this.#producer) this.#producer.send(sending);
+    else sending.settle(new DisconnectedError('there is no connection'));
+  }
+
+  #wake(): void {
+    const { resolve } = this.#freed;
+    this.#freed = Promise.withResolvers<void>();
+    resolve();
+  }
+
+  /** One with a key goes to the partition of the Java client, one without to the next that has a leader. */
+  #place(sending: Sending, { count, led }: Partitions): number {
+    const { key } = sending.record;
+    if (key !== null) sending.partition = partitionOfKey(key, count);
+    else {
+      const next = this.#next++;
+      sending.partition = led.length > 0 ? led[next % led.length]! : next % count;
     }
+    return sending.partition;
+  }
+
+  #judge({ pack, partition, since }: Sending, failures: number, cause: unknown): unknown {
+    if (pack.aborted) return pack.aborted.reason ?? new DisconnectedError('its time is over');
+    const failed = pack.failed.get(partition);
+    if (failed !== undefined) return failed;
+    if (failures === 0) return undefined;
+    const error = this.#causeOf(cause);
+    if (isAboutRecords(error) || isWhollyRefused(error)) return error;
+    const { options, clock } = this.#deps;
+    // Once more is for free where it writes nothing twice, unless it has taken long already.
+    const isFree = this.#isIdempotent && clock.monotonic() - since < options.requestTimeout;
+    return failures > Math.max(options.retries, isFree ? 1 : 0) ? error : undefined;
+  }
+
+  /** kafkajs tells of a lost connection without why. */
+  #causeOf(error: unknown): unknown {
+    const { lost } = this.#deps.sockets;
+    return protocolErrorType(error) === undefined && lost ? lost : error;
   }
 
   /** Cuts what is on its way, for good. */
-  close(why: Error): void {
-    this.#closed = why;
-    this.discard(why);
+  close(): void {
+    const why = new DisconnectedError('the integration stopped');
+    this.#deps.sockets.close(why);
+    this.#producer?.close(why).catch(() => {});
+    this.#wake();
   }
-
-  /** Cuts what is on its way. The next batch goes over a new link. */
-  discard(why: Error): void {
-    const link = this.#link;
-    this.#link = undefined;
-    this.#connecting = undefined;
-    if (!link) return;
-    this.#failures++;
-    link.close(why);
-  }
-
-  #connected(): Promise<Link> {
-    this.#connecting ??= this.#connect();
-    return this.#connecting;
-  }
-
-  async #connect(): Promise<Link> {
-    const { options, clock, random, refused } = this.#deps;
-    if (this.#closed) throw this.#closed;
-    const link = this.#deps.link();
-    this.#link = link;
-    try {
-      const backoff = { initial: options.reconnectPause, max: options.maxReconnectPause };
-      const pause = this.#failures === 0 ? 0 : backoffPause(backoff, this.#failures, random());
-      if (pause > 0) await clock.sleep(pause, link.signal);
-      await link.connect();
-      return link;
-    } catch (error) {
-      if (isRefusal(error)) refused();
-      if (this.#link === link) this.discard(new DisconnectedError('there is no connection'));
-      throw error;
-    }
-  }
-
-  /** Answers whether the link is sound: whether everything that failed surely did not arrive. */
-  async #sendGroup(link: Link, group: readonly Sending[]): Promise<boolean> {
-    const { partitions, topic } = this.#deps;
-    const { placed } = partitions;
-    const error = await this.#trySend(link, group);
-    if (error === undefined) {
-      settle(group, DELIVERED);
-      return true;
-    }
-    const parts = link.signal.aborted ? [group] : partsOf(group, error);
-    if (parts.length === 1) {
-      settle(group, failureOf(error, topic));
-      return placed === partitions.placed || isAboutRecords(error);
-    }
-    let isSound = true;
-    for (const part of parts) isSound = (await this.#sendGroup(link, part)) && isSound;
-    return isSound;
-  }
-
-  /** Sends records, several times if that is wanted and may help; answers with the error that says most. */
-  async #trySend(link: Link, group: readonly Sending[]): Promise<unknown> {
-    const { options, clock, random } = this.#deps;
-    const backoff = { initial: options.retryPause, max: options.maxRetryPause };
-    const records = group.map(({ record }) => record);
-    const began = clock.monotonic();
-    let first: unknown;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await link.send(records);
-        return undefined;
-      } catch (error) {
-        first ??= error;
-        // Once more is for free where it writes nothing twice, unless it has taken long already.
-        const isFree = link.isIdempotent && clock.monotonic() - began < options.requestTimeout;
-        const isOver = attempt > Math.max(options.retries, isFree ? 1 : 0) || link.signal.aborted;
-        if (isOver || isAboutRecords(error) || isWhollyRefused(error)) {
-          return protocolErrorType(error) === undefined ? first : error;
-        }
-        await clock.sleep(backoffPause(backoff, attempt, random()), link.signal).catch(() => {}); // seen by the next send
-      }
-    }
-  }
-}
-
-/**
- * How to send again what failed together, so that only those fail that are at fault: each partition by itself, where the
- * sequence numbers keep out what was written; and of one partition each half.
- */
-function partsOf(group: readonly Sending[], error: unknown): readonly (readonly Sending[])[] {
-  if (protocolErrorType(error) === undefined || isWhollyRefused(error)) return [group];
-  const ofPartitions = Map.groupBy(group, ({ record }) => record.partition);
-  if (ofPartitions.size > 1) return [...ofPartitions.values()];
-  if (!isAboutRecords(error) || group.length === 1) return [group];
-  const middle = group.length >> 1;
-  return [group.slice(0, middle), group.slice(middle)];
-}
-
-function settle(batch: readonly Sending[], outcome: Outcome): void {
-  for (const sending of batch) sending.settle(outcome);
 }
 
 /** A token that a broker does not take is not shown again. */

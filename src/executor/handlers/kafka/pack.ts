@@ -1,0 +1,51 @@
+import type { Outgoing } from '../../../kafkajs/outgoing.ts';
+import type { Outcome } from '../handler.ts';
+import type { KafkaRecord } from './record.ts';
+
+/** The records of one call, and their outcomes. */
+export class Pack {
+  readonly outcomes: Promise<readonly Outcome[]>;
+  /** Why it is over before each has its outcome. */
+  aborted: { readonly reason: unknown } | undefined;
+  /**
+   * Partitions of which a record failed: what follows it there must not arrive before it when it is tried again, and fails
+   * with it.
+   */
+  readonly failed = new Map<number, unknown>();
+  readonly #outcomes: Outcome[];
+  readonly #resolve: (outcomes: readonly Outcome[]) => void;
+  readonly #reject: (reason: unknown) => void;
+  #left: number;
+
+  constructor(count: number) {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Outcome[]>();
+    promise.catch(() => {}); // it may end before it is waited for
+    this.outcomes = promise;
+    this.#outcomes = new Array<Outcome>(count);
+    this.#left = count;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  settle(place: number, outcome: Outcome): void {
+    this.#outcomes[place] = outcome;
+    this.#left--;
+    if (this.#left === 0) this.#resolve(this.#outcomes);
+  }
+
+  /** What of it is not on its way does not leave any more. */
+  abort(reason: unknown): void {
+    this.aborted ??= { reason };
+    this.#reject(reason);
+  }
+}
+
+/** A record on its way, of one pack. */
+export interface Sending extends Outgoing {
+  readonly record: KafkaRecord;
+  readonly pack: Pack;
+  /** When it was handed over, in milliseconds of the monotonic clock. */
+  readonly since: number;
+  /** Set when its topic's partitions are known. */
+  partition: number;
+}

@@ -1,0 +1,14 @@
+import type { RecordInit } from './record-batch.ts';
+
+/** A record to be produced to a topic. */
+export interface Outgoing {
+  readonly topic: string;
+  readonly record: RecordInit;
+  /** In a batch, about. */
+  readonly bytes: number;
+  /** Called once: without an error Kafka has the record. */
+  settle(error?: unknown): void;
+}
+
+/** What to refuse a record with, which failed so many times, the last time with this error; undefined: it is tried again. */
+export type Judge<T> = (record: T, failures: number, error: unknown) => unknown;

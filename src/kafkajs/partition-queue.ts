@@ -1,0 +1,246 @@
+import type { ProducerIdentity } from './cluster.ts';
+import type { Judge, Outgoing } from './outgoing.ts';
+
+/** Records of one partition that leave together; when they are sent again, the same ones do. */
+export interface Batch<T extends Outgoing> {
+  readonly queue: PartitionQueue<T>;
+  readonly records: readonly T[];
+  /** Whose sequence numbers its records have; undefined: they have none. */
+  readonly identity: ProducerIdentity | undefined;
+  /** The sequence number of the first record, by which Kafka keeps the order and tells what comes again. */
+  readonly sequence: number;
+  /** Tries that failed. */
+  readonly failures: number;
+}
+
+export interface BatchLimits {
+  readonly maxRecords: number;
+  readonly maxBytes: number;
+  /** Batches of a partition on their way at once, at most. Without sequence numbers more than one lose their order. */
+  readonly maxOnWay: number;
+}
+
+/** Sequence numbers begin anew behind it. */
+const MAX_SEQUENCE = 0x7fffffff;
+
+/**
+ * The records of one partition, which leave in their order, in batches. What failed is sent again before anything else, and
+ * not before everything else on its way has ended.
+ */
+export class PartitionQueue<T extends Outgoing> {
+  readonly topic: string;
+  readonly partition: number;
+  /** Set by whoever sends: under which to number the next batches; and the one that was lost. */
+  identity: ProducerIdentity | undefined;
+  lost: ProducerIdentity | undefined;
+  /** The node that leads it; -1: none. */
+  leader = -1;
+  /** Tries in a row that failed. */
+  failures = 0;
+  /** Looks in a row that found nobody who leads it. */
+  looks = 0;
+  /** Why the last try failed; undefined: it did not. */
+  error: unknown;
+  /** Not before this time is anything sent, in milliseconds of the monotonic clock. */
+  notBefore = 0;
+  #sequence = 0;
+  #waiting: T[] = [];
+  #bytes = 0;
+  #onWay: Batch<T>[] = [];
+  #failed: Batch<T>[] = [];
+  #isDraining = false;
+  /** Kafka has a batch of this identity: of one that it does not know it takes any number for the first. */
+  #isKnown = false;
+  /** Where to number anew: Kafka refused what had this number, and so everything after it. */
+  #renumberFrom: number | undefined;
+
+  constructor(topic: string, partition: number) {
+    this.topic = topic;
+    this.partition = partition;
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0 && this.#onWay.length === 0 && this.#failed.length === 0;
+  }
+
+  add(record: T): void {
+    this.#waiting.push(record);
+    this.#bytes += record.bytes;
+  }
+
+  /** The next batch to send, which is on its way from now on; undefined: none may leave yet. */
+  take(limits: BatchLimits, judge: Judge<T>): Batch<T> | undefined {
+    if (this.#isDraining || this.#onWay.length >= (this.#isKnown ? limits.maxOnWay : 1)) return undefined;
+    const batch = this.#failed.shift() ?? this.#next(limits, judge);
+    if (batch) this.#onWay.push(batch);
+    return batch;
+  }
+
+  /** While one is on its way, only full ones follow: the others grow meanwhile. */
+  #next({ maxRecords, maxBytes }: BatchLimits, judge: Judge<T>): Batch<T> | undefined {
+    const isFull = this.#waiting.length >= maxRecords || this.#bytes >= maxBytes;
+    if (this.#onWay.length > 0 && !isFull) return undefined;
+    const records: T[] = [];
+    let taken = 0;
+    let bytes = 0;
+    for (const record of this.#waiting) {
+      if (records.length === maxRecords || (records.length > 0 && bytes + record.bytes > maxBytes)) break;
+      taken++;
+      this.#bytes -= record.bytes;
+      const refusal = judge(record, 0, this.error);
+      if (refusal !== undefined) record.settle(refusal);
+      else {
+        records.push(record);
+        bytes += record.bytes;
+      }
+    }
+    this.#waiting.splice(0, taken);
+    if (records.length === 0) return undefined;
+    const sequence = this.#sequence;
+    this.#sequence = (sequence + records.length) & MAX_SEQUENCE;
+    return { queue: this, records, identity: this.identity, sequence, failures: 0 };
+  }
+
+  /** Kafka has it. */
+  succeeded(batch: Batch<T>): void {
+    if (!this.#ended(batch)) return;
+    this.error = undefined;
+    this.failures = 0;
+    this.#isKnown ||= batch.identity !== undefined && batch.identity === this.identity;
+    for (const record of batch.records) record.settle();
+    this.#drained();
+  }
+
+  /** It is not known to be there, and comes again. */
+  failed(batch: Batch<T>, error: unknown): void {
+    if (!this.#ended(batch)) return;
+    this.error = error;
+    this.failures++;
+    this.#again({ ...batch, failures: batch.failures + 1 });
+    this.#drained();
+  }
+
+  /**
+   * Kafka says that the numbers do not follow one another, or that it does not know whose they are. Answers whether that is
+   * a failure: behind one that failed it is not, and ends when that one is there.
+   */
+  outOfOrder(batch: Batch<T>, error: unknown): boolean {
+    const isBehind = this.#onWay[0] !== batch || this.#failed.length > 0 || this.#renumberFrom !== undefined;
+    if (!isBehind) {
+      if (batch.identity === this.identity) this.#lose();
+      this.failed(batch, error);
+    } else if (this.#ended(batch)) {
+      this.#again(batch);
+      this.#drained();
+    }
+    return !isBehind;
+  }
+
+  /** Kafka refused it, wrote nothing of it, and never will: of several records each half is tried by itself. */
+  refused(batch: Batch<T>, error: unknown): void {
+    if (!this.#ended(batch)) return;
+    const { records, sequence } = batch;
+    const middle = records.length >> 1;
+    if (middle === 0) {
+      this.#renumberFrom ??= sequence; // nothing behind it can be there, either
+      records[0]!.settle(error);
+    } else {
+      const second = (sequence + middle) & MAX_SEQUENCE;
+      this.#again({ ...batch, records: records.slice(0, middle) });
+      this.#again({ ...batch, records: records.slice(middle), sequence: second });
+    }
+    this.#drained();
+  }
+
+  #lose(): void {
+    this.lost = this.identity;
+    this.identity = undefined;
+    this.#isKnown = false;
+    this.#renumberFrom = 0;
+  }
+
+  #again(batch: Batch<T>): void {
+    const isBefore = (other: Batch<T>) =>
+      ((batch.sequence - other.sequence) & MAX_SEQUENCE) > MAX_SEQUENCE / 2;
+    const at = this.#failed.findIndex(isBefore);
+    this.#failed.splice(at === -1 ? this.#failed.length : at, 0, batch);
+    this.#isDraining = true;
+  }
+
+  /** False: it is not on its way any more, and was settled. */
+  #ended(batch: Batch<T>): boolean {
+    const at = this.#onWay.indexOf(batch);
+    if (at !== -1) this.#onWay.splice(at, 1);
+    return at !== -1;
+  }
+
+  /** When nothing is on its way, what failed may leave again. */
+  #drained(): void {
+    if (this.#renumberFrom !== undefined) this.#isDraining = true;
+    if (this.#onWay.length > 0) return;
+    this.#isDraining = false;
+    if (this.#renumberFrom !== undefined) this.#unnumber();
+  }
+
+  /** Puts what failed back among what was never sent. */
+  #unnumber(): void {
+    this.#sequence = this.#renumberFrom ?? this.#sequence;
+    this.#renumberFrom = undefined;
+    const records = this.#failed.flatMap((batch) => batch.records);
+    this.#failed = [];
+    this.#waiting = [...records, ...this.#waiting];
+    for (const { bytes } of records) this.#bytes += bytes;
+  }
+
+  /** Takes out what is not on its way: it goes elsewhere. */
+  takeBack(): readonly T[] {
+    if (this.#onWay.length > 0) return [];
+    if (this.#failed.length > 0) this.#lose();
+    this.#unnumber();
+    this.#bytes = 0;
+    return this.#waiting.splice(0);
+  }
+
+  /** Settles what is not to be tried again. What may be there already is not taken out while it is on its way. */
+  judge(judge: Judge<T>): void {
+    if (this.#onWay.length === 0 && this.#failed.length > 0) this.#judgeFailed(judge);
+    const refusals: [T, unknown][] = [];
+    for (const record of this.#waiting) {
+      const refusal = judge(record, this.looks, this.error);
+      if (refusal === undefined) break; // those behind it have waited less
+      refusals.push([record, refusal]);
+      this.#bytes -= record.bytes;
+    }
+    this.#waiting.splice(0, refusals.length);
+    for (const [record, refusal] of refusals) record.settle(refusal);
+  }
+
+  #judgeFailed(judge: Judge<T>): void {
+    const kept: Batch<T>[] = [];
+    let isTorn = false;
+    for (const batch of this.#failed) {
+      const refusals = batch.records.map((record) => judge(record, batch.failures, this.error));
+      const records = batch.records.filter((record, i) => {
+        if (refusals[i] !== undefined) record.settle(refusals[i]);
+        return refusals[i] === undefined;
+      });
+      isTorn ||= records.length < batch.records.length;
+      if (records.length > 0) kept.push({ ...batch, records });
+    }
+    this.#failed = kept;
+    if (!isTorn) return;
+    // Kafka may have what is left out, and would take what follows with its numbers for repetitions, and drop it.
+    this.#lose();
+    this.#unnumber();
+  }
+
+  /** Settles everything. What is on its way may be there nevertheless. */
+  end(error: unknown): void {
+    const left = [...this.#onWay, ...this.#failed].flatMap(({ records }) => records).concat(this.#waiting);
+    this.#onWay = [];
+    this.#failed = [];
+    this.#waiting = [];
+    this.#bytes = 0;
+    for (const record of left) record.settle(error);
+  }
+}

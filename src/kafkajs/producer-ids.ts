@@ -1,0 +1,68 @@
+import type { Clock } from '../runtime/clock.ts';
+import { timeoutSignal } from '../runtime/deadline.ts';
+import { untilAborted } from '../runtime/until-aborted.ts';
+import type { Cluster, ProducerIdentity } from './cluster.ts';
+import { protocolErrorType } from './protocol-error.ts';
+
+/** Between two tries, in milliseconds. */
+const PAUSE = 100;
+/** A node that has just started has no numbers to give yet. */
+const PASSING: ReadonlySet<string> = new Set([
+  'GROUP_LOAD_IN_PROGRESS',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+]);
+const isPassing = (error: unknown) => PASSING.has(protocolErrorType(error) ?? '');
+
+interface Deps {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  /** How long Kafka may take, in milliseconds. */
+  readonly timeout: number;
+}
+
+/** The identity under which a producer numbers its batches, and another one for a partition that lost it. */
+export class ProducerIds {
+  readonly #deps: Deps;
+  #identity: ProducerIdentity | undefined;
+  #asking: Promise<ProducerIdentity> | undefined;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  /** One that is not this; undefined: Kafka has to be asked for it. */
+  known(lost: ProducerIdentity | undefined): ProducerIdentity | undefined {
+    if (this.#identity === lost) this.#identity = undefined;
+    return this.#identity;
+  }
+
+  /** Asks Kafka for one, unless it is being asked. */
+  ask(): Promise<ProducerIdentity> {
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
+  }
+
+  async #ask(): Promise<ProducerIdentity> {
+    const { clock, timeout } = this.#deps;
+    using deadline = timeoutSignal(clock, timeout, 'asking Kafka for a producer id');
+    for (;;) {
+      try {
+        this.#identity = await untilAborted(this.#askOnce(), deadline.signal);
+        return this.#identity;
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+      }
+      await clock.sleep(PAUSE, deadline.signal);
+    }
+  }
+
+  async #askOnce(): Promise<ProducerIdentity> {
+    const { cluster, timeout } = this.#deps;
+    await cluster.connect();
+    const broker = await cluster.brokerPool.findConnectedBroker();
+    return await broker.initProducerId({ transactionTimeout: timeout });
+  }
+}

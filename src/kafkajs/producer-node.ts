@@ -1,0 +1,133 @@
+import type { Clock } from '../runtime/clock.ts';
+import { withDeadline } from '../runtime/deadline.ts';
+import { type Broker, type Cluster, type Connection, connectionTo, cutConnections } from './cluster.ts';
+import type { Judge, Outgoing } from './outgoing.ts';
+import type { Batch, BatchLimits, PartitionQueue } from './partition-queue.ts';
+import { type Produced, produceExchange, produceVersion } from './produce-request.ts';
+import { recordBatch } from './record-batch.ts';
+
+/** Requests on their way to one node, at most. */
+const MAX_ON_WAY = 5;
+
+export interface RequestOptions {
+  readonly acks: -1 | 0 | 1;
+  /** How long a node may take for a request, in milliseconds. */
+  readonly requestTimeout: number;
+  /** Of records; what is larger goes alone. */
+  readonly maxRequestBytes: number;
+  readonly compression: number;
+  compress(records: Buffer): Promise<Buffer>;
+}
+
+interface Deps extends RequestOptions {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly nodeId: number;
+}
+
+/** One node of Kafka, as the records of the partitions that it leads leave for it. */
+export class ProducerNode<T extends Outgoing> {
+  /** Those of which something may leave. */
+  readonly ready = new Set<PartitionQueue<T>>();
+  /** Not before this time is anything sent, in milliseconds of the monotonic clock. */
+  notBefore = 0;
+  /** Requests in a row that failed as a whole. */
+  failures = 0;
+  readonly #deps: Deps;
+  #onWay = 0;
+  /** Ends when the request before is written: they leave in their order. */
+  #written: Promise<void> = Promise.resolve();
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  get isBusy(): boolean {
+    return this.#onWay >= MAX_ON_WAY;
+  }
+
+  /** What goes into the next request: a batch of each partition at most, but for those that are held back. */
+  take(
+    limits: BatchLimits,
+    judge: Judge<T>,
+    holdsBack: (queue: PartitionQueue<T>) => boolean,
+  ): readonly Batch<T>[] {
+    const batches: Batch<T>[] = [];
+    let bytes = 0;
+    for (const queue of this.ready) {
+      this.ready.delete(queue);
+      const batch = holdsBack(queue) ? undefined : queue.take(limits, judge);
+      if (!batch) continue;
+      batches.push(batch);
+      bytes += batch.records.reduce((sum, record) => sum + record.bytes, 0);
+      if (bytes >= this.#deps.maxRequestBytes) break;
+    }
+    for (const { queue } of batches) this.ready.add(queue); // it may have more
+    return batches;
+  }
+
+  /**
+   * Sends batches in one request; answers what became of each partition, or undefined where nothing answers. When it rejects,
+   * Kafka may have them, and the connection is given up with all that was on its way.
+   */
+  async send(batches: readonly Batch<T>[]): Promise<readonly Produced[] | undefined> {
+    const { clock, requestTimeout } = this.#deps;
+    this.#onWay++;
+    let broker: Broker | undefined;
+    try {
+      const written = this.#write(batches, (used) => {
+        broker = used;
+      });
+      // kafkajs has deadlines of its own, which are the same or sooner but for what waits before.
+      return await withDeadline(clock, 2 * requestTimeout, 'sending to Kafka', written);
+    } catch (error) {
+      if (broker) cutConnections(broker);
+      throw error;
+    } finally {
+      this.#onWay--;
+    }
+  }
+
+  async #write(
+    batches: readonly Batch<T>[],
+    uses: (broker: Broker) => void,
+  ): Promise<readonly Produced[] | undefined> {
+    const { acks, requestTimeout: timeout } = this.#deps;
+    const before = this.#written;
+    const turn = Promise.withResolvers<void>();
+    this.#written = turn.promise;
+    try {
+      await before;
+      const { broker, connection } = await this.#connection();
+      uses(broker);
+      const version = produceVersion(broker);
+      const encoded = await Promise.all(batches.map((batch) => this.#encode(batch)));
+      const answer = connection.send(produceExchange({ acks, timeout, batches: encoded }, version));
+      turn.resolve();
+      return await answer;
+    } finally {
+      turn.resolve();
+    }
+  }
+
+  async #connection(): Promise<{ readonly broker: Broker; readonly connection: Connection }> {
+    const { cluster, nodeId } = this.#deps;
+    const broker = await cluster.findBroker({ nodeId });
+    return { broker, connection: await connectionTo(broker, 1) };
+  }
+
+  async #encode({ queue: { topic, partition }, records, identity, sequence }: Batch<T>) {
+    const { compression, clock } = this.#deps;
+    const bytes = await recordBatch({
+      records: records.map(({ record }) => record),
+      compression,
+      compress: (buffer) => this.#deps.compress(buffer),
+      isTransactional: false,
+      producerId: identity ? BigInt(identity.producerId.toString()) : -1n,
+      producerEpoch: identity?.producerEpoch ?? -1,
+      firstSequence: identity ? sequence : -1,
+      now: clock.now(),
+    });
+    return { topic, partition, bytes };
+  }
+}

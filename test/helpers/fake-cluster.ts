@@ -1,0 +1,260 @@
+import { int16, int32 } from '../../src/kafkajs/bytes.ts';
+import type { Broker, Cluster, Exchange, ProducerIdentity } from '../../src/kafkajs/cluster.ts';
+import { openBatches, RecordReader } from '../../src/kafkajs/records.ts';
+import type { Clock } from '../../src/runtime/clock.ts';
+
+/** Numbers of Kafka's errors. */
+export const ErrorCode = {
+  UNKNOWN_TOPIC: 3,
+  LEADER_NOT_AVAILABLE: 5,
+  NOT_LEADER: 6,
+  MESSAGE_TOO_LARGE: 10,
+  NOT_ENOUGH_REPLICAS: 19,
+  OUT_OF_ORDER: 45,
+  DUPLICATE: 46,
+} as const;
+
+const PRODUCE = 0;
+/** As many batches of a producer a partition remembers. */
+const REMEMBERED = 5;
+/** What a request takes there and back, in milliseconds. */
+const ROUND_TRIP = 4;
+
+interface WrittenBatch {
+  readonly producer: string;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** One partition: who leads it, what is in it, and what it knows of producers. */
+export class FakePartition {
+  leader: number;
+  readonly values: string[] = [];
+  readonly #batches: WrittenBatch[] = [];
+
+  constructor(leader: number) {
+    this.leader = leader;
+  }
+
+  /** Appends a batch as Kafka does; answers the number of an error. */
+  append(batch: WrittenBatch, values: readonly string[]): number {
+    const own = this.#batches.filter(({ producer }) => producer === batch.producer);
+    if (batch.first >= 0) {
+      const isThere = own
+        .slice(-REMEMBERED)
+        .some(({ first, count }) => first === batch.first && count === batch.count);
+      if (isThere) return ErrorCode.DUPLICATE;
+      const last = own.at(-1);
+      const next = last ? (last.first + last.count) & 0x7fffffff : batch.first;
+      if (batch.first !== next) return ErrorCode.OUT_OF_ORDER;
+    }
+    this.#batches.push(batch);
+    this.values.push(...values);
+    return 0;
+  }
+}
+
+/** What a node does with one batch before it appends it: nothing, or the number of an error. */
+export type Refuses = (topic: string, partition: number, values: readonly string[], nodeId: number) => number;
+
+/** A cluster of kafkajs as a producer sees it, in memory: idempotent as Kafka is, with nodes that fail. */
+export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'disconnect' | 'findBroker'> {
+  readonly topics = new Map<string, FakePartition[]>();
+  /** Nodes that are away: nobody can connect. */
+  readonly down = new Set<number>();
+  /** Nodes that take requests and answer nothing. */
+  readonly mute = new Set<number>();
+  refuses: Refuses = () => 0;
+  /** Whether an answer gets lost, and the connection with it. */
+  losesAnswer = () => false;
+  /** Values of each request, by what was in it. */
+  readonly requests: string[][] = [];
+  identities = 0;
+  readonly #clock: Clock;
+  readonly #cuts = new Map<number, PromiseWithResolvers<never>>();
+  readonly brokerPool: Cluster['brokerPool'];
+
+  constructor(nodeIds: readonly number[], clock: Clock) {
+    this.#clock = clock;
+    const brokers = Object.fromEntries(nodeIds.map((nodeId) => [nodeId, this.#broker(nodeId)]));
+    this.brokerPool = {
+      brokers,
+      versions: null,
+      rootLogger: undefined,
+      connectionPoolBuilder: { build: async () => undefined },
+      createBroker: () => assertNever(),
+      refreshMetadata: async () => {},
+      findConnectedBroker: async () => {
+        const up = nodeIds.find((nodeId) => !this.down.has(nodeId) && !this.mute.has(nodeId));
+        if (up === undefined) throw new Error('connect ECONNREFUSED');
+        return brokers[up]!;
+      },
+    };
+  }
+
+  get asCluster(): Cluster {
+    return this as unknown as Cluster;
+  }
+
+  topic(name: string, leaders: readonly number[]): readonly FakePartition[] {
+    const partitions = leaders.map((leader) => new FakePartition(leader));
+    this.topics.set(name, partitions);
+    return partitions;
+  }
+
+  async connect(): Promise<void> {
+    await this.brokerPool.findConnectedBroker();
+  }
+
+  async disconnect(): Promise<void> {
+    for (const nodeId of Object.keys(this.brokerPool.brokers)) this.cut(Number(nodeId));
+  }
+
+  async findBroker({ nodeId }: { readonly nodeId: number }): Promise<Broker> {
+    await this.#clock.sleep(1);
+    if (this.down.has(nodeId)) throw new Error('connect ECONNREFUSED');
+    return this.brokerPool.brokers[nodeId]!;
+  }
+
+  /** Ends the connections to a node, and what is on its way with them. */
+  cut(nodeId: number): void {
+    const cut = this.#cuts.get(nodeId);
+    this.#cuts.delete(nodeId);
+    cut?.promise.catch(() => {});
+    cut?.reject(new Error('Closed connection'));
+  }
+
+  #broker(nodeId: number): Broker {
+    return {
+      nodeId,
+      versions: { [PRODUCE]: { minVersion: 3, maxVersion: 9 } },
+      connectionPool: {
+        host: 'localhost',
+        port: nodeId,
+        pool: [],
+        getConnection: async () => ({
+          send: (exchange: Exchange<unknown>) => this.#exchange(nodeId, exchange),
+        }),
+      },
+      lookupRequest: (apiKey: number) => (parameters: object) => ({
+        request: { apiKey, ...parameters },
+        response: {},
+      }),
+      initProducerId: async (): Promise<ProducerIdentity> => ({
+        producerId: String(this.identities++),
+        producerEpoch: 0,
+      }),
+      disconnect: async () => this.cut(nodeId),
+    } as unknown as Broker;
+  }
+
+  async #exchange(nodeId: number, exchange: Exchange<unknown>): Promise<unknown> {
+    const cut = this.#cuts.get(nodeId) ?? Promise.withResolvers<never>();
+    cut.promise.catch(() => {});
+    this.#cuts.set(nodeId, cut);
+    const answer =
+      exchange.request.apiKey === PRODUCE ? this.#produce(nodeId, exchange) : this.#metadata(exchange);
+    return await Promise.race([answer, cut.promise]);
+  }
+
+  async #metadata({ request }: Exchange<unknown>) {
+    const { topics } = request as unknown as { readonly topics: readonly string[] };
+    await this.#clock.sleep(ROUND_TRIP);
+    return {
+      brokers: Object.values(this.brokerPool.brokers).map(({ nodeId }) => ({
+        nodeId,
+        host: 'localhost',
+        port: nodeId,
+      })),
+      topicMetadata: topics.map((topic) => {
+        const partitions = this.topics.get(topic);
+        return {
+          topic,
+          topicErrorCode: partitions ? 0 : ErrorCode.UNKNOWN_TOPIC,
+          partitionMetadata: (partitions ?? []).map(({ leader }, partitionId) => ({
+            partitionErrorCode: leader < 0 ? ErrorCode.LEADER_NOT_AVAILABLE : 0,
+            partitionId,
+            leader,
+          })),
+        };
+      }),
+    };
+  }
+
+  async #produce(nodeId: number, { request, response }: Exchange<unknown>): Promise<unknown> {
+    const { buffer } = await request.encode();
+    await this.#clock.sleep(ROUND_TRIP / 2);
+    if (this.mute.has(nodeId)) return await new Promise(() => {});
+    if (this.down.has(nodeId)) throw new Error('Closed connection');
+    const results: [string, number, number][] = [];
+    const valuesOfRequest: string[] = [];
+    for (const { topic, partition, bytes } of batchesOf(buffer)) {
+      const values = await valuesOf(bytes);
+      valuesOfRequest.push(...values);
+      results.push([topic, partition, this.#append(nodeId, topic, partition, bytes, values)]);
+    }
+    this.requests.push(valuesOfRequest);
+    await this.#clock.sleep(ROUND_TRIP / 2);
+    if (this.losesAnswer()) {
+      this.cut(nodeId);
+      throw new Error('Closed connection');
+    }
+    return await response.parse(await response.decode(answerOf(results)));
+  }
+
+  #append(nodeId: number, topic: string, index: number, bytes: Buffer, values: readonly string[]): number {
+    const partition = this.topics.get(topic)?.[index];
+    if (!partition) return ErrorCode.UNKNOWN_TOPIC;
+    if (partition.leader !== nodeId) return ErrorCode.NOT_LEADER;
+    const refusal = this.refuses(topic, index, values, nodeId);
+    if (refusal !== 0) return refusal;
+    const producer = `${bytes.readBigInt64BE(43)}/${bytes.readInt16BE(51)}`;
+    return partition.append({ producer, first: bytes.readInt32BE(53), count: values.length }, values);
+  }
+}
+
+const assertNever = (): never => {
+  throw new Error('no node of this cluster ever moves');
+};
+
+/** The batches in a request to produce. */
+function* batchesOf(request: Buffer) {
+  let at = 8; // no transaction, acks, time
+  const next = () => {
+    at += 4;
+    return request.readInt32BE(at - 4);
+  };
+  for (let topics = next(); topics > 0; topics--) {
+    const length = request.readInt16BE(at);
+    const topic = request.toString('utf8', at + 2, at + 2 + length);
+    at += 2 + length;
+    for (let partitions = next(); partitions > 0; partitions--) {
+      const partition = next();
+      const size = next();
+      yield { topic, partition, bytes: request.subarray(at, at + size) };
+      at += size;
+    }
+  }
+}
+
+async function valuesOf(bytes: Buffer): Promise<readonly string[]> {
+  const reader = new RecordReader(await openBatches(bytes, []), 0);
+  const values: string[] = [];
+  for (let record = reader.next(); record; record = reader.next()) values.push(String(record.value));
+  return values;
+}
+
+/** An answer to a request to produce, of version 7. */
+function answerOf(
+  results: readonly (readonly [topic: string, partition: number, errorCode: number])[],
+): Buffer {
+  const parts: Buffer[] = [int32(results.length)];
+  for (const [topic, partition, errorCode] of results) {
+    const name = Buffer.from(topic);
+    const one = Buffer.alloc(30);
+    one.writeInt32BE(partition, 0);
+    one.writeInt16BE(errorCode, 4);
+    parts.push(int16(name.length), name, int32(1), one);
+  }
+  return Buffer.concat([...parts, int32(0)]);
+}

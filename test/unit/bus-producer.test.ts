@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BusError } from '../../src/bus/bus.ts';
+import { BusProducer } from '../../src/bus/kafka/producer.ts';
+import { Lane } from '../../src/bus/lane.ts';
+import { createLogger } from '../../src/runtime/logger.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+import { FakeCluster } from '../helpers/fake-cluster.ts';
+
+function world() {
+  const clock = new FakeClock();
+  const cluster = new FakeCluster([1, 2], clock);
+  const logger = createLogger('error', clock, () => {});
+  const producer = new BusProducer(cluster.asCluster, { clock, logger, random: () => 0.5 });
+  /** In small steps: what is sent leaves with the event loop's next turn, which a clock knows nothing of. */
+  const run = async (ms: number, step = 10) => {
+    for (let at = 0; at < ms; at += step) {
+      await new Promise((resolve) => setImmediate(resolve));
+      await clock.advance(step);
+    }
+  };
+  const away = (isAway: boolean) => {
+    for (const node of [1, 2]) {
+      cluster.down[isAway ? 'add' : 'delete'](node);
+      if (isAway) cluster.cut(node);
+    }
+  };
+  return { clock, cluster, producer, run, away };
+}
+
+/** What became of a send: the reason of its refusal, or `there`. */
+function watch(sending: Promise<void>): { end?: string } {
+  const watched: { end?: string } = {};
+  sending.then(
+    () => {
+      watched.end = 'there';
+    },
+    (error) => {
+      watched.end = error instanceof BusError ? error.reason : String(error);
+    },
+  );
+  return watched;
+}
+
+const value = (text: string) => Buffer.from(text);
+
+test('after an outage longer than any record waits, the next records go through at once', async () => {
+  const { cluster, producer, run, away } = world();
+  cluster.topic('t', [1]);
+  away(true);
+  const sends: { end?: string }[] = [];
+  const send = () => sends.push(watch(producer.send('t', { key: 'k', value: value('x') })));
+  for (let i = 0; i < 600; i++) {
+    send();
+    await run(100, 50);
+  }
+  const late = sends.filter(({ end }) => end === 'timeout').length;
+  assert.ok(late > 380, `${late} were told in time`);
+  assert.equal(sends.filter(({ end }) => end === 'there').length, 0);
+  assert.match(producer.trouble() ?? '', /^Kafka has taken no records for \d+ s: /);
+  away(false);
+  await run(3000, 50);
+  send();
+  await run(100);
+  assert.equal(sends.at(-1)?.end, 'there');
+  assert.equal(producer.trouble(), undefined);
+});
+
+test('when a record is refused, what its publisher sent after it is refused with it, and nothing of others', async () => {
+  const { cluster, producer, run, away } = world();
+  const [partition] = cluster.topic('t', [1]);
+  const lane = new Lane();
+  const other = new Lane();
+  const send = (of: Lane, text: string) =>
+    watch(producer.sendCopies({ value: value(text), to: [{ topic: 't', key: 'k' }], lane: of }));
+  const before = send(lane, '0');
+  await run(200);
+  away(true);
+  const first = send(lane, '1');
+  await run(10_000, 50);
+  const behind = [send(lane, '2'), send(lane, '3'), send(other, 'other')];
+  await run(10_500, 50);
+  assert.equal(before.end, 'there');
+  assert.equal(first.end, 'timeout');
+  const late = send(lane, '4');
+  away(false);
+  await run(3000, 50);
+  assert.deepEqual(
+    [...behind, late].map(({ end }) => end),
+    ['timeout', 'timeout', 'there', 'timeout'],
+  );
+  const again = new Lane(); // the client sends them again over another connection
+  for (const text of ['1', '2', '3', '4']) send(again, text);
+  await run(200);
+  assert.deepEqual(partition!.values, ['0', 'other', '1', '2', '3', '4']);
+});
+
+test('copies for many topics share the memory of their value, and are taken all or none', async () => {
+  const { cluster, producer, run, away } = world();
+  const to = Array.from({ length: 4 }, (_, i) => ({ topic: `t${i}`, key: 'c' }));
+  for (const { topic } of to) cluster.topic(topic, [1]);
+  away(true);
+  const large = Buffer.alloc(1_000_000);
+  const sends: { end?: string }[] = [];
+  while (!producer.outgoing.isFull) sends.push(watch(producer.sendCopies({ value: large, to })));
+  assert.ok(sends.length > 40, `${sends.length} messages of 1 MB have room`);
+  for (let i = 0; i < 30; i++) sends.push(watch(producer.sendCopies({ value: large, to })));
+  await run(100);
+  const refused = sends.filter(({ end }) => end === 'full').length;
+  assert.ok(refused > 5 && refused < 30);
+  const freed = Promise.withResolvers<void>();
+  producer.outgoing.whenFree(freed.resolve);
+  away(false);
+  await run(15_000, 50);
+  await freed.promise;
+  assert.equal(sends.filter(({ end }) => end === 'there').length, sends.length - refused);
+  for (const { topic } of to)
+    assert.equal(cluster.topics.get(topic)![0]!.values.length, sends.length - refused);
+});
+
+test('a topic that does not exist is told soon, one that was just made is waited for', async () => {
+  const { cluster, producer, run } = world();
+  const missing = watch(producer.send('missing', { key: null, value: value('x') }));
+  await run(3000);
+  assert.equal(missing.end, 'unknown-topic');
+  const made = watch(producer.send('made', { key: null, value: value('x') }));
+  await run(50);
+  cluster.topic('made', [2]);
+  await run(1000);
+  assert.equal(made.end, 'there');
+});
