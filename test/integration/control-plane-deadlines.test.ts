@@ -95,7 +95,8 @@ test('callers whose deadline is near, while an ingress says nothing', async (t) 
     for (let i = 0; i < 20 && answers.length < 2; i++) {
       await client.createIntegration(request, { deadline: 100 * (i + 1) }).then(
         ({ integration }) => answers.push(integration?.id),
-        ({ code }) => assert.equal(code, Code.DEADLINE_EXCEEDED),
+        // With hardly any time, the question to an executor does not even get onto Kafka.
+        ({ code }) => assert.ok([Code.DEADLINE_EXCEEDED, Code.UNAVAILABLE].includes(code), String(code)),
       );
     }
     assert.equal(answers.length, 2);
