@@ -6,10 +6,17 @@ import { CONFIG, controlPlaneForTests, HTTP } from '../helpers/control-plane.ts'
 import { type Installation, installation, unsettled } from '../helpers/convergence.ts';
 import { dyingControlPlane, type Point } from '../helpers/dying-control-plane.ts';
 import { kafkaForTests } from '../helpers/kafka.ts';
+import { envelope } from '../helpers/messages.ts';
+import { receiver } from '../helpers/receiver.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 /** From when another node is there to when everybody knows, at most. */
 const CONVERGENCE = 10_000;
+
+/** From when a topic has grown to when all of it is read, at most. */
+const GROWTH = 60_000;
+/** So many that each of five partitions has some. */
+const KEYS = 40;
 
 type Change = 'create' | 'update' | 'grow' | 'delete';
 
@@ -19,7 +26,9 @@ async function die(t: TestContext, world: Installation, [point, change, standby]
   const victim = await dyingControlPlane(t, { config, brokers: await kafkaForTests(), prefix, point });
   using client = createClient(IntegrationService, victim.address);
   const [before, after] = [`${point}/${change}/before`, `${point}/${change}/after`];
-  const init = { ...HTTP, topicFilters: [before], delivery: { maxExecutors: 3 } };
+  const sink = await receiver(t);
+  const configuration = { case: 'http' as const, value: { restEndpointUrl: sink.url } };
+  const init = { ...HTTP, configuration, topicFilters: [before], delivery: { maxExecutors: 3 } };
   const { integration } = await client.createIntegration({ integration: init });
   const { id } = integration!;
   await waitUntil('it is known', () => filters.match(before).size === 1);
@@ -61,12 +70,13 @@ async function die(t: TestContext, world: Installation, [point, change, standby]
   t.diagnostic(`everybody knows after ${Math.round(performance.now() - since)} ms`);
 
   const isSaved = point !== 'after creating a topic';
-  const expected = { create: [1, isSaved ? 1 : 0], update: [0, 1], grow: [1, 0], delete: [0, 0] }[change];
+  const [kept, made] = isSaved ? [0, 1] : [1, 0];
+  const expected = { create: [1, made], update: [kept, made], grow: [kept, made], delete: [0, 0] }[change];
   assert.deepEqual([filters.match(before).size, filters.match(after).size], expected);
   const hasTopic = async (one: string) => (await bus.listTopics()).includes(topics.messages(one).name);
   if (change === 'delete') await waitUntil('its topic is gone', async () => !(await hasTopic(id)), 30_000);
   if (change === 'grow') {
-    assert.equal((await bus.partitions(topics.messages(id).name)).length, 5);
+    await everyPartitionIsDelivered(world, id, sink.received);
     await spread(living.client); // it is made once more
     await waitUntil('the change is known', () => filters.match(after).size === 1);
   } else if (!isSaved) {
@@ -76,6 +86,21 @@ async function die(t: TestContext, world: Installation, [point, change, standby]
     assert.ok(await hasTopic(planned[0]!.id));
   }
   await living.stop();
+}
+
+/** Also what is in partitions that the topic has got, and the integration not. */
+async function everyPartitionIsDelivered(
+  { bus, topics }: Installation,
+  id: string,
+  received: readonly unknown[],
+): Promise<void> {
+  const { name } = topics.messages(id);
+  assert.equal((await bus.partitions(name)).length, 5);
+  for (let i = 0; i < KEYS; i++) await bus.send(name, { key: `k${i}`, value: envelope(i) });
+  const ends = [...(await bus.offsets(name)).values()].map(({ end }) => end);
+  assert.ok(!ends.includes(0), `every partition has something: ${ends}`);
+  await waitUntil('all of it is delivered', () => received.length >= KEYS, GROWTH).catch(() => {});
+  assert.equal(received.length, KEYS);
 }
 
 type Case = readonly [point: Point, change: Change, standby: boolean];
@@ -93,6 +118,9 @@ const LONG: readonly Case[] = [
   ['between two records', 'create', false],
   ['after publishing', 'create', true],
   ['before publishing', 'update', false],
+  ['before publishing', 'grow', false],
+  ['between two records', 'grow', true],
+  ['after publishing', 'grow', false],
   ['after publishing', 'update', false],
   ['before publishing', 'delete', false],
   ['between two records', 'delete', true],
