@@ -8,7 +8,7 @@ import { validate } from './validate.ts';
 export const kafka: HandlerType<'kafka'> = {
   pack(config) {
     const { bufferBytes, linger } = optionsOf(config);
-    return { maxMessages: 500, maxBytes: bufferBytes, maxWait: linger };
+    return { maxMessages: 500, maxBytes: bufferBytes, maxWait: linger, runs: 'within' };
   },
   validate,
   check,
