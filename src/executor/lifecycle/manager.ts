@@ -1,44 +1,30 @@
 import { IntegrationState } from '../../../gen/penstock/v1/integration_pb.ts';
 import { LifecycleAction } from '../../../gen/penstock/v1/uplink_pb.ts';
-import { fingerprint } from '../../contract/fingerprint.ts';
 import { type Backoff, backoffPause } from '../../runtime/backoff.ts';
 import { Limit } from '../../runtime/limit.ts';
 import { messageOf } from '../../runtime/logger.ts';
 import { Instance, type InstanceDeps, NoMessagesError, type Wish } from './instance.ts';
 import { ProgressWatch } from './progress-watch.ts';
+import { NEVER_FAILED, type Start, type State, type Stop, stepOf } from './step.ts';
 
 export type { Wish };
 
 interface Entry {
+  readonly integrationId: string;
   wish: Wish | undefined;
-  integrationId: string;
-  instance: Instance | undefined;
+  state: State;
   /** Aborts what waits, when the wish changes: a pause before a start, a start that hangs. */
   changed: AbortController;
-  /** What the instance runs. */
-  running: Wish | undefined;
-  /** What was last said to run here, or to fail to: a stop takes it back. */
-  told: Wish | undefined;
-  /** Watches the instance. */
-  watch: ProgressWatch | undefined;
-  /** Why the instance is to be started anew, although nothing has changed. */
-  renewal: string | undefined;
-  /** Whether the one worker that brings this entry to its wish is at it, and its end. */
-  settling: boolean;
-  settled: Promise<void>;
+  /** The one worker that brings the entry to its wish, while it is at it. */
+  settling: Promise<void> | undefined;
 }
 
 const newEntry = (integrationId: string): Entry => ({
-  wish: undefined,
   integrationId,
-  instance: undefined,
+  wish: undefined,
+  state: { kind: 'none' },
   changed: new AbortController(),
-  running: undefined,
-  told: undefined,
-  watch: undefined,
-  renewal: undefined,
-  settling: false,
-  settled: Promise.resolve(),
+  settling: undefined,
 });
 
 const FIRST_PAUSE = 1000;
@@ -77,103 +63,108 @@ export class Manager {
     entry.wish = wish;
     entry.changed.abort(new Error('the wish changed'));
     entry.changed = new AbortController();
-    if (!entry.settling) entry.settled = this.#settle(key, entry);
+    this.#settleSoon(key, entry);
+  }
+
+  #settleSoon(key: string, entry: Entry): void {
+    entry.settling ??= Promise.resolve().then(() => this.#settle(key, entry));
   }
 
   async #settle(key: string, entry: Entry): Promise<void> {
-    const { restart } = this.#deps.config;
-    entry.settling = true;
-    /** What is told to wait for Kafka, and tries since then. */
-    let waiting: Wish | undefined;
-    let waits = 0;
-    for (let failures = 0; !this.#isAsWished(entry); ) {
-      const { wish, changed } = entry;
-      const { action, reason } = stepOf(entry, failures + waits);
+    for (let step = stepOf(entry); step; step = stepOf(entry)) {
+      const { changed } = entry;
+      if (step.kind === 'note') this.#note(entry.state, step.wish);
+      else await this.#stop(entry, step);
+      if (step.kind !== 'start') continue;
       try {
-        await this.#stop(entry, wish);
-        if (wish?.integration.enabled) await this.#start(key, entry, wish, changed.signal, action, reason);
-        failures = waits = 0;
+        await this.#start(key, entry, step, changed.signal);
       } catch (error) {
-        if (changed.signal.aborted || !wish) continue;
-        entry.told = wish;
-        const isKafkas = error instanceof NoMessagesError;
-        if (!isKafkas || wish !== waiting) this.#reportFailure(wish, error);
-        waiting = isKafkas ? wish : undefined;
-        if (isKafkas) await this.#pause(KAFKA_RETRY, ++waits, changed.signal);
-        else if (!restart.enabled) break;
-        else await this.#pause({ initial: FIRST_PAUSE, max: restart.maxPause }, ++failures, changed.signal);
+        if (!changed.signal.aborted) await this.#failed(entry, step.wish, error, changed.signal);
       }
     }
-    entry.settling = false;
+    entry.settling = undefined;
     if (!entry.wish) this.#forget(key, entry);
   }
 
-  #isAsWished(entry: Entry): boolean {
-    const { wish, instance, running, renewal, told } = entry;
-    if (!wish?.integration.enabled) return instance === undefined && told === undefined;
-    if (running?.claim !== wish.claim || renewal !== undefined) return false;
-    if (running.topicIncarnation !== wish.topicIncarnation) return false;
-    if (instance?.fingerprint !== fingerprint(wish.integration)) return false;
-    const { generation } = wish.integration;
-    if (instance.generation < generation) {
-      instance.generation = generation; // a change that the delivery does not see
-      entry.running = entry.told = wish;
-      const stalled = entry.watch?.stalledReason;
-      const state = stalled === undefined ? IntegrationState.ACTIVE : IntegrationState.FAILED;
-      this.#report(wish, LifecycleAction.UPDATED, true, state, stalled ?? instance.notice);
-    }
-    return true;
+  /** A change that the delivery does not see. */
+  #note(state: State, wish: Wish): void {
+    if (state.kind !== 'running') return;
+    const { instance, watch } = state;
+    instance.generation = wish.integration.generation;
+    state.wish = wish;
+    const stalled = watch.stalledReason;
+    const is = stalled === undefined ? IntegrationState.ACTIVE : IntegrationState.FAILED;
+    this.#report(wish, LifecycleAction.UPDATED, true, is, stalled ?? instance.notice);
   }
 
   async #start(
     key: string,
     entry: Entry,
-    wish: Wish,
+    { wish, action, reason }: Start,
     signal: AbortSignal,
-    action: LifecycleAction,
-    reason: string,
   ): Promise<void> {
-    const start = () => Instance.start(wish, this.#deps, signal);
-    entry.instance = await this.#starts.run(start, signal);
-    entry.running = entry.told = wish;
-    const { notice } = entry.instance;
-    const why = [reason, notice].filter((text) => text !== '').join('; ');
+    const instance = await this.#starts.run(() => Instance.start(wish, this.#deps, signal), signal);
+    const why = [reason, instance.notice].filter((text) => text !== '').join('; ');
     this.#report(wish, action, true, IntegrationState.ACTIVE, why);
-    entry.watch = this.#watch(key, entry, entry.instance);
+    const watch = this.#watch(key, entry, instance);
+    entry.state = { kind: 'running', instance, wish, watch, renewal: undefined };
+  }
+
+  /** Tells of a start that failed, and waits as long as the next one is to wait. */
+  async #failed(entry: Entry, wish: Wish, error: unknown, signal: AbortSignal): Promise<void> {
+    const { restart } = this.#deps.config;
+    const before = entry.state.kind === 'down' ? entry.state : NEVER_FAILED;
+    const isKafkas = error instanceof NoMessagesError;
+    const hasToldOf = isKafkas && before.isKafkas && before.told === wish;
+    if (!hasToldOf) this.#reportFailure(wish, error);
+    const failures = before.failures + (isKafkas ? 0 : 1);
+    const waits = isKafkas ? before.waits + 1 : 0;
+    const isFinal = !isKafkas && !restart.enabled;
+    entry.state = { kind: 'down', told: wish, failures, waits, isKafkas, isFinal };
+    if (isKafkas) await this.#pause(KAFKA_RETRY, waits, signal);
+    else if (!isFinal) await this.#pause({ initial: FIRST_PAUSE, max: restart.maxPause }, failures, signal);
   }
 
   /** Tells when the instance makes no progress, and starts it anew when no messages come to it any more. */
   #watch(key: string, entry: Entry, instance: Instance): ProgressWatch {
     const { ACTIVE, FAILED } = IntegrationState;
     const { RESUMED, STALLED } = LifecycleAction;
+    const running = () =>
+      entry.state.kind === 'running' && entry.state.instance === instance ? entry.state : undefined;
     const tell = (action: LifecycleAction, state: IntegrationState, reason: string) => {
-      if (entry.running) this.#report(entry.running, action, state === ACTIVE, state, reason);
+      const { wish } = running() ?? {};
+      if (wish) this.#report(wish, action, state === ACTIVE, state, reason);
     };
     const findings = {
       stalled: (reason: string) => tell(STALLED, FAILED, reason),
       resumed: () => tell(RESUMED, ACTIVE, instance.notice),
       silent: (reason: string) => {
         tell(STALLED, FAILED, reason);
-        entry.renewal = reason;
-        if (!entry.settling) entry.settled = this.#settle(key, entry);
+        const state = running();
+        if (state) state.renewal = reason;
+        this.#settleSoon(key, entry);
       },
     };
     return new ProgressWatch(instance, this.#deps.config.progressTimeout, findings, this.#deps);
   }
 
-  async #stop(entry: Entry, wish: Wish | undefined): Promise<void> {
-    const { instance, told } = entry;
-    entry.instance = undefined;
-    entry.renewal = undefined;
-    entry.watch?.[Symbol.dispose]();
-    try {
-      await instance?.[Symbol.asyncDispose]();
-    } catch (error) {
-      this.#deps.logger.error('an integration did not stop cleanly', { error: messageOf(error) });
+  /** Stops what runs; what was told of it is taken back, unless it is started next. */
+  async #stop(entry: Entry, step: Stop | Start): Promise<void> {
+    const { state } = entry;
+    if (state.kind === 'running') {
+      entry.state = { ...NEVER_FAILED, told: state.wish };
+      state.watch[Symbol.dispose]();
+      try {
+        await state.instance[Symbol.asyncDispose]();
+      } catch (error) {
+        this.#deps.logger.error('an integration did not stop cleanly', { error: messageOf(error) });
+      }
     }
-    if (wish?.integration.enabled) return; // it is started next
-    entry.told = undefined;
-    if (wish) this.#report(wish, LifecycleAction.STOPPED, true, IntegrationState.DISABLED, 'disabled');
+    if (step.kind === 'start') return;
+    const { told } = entry.state.kind === 'down' ? entry.state : NEVER_FAILED;
+    entry.state = { kind: 'none' };
+    if (step.wish)
+      this.#report(step.wish, LifecycleAction.STOPPED, true, IntegrationState.DISABLED, 'disabled');
     else if (told)
       this.#report(told, LifecycleAction.STOPPED, true, IntegrationState.PENDING, 'left this executor');
   }
@@ -221,7 +212,7 @@ export class Manager {
   /** Wants none of these any more; resolves when nothing of them runs. */
   async drop(keys: readonly string[]): Promise<void> {
     for (const key of keys) this.want(key, undefined);
-    await Promise.all(keys.map((key) => this.#entries.get(key)?.settled));
+    await Promise.all(keys.map((key) => this.#entries.get(key)?.settling));
   }
 
   /** Stops everything that runs; nothing starts any more. */
@@ -229,13 +220,4 @@ export class Manager {
     this.#stopping.abort(new Error('the executor stops'));
     await this.drop([...this.#entries.keys()]);
   }
-}
-
-/** What the next start of an entry is, and why it is made, for people. */
-function stepOf({ wish, instance, running, renewal }: Entry, failures: number) {
-  const { RESTARTED, STARTED, UPDATED } = LifecycleAction;
-  if (!instance) return { action: STARTED, reason: failures > 0 ? 'started after failures' : '' };
-  if (renewal !== undefined) return { action: RESTARTED, reason: renewal };
-  const isRestart = (wish?.integration.restarts ?? 0n) > (running?.integration.restarts ?? 0n);
-  return isRestart ? { action: RESTARTED, reason: 'restarted by a user' } : { action: UPDATED, reason: '' };
 }
