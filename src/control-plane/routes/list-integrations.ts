@@ -20,10 +20,9 @@ export async function listIntegrationsRoute(
   const size = pageSizeOf(request.pageSize);
   const page = { after: positionOf(request.pageToken), limit: size + 1 };
   if (states.length > 0) await countNodes(db);
-  const [found, totalSize] = await Promise.all([
-    listIntegrations(db, selection, page),
-    countIntegrations(db, selection),
-  ]);
+  const found = await listIntegrations(db, selection, page);
+  const isAll = page.after === undefined && found.length <= size; // then there is no need to look at all once more
+  const totalSize = isAll ? found.length : await countIntegrations(db, selection);
   const listed = found.slice(0, size);
   const last = found.length > size ? listed.at(-1)?.integration : undefined;
   const answers = await loadAnswers(db, listed);
