@@ -122,7 +122,7 @@ export class BusProducer implements AsyncDisposable {
       if (this.#bytes === 0) this.#emptied();
     };
     const { clock, random } = this.#deps;
-    const deadline = clock.monotonic() + SEND_DEADLINE;
+    const deadline = clock.lease() + SEND_DEADLINE;
     for (const { topic, key } of to) {
       const record: RecordInit = { key, value: shared };
       const size = sizeOfKey(key) + (shared?.length ?? 0) + BATCH_OVERHEAD;
@@ -161,7 +161,7 @@ export class BusProducer implements AsyncDisposable {
     if (failures >= LOOKS && protocolErrorType(cause) === 'UNKNOWN_TOPIC_OR_PARTITION') {
       return new BusError('unknown-topic', `topic ${topic} does not exist`, { cause });
     }
-    if (this.#deps.clock.monotonic() < deadline) return undefined;
+    if (this.#deps.clock.lease() < deadline) return undefined;
     return new BusError('timeout', `Kafka did not take the record within ${SEND_DEADLINE} ms`, { cause });
   }
 
