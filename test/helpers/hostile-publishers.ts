@@ -65,6 +65,11 @@ function connectAs(
   return { ...connectPacket(version, `${name}-${index}`), ...more };
 }
 
+/** Waits until the server has handled the CONNECT, one way or the other. */
+async function answered(socket: Socket): Promise<void> {
+  if (!socket.destroyed) await Promise.race([once(socket, 'data'), once(socket, 'close')]).catch(() => {});
+}
+
 /** A packet, by its first byte and what follows the fixed header. */
 function packet(first: number, ...parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat(parts);
@@ -84,14 +89,18 @@ function emptyProperties(count: number): Buffer {
 const largeWill: Attack = async (sockets, index) => {
   const start = Buffer.from([0, 4, 0x4d, 0x51, 0x54, 0x54, 5, 0x06, 0, 0, 0]);
   const will = [emptyProperties(200_000), string('gone'), string('x')];
-  await write(await sockets.connect(), packet(0x10, start, string(`large-will-${index}`), ...will));
+  const socket = await sockets.connect();
+  await write(socket, packet(0x10, start, string(`large-will-${index}`), ...will));
+  await answered(socket);
 };
 
 /** As large as a will may be. */
 const allowedWill: Attack = async (sockets, index) => {
   const properties = { userProperties: { a: Array<string>(1000).fill(text(50)) } };
   const will = { topic: 'gone', payload: 'x', qos: 0, retain: false, properties } as const;
-  await send(await sockets.connect(), 5, connectAs('allowed-will', index, 5, { will }));
+  const socket = await sockets.connect();
+  await send(socket, 5, connectAs('allowed-will', index, 5, { will }));
+  await answered(socket);
 };
 
 /** Every packet identifier, without PUBREL, in a session that stays. */
@@ -135,6 +144,7 @@ const dribble: Attack = async (sockets, index) => {
 const longId: Attack = async (sockets, index) => {
   const socket = await sockets.connect();
   await send(socket, 4, connectAs(text(60_000), index, 4, { clean: false }));
+  await answered(socket);
   socket.destroy();
 };
 
