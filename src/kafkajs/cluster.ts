@@ -182,8 +182,11 @@ export async function ask<T>(
   return (await connection.send({ ...exchange, response })) as T;
 }
 
-/** Ends the connections to a node at once, and what is on its way with them: kafkajs would wait for it. */
-export function cutConnections(broker: Broker, why = new Error('the connection was given up')): void {
-  for (const { socket } of broker.connectionPool.pool) socket?.destroy(why);
-  broker.disconnect().catch(() => {});
+/** Ends connections to a node at once, and what is on its way with them: kafkajs would wait for it. */
+export function cutConnections(
+  broker: Broker,
+  lines: readonly Line[] = [0, 1],
+  why = new Error('the connection was given up'),
+): void {
+  for (const line of lines) broker.connectionPool.pool[line]?.socket?.destroy(why);
 }

@@ -37,7 +37,7 @@ export async function learnTopics(
 ): Promise<readonly TopicMetadata[]> {
   const asked = await brokerPool.findConnectedBroker();
   const { brokers, topicMetadata } = await metadataOf(asked, topics).catch((error) => {
-    cutConnections(asked); // it may hang: another one is asked next
+    cutConnections(asked, [0]); // it may hang: another one is asked next
     throw error;
   });
   const gone = new Set(Object.keys(brokerPool.brokers));

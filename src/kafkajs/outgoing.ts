@@ -12,3 +12,10 @@ export interface Outgoing {
 
 /** What to refuse a record with, which failed so many times, the last time with this error; undefined: it is tried again. */
 export type Judge<T> = (record: T, failures: number, error: unknown) => unknown;
+
+export interface BatchLimits {
+  readonly maxRecords: number;
+  readonly maxBytes: number;
+  /** Batches of a partition on their way at once, at most. Without sequence numbers more than one lose their order. */
+  readonly maxOnWay: number;
+}

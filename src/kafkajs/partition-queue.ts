@@ -1,5 +1,5 @@
 import type { ProducerIdentity } from './cluster.ts';
-import type { Judge, Outgoing } from './outgoing.ts';
+import type { BatchLimits, Judge, Outgoing } from './outgoing.ts';
 
 /** Records of one partition that leave together; when they are sent again, the same ones do. */
 export interface Batch<T extends Outgoing> {
@@ -11,13 +11,6 @@ export interface Batch<T extends Outgoing> {
   readonly sequence: number;
   /** Tries that failed. */
   readonly failures: number;
-}
-
-export interface BatchLimits {
-  readonly maxRecords: number;
-  readonly maxBytes: number;
-  /** Batches of a partition on their way at once, at most. Without sequence numbers more than one lose their order. */
-  readonly maxOnWay: number;
 }
 
 /** Sequence numbers begin anew behind it. */
@@ -37,7 +30,7 @@ export class PartitionQueue<T extends Outgoing> {
   leader = -1;
   /** Tries in a row that failed. */
   failures = 0;
-  /** Looks in a row that found nobody who leads it. */
+  /** Looks in a row that found nobody who leads it, or no identity. */
   looks = 0;
   /** Why the last try failed; undefined: it did not. */
   error: unknown;
@@ -61,6 +54,12 @@ export class PartitionQueue<T extends Outgoing> {
 
   get isEmpty(): boolean {
     return this.#waiting.length === 0 && this.#onWay.length === 0 && this.#failed.length === 0;
+  }
+
+  /** What waits cannot even be tried. */
+  cannotLeave(error: unknown): void {
+    this.looks++;
+    this.error = error;
   }
 
   add(record: T): void {
@@ -105,7 +104,7 @@ export class PartitionQueue<T extends Outgoing> {
   succeeded(batch: Batch<T>): void {
     if (!this.#ended(batch)) return;
     this.error = undefined;
-    this.failures = 0;
+    this.failures = this.looks = 0;
     this.#isKnown ||= batch.identity !== undefined && batch.identity === this.identity;
     for (const record of batch.records) record.settle();
     this.#drained();

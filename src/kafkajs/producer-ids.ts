@@ -19,22 +19,39 @@ interface Deps {
   readonly clock: Clock;
   /** How long Kafka may take, in milliseconds. */
   readonly timeout: number;
+  /** There is one that was not there when it was wanted; or Kafka did not give it. */
+  known(): void;
+  failed(error: unknown): void;
 }
 
 /** The identity under which a producer numbers its batches, and another one for a partition that lost it. */
 export class ProducerIds {
   readonly #deps: Deps;
   #identity: ProducerIdentity | undefined;
+  #isWanted = false;
   #asking: Promise<ProducerIdentity> | undefined;
 
   constructor(deps: Deps) {
     this.#deps = deps;
   }
 
-  /** One that is not this; undefined: Kafka has to be asked for it. */
-  known(lost: ProducerIdentity | undefined): ProducerIdentity | undefined {
-    if (this.#identity === lost) this.#identity = undefined;
+  /** One that is not this; undefined: Kafka is asked for it. */
+  other(lost: ProducerIdentity | undefined): ProducerIdentity | undefined {
+    if (lost) this.drop(lost);
+    if (!this.#identity && !this.#isWanted) {
+      this.#isWanted = true;
+      this.ask()
+        .finally(() => {
+          this.#isWanted = false;
+        })
+        .then(this.#deps.known, this.#deps.failed);
+    }
     return this.#identity;
+  }
+
+  /** Gives this one to no partition any more. */
+  drop(identity: ProducerIdentity): void {
+    if (this.#identity === identity) this.#identity = undefined;
   }
 
   /** Asks Kafka for one, unless it is being asked. */

@@ -1,11 +1,14 @@
 import type { Clock } from '../runtime/clock.ts';
-import { withDeadline } from '../runtime/deadline.ts';
+import { timeoutSignal } from '../runtime/deadline.ts';
+import { untilAborted } from '../runtime/until-aborted.ts';
 import { type Broker, type Cluster, type Connection, connectionTo, cutConnections } from './cluster.ts';
-import type { Judge, Outgoing } from './outgoing.ts';
-import type { Batch, BatchLimits, PartitionQueue } from './partition-queue.ts';
+import type { BatchLimits, Judge, Outgoing } from './outgoing.ts';
+import type { Batch, PartitionQueue } from './partition-queue.ts';
 import { type Produced, produceExchange, produceVersion } from './produce-request.ts';
 import { recordBatch } from './record-batch.ts';
 
+/** The other one of the two connections is for metadata. */
+const LINE = 1;
 /** Requests on their way to one node, at most. */
 const MAX_ON_WAY = 5;
 
@@ -73,25 +76,17 @@ export class ProducerNode<T extends Outgoing> {
   async send(batches: readonly Batch<T>[]): Promise<readonly Produced[] | undefined> {
     const { clock, requestTimeout } = this.#deps;
     this.#onWay++;
-    let broker: Broker | undefined;
+    // kafkajs has deadlines of its own, which are the same or sooner but for what waits before.
+    using deadline = timeoutSignal(clock, 2 * requestTimeout, 'sending to Kafka');
     try {
-      const written = this.#write(batches, (used) => {
-        broker = used;
-      });
-      // kafkajs has deadlines of its own, which are the same or sooner but for what waits before.
-      return await withDeadline(clock, 2 * requestTimeout, 'sending to Kafka', written);
-    } catch (error) {
-      if (broker) cutConnections(broker);
-      throw error;
+      return await untilAborted(this.#write(batches, deadline.signal), deadline.signal);
     } finally {
       this.#onWay--;
     }
   }
 
-  async #write(
-    batches: readonly Batch<T>[],
-    uses: (broker: Broker) => void,
-  ): Promise<readonly Produced[] | undefined> {
+  /** When the signal aborts before it is written, it is not written any more. */
+  async #write(batches: readonly Batch<T>[], signal: AbortSignal): Promise<readonly Produced[] | undefined> {
     const { acks, requestTimeout: timeout } = this.#deps;
     const before = this.#written;
     const turn = Promise.withResolvers<void>();
@@ -99,12 +94,17 @@ export class ProducerNode<T extends Outgoing> {
     try {
       await before;
       const { broker, connection } = await this.#connection();
-      uses(broker);
+      const cut = () => cutConnections(broker, [LINE]);
+      signal.addEventListener('abort', cut, { once: true });
       const version = produceVersion(broker);
       const encoded = await Promise.all(batches.map((batch) => this.#encode(batch)));
+      signal.throwIfAborted();
       const answer = connection.send(produceExchange({ acks, timeout, batches: encoded }, version));
       turn.resolve();
-      return await answer;
+      return await answer.catch((error) => {
+        cut();
+        throw error;
+      });
     } finally {
       turn.resolve();
     }
@@ -113,7 +113,7 @@ export class ProducerNode<T extends Outgoing> {
   async #connection(): Promise<{ readonly broker: Broker; readonly connection: Connection }> {
     const { cluster, nodeId } = this.#deps;
     const broker = await cluster.findBroker({ nodeId });
-    return { broker, connection: await connectionTo(broker, 1) };
+    return { broker, connection: await connectionTo(broker, LINE) };
   }
 
   async #encode({ queue: { topic, partition }, records, identity, sequence }: Batch<T>) {

@@ -76,8 +76,8 @@ export class ProducerTopic<T extends Outgoing> {
 
   #lead(queue: PartitionQueue<T>, leader: number): void {
     queue.leader = leader;
-    queue.looks = leader < 0 ? queue.looks + 1 : 0;
-    if (leader < 0) queue.error = protocolError(LEADER_NOT_AVAILABLE);
+    if (leader < 0) queue.cannotLeave(protocolError(LEADER_NOT_AVAILABLE));
+    else queue.looks = 0;
   }
 
   /** What waits in partitions that are not there any more goes to others; their queues stay, for the numbers go on. */

@@ -1,8 +1,8 @@
 import { type Backoff, backoffPause } from '../runtime/backoff.ts';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import { type Cluster, closeCluster } from './cluster.ts';
-import type { Judge, Outgoing } from './outgoing.ts';
-import type { Batch, BatchLimits, PartitionQueue } from './partition-queue.ts';
+import type { BatchLimits, Judge, Outgoing } from './outgoing.ts';
+import type { Batch, PartitionQueue } from './partition-queue.ts';
 import { meaningOf, NOT_LEADER, type Produced, UNKNOWN_TOPIC } from './produce-request.ts';
 import { ProducerIds } from './producer-ids.ts';
 import { ProducerNode, type RequestOptions } from './producer-node.ts';
@@ -72,11 +72,19 @@ export class Producer<T extends Outgoing> {
         this.#ready(queue);
       },
       forgot: ({ queues }) => {
-        for (const { identity } of queues) if (identity) this.#ids.known(identity);
+        for (const { identity } of queues) if (identity) this.#ids.drop(identity);
       },
       failed: (error) => this.#hasFailed(error, 0),
     });
-    this.#ids = new ProducerIds({ ...deps, timeout: requestTimeout });
+    this.#ids = new ProducerIds({
+      ...deps,
+      timeout: requestTimeout,
+      known: () => this.#tick(),
+      failed: (error) => {
+        for (const queue of this.#troubled) if (!queue.identity) queue.cannotLeave(error);
+        this.#hasFailed(error, 0);
+      },
+    });
   }
 
   /** Reaches the cluster, and gets known to it. What is sent before that does so by itself. */
@@ -86,9 +94,7 @@ export class Producer<T extends Outgoing> {
   }
 
   /** Since when Kafka has taken nothing of what was sent, in milliseconds of the monotonic clock. */
-  get failingSince(): number | undefined {
-    return this.#failingSince;
-  }
+  readonly failingSince = () => this.#failingSince;
 
   send(record: T): void {
     const queue = this.#closed ? undefined : this.#topics.add(record);
@@ -140,14 +146,9 @@ export class Producer<T extends Outgoing> {
 
   /** Whether its batches can be numbered, if they are to be. */
   #isNamed(queue: PartitionQueue<T>): boolean {
-    if (!this.#options.isIdempotent || queue.identity) return true;
-    queue.identity = this.#ids.known(queue.lost);
-    if (queue.identity) return true;
-    this.#ids.ask().then(
-      () => this.#tick(),
-      (error) => this.#hasFailed(error, 0),
-    );
-    return false;
+    if (!this.#options.isIdempotent) return true;
+    queue.identity ??= this.#ids.other(queue.lost);
+    return queue.identity !== undefined;
   }
 
   async #send(node: ProducerNode<T>, batches: readonly Batch<T>[]): Promise<void> {

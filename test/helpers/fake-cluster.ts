@@ -131,7 +131,7 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
       connectionPool: {
         host: 'localhost',
         port: nodeId,
-        pool: [],
+        pool: [0, 1].map(() => ({ socket: { destroy: () => this.cut(nodeId) } })),
         getConnection: async () => ({
           send: (exchange: Exchange<unknown>) => this.#exchange(nodeId, exchange),
         }),

@@ -95,7 +95,7 @@ export class BusProducer implements AsyncDisposable {
 
   /** Why Kafka has not taken what was sent for some seconds; undefined: it takes it. */
   trouble(): string | undefined {
-    const since = this.#producer.failingSince;
+    const since = this.#producer.failingSince();
     const waited = since === undefined ? 0 : this.#deps.clock.monotonic() - since;
     if (waited < TROUBLE) return undefined;
     return `Kafka has taken no records for ${Math.floor(waited / 1000)} s: ${messageOf(this.#error)}`;
