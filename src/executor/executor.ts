@@ -1,8 +1,8 @@
 import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
+import { ByteLimit } from '../runtime/byte-limit.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DeadlineError, withDeadline } from '../runtime/deadline.ts';
-import { InFlightBytes } from '../runtime/in-flight-bytes.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { NameResolver } from '../runtime/name-resolver.ts';
@@ -55,7 +55,7 @@ export async function startExecutor(
   // Each integration its own, with its own share of what is looked up.
   const newGuard = () => createTargetGuard(config.allowsLocalTargets, deps.resolver.share());
   const membership = () => restore.membership;
-  const inFlightBytes = new InFlightBytes(config.maxBytesOfAll);
+  const inFlightBytes = new ByteLimit(config.maxBytesOfAll);
   const manager = new Manager({ ...deps, config, reporter, newGuard, inFlightBytes, membership });
   stack.defer(() => manager.stop());
   const types = config.types.filter((type) => BUILT_TYPES.includes(type));

@@ -14,9 +14,9 @@ import { type InFlight, WAITING, Window } from '../../src/executor/delivery/wind
 import type { Handler, Outbound, Outcome, PackLimits } from '../../src/executor/handlers/handler.ts';
 import { ErrorReports } from '../../src/executor/uplink/error-reports.ts';
 import { Reporter } from '../../src/executor/uplink/reporter.ts';
+import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import type { CancelTimer, Clock } from '../../src/runtime/clock.ts';
 import { sleepOn } from '../../src/runtime/clock.ts';
-import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeClient, FakeKafka, type Watcher } from './fake-kafka.ts';
 import { Chain, type Plan } from './scripted-runs.ts';
@@ -446,7 +446,7 @@ export class TestExecutor {
     this.statistics = new Statistics({ id: ID, type: 'http' }, { ...common, errors: this.#errors });
     const deadLetters = new DeadLetters(ID, () => 1n, common);
     this.delivery = new Delivery({
-      window: new Window(shape.policy, new InFlightBytes(shape.policy.maxInFlightBytes)),
+      window: new Window(shape.policy, new ByteLimit(shape.policy.maxInFlightBytes)),
       clock: this.#ownClock,
       random,
       handler: this.#handler(),

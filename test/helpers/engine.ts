@@ -3,8 +3,8 @@ import { Delivery } from '../../src/executor/delivery/delivery.ts';
 import type { InFlight } from '../../src/executor/delivery/window.ts';
 import { Window } from '../../src/executor/delivery/window.ts';
 import type { Failure, HandlerContext, Outbound } from '../../src/executor/handlers/handler.ts';
+import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
 import { bound, connected } from './handler.ts';
 import { onEnd } from './on-end.ts';
 import type { Configuration } from './peer.ts';
@@ -44,7 +44,7 @@ export async function engine(
   } as const;
   const delivery = new Delivery({
     handler,
-    window: new Window(policy, new InFlightBytes(Number.POSITIVE_INFINITY)),
+    window: new Window(policy, new ByteLimit(Number.POSITIVE_INFINITY)),
     holdsLease: () => true,
     pack: bound(configuration).pack(),
     policy,

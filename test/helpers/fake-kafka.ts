@@ -12,8 +12,8 @@ import type {
   Replicas,
   TopicPartition,
 } from '../../src/bus/bus.ts';
+import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import type { CancelTimer, Clock } from '../../src/runtime/clock.ts';
-import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
 
 const SESSION_TIMEOUT = 6000;
 const LEASE = SESSION_TIMEOUT - 2000;
@@ -414,7 +414,7 @@ export class FakeClient implements Bus {
     });
   }
 
-  readonly outgoing = new InFlightBytes(Number.POSITIVE_INFINITY);
+  readonly outgoing = new ByteLimit(Number.POSITIVE_INFINITY);
 
   producerTrouble(): undefined {}
 

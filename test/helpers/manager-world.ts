@@ -10,7 +10,7 @@ import { topicsOf } from '../../src/bus/topics.ts';
 import type { ExecutorConfig } from '../../src/executor/config.ts';
 import { Manager } from '../../src/executor/lifecycle/manager.ts';
 import { Reporter } from '../../src/executor/uplink/reporter.ts';
-import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
+import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { createTargetGuard } from '../../src/runtime/target-guard.ts';
 import { EXECUTOR } from './executor.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -52,7 +52,7 @@ export class ManagerWorld {
       reporter: new Reporter({ ...deps, serviceId: 'ie-0' }),
       config: { ...EXECUTOR, ...config },
       newGuard: () => createTargetGuard(true),
-      inFlightBytes: new InFlightBytes(1e9),
+      inFlightBytes: new ByteLimit(1e9),
       membership: () => MEMBERSHIP,
     });
   }

@@ -5,8 +5,8 @@ import type { Lane } from '../../src/bus/lane.ts';
 import type { PublishedMessage } from '../../src/contract/encode-envelope.ts';
 import type { TakeIn } from '../../src/ingress/fan-out.ts';
 import { type ListenerConfig, startListener } from '../../src/ingress/listener/listener.ts';
+import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { type Clock, systemClock } from '../../src/runtime/clock.ts';
-import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
 import { testDeps } from './test-deps.ts';
 
 /** A fan-out that keeps what it gets; `answer` decides how it goes on. */
@@ -42,7 +42,7 @@ export async function listenerForTests(
   const sink = new Sink();
   const deps = { ...testDeps(), clock };
   const config = { ...LISTENER, ...limits };
-  const waiting = new InFlightBytes(1000);
+  const waiting = new ByteLimit(1000);
   const listener = await startListener(config, { ...deps, takeIn: sink.takeIn, waiting });
   t.after(() => listener[Symbol.asyncDispose]());
   return { sink, waiting, listener, address: listener.address, metrics: deps.metrics };

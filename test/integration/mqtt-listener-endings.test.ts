@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { BusError } from '../../src/bus/bus.ts';
 import { startListener } from '../../src/ingress/listener/listener.ts';
-import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
+import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 import { LISTENER, listenerForTests, publish, reasonOf } from '../helpers/mqtt-listener.ts';
 import { RawMqttClient } from '../helpers/raw-mqtt-client.ts';
@@ -130,7 +130,7 @@ test('a port that cannot be listened on is told in one line, with the setting to
   const start = (host: string) => {
     return startListener(
       { ...LISTENER, host, port },
-      { ...testDeps(), takeIn: async () => 0, waiting: new InFlightBytes(1) },
+      { ...testDeps(), takeIn: async () => 0, waiting: new ByteLimit(1) },
     );
   };
   await assert.rejects(start('127.0.0.1'), {

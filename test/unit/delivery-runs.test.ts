@@ -12,7 +12,7 @@ import {
   type Outcome,
   type PackLimits,
 } from '../../src/executor/handlers/handler.ts';
-import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
+import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 
 const ENVELOPE = create(EnvelopeSchema, { topicName: 't' });
@@ -40,7 +40,7 @@ function delivery(limits: Partial<PackLimits>, retries = 0, parallel = 4) {
     maxHops: 8,
   } as const;
   const engine = new Delivery({
-    window: new Window(policy, new InFlightBytes(1e9)),
+    window: new Window(policy, new ByteLimit(1e9)),
     handler: {
       parallel,
       connect: async () => {},

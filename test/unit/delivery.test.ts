@@ -5,7 +5,7 @@ import { type Envelope, EnvelopeSchema, FailureClass } from '../../gen/penstock/
 import { Delivery } from '../../src/executor/delivery/delivery.ts';
 import { MAX_AHEAD, Window } from '../../src/executor/delivery/window.ts';
 import { DELIVERED, type Outcome, type PackLimits } from '../../src/executor/handlers/handler.ts';
-import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
+import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 
 const ENVELOPE = create(EnvelopeSchema, { topicName: 't' });
@@ -37,7 +37,7 @@ function slowFirst(
     maxHops: 8,
   } as const;
   const delivery = new Delivery({
-    window: new Window(policy, new InFlightBytes(1e9)),
+    window: new Window(policy, new ByteLimit(1e9)),
     handler: {
       parallel: 2,
       connect: async () => {},

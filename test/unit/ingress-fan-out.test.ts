@@ -12,7 +12,7 @@ import { uuidText } from '../../src/contract/uuid.ts';
 import { createFanOut } from '../../src/ingress/fan-out.ts';
 import { publishMessage } from '../../src/ingress/routes/publish-message.ts';
 import { RpcError } from '../../src/rpc/error.ts';
-import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
+import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 
@@ -86,7 +86,7 @@ test('a message has one id in every integration, and each message its own', () =
 
 test('PublishMessage keeps the id that its caller gives the message, also when it is sent again', async () => {
   const { sent, takeIn } = fanOut();
-  const handler = publishMessage({ ...testDeps(), takeIn, waiting: new InFlightBytes(1_000_000) });
+  const handler = publishMessage({ ...testDeps(), takeIn, waiting: new ByteLimit(1_000_000) });
   const id = '6f3c1f0e-8b0a-4e57-9c5b-0f6f2f5c9a11';
   for (const given of [id, id, '']) {
     void handler(create(PublishMessageRequestSchema, { topicName: 'x', id: given }), {} as never);
@@ -137,7 +137,7 @@ test('PublishMessage says what to do about a message that was not taken in', asy
   ];
   for (const [reason, expected] of reasons) {
     const takeIn = () => Promise.reject(new BusError(reason, 'no'));
-    const handler = publishMessage({ ...testDeps(), takeIn, waiting: new InFlightBytes(1) });
+    const handler = publishMessage({ ...testDeps(), takeIn, waiting: new ByteLimit(1) });
     const request = create(PublishMessageRequestSchema, { topicName: 'x' });
     await assert.rejects(
       async () => handler(request, {} as never),
@@ -151,7 +151,7 @@ test('PublishMessage says what to do about a message that was not taken in', asy
 });
 
 test('PublishMessage takes nothing in while too much waits for Kafka', async () => {
-  const waiting = new InFlightBytes(1);
+  const waiting = new ByteLimit(1);
   const takeIn = async () => 1;
   const handler = publishMessage({ ...testDeps(), takeIn, waiting });
   const request = create(PublishMessageRequestSchema, { topicName: 'x' });

@@ -5,12 +5,12 @@ import fc from 'fast-check';
 import { BusError } from '../../src/bus/bus.ts';
 import { Lane } from '../../src/bus/lane.ts';
 import type { TakeIn } from '../../src/ingress/fan-out.ts';
-import { Intake } from '../../src/ingress/listener/intake.ts';
 import { OutgoingPackets } from '../../src/ingress/listener/outgoing-packets.ts';
 import { PacketType } from '../../src/ingress/listener/protocol.ts';
+import { PublishFlow } from '../../src/ingress/listener/publish-flow.ts';
 import { Received } from '../../src/ingress/listener/received.ts';
 import { takenInBy } from '../../src/ingress/listener/taken-in.ts';
-import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
+import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 
 type Qos = 1 | 2;
@@ -60,7 +60,7 @@ class ResendingClient {
   readonly #deps = testDeps();
   readonly #takenIn = takenInBy(this.#deps.metrics);
   #unacknowledged: { readonly number: number; readonly qos: Qos; isReceived: boolean }[] = [];
-  #intake: Intake | undefined;
+  #intake: PublishFlow | undefined;
   #published = 0;
 
   constructor(queue: Queue) {
@@ -92,12 +92,12 @@ class ResendingClient {
       if (this.#intake === intake) this.#read(bytes);
     };
     const outgoing = new OutgoingPackets({ writable: true, write } as unknown as Socket);
-    const intake = new Intake(this.#session, {
+    const intake = new PublishFlow(this.#session, {
       clientId: 'c',
       takeIn: this.#queue.takeIn,
       takenIn: this.#takenIn,
       outgoing,
-      inFlightBytes: new InFlightBytes(1e9),
+      inFlightBytes: new ByteLimit(1e9),
       onFailure: () => {
         intake.end();
         this.#intake = undefined;

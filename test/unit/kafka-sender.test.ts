@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { DEFAULTS, type KafkaOptions } from '../../src/executor/handlers/kafka/options.ts';
 import type { KafkaRecord } from '../../src/executor/handlers/kafka/record.ts';
-import { Sender } from '../../src/executor/handlers/kafka/sender.ts';
+import { RecordSender } from '../../src/executor/handlers/kafka/record-sender.ts';
 import { Sockets } from '../../src/executor/handlers/kafka/sockets.ts';
 import { murmur2 } from '../../src/kafkajs/key-partition.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
@@ -22,7 +22,7 @@ async function world(leaders: readonly number[], options: Partial<KafkaOptions> 
   const partitions = cluster.topic('t', leaders);
   const all = { ...DEFAULTS, requestTimeout: 1000, ...options };
   let refused = 0;
-  const sender = new Sender({
+  const sender = new RecordSender({
     cluster: () => cluster.asCluster,
     sockets: new Sockets(all, contextOf()),
     topic: 't',

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { Window } from '../../src/executor/delivery/window.ts';
-import { InFlightBytes } from '../../src/runtime/in-flight-bytes.ts';
+import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 
 const POLICY = { maxInFlight: 1000, maxInFlightBytes: 1e6 };
 
@@ -19,7 +19,7 @@ function fill(window: Window, bytes: number, most: number) {
 }
 
 test('what all windows have together is bounded, and each still gets a share', () => {
-  const total = new InFlightBytes(1e6);
+  const total = new ByteLimit(1e6);
   const [stuck, large, small] = [1, 2, 3].map(() => new Window(POLICY, total)) as [Window, Window, Window];
   assert.equal(fill(stuck, 10_000, 1000).length, 91, 'with what each keeps besides its bytes');
   assert.equal(fill(large, 100_000, 1000).length, 3);
@@ -27,7 +27,7 @@ test('what all windows have together is bounded, and each still gets a share', (
 });
 
 test('what is settled or let go of makes room', () => {
-  const total = new InFlightBytes(1e6);
+  const total = new ByteLimit(1e6);
   const [one, other] = [new Window(POLICY, total), new Window(POLICY, total)];
   const messages = fill(one, 10_000, 1000);
   assert.equal(total.isFull, true);
@@ -44,7 +44,7 @@ test('what is settled or let go of makes room', () => {
 });
 
 test('what a message takes in memory counts, not what it took on Kafka', () => {
-  const total = new InFlightBytes(1e9);
+  const total = new ByteLimit(1e9);
   const window = new Window(POLICY, total);
   const userProperties = Array.from({ length: 1000 }, () => ({ key: 'k', value: 'v' }));
   const envelope = create(EnvelopeSchema, { userProperties });

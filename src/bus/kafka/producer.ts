@@ -5,9 +5,9 @@ import { Producer, type ProducerOptions } from '../../kafkajs/producer.ts';
 import type { Partitions } from '../../kafkajs/producer-topic.ts';
 import { protocolErrorType } from '../../kafkajs/protocol-error.ts';
 import type { RecordInit } from '../../kafkajs/record-batch.ts';
+import { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
-import { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { BusError, type Copies, type OutgoingRecord } from '../bus.ts';
 import type { Lane } from '../lane.ts';
@@ -59,7 +59,7 @@ interface Deps {
 /** Sends the system's own records: with a bound on what waits, and a deadline for each. */
 export class BusProducer implements AsyncDisposable {
   /** What waits, by its bytes in memory. */
-  readonly outgoing = new InFlightBytes(FULL_BYTES);
+  readonly outgoing = new ByteLimit(FULL_BYTES);
   readonly #deps: Deps;
   readonly #producer: Producer<Sending>;
   #bytes = 0;

@@ -1,6 +1,6 @@
 import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
 import { textMemory } from '../../contract/message-memory.ts';
-import type { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
+import type { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { Outbound } from '../handlers/handler.ts';
 import type { Policy } from './policy.ts';
 import { SettledPrefix } from './settled-prefix.ts';
@@ -42,11 +42,11 @@ export class Window {
   readonly #prefixes = new Map<number, SettledPrefix>();
   readonly #policy: Pick<Policy, 'maxInFlight' | 'maxInFlightBytes'>;
   /** Of all windows of this executor. */
-  readonly #total: InFlightBytes;
+  readonly #total: ByteLimit;
   #bytes = 0;
   #taken = 0;
 
-  constructor(policy: Pick<Policy, 'maxInFlight' | 'maxInFlightBytes'>, total: InFlightBytes) {
+  constructor(policy: Pick<Policy, 'maxInFlight' | 'maxInFlightBytes'>, total: ByteLimit) {
     this.#policy = policy;
     this.#total = total;
   }

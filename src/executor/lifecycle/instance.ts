@@ -5,9 +5,9 @@ import { fingerprint } from '../../contract/fingerprint.ts';
 import { typeOf } from '../../contract/integration-type.ts';
 import { withinLimits } from '../../contract/limits.ts';
 import { missingRule } from '../../contract/template.ts';
+import type { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { timeoutSignal, withDeadline } from '../../runtime/deadline.ts';
-import type { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TargetGuard } from '../../runtime/target-guard.ts';
@@ -42,7 +42,7 @@ export interface InstanceDeps {
   readonly bus: Bus;
   readonly topics: Topics;
   /** What the deliveries of all integrations have in memory. */
-  readonly inFlightBytes: InFlightBytes;
+  readonly inFlightBytes: ByteLimit;
   readonly reporter: Reporter;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -3,7 +3,6 @@ import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import { messageOf } from '../../runtime/logger.ts';
 import type { ConnectPacket } from './connect-packet.ts';
 import type { Frame } from './framer.ts';
-import type { Intake } from './intake.ts';
 import type { OutgoingPackets } from './outgoing-packets.ts';
 import { PacketReader } from './packet-reader.ts';
 import { checkUserProperties } from './properties.ts';
@@ -15,6 +14,7 @@ import {
   protocolError,
   ReasonCode,
 } from './protocol.ts';
+import type { PublishFlow } from './publish-flow.ts';
 import { checkTopicName, readPublish, TopicAliases } from './publish-packet.ts';
 import { type Will, willMemory } from './wills.ts';
 
@@ -24,7 +24,7 @@ export const MAX_TOPIC_ALIASES = 64;
 const MAX_CONTROL_BYTES = 65_536;
 
 interface Deps {
-  readonly intake: Intake;
+  readonly flow: PublishFlow;
   readonly outgoing: OutgoingPackets;
   /** The client said goodbye. */
   onDisconnect(): void;
@@ -33,7 +33,7 @@ interface Deps {
 /** A client whose CONNECT was accepted: answers its packets. */
 export class Client {
   readonly clientId: string;
-  readonly intake: Intake;
+  readonly flow: PublishFlow;
   /** Seconds. */
   sessionExpiry: number;
   readonly #version: ProtocolVersion;
@@ -45,7 +45,7 @@ export class Client {
 
   constructor(clientId: string, connect: ConnectPacket, deps: Deps) {
     this.clientId = clientId;
-    this.intake = deps.intake;
+    this.flow = deps.flow;
     const { will } = connect;
     if (will) {
       this.#will = { ...will, message: { ...will.message, clientId } };
@@ -64,7 +64,7 @@ export class Client {
 
   /** What it keeps in memory, besides its messages on their way. */
   get bytes(): number {
-    return this.#willBytes + this.#aliases.bytes + this.intake.sessionBytes;
+    return this.#willBytes + this.#aliases.bytes + this.flow.sessionBytes;
   }
 
   /** @throws MqttError when the connection has to end */
@@ -75,7 +75,7 @@ export class Client {
         break;
       case PacketType.PUBREL:
         if (frame.flags !== 2) throw malformed('the flags of a PUBREL');
-        this.intake.release(new PacketReader(frame.body).packetId());
+        this.flow.release(new PacketReader(frame.body).packetId());
         break;
       case PacketType.PINGREQ:
         this.#deps.outgoing.pingresp();
@@ -97,7 +97,7 @@ export class Client {
     const { properties, payload, qos, retain, packetId } = packet;
     if (properties.hasTooManyUserProperties && qos !== 0) {
       // Sent again it would be the same: the client is told, and goes on with the next.
-      this.intake.refuse(qos, packetId, ReasonCode.QUOTA_EXCEEDED);
+      this.flow.refuse(qos, packetId, ReasonCode.QUOTA_EXCEEDED);
       return;
     }
     checkUserProperties(properties);
@@ -117,7 +117,7 @@ export class Client {
       messageExpiryInterval,
       payloadFormatIndicator,
     };
-    this.intake.publish(message, packetId, frame.whole.length);
+    this.flow.publish(message, packetId, frame.whole.length);
   }
 
   #handleParsed(packet: Packet): void {

@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import type { Waiting } from '../../bus/bus.ts';
 import { authority } from '../../runtime/authority.ts';
+import { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
-import { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
 import { listenError } from '../../runtime/listen-error.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TakeIn } from '../fan-out.ts';
-import { Connection, type ConnectionLimits } from './connection.ts';
+import { ClientConnection, type ConnectionLimits } from './client-connection.ts';
 import { Holdings } from './holdings.ts';
 import { Sessions } from './sessions.ts';
 import { takenInBy } from './taken-in.ts';
@@ -58,7 +58,7 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
   const { clock, logger, metrics, takeIn, waiting } = deps;
   const { maxConnections, maxMemoryBytes } = config;
   const share = (of: keyof typeof SHARES) => Math.floor(maxMemoryBytes * SHARES[of]);
-  const connections = new Set<Connection>();
+  const connections = new Set<ClientConnection>();
   const takenIn = takenInBy(metrics);
   const wills = new Wills({ takeIn, takenIn, clock, logger, maxBytes: share('owedWills') });
   const sessions = new Sessions(
@@ -69,7 +69,7 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
     limits: config,
     sessions,
     holdings: new Holdings(share('connected')),
-    inFlightBytes: new InFlightBytes(share('onTheirWay')),
+    inFlightBytes: new ByteLimit(share('onTheirWay')),
     waiting,
     takeIn,
     takenIn,
@@ -84,7 +84,7 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
       socket.destroy();
       return;
     }
-    const connection = new Connection(socket, connectionDeps);
+    const connection = new ClientConnection(socket, connectionDeps);
     connections.add(connection);
     void connection.closed.then(() => connections.delete(connection));
   });

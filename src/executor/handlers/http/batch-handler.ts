@@ -11,7 +11,7 @@ import { batchesOf, batchRequestWriter, type Item, itemWriter } from './batch-wr
 import { Exchange } from './exchange.ts';
 import { parallelOf } from './limits.ts';
 import { unencodable } from './outcome.ts';
-import type { HttpRequest } from './sender.ts';
+import type { HttpRequest } from './request-sender.ts';
 
 /** Delivers packs of messages, each as one request, or more when it would be too long. */
 export class BatchHandler implements Handler {

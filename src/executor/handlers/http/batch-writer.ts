@@ -10,8 +10,8 @@ import { compileTemplate } from '../../../contract/template.ts';
 import { uuidOfName } from '../../../contract/uuid.ts';
 import { type HandlerContext, type Outbound, templateSource } from '../handler.ts';
 import { maxBatchBytes } from './limits.ts';
+import type { HttpRequest } from './request-sender.ts';
 import { bodyOptions, methodOf } from './request-writer.ts';
-import type { HttpRequest } from './sender.ts';
 
 /** A message as it stands in a batch. */
 export interface Item {

@@ -4,7 +4,7 @@ import type { CheckResult, HandlerContext } from '../handler.ts';
 import { adviceFor } from './advice.ts';
 import { checkPath } from './endpoint-url.ts';
 import { senderOf } from './exchange.ts';
-import type { HttpRequest, Sender } from './sender.ts';
+import type { HttpRequest, RequestSender } from './request-sender.ts';
 import { Statuses } from './statuses.ts';
 
 const METHODS: ReadonlyMap<HttpCheckMethod, HttpRequest['method']> = new Map([
@@ -26,7 +26,7 @@ export async function check(
   signal: AbortSignal,
 ): Promise<CheckResult> {
   const method = METHODS.get(config.checkMethod) ?? 'HEAD';
-  let sender: Sender | undefined;
+  let sender: RequestSender | undefined;
   try {
     sender = senderOf(config, context, 1);
     const path = checkPath(config.restEndpointUrl);

@@ -8,12 +8,16 @@ import { messageOf } from '../../../runtime/logger.ts';
 import { DELIVERED, type HandlerContext, type Outcome } from '../handler.ts';
 import { connectionFailure, failureOf } from './outcome.ts';
 import { tokensOf } from './peers.ts';
-import { type HttpRequest, HttpSender, type Sender } from './sender.ts';
+import { type HttpRequest, HttpSender, type RequestSender } from './request-sender.ts';
 import { isOfBatch, Statuses } from './statuses.ts';
 import { TokenSender } from './token-sender.ts';
 
 /** The sender for a configuration, with what its credentials need. @param parallel requests at a time, at most */
-export function senderOf(config: HttpConfiguration, context: HandlerContext, parallel: number): Sender {
+export function senderOf(
+  config: HttpConfiguration,
+  context: HandlerContext,
+  parallel: number,
+): RequestSender {
   const sender = new HttpSender(config, context, parallel);
   const credentials = config.credentials?.credentials;
   if (credentials?.case !== 'oauth2') return sender;
@@ -22,7 +26,7 @@ export function senderOf(config: HttpConfiguration, context: HandlerContext, par
 
 /** Sends requests and says what became of them. */
 export class Exchange {
-  readonly #sender: Sender;
+  readonly #sender: RequestSender;
   readonly #readTimeout: number;
   readonly #statuses: Statuses;
   readonly #secrets: readonly string[];

@@ -3,8 +3,8 @@ import type { Handler, HandlerContext, Outbound, Outcome } from '../handler.ts';
 import { Exchange } from './exchange.ts';
 import { parallelOf } from './limits.ts';
 import { unencodable } from './outcome.ts';
+import type { HttpRequest } from './request-sender.ts';
 import { requestWriter } from './request-writer.ts';
-import type { HttpRequest } from './sender.ts';
 
 /** Delivers each message as one request. */
 export class HttpHandler implements Handler {

@@ -6,7 +6,7 @@ import { compileTemplate } from '../../../contract/template.ts';
 import { templatedBodyWriter } from '../../../contract/templated-body.ts';
 import { type HandlerContext, type Outbound, templateSource } from '../handler.ts';
 import { hasPlaceholder, requestPath, type Write } from './endpoint-url.ts';
-import type { HttpRequest } from './sender.ts';
+import type { HttpRequest } from './request-sender.ts';
 
 const METHODS: ReadonlyMap<HttpMethod, HttpRequest['method']> = new Map([
   [HttpMethod.PUT, 'PUT'],

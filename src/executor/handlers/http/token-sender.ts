@@ -1,12 +1,12 @@
 import type { OAuth2Tokens } from '../oauth2.ts';
-import type { HttpAnswer, HttpRequest, Sender } from './sender.ts';
+import type { HttpAnswer, HttpRequest, RequestSender } from './request-sender.ts';
 
 /** Sends requests with an access token; once again with another one when the endpoint does not take it. */
-export class TokenSender implements Sender {
-  readonly #sender: Sender;
+export class TokenSender implements RequestSender {
+  readonly #sender: RequestSender;
   readonly #tokens: OAuth2Tokens;
 
-  constructor(sender: Sender, tokens: OAuth2Tokens) {
+  constructor(sender: RequestSender, tokens: OAuth2Tokens) {
     this.#sender = sender;
     this.#tokens = tokens;
   }

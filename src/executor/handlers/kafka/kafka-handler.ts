@@ -8,9 +8,9 @@ import type { Failure, Handler, HandlerContext, Outbound, Outcome } from '../han
 import { createClient, topicOf } from './client.ts';
 import type { KafkaOptions } from './options.ts';
 import { type KafkaRecord, recordWriter } from './record.ts';
+import { RecordSender } from './record-sender.ts';
 import { optionsOf } from './resolve-options.ts';
 import { type Authentication, authenticationOf } from './sasl.ts';
-import { Sender } from './sender.ts';
 import { Sockets } from './sockets.ts';
 
 /** One pack is on its way while the next one is written. */
@@ -22,7 +22,7 @@ export class KafkaHandler implements Handler {
   readonly #options: KafkaOptions;
   readonly #context: HandlerContext;
   readonly #authentication: Authentication;
-  readonly #sender: Sender;
+  readonly #sender: RecordSender;
   readonly #writeRecord: (message: Outbound) => KafkaRecord;
   readonly #stop = new AbortController();
 
@@ -36,7 +36,7 @@ export class KafkaHandler implements Handler {
     this.#writeRecord = recordWriter(config, context);
     const sockets = new Sockets(options, context);
     const authentication = this.#authentication;
-    this.#sender = new Sender({
+    this.#sender = new RecordSender({
       cluster: () => createCluster(createClient(config, { context, options, authentication, sockets })),
       sockets,
       topic: topicOf(config),

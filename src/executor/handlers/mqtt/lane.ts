@@ -1,13 +1,13 @@
 import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import { type Failure, heldBy, isHopeless, type Outcome } from '../handler.ts';
-import type { Connection } from './connection.ts';
+import type { BrokerConnection } from './broker-connection.ts';
 
 /**
  * The messages of one order key that are on their way. They keep to one connection, whose order the broker keeps (MQTT 5.0
  * section 4.6), and none leaves behind one that failed and may be tried again.
  */
 export class Lane {
-  readonly connection: Connection;
+  readonly connection: BrokerConnection;
   readonly #key: string;
   readonly #onEnd: () => void;
   #onWay = 0;
@@ -15,7 +15,7 @@ export class Lane {
   #failure: Failure | undefined;
 
   /** @param onEnd called when nothing is on its way any more, and whoever was told of a failure knows it */
-  constructor(connection: Connection, key: string, onEnd: () => void) {
+  constructor(connection: BrokerConnection, key: string, onEnd: () => void) {
     this.connection = connection;
     this.#key = key;
     this.#onEnd = onEnd;

@@ -1,7 +1,7 @@
 import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import type { MqttConfiguration } from '../../../../gen/penstock/v1/mqtt_pb.ts';
 import type { Handler, HandlerContext, Outbound, Outcome } from '../handler.ts';
-import { Connection } from './connection.ts';
+import { BrokerConnection } from './broker-connection.ts';
 import { identitiesOf } from './identities.ts';
 import { Lane } from './lane.ts';
 import { publicationWriter, qosWriter } from './publication.ts';
@@ -13,7 +13,7 @@ export class MqttHandler implements Handler {
   readonly #context: HandlerContext;
   readonly #qosOf: ReturnType<typeof qosWriter>;
   readonly #lanes = new Map<string, Lane>();
-  #connections: readonly Connection[] = [];
+  #connections: readonly BrokerConnection[] = [];
 
   constructor(config: MqttConfiguration, context: HandlerContext) {
     this.#config = config;
@@ -27,7 +27,7 @@ export class MqttHandler implements Handler {
   async connect(signal: AbortSignal): Promise<void> {
     const write = publicationWriter(this.#config, this.#context);
     this.#connections = identitiesOf(this.#config, this.#context).map(
-      (identity) => new Connection(this.#config, identity, this.#context, write),
+      (identity) => new BrokerConnection(this.#config, identity, this.#context, write),
     );
     await Promise.all(this.#connections.map((connection) => connection.connect(signal)));
   }
@@ -74,7 +74,7 @@ export class MqttHandler implements Handler {
   }
 
   /** That of the message's order key, or else its client; while it is lost, the next one that is up. */
-  #connectionFor({ key, envelope }: Outbound): Connection {
+  #connectionFor({ key, envelope }: Outbound): BrokerConnection {
     const connections = this.#connections;
     const first = connections.length === 1 ? 0 : hashOf(key ?? envelope.clientId) % connections.length;
     for (let i = 0; i < connections.length; i++) {

@@ -33,7 +33,7 @@ export interface Sending {
  * A connection to the broker under one client id, which is made again when it is lost. What is on its way then fails, for
  * nobody knows whether the broker has it; what comes while there is none waits for the next try to connect.
  */
-export class Connection {
+export class BrokerConnection {
   readonly #config: MqttConfiguration;
   readonly #identity: Identity;
   readonly #context: HandlerContext;

@@ -1,6 +1,6 @@
 import { Lane } from '../../bus/lane.ts';
 import type { PublishedMessage } from '../../contract/encode-envelope.ts';
-import type { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
+import type { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { TakeIn } from '../fan-out.ts';
 import type { OutgoingPackets } from './outgoing-packets.ts';
 import { MqttError, PacketType, protocolError, ReasonCode } from './protocol.ts';
@@ -19,7 +19,7 @@ interface Deps {
   readonly takeIn: TakeIn;
   readonly takenIn: TakenIn;
   readonly outgoing: OutgoingPackets;
-  readonly inFlightBytes: InFlightBytes;
+  readonly inFlightBytes: ByteLimit;
   /** A message that the client must send again: it must not be acknowledged, and nothing after it. */
   onFailure(error: unknown): void;
   /** Fewer messages are in flight than before. */
@@ -37,7 +37,7 @@ interface Pending {
  * The messages of one connection on their way to Kafka. Acknowledges in the order of arrival (MQTT 5.0 §4.6), and never
  * before Kafka has the message.
  */
-export class Intake {
+export class PublishFlow {
   readonly #session: Session;
   readonly #deps: Deps;
   readonly #pending: Pending[] = [];

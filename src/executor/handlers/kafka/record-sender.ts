@@ -32,7 +32,7 @@ interface Deps {
 }
 
 /** Sends the records of packs to one topic, with a bound on what waits. */
-export class Sender {
+export class RecordSender {
   readonly #deps: Deps;
   readonly #topic: string;
   #producer: Producer<Sending> | undefined;

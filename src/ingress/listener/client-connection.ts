@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { BusError, type Waiting } from '../../bus/bus.ts';
+import type { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
-import type { InFlightBytes } from '../../runtime/in-flight-bytes.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TakeIn } from '../fan-out.ts';
@@ -12,10 +12,10 @@ import { ConnectRefusal, readConnect } from './connect-packet.ts';
 import { type EndReason, LEVELS, loggedId } from './end-reason.ts';
 import { type Frame, Framer } from './framer.ts';
 import type { Holdings } from './holdings.ts';
-import { Intake } from './intake.ts';
 import { OutgoingPackets } from './outgoing-packets.ts';
 import { Patience } from './patience.ts';
 import { MqttError, ReasonCode } from './protocol.ts';
+import { PublishFlow } from './publish-flow.ts';
 import type { Sessions } from './sessions.ts';
 import type { TakenIn } from './taken-in.ts';
 import { willMemory } from './wills.ts';
@@ -27,11 +27,11 @@ export interface ConnectionLimits {
   readonly packetTimeout: number;
 }
 
-export interface ConnectionDeps {
+export interface ClientConnectionDeps {
   readonly limits: ConnectionLimits;
   readonly sessions: Sessions;
   readonly holdings: Holdings;
-  readonly inFlightBytes: InFlightBytes;
+  readonly inFlightBytes: ByteLimit;
   /** What waits for Kafka, of all that this process sends. */
   readonly waiting: Waiting;
   readonly takeIn: TakeIn;
@@ -49,11 +49,11 @@ const LINGER = 1000;
 const TCP_KEEP_ALIVE = 60_000;
 
 /** One network connection: bytes in and out, its end. */
-export class Connection {
+export class ClientConnection {
   /** Resolves once the socket is closed. */
   readonly closed: Promise<void>;
   readonly #socket: Socket;
-  readonly #deps: ConnectionDeps;
+  readonly #deps: ClientConnectionDeps;
   readonly #framer: Framer;
   readonly #outgoing: OutgoingPackets;
   readonly #patience: Patience;
@@ -65,7 +65,7 @@ export class Connection {
   #hasEnded = false;
   #cancelLinger: CancelTimer = () => {};
 
-  constructor(socket: Socket, deps: ConnectionDeps) {
+  constructor(socket: Socket, deps: ClientConnectionDeps) {
     this.#socket = socket;
     this.#deps = deps;
     this.#framer = new Framer(Math.min(deps.limits.maxPacketBytes, MAX_CONNECT_BYTES));
@@ -151,9 +151,7 @@ export class Connection {
   /** Whether Kafka has to catch up first. CONNECT does not wait for it. */
   #isHeldUp(): boolean {
     const { inFlightBytes, waiting } = this.#deps;
-    return (
-      this.#client !== undefined && (this.#client.intake.isFull || inFlightBytes.isFull || waiting.isFull)
-    );
+    return this.#client !== undefined && (this.#client.flow.isFull || inFlightBytes.isFull || waiting.isFull);
   }
 
   #mustWait(): boolean {
@@ -178,7 +176,7 @@ export class Connection {
     this.#outgoing.version = version;
     const clientId = connect.clientId || `auto-${randomUUID()}`;
     const { session, isPresent } = sessions.open(clientId, isClean, this);
-    const intake = new Intake(session, {
+    const flow = new PublishFlow(session, {
       ...this.#deps,
       clientId,
       outgoing: this.#outgoing,
@@ -186,7 +184,7 @@ export class Connection {
       onSettled: () => (this.#isDraining ? this.#endWhenDrained() : this.#readOn()),
     });
     const onDisconnect = () => this.#end('disconnect');
-    this.#client = new Client(clientId, connect, { intake, outgoing: this.#outgoing, onDisconnect });
+    this.#client = new Client(clientId, connect, { flow, outgoing: this.#outgoing, onDisconnect });
     this.#framer.maxPacketBytes = limits.maxPacketBytes;
     metrics.mqttConnections.inc();
     this.#outgoing.connack(isPresent, connackProperties(connect, clientId, limits.maxPacketBytes));
@@ -213,7 +211,7 @@ export class Connection {
   }
 
   #endWhenDrained(): void {
-    if (this.#client?.intake.isIdle !== false) this.#end('shutdown', ReasonCode.SERVER_SHUTTING_DOWN);
+    if (this.#client?.flow.isIdle !== false) this.#end('shutdown', ReasonCode.SERVER_SHUTTING_DOWN);
   }
 
   /** The one way out. What was acknowledged so far still leaves, then a DISCONNECT, where the client may have one. */
@@ -243,9 +241,9 @@ export class Connection {
     this.#cancelLinger = clock.setTimer(() => this.#socket.destroy(), LINGER, { unref: true });
   }
 
-  #leave({ clientId, sessionExpiry, will, intake }: Client, reason: EndReason): void {
+  #leave({ clientId, sessionExpiry, will, flow }: Client, reason: EndReason): void {
     const { sessions, metrics } = this.#deps;
-    intake.end();
+    flow.end();
     sessions.close(clientId, this, {
       expiry: sessionExpiry,
       // A will tells that the client is gone. When it is us who go, it is not.

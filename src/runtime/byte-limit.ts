@@ -1,5 +1,5 @@
 /** Bytes of messages that this process has in memory, from all sources. Beyond the limit, nobody takes more in. */
-export class InFlightBytes {
+export class ByteLimit {
   readonly #limit: number;
   readonly #waiting = new Set<() => void>();
   #bytes = 0;

@@ -32,14 +32,14 @@ export interface HttpAnswer {
 }
 
 /** Sends requests to one endpoint. Redirects are not followed. */
-export interface Sender {
+export interface RequestSender {
   /** Rejects when there is no answer, or when the signal aborts. */
   send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
   destroy(): Promise<void>;
 }
 
 /** Sends requests as they are. */
-export class HttpSender implements Sender {
+export class HttpSender implements RequestSender {
   readonly #connector: Connector;
   readonly #connections: Connections;
   /** What stands before the path when a proxy is asked for it. */
