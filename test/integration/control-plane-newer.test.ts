@@ -68,8 +68,10 @@ test('an integration of a type that only a newer control plane knows', async (t)
   assert.ok(contains(row!.config, CONFIGURATION));
 
   await client.deleteIntegration({ id });
-  await waitUntil('its deletion is told', () => records.length === 2);
-  assert.equal(records[1], null);
+  await waitUntil('its deletion is told', () => records.length === 3);
+  const { integration: nothing, gone } = fromBinary(DownlinkRecordSchema, records[1]!);
+  assert.deepEqual([nothing, gone?.generation], [undefined, 2n]);
+  assert.equal(records[2], null);
 });
 
 test('an update by an older control plane keeps what a newer one wrote', async (t) => {
