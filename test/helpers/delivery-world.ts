@@ -11,7 +11,14 @@ import { Intake, type IntakeEvents } from '../../src/executor/delivery/intake.ts
 import type { Policy } from '../../src/executor/delivery/policy.ts';
 import { Statistics } from '../../src/executor/delivery/statistics.ts';
 import { type InFlight, WAITING, Window } from '../../src/executor/delivery/window.ts';
-import type { Handler, Outbound, Outcome, PackLimits } from '../../src/executor/handlers/handler.ts';
+import {
+  type Failure,
+  type Handler,
+  isHopeless,
+  type Outbound,
+  type Outcome,
+  type PackLimits,
+} from '../../src/executor/handlers/handler.ts';
 import { ErrorReports } from '../../src/executor/uplink/error-reports.ts';
 import { Reporter } from '../../src/executor/uplink/reporter.ts';
 import { ByteLimit } from '../../src/runtime/byte-limit.ts';
@@ -412,6 +419,8 @@ export class TestExecutor {
   readonly #calls = new Set<{ readonly pack: readonly Outbound[]; readonly signal: AbortSignal }>();
   /** Messages of one key at the handler, where runs are wanted. */
   readonly #chains = new Map<string, Chain>();
+  /** Refused, and given up when they are kept; what has expired does not arrive any more, whatever comes before it. */
+  readonly #refused = new Set<InFlight>();
   readonly #stopping = new AbortController();
   #state: 'running' | 'stopping' | 'gone' = 'running';
   #started = Promise.resolve();
@@ -558,6 +567,7 @@ export class TestExecutor {
       failed: (message, failure, givenUp) => {
         failed = message;
         if (givenUp) world.refuse(message);
+        if (givenUp && failure.failureClass !== FailureClass.EXPIRED) this.#refused.add(message);
         statistics.failed(message, failure, givenUp);
       },
       skipped: () => {
@@ -606,6 +616,9 @@ export class TestExecutor {
     world.must(runs === 'across' || new Set(keys).size === keys.length, 'a key is at the handler twice');
     const stalled = keysOf(pack).find((key) => this.#chains.get(key)?.isStalled);
     world.must(stalled === undefined, `${stalled} goes on although one of it is to be tried again`);
+    const isKept = ({ partition, offset }: InFlight) => isGivenUp(world.message(partition, offset));
+    const refused = [...this.#refused].find((one) => !isKept(one) && keysOf(pack).includes(one.key!));
+    world.must(!refused, `${refused?.key} goes on although one of it is not kept`);
   }
 
   /** Where a message stands among those of its key at the handler. */
@@ -645,25 +658,24 @@ export class TestExecutor {
         else link.break();
       }, delay);
     }
-    const { strategy, retries } = world.shape.policy;
-    const isTriedAgain = strategy === 'RETRY_ALL' && retries === 0;
-    const endLinks = (haveFailed: boolean) => {
-      for (const { plan, link } of planned) {
-        const hasFailed = haveFailed || link.isBroken() || (plan.outcome !== 'delivered' && !isFinal(plan));
-        link.end(hasFailed && isTriedAgain);
-      }
+    const endLinks = (outcomes: readonly Outcome[]) => {
+      for (const [i, { link }] of planned.entries())
+        link.end(comesAgain(outcomes[i] ?? AWAY, pack.length, world.shape.policy));
     };
-    signal.addEventListener('abort', () => endLinks(true));
+    signal.addEventListener('abort', () => endLinks([]));
     const end = Math.max(...planned.map(({ delay }) => delay));
     this.#processClock.setTimer(() => {
       if (answer !== 'never') this.#calls.delete(call);
       if (this.#gone || answer === 'never') return;
-      endLinks(answer === 'rejects');
-      if (answer === 'rejects') return reject(new Error('rejected'));
+      if (answer === 'rejects') {
+        endLinks([]);
+        return reject(new Error('rejected'));
+      }
       const outcomes = planned.map(({ plan, link }) => link.outcomeOf(plan));
       if (answer === 'refuses')
         outcomes.fill({ delivered: false, failureClass: FailureClass.REJECTED, reason: 'r', ofPack: true });
       if (answer === 'too few') outcomes.pop();
+      endLinks(outcomes);
       if (!signal.aborted) this.#toldByHandler += outcomes.filter(({ delivered }) => delivered).length;
       resolve(outcomes);
     }, end);
@@ -674,3 +686,12 @@ export class TestExecutor {
 const HEALTHY: Script = { answer: 'outcomes', plans: [{ outcome: 'delivered', delay: 1, stubborn: true }] };
 
 const isFinal = ({ outcome }: Plan) => outcome !== 'delivered' && outcome >= FailureClass.REJECTED;
+
+const AWAY: Failure = { delivered: false, failureClass: FailureClass.UNAVAILABLE, reason: 'away' };
+
+/** Whether the engine is to try a message again after this, however often it was tried. */
+function comesAgain(outcome: Outcome, packSize: number, { strategy, retries }: Policy): boolean {
+  if (outcome.delivered) return false;
+  if (outcome.isHeld || (outcome.ofPack && packSize > 1)) return true;
+  return strategy === 'RETRY_ALL' && retries === 0 && !isHopeless(outcome);
+}

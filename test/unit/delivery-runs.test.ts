@@ -21,10 +21,11 @@ const REFUSED: Failure = { delivered: false, failureClass: FailureClass.REJECTED
 
 type Answer = (offset: number) => Outcome;
 
-/** A delivery with four packs at a time, each of which ends when it is let go. */
-function delivery(limits: Partial<PackLimits>, retries = 0, parallel = 4) {
+/** A delivery with four packs at a time, each of which ends when it is let go; what is given up may be kept when told to. */
+function delivery(limits: Partial<PackLimits>, retries = 0, parallel = 4, keepsLate = false) {
   const packs: { readonly offsets: number[]; end(answer?: Answer): Promise<void> }[] = [];
   const givenUp: number[] = [];
+  const kept = Promise.withResolvers<void>();
   const tries: number[] = [];
   const clock = new FakeClock();
   const ignore = () => {};
@@ -66,7 +67,7 @@ function delivery(limits: Partial<PackLimits>, retries = 0, parallel = 4) {
       deadLettered: ignore,
       released: ignore,
     },
-    deadLetter: async () => {},
+    deadLetter: () => kept.promise,
     holdsLease: () => true,
     clock,
     random: () => 0,
@@ -76,7 +77,12 @@ function delivery(limits: Partial<PackLimits>, retries = 0, parallel = 4) {
   };
   let next = 0;
   const offsets = () => packs.map((pack) => pack.offsets);
-  return { take, clock, packs, offsets, givenUp, tries, window: engine.window };
+  const keep = () => {
+    kept.resolve();
+    return clock.advance(0);
+  };
+  if (!keepsLate) kept.resolve();
+  return { take, clock, packs, offsets, givenUp, tries, keep, window: engine.window };
 }
 
 test('a pack takes one of each key, and then the next ones of them in turn; a key is in one pack at a time', async () => {
@@ -146,4 +152,28 @@ test('across packs a key has many on their way, takes turns with the others, and
   assert.deepEqual([offsets().length, tries], [5, [1]], 'not before all that left with it has ended');
   await packs[0]!.end();
   assert.deepEqual(offsets().slice(5), [[1], [2], [4], [5]]);
+});
+
+test('across packs nothing leaves behind a message that is given up before it is kept; what is out ends as it does', async () => {
+  const { take, packs, clock, offsets, tries, givenUp, keep, window } = delivery(
+    { runs: 'across', maxMessages: 1 },
+    1,
+    4,
+    true,
+  );
+  take('a', 'a', 'a', 'a', 'a', 'b', 'a');
+  assert.deepEqual(offsets(), [[0], [1], [2], [3]]);
+  await packs[0]!.end(() => REFUSED);
+  assert.deepEqual(offsets().slice(4), [[5]], 'only another key goes on');
+  await packs[1]!.end();
+  await packs[2]!.end(() => AWAY);
+  assert.deepEqual([tries, givenUp], [[2], [0]], 'a failure of its own counts');
+  await packs[3]!.end();
+  await packs[4]!.end();
+  await clock.advance(1000);
+  assert.equal(offsets().length, 5);
+  await keep();
+  assert.deepEqual(offsets().slice(5), [[2], [4], [6]]);
+  for (const pack of packs.slice(5)) await pack.end();
+  assert.equal(window.size, 0);
 });

@@ -13,6 +13,7 @@ const step = fc.oneof(
   fc.record({ take: fc.nat(3) }),
   fc.record({ again: fc.nat() }),
   fc.record({ stall: fc.nat() }),
+  fc.record({ hold: fc.nat() }),
   fc.record({ done: fc.nat() }),
 );
 
@@ -22,6 +23,8 @@ class Model {
   readonly waiting: Item[] = [];
   readonly out: Item[] = [];
   readonly #stalled = new Set<string>();
+  /** Of those that are out. */
+  readonly held = new Set<Item>();
 
   constructor(areAbreast: boolean) {
     this.#areAbreast = areAbreast;
@@ -35,7 +38,9 @@ class Model {
     key === null || !this.waiting.some((one) => one.key === key && one.number < number);
 
   mayLeave(): Item[] {
-    const isOpen = (item: Item) => !this.#isOut(item) || (this.#areAbreast && !this.isStalled(item));
+    const isHeld = ({ key }: Item) => [...this.held].some((one) => one.key === key);
+    const isOpen = (item: Item) =>
+      !this.#isOut(item) || (this.#areAbreast && !this.isStalled(item) && !isHeld(item));
     return this.waiting.filter((item) => this.#isFirst(item) && isOpen(item));
   }
 
@@ -54,6 +59,7 @@ class Model {
   isBack(item: Item, isDone: boolean): void {
     if (!isDone) this.stall(item);
     this.out.splice(this.out.indexOf(item), 1);
+    this.held.delete(item);
     if (!isDone) this.waiting.push(item);
     if (!this.#isOut(item)) this.#stalled.delete(item.key!);
   }
@@ -103,12 +109,17 @@ for (const areAbreast of [false, true]) {
           } else if ('take' in one) take(one.take);
           else if ('again' in one) {
             const item = pick(one.again);
-            if (item) isBack(item, false);
+            if (item && !model.held.has(item)) isBack(item, false);
           } else if ('stall' in one) {
             const item = pick(one.stall);
             if (!item) continue;
             model.stall(item);
             lanes.stall(item);
+          } else if ('hold' in one) {
+            const item = pick(one.hold);
+            if (!item || model.held.has(item)) continue;
+            if (item.key !== null) model.held.add(item);
+            lanes.hold(item);
           } else {
             const item = pick(one.done);
             if (item) isBack(item, true);

@@ -115,8 +115,7 @@ export class Delivery {
     const [{ pack }, { next }] = [this.#deps, this.#lanes];
     if (room === 0 || next === undefined) return undefined;
     const most = Math.min(pack.maxMessages, next.companions + 1, room);
-    const isFull = readyFor(this.#lanes, pack) >= most;
-    if (!this.#linger.isOver(isFull || this.#stopping)) return undefined;
+    if (!this.#linger.isOver(readyFor(this.#lanes, pack) >= most || this.#stopping)) return undefined;
     return takePack(this.#lanes, most, pack);
   }
 
@@ -197,6 +196,7 @@ export class Delivery {
       this.#settle(message);
       return;
     }
+    this.#lanes.hold(message); // a kill before it is kept brings it again: no more is to be delivered before it
     this.#deadLettering++;
     deadLetter(message, failure, this.#stop.signal)
       .then(() => {

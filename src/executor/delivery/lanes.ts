@@ -12,18 +12,22 @@ class Lane<T> {
   out = 0;
   /** One of those that are out is to leave again: nothing leaves until all of them are settled or back. */
   isStalled = false;
+  /** Of those that are out, so many hold back all that has not left. */
+  held = 0;
   /** Whether it is among those that are ready. */
   isReady = false;
 }
 
 /**
  * Keeps the order within each key: the next item of a lane may leave when nothing of it is out, or right behind what is
- * taken for the same pack; where the lanes are abreast, also while what came before is out, until that is to leave again.
- * Items without a key have no lane.
+ * taken for the same pack; where the lanes are abreast, also while what came before is out, until that is to leave again or
+ * holds its lane. Items without a key have no lane.
  */
 export class Lanes<T extends Item> {
   readonly #areAbreast: boolean;
   readonly #lanes = new Map<string, Lane<T>>();
+  /** Those that hold their lanes. */
+  readonly #held = new Set<T>();
   /** Lanes of which an item may leave, and items without a key. */
   #ready: (Lane<T> | T)[] = [];
   /** Taken from the front of `#ready` and dropped now and then: shifting an array one by one is dear. */
@@ -76,10 +80,15 @@ export class Lanes<T extends Item> {
 
   /** Makes a lane ready that has something and may. */
   #open(lane: Lane<T>): void {
-    if (lane.waiting.length === 0 || (lane.out > 0 && (lane.isStalled || !this.#areAbreast))) return;
+    if (lane.waiting.length === 0 || (lane.out > 0 && !this.#mayFollow(lane))) return;
     lane.isReady = true;
     this.#available += lane.waiting.length;
     this.#ready.push(lane);
+  }
+
+  /** Whether an item may leave while others of its lane are out. */
+  #mayFollow(lane: Lane<T>): boolean {
+    return this.#areAbreast && !lane.isStalled && lane.held === 0;
   }
 
   /** The item that `take` would answer. */
@@ -123,7 +132,16 @@ export class Lanes<T extends Item> {
   /** An item that was taken is to leave again; until it is put back, nothing of its lane leaves. */
   stall({ key }: T): void {
     const lane = key === null ? undefined : this.#lanes.get(key);
-    if (lane) this.#close(lane);
+    if (lane) this.#stall(lane);
+  }
+
+  /** Nothing more of its lane leaves before this item, which was taken, is settled; what is out is not touched by it. */
+  hold(item: T): void {
+    const lane = item.key === null ? undefined : this.#lanes.get(item.key);
+    if (!lane) return;
+    this.#held.add(item);
+    lane.held++;
+    this.#close(lane);
   }
 
   /** Whether an item of this one's lane is to leave again, and not all that was out with it is settled or back. */
@@ -131,8 +149,12 @@ export class Lanes<T extends Item> {
     return key !== null && this.#lanes.get(key)?.isStalled === true;
   }
 
-  #close(lane: Lane<T>): void {
+  #stall(lane: Lane<T>): void {
     lane.isStalled = true;
+    this.#close(lane);
+  }
+
+  #close(lane: Lane<T>): void {
     if (!lane.isReady) return;
     lane.isReady = false;
     this.#available -= lane.waiting.length;
@@ -147,17 +169,22 @@ export class Lanes<T extends Item> {
       return;
     }
     const lane = this.#lanes.get(key)!;
-    this.#close(lane);
+    this.#stall(lane);
     const later = lane.waiting.findIndex(({ number }) => number > item.number);
     lane.waiting.splice(later === -1 ? lane.waiting.length : later, 0, item);
     this.#isBack(lane, key);
   }
 
   /** An item that was taken is settled. */
-  done({ key }: T): void {
+  done(item: T): void {
+    const { key } = item;
     const lane = key === null ? undefined : this.#lanes.get(key);
-    if (lane) this.#isBack(lane, key!);
-    else this.#heads--;
+    if (!lane) {
+      this.#heads--;
+      return;
+    }
+    if (this.#held.delete(item)) lane.held--;
+    this.#isBack(lane, key!);
   }
 
   #isBack(lane: Lane<T>, key: string): void {
