@@ -13,6 +13,7 @@ import { follow } from '../helpers/follow.ts';
 import { contains, field, joined, NEW_FIELD, NEW_TYPE } from '../helpers/newer.ts';
 import { onEnd } from '../helpers/on-end.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
+import { collect } from '../helpers/stream.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 const CONFIGURATION = field(NEW_TYPE, field(1, 'postgres://user:canary@host'));
@@ -67,7 +68,12 @@ test('an integration of a type that only a newer control plane knows', async (t)
   const [row] = await db.query<{ config: Buffer }>('select config from integrations where id = $1', [id]);
   assert.ok(contains(row!.config, CONFIGURATION));
 
+  const { got } = collect(t, (options) => client.watchIntegrations({ filter: { text: 'newer' } }, options));
+  await waitUntil('it is shown to who watches', () => got.length === 1);
   await client.deleteIntegration({ id });
+  await waitUntil('who watches is told of its deletion', () => got.at(-1)!.deleted);
+  const { integration: deleted } = got.at(-1)!;
+  assert.deepEqual([deleted?.id, deleted?.$unknown], [id, undefined]);
   await waitUntil('its deletion is told', () => records.length === 3);
   const { integration: nothing, gone } = fromBinary(DownlinkRecordSchema, records[1]!);
   assert.deepEqual([nothing, gone?.generation], [undefined, 2n]);
