@@ -45,7 +45,7 @@ export class FakeKafka {
   readonly faults = { refusedCommits: 0, stalledCommits: 0, failedSends: 0, staleMetadata: 0 };
   readonly clock: Clock;
   readonly watcher: Watcher;
-  /** So many commits were not taken, for whatever reason. */
+  /** So many commits were not taken, or not begun since what is committed is not told, for whatever reason. */
   refused = 0;
   /** So many records were offered. */
   offered = 0;
@@ -406,7 +406,10 @@ export class FakeClient implements Bus {
 
   async #committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
     if (this.#isDead) await forever();
-    if (this.isIsolated) throw new Error('not reached');
+    if (this.isIsolated) {
+      this.#kafka.refused++; // who cannot look does not commit
+      throw new Error('not reached');
+    }
     const { commits, tags } = this.#kafka;
     return partitions.flatMap(({ topic, partition }) => {
       const offset = commits.get(partition);
