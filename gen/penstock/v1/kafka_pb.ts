@@ -64,8 +64,8 @@ export type KafkaConfiguration = Message<"penstock.v1.KafkaConfiguration"> & {
   retries: number;
 
   /**
-   * The largest batch of one partition, in bytes before compression; a record that is larger goes alone. One batch is on
-   * its way at a time while the next one gathers, so that this limits the throughput, too. Unset: 1000000.
+   * The largest batch of one partition, in bytes before compression; a record that is larger goes alone. Up to
+   * five batches of a partition are on their way at a time. Unset: 1000000.
    *
    * @generated from field: optional uint32 batch_size_bytes = 6;
    */
