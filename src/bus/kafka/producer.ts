@@ -161,7 +161,8 @@ export class BusProducer implements AsyncDisposable {
     if (failures >= LOOKS && protocolErrorType(cause) === 'UNKNOWN_TOPIC_OR_PARTITION') {
       return new BusError('unknown-topic', `topic ${topic} does not exist`, { cause });
     }
-    if (this.#deps.clock.lease() < deadline) return undefined;
+    // Where nothing is wrong it leaves, however the clocks are set meanwhile.
+    if (cause === undefined || this.#deps.clock.lease() < deadline) return undefined;
     return new BusError('timeout', `Kafka did not take the record within ${SEND_DEADLINE} ms`, { cause });
   }
 
