@@ -18,7 +18,7 @@ function newSessions(maxOffline: number, maxBytes = 1e6) {
     { maxOffline, maxBytes },
     {
       clock,
-      wills: { publish: tell('publish'), keep: tell('keep'), back: () => {} },
+      wills: { publish: tell('publish'), keep: tell('keep'), takeBack: () => {}, back: () => {} },
       onForgotten: () => forgotten++,
     },
   );

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BusError } from '../../src/bus/bus.ts';
+import type { Lane } from '../../src/bus/lane.ts';
+import type { TakeIn } from '../../src/ingress/fan-out.ts';
+import { Sessions } from '../../src/ingress/listener/sessions.ts';
 import { takenInBy } from '../../src/ingress/listener/taken-in.ts';
 import { type Will, Wills, willMemory } from '../../src/ingress/listener/wills.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
@@ -17,9 +20,43 @@ const will = (clientId: string): Will => ({
   },
   delay: 0,
 });
+/** What waits in the producer while Kafka is away. */
+class Queue {
+  readonly written: string[] = [];
+  readonly #waiting: { clientId: string; lane: Lane | undefined; end: PromiseWithResolvers<number> }[] = [];
+
+  readonly takeIn: TakeIn = ({ clientId }, lane) => {
+    const end = Promise.withResolvers<number>();
+    if (lane?.refusal) end.reject(lane.refusal);
+    else this.#waiting.push({ clientId, lane, end });
+    return end.promise;
+  };
+
+  /** Kafka is there again. */
+  write(): void {
+    for (const { clientId, lane, end } of this.#waiting.splice(0)) {
+      if (lane?.refusal) {
+        end.reject(lane.refusal);
+      } else {
+        this.written.push(clientId);
+        end.resolve(1);
+      }
+    }
+  }
+
+  /** Their time is over. */
+  refuse(): void {
+    for (const { lane, end } of this.#waiting.splice(0)) {
+      const error = new BusError('timeout', 'Kafka is away');
+      if (lane) lane.refusal ??= error;
+      end.reject(error);
+    }
+  }
+}
+
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-function newWills(maxBytes = 1e6) {
+function newWills(maxBytes = 1e6, queue?: Queue) {
   const clock = new ManualClock();
   const deps = testDeps();
   const tries: string[] = [];
@@ -29,7 +66,13 @@ function newWills(maxBytes = 1e6) {
     if (kafka.error) throw kafka.error;
     return 1;
   };
-  const wills = new Wills({ ...deps, takeIn, takenIn: takenInBy(deps.metrics), clock, maxBytes });
+  const wills = new Wills({
+    ...deps,
+    takeIn: queue?.takeIn ?? takeIn,
+    takenIn: takenInBy(deps.metrics),
+    clock,
+    maxBytes,
+  });
   const counts = async () => {
     const { values } = await deps.metrics.takenIn.get();
     return Object.fromEntries(
@@ -64,6 +107,64 @@ test('of a client that is back nothing is tried any more', async () => {
   clock.advance(60_000);
   await turn();
   assert.deepEqual([tries, await counts()], [['a'], { failed: 2 }]);
+});
+
+test('what waits for Kafka of a client that is back is not written any more, and is counted', async () => {
+  const queue = new Queue();
+  const { clock, wills, counts } = newWills(1e6, queue);
+  const sessions = new Sessions({ maxOffline: 10, maxBytes: 1e6 }, { clock, wills, onForgotten: () => {} });
+  for (const clientId of ['lost', 'let go', 'stays away']) {
+    const owner = { takenOver: () => {} };
+    sessions.open(clientId, true, owner);
+    const isOurs = clientId !== 'lost';
+    sessions.close(clientId, owner, { expiry: 0, will: will(clientId), isOurs });
+  }
+  clock.advance(5000);
+  queue.refuse(); // the first try of each
+  await turn();
+  clock.advance(5000);
+  sessions.open('lost', true, { takenOver: () => {} });
+  sessions.open('let go', true, { takenOver: () => {} });
+  queue.write();
+  await turn();
+  assert.deepEqual([queue.written, await counts()], [['stays away'], { stored: 1, failed: 2 }]);
+  assert.equal(clock.timers, 0);
+});
+
+test('a will that the return of its client publishes is written, and not tried again behind what the client sends', async () => {
+  const queue = new Queue();
+  const { clock, wills, counts } = newWills(1e6, queue);
+  const sessions = new Sessions({ maxOffline: 10, maxBytes: 1e6 }, { clock, wills, onForgotten: () => {} });
+  const connect = (clientId: string, delay: number) => {
+    const departure = { expiry: 60, will: { ...will(clientId), delay }, isOurs: false };
+    const owner = { takenOver: () => sessions.close(clientId, owner, departure) };
+    sessions.open(clientId, true, owner);
+    return owner;
+  };
+  connect('taken over', 0);
+  connect('taken over', 0);
+  connect('clean start', 10).takenOver();
+  connect('clean start', 10);
+  queue.write();
+  await turn();
+  assert.deepEqual(queue.written, ['taken over', 'clean start']);
+  connect('taken over', 0);
+  queue.refuse();
+  await turn();
+  assert.deepEqual([await counts(), clock.timers], [{ stored: 2, failed: 1 }, 0]);
+});
+
+test('each will is kept for five seconds, whatever else is kept', async () => {
+  const { clock, wills, tries, kafka, counts } = newWills();
+  kafka.error = undefined;
+  wills.keep(will('a'));
+  clock.advance(4900);
+  wills.keep(will('b'));
+  clock.advance(4999);
+  assert.deepEqual(tries, ['a']);
+  clock.advance(1);
+  await turn();
+  assert.deepEqual([tries, await counts(), clock.timers], [['a', 'b'], { stored: 2 }, 0]);
 });
 
 test('the will of a client that was let go because Kafka is away is published if it stays away', async () => {

@@ -29,7 +29,7 @@ interface Owner {
 
 interface Deps {
   readonly clock: Clock;
-  readonly wills: Pick<Wills, 'publish' | 'keep' | 'back'>;
+  readonly wills: Pick<Wills, 'publish' | 'keep' | 'takeBack' | 'back'>;
   /** A session was forgotten before its time, to make room. */
   onForgotten(): void;
 }
@@ -85,8 +85,9 @@ export class Sessions {
 
   /** Gives the client id to `owner`; an older connection that has it is told, and ends. */
   open(clientId: string, isClean: boolean, owner: Owner): { session: Session; isPresent: boolean } {
-    this.#online.get(clientId)?.owner.takenOver(); // it closes, which leaves its session among those offline
     const { clock, wills } = this.#deps;
+    wills.takeBack(clientId); // before the takeover or the end of the session, whose will is meant to be published
+    this.#online.get(clientId)?.owner.takenOver(); // it closes, which leaves its session among those offline
     const kept = this.#offline.get(clientId);
     const isPresent = !isClean && kept !== undefined && kept.expires > clock.monotonic();
     if (kept && isPresent) this.#resume(clientId, kept);

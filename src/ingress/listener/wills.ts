@@ -1,4 +1,5 @@
 import { BusError } from '../../bus/bus.ts';
+import { Lane } from '../../bus/lane.ts';
 import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import { textMemory } from '../../contract/message-memory.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
@@ -20,6 +21,7 @@ const OVERHEAD = 512;
 const PAUSE = 5000;
 /** A will that Kafka does not take for so long is given up, in milliseconds. */
 const PATIENCE = 3_600_000;
+const IS_BACK = 'the client is back';
 
 export function willMemory({ message }: Will): number {
   const { payload, correlationData } = message;
@@ -38,6 +40,14 @@ interface Deps {
 interface Owed {
   readonly will: Will;
   readonly until: number;
+  /** Ends the wait for its next try. */
+  cancelTimer: CancelTimer;
+}
+
+interface Try {
+  /** Its own: a lane that was refused takes nothing any more. */
+  readonly lane: Lane;
+  readonly end: Promise<void>;
 }
 
 /** Publishes wills. One that Kafka does not take is kept until it does, or until its client is back. */
@@ -45,9 +55,8 @@ export class Wills {
   readonly #deps: Deps;
   /** By client id, the oldest first. */
   readonly #owed = new Map<string, Owed>();
-  readonly #tries = new Map<Owed, Promise<void>>();
+  readonly #tries = new Map<Owed, Try>();
   #bytes = 0;
-  #cancelTimer: CancelTimer | undefined;
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -59,29 +68,39 @@ export class Wills {
 
   /** The connection ended because Kafka does not take its messages: the client is not gone unless it stays away. */
   keep(will: Will): void {
-    this.#owe(will);
-    this.#tryLater();
+    this.#tryLater(this.#owe(will));
   }
 
-  /** The client is here: what is still owed to its last connection would come behind what it sends now. */
+  /** The client is here: what is owed to an earlier connection is not written any more, unless it is on its way already. */
+  takeBack(clientId: string): void {
+    const owed = this.#owed.get(clientId);
+    if (!owed) return;
+    const tried = this.#tries.get(owed);
+    if (tried) tried.lane.refusal ??= new BusError('failed', IS_BACK);
+    this.#giveUp(owed, IS_BACK);
+  }
+
+  /** The client goes on: what its return has published is not tried again, behind what it sends now. */
   back(clientId: string): void {
     const owed = this.#owed.get(clientId);
-    if (owed) this.#giveUp(owed, 'the client is back');
+    if (owed) this.#giveUp(owed, IS_BACK);
   }
 
   /** Tries once more what is owed, and waits for all tries. */
   async finish(): Promise<void> {
-    this.#cancelTimer?.();
-    this.#tryAll();
-    await Promise.allSettled(this.#tries.values());
-    this.#cancelTimer?.();
+    for (const owed of this.#owed.values()) {
+      owed.cancelTimer();
+      this.#try(owed);
+    }
+    await Promise.allSettled([...this.#tries.values()].map(({ end }) => end));
+    for (const { cancelTimer } of this.#owed.values()) cancelTimer();
   }
 
   #owe(will: Will): Owed {
     const { clock, maxBytes } = this.#deps;
     const before = this.#owed.get(will.message.clientId);
     if (before) this.#giveUp(before, 'a newer one takes its place');
-    const owed = { will, until: clock.monotonic() + PATIENCE };
+    const owed = { will, until: clock.monotonic() + PATIENCE, cancelTimer: () => {} };
     this.#owed.set(will.message.clientId, owed);
     this.#bytes += willMemory(will);
     for (const oldest of this.#owed.values()) {
@@ -93,33 +112,26 @@ export class Wills {
 
   #try(owed: Owed): void {
     if (this.#tries.has(owed)) return;
-    const tried = this.#publish(owed).finally(() => this.#tries.delete(owed));
-    this.#tries.set(owed, tried);
+    const lane = new Lane();
+    const end = this.#publish(owed, lane).finally(() => this.#tries.delete(owed));
+    this.#tries.set(owed, { lane, end });
   }
 
-  async #publish(owed: Owed): Promise<void> {
+  async #publish(owed: Owed, lane: Lane): Promise<void> {
     const { takeIn, takenIn, clock } = this.#deps;
     try {
-      ((await takeIn(owed.will.message)) === 0 ? takenIn.unmatched : takenIn.stored).inc();
+      ((await takeIn(owed.will.message, lane)) === 0 ? takenIn.unmatched : takenIn.stored).inc();
       this.#forget(owed);
     } catch (error) {
       const isFinal = error instanceof BusError && !error.retriable;
-      if (!isFinal && this.#isOwed(owed) && clock.monotonic() < owed.until) return this.#tryLater();
+      if (!isFinal && this.#isOwed(owed) && clock.monotonic() < owed.until) return this.#tryLater(owed);
       this.#forget(owed);
       this.#count(owed, messageOf(error));
     }
   }
 
-  #tryLater(): void {
-    const onDue = () => {
-      this.#cancelTimer = undefined;
-      this.#tryAll();
-    };
-    this.#cancelTimer ??= this.#deps.clock.setTimer(onDue, PAUSE, { unref: true });
-  }
-
-  #tryAll(): void {
-    for (const owed of this.#owed.values()) this.#try(owed);
+  #tryLater(owed: Owed): void {
+    owed.cancelTimer = this.#deps.clock.setTimer(() => this.#try(owed), PAUSE, { unref: true });
   }
 
   #isOwed(owed: Owed): boolean {
@@ -128,6 +140,7 @@ export class Wills {
 
   #forget(owed: Owed): void {
     if (!this.#isOwed(owed)) return;
+    owed.cancelTimer();
     this.#owed.delete(owed.will.message.clientId);
     this.#bytes -= willMemory(owed.will);
   }
