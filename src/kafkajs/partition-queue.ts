@@ -16,6 +16,9 @@ export interface Batch<T extends Outgoing> {
 /** Sequence numbers begin anew behind it. */
 const MAX_SEQUENCE = 0x7fffffff;
 
+type Numbered = Pick<Batch<Outgoing>, 'sequence'>;
+const isBefore = (a: Numbered, b: Numbered) => ((a.sequence - b.sequence) & MAX_SEQUENCE) > MAX_SEQUENCE / 2;
+
 /**
  * The records of one partition, which leave in their order, in batches. What failed is sent again before anything else, and
  * not before everything else on its way has ended.
@@ -105,6 +108,8 @@ export class PartitionQueue<T extends Outgoing> {
     if (!this.#ended(batch)) return;
     this.error = undefined;
     this.failures = this.looks = 0;
+    // It had lost what it knew: the numbers behind one that it refused are taken.
+    if (this.#renumberFrom !== undefined && batch.identity === this.identity) this.#lose();
     this.#isKnown ||= batch.identity !== undefined && batch.identity === this.identity;
     for (const record of batch.records) record.settle();
     this.#drained();
@@ -124,7 +129,10 @@ export class PartitionQueue<T extends Outgoing> {
    * a failure: behind one that failed it is not, and ends when that one is there.
    */
   outOfOrder(batch: Batch<T>, error: unknown): boolean {
-    const isBehind = this.#onWay[0] !== batch || this.#failed.length > 0 || this.#renumberFrom !== undefined;
+    const isBehind =
+      this.#onWay[0] !== batch ||
+      this.#failed.some((other) => isBefore(other, batch)) ||
+      this.#renumberFrom !== undefined;
     if (!isBehind) {
       if (batch.identity === this.identity) this.#lose();
       this.failed(batch, error);
@@ -159,9 +167,7 @@ export class PartitionQueue<T extends Outgoing> {
   }
 
   #again(batch: Batch<T>): void {
-    const isBefore = (other: Batch<T>) =>
-      ((batch.sequence - other.sequence) & MAX_SEQUENCE) > MAX_SEQUENCE / 2;
-    const at = this.#failed.findIndex(isBefore);
+    const at = this.#failed.findIndex((other) => isBefore(batch, other));
     this.#failed.splice(at === -1 ? this.#failed.length : at, 0, batch);
     this.#isDraining = true;
   }
@@ -218,7 +224,7 @@ export class PartitionQueue<T extends Outgoing> {
     const kept: Batch<T>[] = [];
     let isTorn = false;
     for (const batch of this.#failed) {
-      const refusals = batch.records.map((record) => judge(record, batch.failures, this.error));
+      const refusals = batch.records.map((record) => judge(record, batch.failures + this.looks, this.error));
       const records = batch.records.filter((record, i) => {
         if (refusals[i] !== undefined) record.settle(refusals[i]);
         return refusals[i] === undefined;
@@ -235,10 +241,8 @@ export class PartitionQueue<T extends Outgoing> {
 
   /** Settles everything. What is on its way may be there nevertheless. */
   end(error: unknown): void {
-    const left = [...this.#onWay, ...this.#failed].flatMap(({ records }) => records).concat(this.#waiting);
-    this.#onWay = [];
-    this.#failed = [];
-    this.#waiting = [];
+    const batches = [...this.#onWay.splice(0), ...this.#failed.splice(0)];
+    const left = [...batches.flatMap(({ records }) => records), ...this.#waiting.splice(0)];
     this.#bytes = 0;
     for (const record of left) record.settle(error);
   }

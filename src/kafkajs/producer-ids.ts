@@ -37,7 +37,7 @@ export class ProducerIds {
 
   /** One that is not this; undefined: Kafka is asked for it. */
   other(lost: ProducerIdentity | undefined): ProducerIdentity | undefined {
-    if (lost) this.drop(lost);
+    this.drop(lost);
     if (!this.#identity && !this.#isWanted) {
       this.#isWanted = true;
       this.ask()
@@ -49,9 +49,9 @@ export class ProducerIds {
     return this.#identity;
   }
 
-  /** Gives this one to no partition any more. */
-  drop(identity: ProducerIdentity): void {
-    if (this.#identity === identity) this.#identity = undefined;
+  /** Gives these to no partition any more. */
+  drop(...identities: readonly (ProducerIdentity | undefined)[]): void {
+    if (identities.includes(this.#identity)) this.#identity = undefined;
   }
 
   /** Asks Kafka for one, unless it is being asked. */

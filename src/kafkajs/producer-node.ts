@@ -22,10 +22,12 @@ export interface RequestOptions {
   compress(records: Buffer): Promise<Buffer>;
 }
 
-interface Deps extends RequestOptions {
+export interface NodeDeps extends RequestOptions {
   readonly cluster: Cluster;
   readonly clock: Clock;
   readonly nodeId: number;
+  /** Resolves when what was written has left; for acks 0, where nothing answers. */
+  flushed?(): Promise<void>;
 }
 
 /** One node of Kafka, as the records of the partitions that it leads leave for it. */
@@ -36,12 +38,12 @@ export class ProducerNode<T extends Outgoing> {
   notBefore = 0;
   /** Requests in a row that failed as a whole. */
   failures = 0;
-  readonly #deps: Deps;
+  readonly #deps: NodeDeps;
   #onWay = 0;
   /** Ends when the request before is written: they leave in their order. */
   #written: Promise<void> = Promise.resolve();
 
-  constructor(deps: Deps) {
+  constructor(deps: NodeDeps) {
     this.#deps = deps;
   }
 
@@ -101,10 +103,12 @@ export class ProducerNode<T extends Outgoing> {
       signal.throwIfAborted();
       const answer = connection.send(produceExchange({ acks, timeout, batches: encoded }, version));
       turn.resolve();
-      return await answer.catch((error) => {
+      const produced = await answer.catch((error) => {
         cut();
         throw error;
       });
+      if (!produced) await this.#deps.flushed?.();
+      return produced;
     } finally {
       turn.resolve();
     }

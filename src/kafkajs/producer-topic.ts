@@ -20,6 +20,8 @@ export class ProducerTopic<T extends Outgoing> {
   learned = Number.NEGATIVE_INFINITY;
   /** When a record last came for it. */
   used = 0;
+  /** When it was last asked about. */
+  looked = Number.NEGATIVE_INFINITY;
   /** Something is not as Kafka told. */
   isStale = true;
   readonly #place: (record: T, partitions: Partitions) => number;
@@ -70,7 +72,7 @@ export class ProducerTopic<T extends Outgoing> {
     for (let i = this.queues.length; i < count; i++) this.queues.push(new PartitionQueue(this.name, i));
     for (const queue of this.queues) this.#lead(queue, leaders.get(queue.partition) ?? -1);
     this.#know({ count, led: [...leaders.keys()].filter((id) => leaders.get(id)! >= 0) });
-    this.isStale = this.queues.some(({ leader }) => leader < 0);
+    this.isStale = this.queues.slice(0, count).some(({ leader }) => leader < 0);
     return this.queues.filter((queue) => !queue.isEmpty);
   }
 
@@ -96,11 +98,14 @@ export class ProducerTopic<T extends Outgoing> {
 
   /** Settles what is not to be tried again; what a look in vain means for it, right after a look. */
   judge(judge: Judge<T>, isAfterLook: boolean): void {
+    const refusals: [T, unknown][] = []; // what is settled may make room for others, which come at once
     this.#unplaced = this.#unplaced.filter((record) => {
       const refusal = judge(record, isAfterLook ? this.#failures : 0, this.#error);
-      if (refusal !== undefined) record.settle(refusal);
+      if (refusal !== undefined) refusals.push([record, refusal]);
       return refusal === undefined;
     });
+    if (this.#unplaced.length === 0) this.#failures = 0; // those who come next have as many looks
+    for (const [record, refusal] of refusals) record.settle(refusal);
     for (const queue of this.queues) if (!queue.isEmpty) queue.judge(judge);
   }
 

@@ -19,6 +19,8 @@ interface Deps<T extends Outgoing> {
   readonly judge: Judge<T>;
   /** It is known anew who leads it, and something waits in it. */
   led(queue: PartitionQueue<T>): void;
+  /** Something waits for the next look. */
+  waits(): void;
   /** Nobody knows any more up to where the batches of its partitions were numbered. */
   forgot(topic: ProducerTopic<T>): void;
   /** Kafka could not be asked. */
@@ -52,8 +54,13 @@ export class ProducerTopics<T extends Outgoing> {
     }
     topic.used = clock.monotonic();
     const queue = topic.add(record);
-    if (topic.used - topic.learned >= metadataAge) this.#look();
+    if (topic.used - Math.max(topic.learned, topic.looked) >= metadataAge) this.#look();
     return queue;
+  }
+
+  get isEmpty(): boolean {
+    for (const topic of this.#topics.values()) if (!topic.isEmpty) return false;
+    return true;
   }
 
   /** It is not as Kafka told: it is asked again. */
@@ -88,6 +95,7 @@ export class ProducerTopics<T extends Outgoing> {
     );
     for (let i = 0; i < due.length && !this.#hasEnded; i += TOPICS_IN_REQUEST) {
       const part = due.slice(i, i + TOPICS_IN_REQUEST);
+      for (const topic of part) topic.looked = now;
       try {
         await withDeadline(clock, requestTimeout, 'asking Kafka who leads the topics', this.#learn(part));
         this.#failures = 0;
@@ -96,7 +104,11 @@ export class ProducerTopics<T extends Outgoing> {
         for (const topic of part) topic.lookFailed(error);
         this.#deps.failed(error);
       }
-      for (const topic of part) if (topic.needsLook) topic.judge(judge, true);
+      for (const topic of part) {
+        if (!topic.needsLook) continue;
+        topic.judge(judge, true);
+        this.#deps.waits();
+      }
     }
   }
 

@@ -5,7 +5,7 @@ import type { BatchLimits, Judge, Outgoing } from './outgoing.ts';
 import type { Batch, PartitionQueue } from './partition-queue.ts';
 import { meaningOf, NOT_LEADER, type Produced, UNKNOWN_TOPIC } from './produce-request.ts';
 import { ProducerIds } from './producer-ids.ts';
-import { ProducerNode, type RequestOptions } from './producer-node.ts';
+import { type NodeDeps, ProducerNode, type RequestOptions } from './producer-node.ts';
 import type { Partitions } from './producer-topic.ts';
 import { ProducerTopics } from './producer-topics.ts';
 import { protocolError } from './protocol-error.ts';
@@ -22,7 +22,7 @@ export interface ProducerOptions extends RequestOptions {
   readonly reconnect: Backoff;
 }
 
-interface Deps<T extends Outgoing> {
+interface Deps<T extends Outgoing> extends Pick<NodeDeps, 'flushed'> {
   readonly cluster: Cluster;
   readonly clock: Clock;
   random(): number;
@@ -31,8 +31,6 @@ interface Deps<T extends Outgoing> {
   readonly judge: Judge<T>;
   /** Kafka did not take so many records, or could not be asked. */
   failed(error: unknown, records: number): void;
-  /** Resolves when what was written has left; for acks 0, where nothing answers. */
-  flushed?(): Promise<void>;
 }
 
 /** Batches of a partition on their way, at most: as many as a node remembers, to know what comes again. */
@@ -71,8 +69,9 @@ export class Producer<T extends Outgoing> {
         for (const node of this.#nodes.values()) node.ready.delete(queue);
         this.#ready(queue);
       },
+      waits: () => this.#tickSoon(),
       forgot: ({ queues }) => {
-        for (const { identity } of queues) if (identity) this.#ids.drop(identity);
+        for (const { identity, lost } of queues) this.#ids.drop(identity, lost);
       },
       failed: (error) => this.#hasFailed(error, 0),
     });
@@ -152,10 +151,9 @@ export class Producer<T extends Outgoing> {
   }
 
   async #send(node: ProducerNode<T>, batches: readonly Batch<T>[]): Promise<void> {
-    const { clock, random, flushed } = this.#deps;
+    const { clock, random } = this.#deps;
     try {
       const produced = await node.send(batches);
-      if (!produced) await flushed?.();
       node.failures = 0;
       this.#settle(batches, produced);
     } catch (error) {
@@ -177,23 +175,21 @@ export class Producer<T extends Outgoing> {
       const answer = produced ? (codes.get(`${topic}/${partition}`) ?? -1) : 0;
       // A node says so of a partition that it does not have. Whether there is such a topic, only metadata tells.
       const code = answer === UNKNOWN_TOPIC ? NOT_LEADER : answer;
-      const error = protocolError(code);
-      switch (meaningOf(code)) {
-        case 'sound':
-          this.#failingSince = undefined;
-          batch.queue.succeeded(batch);
-          break;
-        case 'refused':
-          batch.queue.refused(batch, error);
-          break;
-        case 'out-of-order':
-          if (batch.queue.outOfOrder(batch, error)) this.#rest(batch);
-          break;
-        case 'failed':
-          batch.queue.failed(batch, error);
-          this.#rest(batch);
-      }
+      if (meaningOf(code) === 'sound') {
+        this.#failingSince = undefined;
+        batch.queue.succeeded(batch);
+      } else this.#refused(batch, code);
     }
+  }
+
+  #refused(batch: Batch<T>, code: number): void {
+    const error = protocolError(code);
+    const meaning = meaningOf(code);
+    if (meaning === 'refused') batch.queue.refused(batch, error);
+    else if (meaning === 'failed') {
+      batch.queue.failed(batch, error);
+      this.#rest(batch);
+    } else if (batch.queue.outOfOrder(batch, error)) this.#rest(batch);
   }
 
   /** It failed, and comes again when its time has come. */
@@ -237,6 +233,7 @@ export class Producer<T extends Outgoing> {
       this.#troubled.delete(queue);
       if (!queue.isEmpty) this.#ready(queue);
     }
+    if (this.#topics.isEmpty) this.#failingSince = undefined; // nothing is known to fail any more
     if (this.#topics.tick() || this.#troubled.size > 0) this.#tickSoon();
   }
 

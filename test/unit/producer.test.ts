@@ -187,6 +187,155 @@ test('without numbers one batch of a partition is on its way, so that the order 
   );
 });
 
+test('who was lost is not taken for a new one when its topic is forgotten', async () => {
+  const tooLate = new Set<string>();
+  const judge: Judge<Sent> = ({ record }) => (tooLate.has(String(record.value)) ? refusal : undefined);
+  const { run, cluster, send } = world({ judge });
+  const [partition] = cluster.topic('t', [1]);
+  cluster.topic('other', [2]);
+  send('t', 0, 'a');
+  send('other', 0, 'a');
+  await run(200);
+  cluster.down.add(1);
+  cluster.cut(1);
+  const late = send('t', 0, 'late');
+  await run(300);
+  tooLate.add('late');
+  await run(300);
+  assert.equal(late.end, refusal);
+  cluster.down.delete(1);
+  for (let i = 0; i < 12; i++) {
+    send('other', 0, String(i));
+    await run(30_000);
+  }
+  send('t', 0, 'b'); // the first number again, as of the first record
+  await run(1000);
+  assert.deepEqual(partition!.values, ['a', 'b']);
+});
+
+test('what a partition that knows nobody any more took behind a refused record is not numbered again', async () => {
+  const { run, cluster, send } = world({ maxBatchBytes: 10 }); // one record in each batch
+  cluster.topic('t', [1]);
+  send('t', 0, 'x');
+  await run(200);
+  const [anew] = cluster.topic('t', [1]);
+  cluster.refuses = (_topic, _partition, values) =>
+    values.includes('BIG') ? ErrorCode.MESSAGE_TOO_LARGE : 0;
+  const others = ['1', '2', '3', '4', '5', '6', '7', '8'];
+  const sent = ['BIG', ...others].map((value) => send('t', 0, value));
+  await run(3000);
+  assert.deepEqual(
+    sent.filter(({ end }) => end === 'there').map(({ record }) => record.value),
+    others,
+  );
+  assert.deepEqual(new Set(anew!.values), new Set(others));
+});
+
+test('a batch that was written, and is refused as too large when it comes again, ends without a loop', async () => {
+  const { run, cluster, send, sent } = world({});
+  const [partition] = cluster.topic('t', [1]);
+  let isLost = true;
+  cluster.losesAnswer = () => {
+    const loses = isLost;
+    isLost = false;
+    return loses;
+  };
+  let isLowered = false;
+  cluster.refuses = (_topic, _partition, values) =>
+    isLowered && values.length > 5 ? ErrorCode.MESSAGE_TOO_LARGE : 0;
+  for (let i = 0; i < 10; i++) send('t', 0, String(i));
+  await run(12);
+  assert.equal(partition!.values.length, 10);
+  isLowered = true;
+  await run(10_000);
+  assert.equal(sent.filter(({ end }) => end !== 'there').length, 0);
+  assert.ok(cluster.requests.length < 20, `${cluster.requests.length} requests`);
+});
+
+test('what was tried, and has no leader now, is given up after as many looks as tries', async () => {
+  const judge: Judge<Sent> = (_record, failures) => (failures > 3 ? refusal : undefined);
+  const { run, cluster, send } = world({ judge });
+  const [partition] = cluster.topic('t', [1]);
+  send('t', 0, 'x');
+  await run(200);
+  cluster.refuses = () => ErrorCode.NOT_ENOUGH_REPLICAS;
+  const tried = send('t', 0, 'tried');
+  await run(12);
+  partition!.leader = -1;
+  const waiting = send('t', 0, 'waiting');
+  await run(10_000);
+  assert.deepEqual([tried.end, waiting.end], [refusal, refusal]);
+});
+
+test('what comes while another one is refused is kept', async () => {
+  const times = new Map<Sent, number>();
+  const clock = { now: () => 0 };
+  const judge: Judge<Sent> = (record) => {
+    if (!times.has(record)) times.set(record, clock.now());
+    return clock.now() - times.get(record)! > 500 ? refusal : undefined;
+  };
+  const { run, clock: fake, cluster, send } = world({ judge });
+  clock.now = () => fake.monotonic();
+  for (const node of [1, 2, 3]) cluster.down.add(node);
+  const first = send('t', 0, 'first');
+  let next: Sent | undefined;
+  const { settle } = first;
+  Object.assign(first, {
+    settle(error: unknown) {
+      settle(error);
+      next = send('t', 0, 'next'); // there is room for it now
+    },
+  });
+  await run(900);
+  const [partition] = cluster.topic('t', [1]);
+  cluster.down.clear();
+  await run(2000);
+  assert.equal(first.end, refusal);
+  assert.equal(next?.end, 'there');
+  assert.deepEqual(partition!.values, ['next']);
+});
+
+test('a topic that is not known is asked for at each tick, however much comes for it', async () => {
+  const judge: Judge<Sent> = (_record, failures) => (failures >= 5 ? refusal : undefined);
+  const { run, cluster, send, sent } = world({ judge });
+  let asked = 0;
+  const { findConnectedBroker } = cluster.brokerPool;
+  Object.assign(cluster.brokerPool, {
+    findConnectedBroker: () => {
+      asked++;
+      return findConnectedBroker();
+    },
+  });
+  for (let i = 0; i < 100; i++) {
+    send('t', 0, String(i));
+    if (i === 50) cluster.topic('t', [1]);
+    await run(2);
+  }
+  await run(1000);
+  assert.equal(sent.filter(({ end }) => end !== 'there').length, 0);
+  assert.ok(asked < 10, `asked ${asked} times`);
+});
+
+test('a producer with nothing to send is in no trouble', async () => {
+  const { run, clock, cluster, producer, send } = world({});
+  cluster.topic('t', [1]);
+  send('t', 0, 'a');
+  await run(200);
+  await run(31_000);
+  const { findConnectedBroker } = cluster.brokerPool;
+  const fails = async () => {
+    await clock.sleep(50);
+    throw new Error('reset');
+  };
+  Object.assign(cluster.brokerPool, { findConnectedBroker: fails });
+  const last = send('t', 0, 'b'); // with it, the age of what is known of the topic is noticed
+  await run(200);
+  Object.assign(cluster.brokerPool, { findConnectedBroker });
+  await run(10_000);
+  assert.equal(last.end, 'there');
+  assert.equal(producer.failingSince(), undefined);
+});
+
 /** What befalls a cluster, at a time in milliseconds. */
 const fault = fc.record({
   at: fc.nat({ max: 4000 }),
