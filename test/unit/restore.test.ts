@@ -66,8 +66,9 @@ test('what is behind a deletion of its generation is of the past, live or when i
   assert.deepEqual(live.running(), undefined);
   await live.publish(5n);
   assert.deepEqual(live.running(), 5n, 'a part that came back is of a later generation');
+  await live.publish({ gone: 4n });
   await live.publish(undefined);
-  assert.deepEqual(live.running(), 5n, 'and the tombstone of before is of the past');
+  assert.deepEqual(live.running(), 5n, 'and what told the end of the one before is of the past');
   await live.world.stop();
 });
 
@@ -81,4 +82,29 @@ test('a tombstone ends what is before it, and nothing that comes after it', asyn
   await begun.publish(5n, undefined, 3n);
   assert.deepEqual(begun.started(), [3n]);
   await begun.world.stop();
+});
+
+test('a tombstone that tells no generation ends a part that came back, live or when it is read from the beginning', async () => {
+  const live = setUp();
+  live.downlink.assign(0);
+  await live.publish(4n);
+  for (const record of [{ gone: 6n }, undefined, 7n]) await live.publish(record);
+  assert.deepEqual(live.running(), 7n);
+  await live.publish({ gone: 6n });
+  await live.publish(undefined);
+  assert.deepEqual(live.running(), 7n, 'the late end of the one before');
+  await live.publish(undefined);
+  assert.deepEqual(live.running(), undefined, 'an older control plane deletes it');
+  await live.publish(7n);
+  assert.deepEqual(live.running(), 7n, 'or had done so before, and what is true comes again');
+  await live.publish({ gone: 6n });
+  await live.publish(7n);
+  await live.publish(undefined);
+  assert.deepEqual(live.running(), undefined, 'the one that was late was not its own');
+  await live.world.stop();
+
+  const read = setUp();
+  read.downlink.assign(0);
+  await read.publish(4n, { gone: 6n }, undefined, 7n, undefined);
+  assert.deepEqual(read.started(), []);
 });

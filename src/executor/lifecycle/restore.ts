@@ -23,6 +23,8 @@ interface Owned {
   readonly feed: ReturnType<typeof feedFromStart>;
   /** The newest generation that was seen of each key. */
   readonly keys: Map<string, bigint>;
+  /** Keys whose last record said that something is gone, too late: the tombstone right behind it is of the past as well. */
+  readonly lateGone: Set<string>;
   /** The newest wish of each key while the partition is read; undefined once it is restored. */
   pending: Map<string, Wish | undefined> | undefined;
   readonly lost: PromiseWithResolvers<void>;
@@ -72,6 +74,7 @@ export class Restore implements AsyncDisposable {
     const owned: Owned = {
       feed: feedFromStart(bus, claim, (record) => this.#take(claim, owned, record)),
       keys: new Map(),
+      lateGone: new Set(),
       pending: new Map(),
       lost: Promise.withResolvers(),
     };
@@ -79,20 +82,25 @@ export class Restore implements AsyncDisposable {
     void owned.feed.caughtUp.then(() => this.#start(owned));
   }
 
-  #take(claim: Claim, { keys, pending }: Owned, record: IncomingRecord): void {
+  #take(claim: Claim, { keys, lateGone, pending }: Owned, record: IncomingRecord): void {
     const { key } = record;
     const decoded = record.value === null ? undefined : this.#decode(record);
     const { integration, gone } = decoded ?? {};
+    // Any other tombstone is obeyed: a control plane that tells no generation deletes what was gone once and came back.
+    const isBehindLateGone = key !== null && lateGone.delete(key) && record.value === null;
     if (key === null || (record.value !== null && !integration && !gone)) return; // counted by the decoder
     if (gone) this.#gone.note(key, gone.generation);
-    const generation = integration?.generation ?? this.#gone.of(key);
     const known = keys.get(key) ?? -1n;
-    if (integration ? this.#gone.has(key, integration.generation) : (generation ?? known) < known) {
+    const generation = integration?.generation ?? (gone && this.#gone.of(key)) ?? known;
+    const isLateGone = gone !== undefined && generation < known;
+    const isLate = isLateGone || isBehindLateGone;
+    if (isLate || (integration && this.#gone.has(key, integration.generation))) {
+      if (isLateGone) lateGone.add(key);
       const { topic, partition, offset } = record;
       this.#deps.logger.warn('a downlink record came too late', { topic, partition, offset });
       return;
     }
-    keys.set(key, generation === undefined || generation < known ? known : generation);
+    keys.set(key, generation < known ? known : generation);
     const wish = decoded && integration && wishOf(decoded, integration, claim);
     if (!pending) this.#deps.manager.want(key, wish);
     else if (isNewer(wish, pending.get(key))) pending.set(key, wish);
