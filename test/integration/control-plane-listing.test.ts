@@ -254,3 +254,49 @@ test('no page reads more integrations than it shows, however many there are', as
     assert.ok(rows < 60, `${rows} rows for ${JSON.stringify(filter)}`);
   }
 });
+
+test('when nodes come and go the states are computed in parts, between which all is written, and no part is lost', async (t) => {
+  const store = await storeForTests(t);
+  const { db, list } = store;
+  const ids = await insert(
+    store,
+    Array.from({ length: 2500 }, (_, n) => ({ name: `number ${n}` })),
+  );
+  await db.query(
+    `insert into executor_states (integration_id, shard, service_id, generation, time, state, reason, since)
+     select id, 0, 'e0', 1, now(), 3, '', now() from integrations`,
+  );
+  const sizeOf = async (state: IntegrationState) => (await list({ states: [state] }, 1)).totalSize;
+  assert.equal(await sizeOf(PENDING), 2500);
+  await hears(store, 'e0', {});
+
+  const transaction = db.transaction.bind(db);
+  const parts: number[] = [];
+  let dies = true;
+  db.transaction = async (work) => {
+    if (parts.length === 3 && dies) throw new Error('the node dies');
+    let computed = 0;
+    const done = await transaction((queries) =>
+      work({
+        query: (sql, values = []) => {
+          if (sql.includes('compute_states')) computed += (values[0] as string[]).length;
+          return queries.query(sql, values);
+        },
+      }),
+    );
+    parts.push(computed);
+    const [id = ''] = ids.splice(-1);
+    await db.query('update integrations set enabled = false where id = $1', [id]);
+    return done;
+  };
+  await assert.rejects(list({ states: [ACTIVE] }), /the node dies/);
+  dies = false;
+  await Promise.all([list({ states: [ACTIVE] }), list({ states: [FAILED] })]);
+  db.transaction = transaction;
+  assert.ok(Math.max(...parts) <= 500, `parts of ${parts}`);
+  const disabled = parts.length;
+  assert.deepEqual(
+    [await sizeOf(DISABLED), await sizeOf(ACTIVE), await sizeOf(PENDING)],
+    [disabled, 2500 - disabled, 0],
+  );
+});

@@ -237,4 +237,8 @@ export const MIGRATIONS: readonly string[] = [
   alter table outbox add column create_time timestamptz not null default now();
   `,
   DEAD_LETTER_STARTS,
+  /* sql */ `
+  -- Integrations whose states are to be computed since counted_nodes changed. Who changes it holds counted_nodes_lock.
+  create table uncounted_states (integration_id uuid primary key);
+  `,
 ];
