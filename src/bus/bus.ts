@@ -114,8 +114,8 @@ export interface FeedOptions extends TopicPartition, Compacted {
    * fetch, and when all of it was taken.
    */
   onPosition?(position: number, end: number): void;
-  /** The partition ends before what was taken: it was made anew, and is fed from its beginning. */
-  onReset?(): void;
+  /** The partition ends before what was taken: it was made anew, and is fed from its `start`. */
+  onReset?(start: number): void;
 }
 
 /** One partition as it is fetched, from an offset on, for as long as it is not disposed. No group's offsets move. */

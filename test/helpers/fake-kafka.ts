@@ -197,7 +197,7 @@ class FakeFeed implements Feed {
   }
 
   reset(): void {
-    this.#options.onReset?.();
+    this.#options.onReset?.(0);
     this.#position = 0;
     this.wake();
   }
@@ -443,9 +443,8 @@ export class FakeClient implements Bus {
   }
 
   async offsets(): Promise<ReadonlyMap<number, { start: number; end: number }>> {
-    return new Map(
-      this.#kafka.log.map((_, partition) => [partition, { start: 0, end: this.#kafka.end(partition) }]),
-    );
+    const partitions = await this.partitions();
+    return new Map(partitions.map((partition) => [partition, { start: 0, end: this.#kafka.end(partition) }]));
   }
 
   /** Leaves the group, when everything it has is let go of. */

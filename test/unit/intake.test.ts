@@ -233,6 +233,44 @@ test('partitions that the topic is given later are read by whoever has their sha
   );
 });
 
+test('partitions that the topic is given later are read, also when the node that is asked next does not know them yet', async () => {
+  const { world, publish, landed } = await worldWith([], {}, 2);
+  await world.start();
+  await world.advance(3000);
+  world.grow();
+  world.kafka.faults.staleMetadata = 3;
+  publish(3, 2);
+  await world.advance(20_000);
+  assert.deepEqual(landed(), [1, 1, 1]);
+});
+
+test('who stops lets go of a partition that was made anew and has nothing yet, and of none that is not its own', async () => {
+  for (const [kept, left] of [
+    [undefined, undefined], // Kafka has deleted the offsets with the topic
+    [
+      [5, 'http@m1'],
+      [0, ''],
+    ],
+    [
+      [3, 'other@m2'],
+      [3, 'other@m2'],
+    ],
+  ] as const) {
+    const { world, publish } = await worldWith([]);
+    const { commits, tags } = world.kafka;
+    publish(5);
+    const first = await world.start();
+    await world.advance(2000);
+    assert.deepEqual([commits.get(0), tags.get(0)], [5, 'http@m1']);
+    world.kafka.recreate();
+    world.forget();
+    if (kept) commits.set(0, kept[0]);
+    if (kept) tags.set(0, kept[1]);
+    await Promise.all([first.stop(1000), world.advance(3000)]);
+    assert.deepEqual([commits.get(0), tags.get(0)], left ?? [undefined, undefined]);
+  }
+});
+
 test('what is on its way when the lease ends is cut off, and that is no try that failed', async () => {
   const { world, publish, landed } = await worldWith([answer({ delay: 7000 })], { strategy: 'SKIP_ALL' });
   publish(2);

@@ -156,7 +156,7 @@ const NEVER = new AbortController().signal;
 test('partitions are let go of as soon as Kafka takes it', async () => {
   const group = new Group({ 0: [7, 'http/2@me'] });
   group.isAway = true;
-  const left = letGo(SHARE, new Map([[0, 9]]), group.deps(), { isSure: true, leaving: NEVER });
+  const left = letGo(SHARE, new Map([[0, 9]]), group.deps(), { isSure: () => true, leaving: NEVER });
   await group.clock.advance(60_000);
   group.isAway = false;
   await Promise.all([left, group.clock.advance(1000)]);
@@ -170,7 +170,7 @@ test('what another one has taken over meanwhile is left alone', async () => {
     [0, 9],
     [2, 4],
   ]);
-  const left = letGo(SHARE, offsets, group.deps(), { isSure: true, leaving: NEVER });
+  const left = letGo(SHARE, offsets, group.deps(), { isSure: () => true, leaving: NEVER });
   await group.clock.advance(1000);
   group.committed.set(0, [20, 'http/1@other']);
   group.isAway = false;
@@ -189,7 +189,7 @@ test('nothing more is tried when the claim is over, the topic is gone, or the pr
     const group = new Group({ 0: [7, 'http/2@me'] });
     group.isAway = true;
     const leaving = new AbortController();
-    const options = { isSure: true, leaving: leaving.signal };
+    const options = { isSure: () => true, leaving: leaving.signal };
     const left = letGo(SHARE, new Map([[0, 9]]), group.deps(), options);
     await group.clock.advance(1000);
     end(group, () => leaving.abort());
@@ -205,7 +205,7 @@ test('nothing more is tried when the claim is over, the topic is gone, or the pr
     SHARE,
     new Map([[0, 9]]),
     { ...deps, claim: { ...claim, commit } },
-    { isSure: true, leaving: NEVER },
+    { isSure: () => true, leaving: NEVER },
   );
 });
 
@@ -280,7 +280,7 @@ class Part {
     while (!signal.aborted && this.member === member) await clock.sleep(200);
     if (this.hasLease) await clock.sleep(this.#stopTime);
     this.holds.clear();
-    await letGo(share, offsets, deps, { isSure: false, leaving: NEVER });
+    await letGo(share, offsets, deps, { isSure: () => false, leaving: NEVER });
   }
 
   /** Nothing reaches Kafka: the lease ends, then the session, and then it is another member. */

@@ -134,7 +134,7 @@ export class PartitionFeed implements Feed {
 
   /** The position is not in the partition: goes on where it begins. */
   reset(start: number, end: number): void {
-    if (this.position > end) this.#options.onReset?.();
+    if (this.position > end) this.#options.onReset?.(start);
     this.position = start;
     this.#end = end;
     this.isQuiet = false;

@@ -43,11 +43,11 @@ export class Intake implements AsyncDisposable {
   readonly #feeds = new Map<number, Feed>();
   /** The end offset of each partition, as last seen. */
   readonly #ends = new Map<number, number>();
-  /** Where each partition resumes or was last committed. */
+  /** What was taken over, or is about to be, and where each partition resumes. */
+  readonly #owned = new Map<number, number>();
+  /** What Kafka has of them, surely under this intake's tag. */
   readonly #committed = new Map<number, number>();
   readonly #stop = new AbortController();
-  /** A commit that tags partitions may have come through, or not. */
-  #isTagging = false;
   #watch: Disposable | undefined;
   #growing = Promise.resolve();
   #stopTicking: CancelTimer | undefined;
@@ -61,36 +61,33 @@ export class Intake implements AsyncDisposable {
 
   /** Takes the partitions over, and begins. */
   async start(signal: AbortSignal): Promise<void> {
-    const { bus } = this.#deps;
-    const { topic } = this.#share;
     const partitions = await partitionsOf(this.#share, this.#deps, signal);
     await this.#takeOver(shareOf(this.#share, partitions), signal);
     void this.#resume();
-    this.#watch = bus.onGrown(topic, partitions.length, () => {
-      this.#growing = this.#growing.then(() => this.#grow());
+    this.#watch = this.#deps.bus.onGrown(this.#share.topic, partitions.length, (count) => {
+      this.#growing = this.#growing.then(() => this.#grow(count));
     });
   }
 
   async #takeOver(partitions: readonly number[], signal: AbortSignal): Promise<void> {
     const { claim } = this.#deps;
     const free = await untilFree(this.#share, partitions, this.#deps, signal);
-    for (const { partition, offset } of free) this.#committed.set(partition, offset);
-    this.#isTagging = true;
+    for (const { partition, offset } of free) this.#owned.set(partition, offset);
     await claim.commit(free.map((one) => ({ ...one, tag: tagOf(this.#share, claim) })));
-    this.#isTagging = false;
+    for (const { partition, offset } of free) this.#committed.set(partition, offset);
     for (const partition of partitions) this.#feeds.set(partition, this.#feed(partition));
   }
 
   /** The topic was given partitions: by an update that may not come, or by hand. Tries until this has its share of them. */
-  async #grow(): Promise<void> {
+  async #grow(count: number): Promise<void> {
     const { bus, clock, logger } = this.#deps;
     const { topic } = this.#share;
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
         const ranges = await untilAborted(bus.offsets(topic), signal);
-        const share = shareOf(this.#share, ranges.keys());
-        const added = share.filter((partition) => !this.#feeds.has(partition));
+        if (ranges.size < count) throw new Error(`a node of Kafka knows ${ranges.size} of ${count} yet`);
+        const added = shareOf(this.#share, ranges.keys()).filter((partition) => !this.#feeds.has(partition));
         for (const partition of added) this.#ends.set(partition, ranges.get(partition)!.end);
         if (added.length === 0) return;
         await this.#takeOver(added, signal);
@@ -112,10 +109,10 @@ export class Intake implements AsyncDisposable {
     return bus.feed({
       topic: this.#share.topic,
       partition,
-      from: this.#committed.get(partition) ?? 0,
+      from: this.#owned.get(partition) ?? 0,
       take: (record) => this.#take(record),
       onPosition: (_, end) => this.#ends.set(partition, end),
-      onReset: () => this.#begin(partition),
+      onReset: (start) => this.#begin(partition, start),
     });
   }
 
@@ -126,7 +123,7 @@ export class Intake implements AsyncDisposable {
     );
     let lag = 0;
     for (const [partition, end] of this.#ends) {
-      lag += Math.max(0, end - (settled.get(partition) ?? this.#committed.get(partition) ?? 0));
+      lag += Math.max(0, end - (settled.get(partition) ?? this.#owned.get(partition) ?? 0));
     }
     return lag;
   }
@@ -169,12 +166,13 @@ export class Intake implements AsyncDisposable {
     }, COMMIT_INTERVAL);
   }
 
-  #begin(partition: number): void {
+  #begin(partition: number, start: number): void {
     const { delivery, logger } = this.#deps;
     const { topic } = this.#share;
     logger.warn('the topic ends before what was consumed: it was made anew', { topic, partition });
     delivery.lose(partition);
-    this.#committed.delete(partition);
+    this.#owned.set(partition, start);
+    this.#committed.delete(partition); // it may have gone with the topic, and its tag, too
   }
 
   #take(record: IncomingRecord): boolean {
@@ -182,7 +180,7 @@ export class Intake implements AsyncDisposable {
     const { partition, offset, key, value } = record;
     this.#keepTicking();
     if (!delivery.hasSpace(partition)) return false;
-    const next = delivery.window.next(partition) ?? this.#committed.get(partition);
+    const next = delivery.window.next(partition) ?? this.#owned.get(partition);
     if (next !== undefined && offset > next) events.retentionLost(offset - next);
     // A copy: one message that stays long would keep the whole fetch in memory.
     const copy = value && Buffer.from(value);
@@ -243,8 +241,10 @@ export class Intake implements AsyncDisposable {
     this.#stopTicking?.();
     await this.#growing;
     for (const feed of this.#feeds.values()) feed[Symbol.dispose]();
-    for (const { partition, offset } of delivery.window.committable()) this.#committed.set(partition, offset);
-    if (this.#committed.size === 0) return;
-    await letGo(this.#share, this.#committed, this.#deps, { isSure: !this.#isTagging, leaving });
+    const settled = new Map(delivery.window.committable().map((one) => [one.partition, one.offset]));
+    for (const [partition, offset] of settled) this.#owned.set(partition, offset);
+    if (this.#owned.size === 0) return;
+    const isSure = (partition: number) => settled.has(partition) || this.#committed.has(partition);
+    await letGo(this.#share, this.#owned, this.#deps, { isSure, leaving });
   }
 }

@@ -63,17 +63,17 @@ export async function letGo(
   share: Share,
   offsets: ReadonlyMap<number, number>,
   { membership, claim, clock, logger }: Deps,
-  { isSure, leaving }: { readonly isSure: boolean; readonly leaving: AbortSignal },
+  { isSure, leaving }: { isSure(partition: number): boolean; readonly leaving: AbortSignal },
 ): Promise<void> {
   const { topic } = share;
   const tag = tagOf(share, claim);
   const all = [...offsets].map(([partition, offset]) => ({ topic, partition, offset, tag: RELEASED }));
-  for (let mustLook = !isSure; ; mustLook = true) {
+  for (let unsure = all.filter((one) => !isSure(one.partition)); ; unsure = all) {
     try {
-      const found = mustLook ? await membership.committed(all) : [];
+      const found = unsure.length > 0 ? await membership.committed(unsure) : [];
       const isMine = ({ partition }: CommittedOffset) =>
         found.some((one) => one.partition === partition && one.tag === tag);
-      const left = mustLook ? all.filter(isMine) : all;
+      const left = all.filter((one) => !unsure.includes(one) || isMine(one));
       if (left.length > 0) await claim.commit(left);
       return;
     } catch (error) {
