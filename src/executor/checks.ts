@@ -23,6 +23,8 @@ import { type BoundHandlerType, handlerTypeOf } from './handlers/registry.ts';
 const MAX_CHECKS = 64;
 /** What is kept of an asker's time for the ways there and back, in milliseconds. */
 const TRAVEL_TIME = 1000;
+/** So far the clock of who asks may be behind Kafka's, in milliseconds. */
+const CLOCK_ERROR = 60_000;
 
 interface Deps {
   readonly config: ExecutorConfig;
@@ -48,10 +50,10 @@ export function answerChecks(types: readonly Type[], deps: Deps, signal: AbortSi
   const decode = decoder(topics.validation('').schema, deps, (field) => !field.startsWith('integration.'));
   let running = 0;
 
-  const answer = async (request: ValidationRequest) => {
+  const answer = async (request: ValidationRequest, askTime: number) => {
     running++;
     try {
-      const verdict = running > MAX_CHECKS ? BUSY : await judge(request, deps, signal);
+      const verdict = running > MAX_CHECKS ? BUSY : await judge(request, askTime, deps, signal);
       await reply(request, verdict, deps);
     } catch (error) {
       logger.warn('a validation request was not answered', { error: messageOf(error) });
@@ -65,14 +67,22 @@ export function answerChecks(types: readonly Type[], deps: Deps, signal: AbortSi
       topics: validation.map(({ name }) => name),
       // Committed before they are answered: a question that is lost with its executor is asked again by whoever asked it.
       async eachBatch({ records }) {
-        for (const request of records.map(decode)) if (request) void answer(request);
+        for (const record of records) {
+          const request = decode(record);
+          if (request) void answer(request, record.timestamp);
+        }
       },
     },
     deps,
   );
 }
 
-async function judge(request: ValidationRequest, deps: Deps, signal: AbortSignal): Promise<Verdict> {
+async function judge(
+  request: ValidationRequest,
+  askTime: number,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<Verdict> {
   const integration = request.integration!; // required by the schema
   const type = handlerTypeOf(integration);
   if (!type) return { ...AGREED, violations: [NO_HANDLER] };
@@ -82,7 +92,10 @@ async function judge(request: ValidationRequest, deps: Deps, signal: AbortSignal
   ];
   if (violations.length > 0) return { ...AGREED, violations };
   if (request.kind === ValidationKind.VALIDATE) return AGREED;
-  const time = checkTime(durationMs(request.timeToLive!));
+  const timeToLive = durationMs(request.timeToLive!);
+  // A group that has committed nothing yet reads what was asked minutes ago: nobody waits for that to be tried.
+  if (deps.clock.now() - askTime > timeToLive + CLOCK_ERROR) return LATE;
+  const time = checkTime(timeToLive);
   using deadline = timeoutSignal(deps.clock, time, 'the external system', signal);
   const found = await type.check(contextOf(integration, deps), deadline.signal);
   return { ...found, violations: [] };
@@ -137,6 +150,18 @@ const NO_HANDLER: FieldViolation = {
   field: '',
   description: 'this executor has no handler for the type: upgrade it',
   reason: 'UNSUPPORTED_TYPE',
+};
+/** Also told to who waits still: then its clock is wrong. */
+const LATE: Verdict = {
+  reachable: false,
+  message: '',
+  violations: [
+    {
+      field: '',
+      description: `the question came over ${CLOCK_ERROR / 1000} seconds too late: set the clock of the control plane right, then try again`,
+      reason: 'LATE',
+    },
+  ],
 };
 const BUSY: Verdict = {
   reachable: false,
