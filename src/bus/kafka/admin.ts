@@ -10,6 +10,8 @@ import { keepReplicas } from './replicas.ts';
 
 const DEADLINE = 15_000;
 const YOUNG_TOPIC_PAUSE = 50;
+/** What a node says of a partition that it does not lead yet, or any more. */
+const CHANGING: ReadonlySet<string> = new Set(['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE']);
 const YOUNG_TOPIC_PATIENCE = 3000;
 
 /**
@@ -126,11 +128,11 @@ export class Admin {
   }
 
   offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>> {
-    return this.#call(`reading the offsets of ${topic}`, (admin) => offsetsOf(admin, topic));
+    return this.#ofLeaders(`reading the offsets of ${topic}`, (admin) => offsetsOf(admin, topic));
   }
 
   offsetsAt(topic: string, time: number): Promise<ReadonlyMap<number, number>> {
-    return this.#call(`reading the offsets of ${topic} by time`, async (admin) => {
+    return this.#ofLeaders(`reading the offsets of ${topic} by time`, async (admin) => {
       // A negative time has a meaning of its own to Kafka.
       const offsets = await admin.fetchTopicOffsetsByTimestamp(topic, Math.max(0, time));
       return new Map(offsets.map(({ partition, offset }) => [partition, Number(offset)]));
@@ -138,7 +140,7 @@ export class Admin {
   }
 
   async deleteRecords(topic: string, before: ReadonlyMap<number, number>): Promise<void> {
-    await this.#call(`deleting records of ${topic}`, async (admin) => {
+    await this.#ofLeaders(`deleting records of ${topic}`, async (admin) => {
       const offsets = await offsetsOf(admin, topic); // kafkajs needs the topic's leaders
       const partitions = [...before]
         .filter(([partition, offset]) => offset > (offsets.get(partition)?.start ?? offset))
@@ -153,6 +155,20 @@ export class Admin {
       const committed = (found?.partitions ?? []).filter(({ offset }) => Number(offset) >= 0);
       return new Map(committed.map(({ partition, offset }) => [partition, Number(offset)]));
     });
+  }
+
+  /** What only the leaders of partitions can do: again, with what is known then, while one of them changes. */
+  async #ofLeaders<T>(what: string, work: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
+    const deadline = this.#clock.monotonic() + DEADLINE;
+    for (;;) {
+      try {
+        return await this.#call(what, work);
+      } catch (error) {
+        const isChanging = CHANGING.has(protocolErrorType(error) ?? '');
+        if (!isChanging || this.#clock.monotonic() > deadline) throw error;
+      }
+      await this.#clock.sleep(YOUNG_TOPIC_PAUSE);
+    }
   }
 
   async #call<T>(what: string, work: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
