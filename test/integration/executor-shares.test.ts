@@ -71,6 +71,10 @@ test('partitions that nobody has told of are delivered from', async (t) => {
   await bench.start();
   await bench.lifecycle(id, 1);
   await bus.createTopics([topics.messages(id, 4)]); // the change it is for may fail, or somebody does it by hand
+  await waitUntil(
+    'Kafka knows them',
+    async () => (await bus.partitions(topics.messages(id).name)).length === 4,
+  );
   for (const client of CLIENTS) await bench.publish(id, ['x'], client);
   const used = [...(await bus.offsets(topics.messages(id).name)).values()].filter(({ end }) => end > 0);
   assert.ok(used.length > 1, 'messages are in added partitions');
