@@ -120,13 +120,17 @@ export class Stragglers implements Disposable {
   }
 
   async #isStale(
-    { key, generation }: Last,
+    { topic, key, generation }: Last,
     state: { readonly isDeleted: boolean; readonly generation: bigint },
   ): Promise<boolean> {
     if (state.isDeleted) return generation !== undefined;
     if (generation !== undefined) return generation < state.generation;
-    const stored = await findIntegration(this.#deps.db, idOf(key));
-    return stored !== undefined && shardIn(key) < shardsOf(stored.integration);
+    const { db, topics } = this.#deps;
+    const stored = await findIntegration(db, idOf(key));
+    // On the topic of another type there is nothing of it, and nothing is as it should be.
+    const type = stored?.integration.configuration.case;
+    if (!stored || !type || topics.downlink(type).name !== topic) return false;
+    return shardIn(key) < shardsOf(stored.integration);
   }
 
   [Symbol.dispose](): void {
