@@ -2,6 +2,7 @@ import { clone, type DescField, getOption } from '@bufbuild/protobuf';
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import { FieldBehavior, field_behavior } from '../../gen/google/api/field_behavior_pb.ts';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
+import { missingAfterUpdate } from './missing-secrets.ts';
 import { movedSecrets } from './secret-places.ts';
 import { keepSecrets, setSecretPaths } from './secrets.ts';
 import { keepUnknown } from './unknown-fields.ts';
@@ -18,7 +19,7 @@ const SETTABLE = IntegrationSchema.fields.filter(
  * The stored integration with the changes under `paths` (AIP-134; in the schema's names, `http.headers` for instance)
  * taken over; no paths = every field a user can set. A field that is unset in the changes is cleared, but a secret keeps
  * its stored value, and so do fields that only a newer version knows. What comes back as violations: paths that are not a
- * user's to set, and secrets that would be kept but go elsewhere. The result is not validated.
+ * user's to set, secrets that would be kept but go elsewhere, and those that the changes name but nothing has. The result is not validated.
  */
 export function applyUpdate(
   stored: Integration,
@@ -28,28 +29,29 @@ export function applyUpdate(
   const target = clone(IntegrationSchema, stored);
   const distinct = paths.length === 0 ? SETTABLE.map((field) => field.name) : [...new Set(paths)];
   if (distinct.length > MAX_PATHS) {
-    return { integration: target, violations: [ofMask(`has more than ${MAX_PATHS} paths: leave it out`)] };
+    return { integration: target, violations: [wrongMask(`has more than ${MAX_PATHS} paths: leave it out`)] };
   }
   const source = clone(IntegrationSchema, changes);
   const violations: FieldViolation[] = [];
   for (const path of distinct) {
     const fields = fieldsOf(path);
-    if (fields === undefined) violations.push(ofMask(`${path}: is not a field that can be changed`));
+    if (fields === undefined) violations.push(wrongMask(`${path}: is not a field that can be changed`));
     else copyPath(reflect(IntegrationSchema, target), reflect(IntegrationSchema, source), fields);
   }
   keepUnknown(reflect(IntegrationSchema, target), reflect(IntegrationSchema, stored));
   const integration = keepSecrets(IntegrationSchema, target, stored);
-  const given = setSecretPaths(IntegrationSchema, changes).filter((secret) =>
-    distinct.some((path) => isWithin(secret, path)),
-  );
-  return { integration, violations: [...violations, ...movedSecrets(integration, stored, given)] };
+  const ofMask = (secret: string) => distinct.some((path) => isWithin(secret, path));
+  const given = setSecretPaths(IntegrationSchema, changes).filter(ofMask);
+  violations.push(...movedSecrets(integration, stored, given));
+  violations.push(...missingAfterUpdate(changes.setSecrets.filter(ofMask), integration, stored));
+  return { integration, violations };
 }
 
 /** Whether the path of a secret, such as `http.secret_headers["a"].value`, is `path` or leads on from it. */
 const isWithin = (secret: string, path: string) =>
   secret.startsWith(path) && ['.', '[', undefined].includes(secret[path.length]);
 
-const ofMask = (description: string): FieldViolation => ({
+const wrongMask = (description: string): FieldViolation => ({
   field: 'update_mask',
   description,
   reason: 'UPDATE_MASK_PATH',

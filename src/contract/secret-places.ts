@@ -120,11 +120,11 @@ export function movedSecrets(
   });
 }
 
-/** The names of what identifies an item of a list in the path of a secret. */
-const ITEM = /\["(?:[^"\\]|\\.)*"\]/g;
+/** The path of a secret without what identifies the items of lists in it. */
+export const withoutItems = (path: string): string => path.replaceAll(/\["(?:[^"\\]|\\.)*"\]/g, '');
 
 function changedFields(path: string, next: Integration, stored: Integration): readonly string[] {
-  const [type = '', ...rest] = path.replaceAll(ITEM, '').split('.');
+  const [type = '', ...rest] = withoutItems(path).split('.');
   const [after, before] = [next, stored].map(({ configuration }) => {
     if (configuration.case !== type) return undefined;
     const places = PLACES[configuration.case] as Places<Type> | undefined;

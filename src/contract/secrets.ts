@@ -68,17 +68,25 @@ function secretValues(message: ReflectMessage): readonly string[] {
  * `mqtt.static_client_ids["a"].password` for the item of a list.
  */
 export function setSecretPaths<D extends DescMessage>(schema: D, message: MessageShape<D>): string[] {
-  return secretPaths(reflect(schema, message), '');
+  return [...secretPaths(schema, message)].flatMap(([path, isSet]) => (isSet ? [path] : []));
 }
 
-function secretPaths(message: ReflectMessage, prefix: string): string[] {
+/** The paths of all secrets that the message has a place for, and whether each is set. */
+export function secretPaths<D extends DescMessage>(
+  schema: D,
+  message: MessageShape<D>,
+): ReadonlyMap<string, boolean> {
+  return new Map(pathsOfSecrets(reflect(schema, message), ''));
+}
+
+function pathsOfSecrets(message: ReflectMessage, prefix: string): [path: string, isSet: boolean][] {
   return message.fields.flatMap((field) => {
-    if (!message.isSet(field)) return [];
     const path = prefix + field.name;
-    if (isSecret(field)) return [path];
-    if (field.fieldKind === 'message') return secretPaths(message.get(field), `${path}.`);
+    if (isSecret(field)) return [[path, message.isSet(field)]];
+    if (!message.isSet(field)) return [];
+    if (field.fieldKind === 'message') return pathsOfSecrets(message.get(field), `${path}.`);
     return [...itemsById(message, field)].flatMap(([id, item]) =>
-      secretPaths(item, `${path}[${JSON.stringify(id)}].`),
+      pathsOfSecrets(item, `${path}[${JSON.stringify(id)}].`),
     );
   });
 }

@@ -3,6 +3,7 @@ import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { isKnownType, typeOf } from '../contract/integration-type.ts';
 import { beyondLimits, type Limits } from '../contract/limits.ts';
+import { missingSecrets } from '../contract/missing-secrets.ts';
 import { violationsOf } from '../contract/validate.ts';
 import { failed, invalidArgument, notFound, type RpcError } from '../rpc/error.ts';
 import { tooLarge } from './checks.ts';
@@ -19,6 +20,12 @@ export function requireValid(integration: Integration): void {
   const violations = violationsOf(IntegrationSchema, integration, 'integration');
   if (violations.length > 0) throw invalidArgument(violations);
   if (toBinary(IntegrationSchema, integration).length > MAX_INTEGRATION_BYTES) throw tooLarge();
+}
+
+/** @throws RpcError INVALID_ARGUMENT when it says of secrets that they are set, and does not hold them */
+export function requireSecrets(draft: Integration): void {
+  const violations = missingSecrets(draft);
+  if (violations.length > 0) throw invalidArgument(violations);
 }
 
 /** @throws RpcError INVALID_ARGUMENT when it asks for more than the operator allows, and than is stored of it */

@@ -203,6 +203,58 @@ test('the integration API', async (t) => {
     assert.match(toJsonString(IntegrationSchema, executor.asked.at(-1)!.integration!), /hunter2/);
   });
 
+  await t.test('an answer makes a new integration only with the secrets that it names', async () => {
+    const answer = await create(HTTP_WITH_SECRET);
+    const { totalSize } = await client.listIntegrations({});
+    executor.asked.length = 0;
+    const unsaved = { ...answer, id: '' };
+    for (const call of [
+      () => client.createIntegration({ integration: answer }),
+      () => client.createIntegration({ integration: answer, validateOnly: true }),
+      () => client.checkConnection({ target: { case: 'integration', value: unsaved } }),
+    ]) {
+      const { code, fields, message } = await rpcRejection(call);
+      const path = 'integration.http.credentials.basic.password';
+      assert.deepEqual([code, ...fields], [Code.INVALID_ARGUMENT, path]);
+      assert.match(message, /must be given: set_secrets names it/);
+    }
+    assert.equal(executor.asked.length, 0);
+    assert.equal((await client.listIntegrations({})).totalSize, totalSize);
+    const { setSecrets } = answer;
+    const whole = await create({ ...HTTP_WITH_SECRET, setSecrets });
+    assert.deepEqual(whole.setSecrets, setSecrets);
+    await client.checkConnection({ target: { case: 'integration', value: answer } });
+    assert.match(toJsonString(IntegrationSchema, executor.asked.at(-1)!.integration!), /hunter2/);
+    await client.updateIntegration({ integration: { ...answer, description: 'd' } });
+  });
+
+  await t.test('an update names the secrets that neither it nor the stored integration has', async () => {
+    const answer = await create(HTTP_WITH_SECRET);
+    const { id } = await create({
+      ...HTTP_WITH_SECRET,
+      configuration: { case: 'mqtt', value: { host: 'h' } },
+    });
+    const imported = {
+      ...HTTP,
+      id,
+      name: 'imported',
+      configuration: { case: 'mqtt' as const, value: { host: 'h' } },
+      setSecrets: ['mqtt.credentials.basic.password'],
+    };
+    for (const validateOnly of [true, false]) {
+      const { code, fields } = await rpcRejection(() =>
+        client.updateIntegration({ integration: imported, validateOnly }),
+      );
+      assert.deepEqual(
+        [code, ...fields],
+        [Code.INVALID_ARGUMENT, 'integration.mqtt.credentials.basic.password'],
+      );
+    }
+    const target = { case: 'integration' as const, value: { ...imported, setSecrets: answer.setSecrets } };
+    const { fields } = await rpcRejection(() => client.checkConnection({ target }));
+    assert.deepEqual(fields, ['integration.http.credentials.basic.password']);
+  });
+
   await t.test('a connection check', async (t) => {
     const { id } = await create(HTTP_WITH_SECRET);
     await t.test('of a saved integration has its secrets', async () => {

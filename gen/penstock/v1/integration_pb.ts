@@ -119,7 +119,8 @@ export type Integration = Message<"penstock.v1.Integration"> & {
 
   /**
    * The paths of the write-only fields that are set, e.g. `http.credentials.basic.password`, or
-   * `mqtt.static_client_ids["a"].password` for an item of a list, named by what identifies it.
+   * `mqtt.static_client_ids["a"].password` for an item of a list, named by what identifies it. In a request: those that
+   * must be there, INVALID_ARGUMENT, SECRET_MISSING names each one that is not.
    *
    * @generated from field: repeated string set_secrets = 13;
    */

@@ -24,7 +24,9 @@ export const file_penstock_v1_integration_service: GenFile = /*@__PURE__*/
  */
 export type CreateIntegrationRequest = Message<"penstock.v1.CreateIntegrationRequest"> & {
   /**
-   * The integration. Fields that the server sets (id, status, times, generation, etag) are ignored.
+   * The integration. Fields that the server sets (id, status, times, generation, etag) are ignored, so that an answer of
+   * another call can be given here: secrets that its `set_secrets` names and that are not given with it are asked for,
+   * INVALID_ARGUMENT, SECRET_MISSING.
    *
    * @generated from field: penstock.v1.Integration integration = 1;
    */
@@ -245,7 +247,8 @@ export type UpdateIntegrationRequest = Message<"penstock.v1.UpdateIntegrationReq
   /**
    * The fields to change, of: name, description, enabled, topic_filters, delivery, metadata, http, mqtt, kafka, and
    * paths inside these. Empty: all of them. A write-only field that is unset keeps its value as long as it goes where it
-   * was given for; otherwise INVALID_ARGUMENT, SECRET_NEEDED_AGAIN names it.
+   * was given for; otherwise INVALID_ARGUMENT, SECRET_NEEDED_AGAIN names it. SECRET_MISSING names those of `set_secrets`
+   * that are neither given nor stored.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */

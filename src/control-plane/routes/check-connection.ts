@@ -5,6 +5,7 @@ import type {
   CheckConnectionRequest,
   CheckConnectionResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
+import { missingAfterUpdate } from '../../contract/missing-secrets.ts';
 import { movedSecrets } from '../../contract/secret-places.ts';
 import { keepSecrets, setSecretPaths } from '../../contract/secrets.ts';
 import { invalidArgument } from '../../rpc/error.ts';
@@ -13,6 +14,7 @@ import * as checks from '../checks.ts';
 import {
   requireKnownType,
   requireSameType,
+  requireSecrets,
   requireValid,
   requireWithinLimits,
   unknownIntegration,
@@ -47,10 +49,8 @@ async function saved({ db }: RouteDeps, id: string): Promise<Integration> {
 }
 
 /** The draft as an executor takes it: whole. What does not matter for a connection is filled in. */
-async function draft(
-  deps: RouteDeps,
-  { id, configuration, metadata, delivery, templates }: Integration,
-): Promise<Integration> {
+async function draft(deps: RouteDeps, given: Integration): Promise<Integration> {
+  const { id, configuration, metadata, delivery, templates } = given;
   const whole = create(IntegrationSchema, {
     id: id || randomUUID(),
     name: 'connection check',
@@ -60,13 +60,17 @@ async function draft(
     ...(delivery && { delivery }),
     ...(templates && { templates }),
   });
+  if (id === '') requireSecrets(given);
   requireValid(whole);
   const stored = id === '' ? undefined : await saved(deps, id);
   requireWithinLimits(whole, deps.limits, stored);
   if (stored === undefined) return whole;
   requireSameType(stored, whole);
   const merged = keepSecrets(IntegrationSchema, whole, stored);
-  const moved = movedSecrets(merged, stored, setSecretPaths(IntegrationSchema, whole));
-  if (moved.length > 0) throw invalidArgument(moved);
+  const violations = [
+    ...movedSecrets(merged, stored, setSecretPaths(IntegrationSchema, whole)),
+    ...missingAfterUpdate(given.setSecrets, merged, stored),
+  ];
+  if (violations.length > 0) throw invalidArgument(violations);
   return merged;
 }

@@ -8,7 +8,7 @@ import type { CallContext } from '../../rpc/service.ts';
 import { answerOf, loadAnswer } from '../answer.ts';
 import { kafkaError, validate } from '../checks.ts';
 import { shardsOf } from '../downlink.ts';
-import { requireValid, requireWithinLimits } from '../guards.ts';
+import { requireSecrets, requireValid, requireWithinLimits } from '../guards.ts';
 import { untilReceiving } from '../receiving.ts';
 import { firstRevision } from '../revision.ts';
 import type { Reports } from '../status.ts';
@@ -40,6 +40,7 @@ export async function createIntegration(
 
   const id = randomUUID();
   const draft = firstRevision(request.integration!, id, clock.now());
+  requireSecrets(request.integration!);
   requireValid(draft.integration);
   requireWithinLimits(draft.integration, deps.limits);
   await validate(deps, draft.integration, call);
