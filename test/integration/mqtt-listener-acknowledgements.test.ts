@@ -290,6 +290,34 @@ test('a message that an earlier connection sent, and Kafka refuses, takes those 
   answers[1]?.resolve(1);
 });
 
+test('a session goes on when what it sent before, and was refused with another message, has arrived or has not', async (t) => {
+  const { sink, address } = await listenerForTests(t);
+  const answers: PromiseWithResolvers<number>[] = [];
+  sink.answer = () => {
+    const answer = Promise.withResolvers<number>();
+    answers.push(answer);
+    return answer.promise;
+  };
+  const kept = { clean: false, properties: { sessionExpiryInterval: 60 } };
+  const first = await RawMqttClient.connected(t, address, 5, kept);
+  first.send(publish(1, 2), publish(2, 2), publish(3, 1));
+  await waitUntil('on their way', () => answers.length === 3);
+  answers[2]?.reject(new BusError('timeout', 'late'));
+  await first.closed();
+  const second = await RawMqttClient.connected(t, address, 5, kept);
+  second.send(publish(1, 2, { dup: true }), publish(2, 2, { dup: true }), publish(3, 1, { dup: true }));
+  // They have arrived long ago: another client's round trip has passed.
+  await RawMqttClient.connected(t, address, 5, { clientId: 'other' });
+  assert.equal(answers.length, 3);
+  answers[0]?.resolve(1);
+  answers[1]?.reject(new BusError('timeout', 'late'));
+  await waitUntil('those that Kafka does not have are sent again', () => answers.length === 5);
+  for (const answer of answers) answer.resolve(1);
+  await second.received(4);
+  assert.deepEqual(acks(second.packets), ['pubrec 1', 'pubrec 2', 'puback 3']);
+  assert.deepEqual(sink.payloads, ['m1', 'm2', 'm3', 'm2', 'm3']);
+});
+
 test('a message of QoS 0 that Kafka refuses is dropped, and those after it begin a new lane', async (t) => {
   const { sink, address } = await listenerForTests(t);
   sink.answer = async () => {

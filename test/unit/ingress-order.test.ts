@@ -15,11 +15,18 @@ import { testDeps } from '../helpers/test-deps.ts';
 
 type Qos = 1 | 2;
 
+interface Sent {
+  readonly number: number;
+  readonly lane: Lane;
+  readonly end: PromiseWithResolvers<number>;
+}
+
 /** What waits for a partition of Kafka, in the order it was sent; lanes as the bus has them. */
 class Queue {
   readonly written: number[] = [];
-  readonly #waiting: { readonly number: number; readonly lane: Lane; end: PromiseWithResolvers<number> }[] =
-    [];
+  readonly #waiting: Sent[] = [];
+  /** Kafka may have them, whatever becomes of their lanes. */
+  readonly #onTheirWay: Sent[] = [];
 
   readonly takeIn: TakeIn = ({ payload }, lane) => {
     if (lane === undefined) throw new Error('without a lane');
@@ -30,17 +37,21 @@ class Queue {
   };
 
   get isEmpty(): boolean {
-    return this.#waiting.length === 0;
+    return this.#waiting.length === 0 && this.#onTheirWay.length === 0;
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift();
+    if (next?.lane.refusal) next.end.reject(next.lane.refusal);
+    else if (next) this.#onTheirWay.push(next);
   }
 
   write(): void {
-    const next = this.#waiting.shift();
-    if (next?.lane.refusal) {
-      next.end.reject(next.lane.refusal);
-    } else if (next) {
-      this.written.push(next.number);
-      next.end.resolve(1);
-    }
+    if (this.#onTheirWay.length === 0) this.leave();
+    const next = this.#onTheirWay.shift();
+    if (!next) return;
+    this.written.push(next.number);
+    next.end.resolve(1);
   }
 
   /** The time of the oldest is over. */
@@ -52,6 +63,12 @@ class Queue {
   }
 }
 
+interface Message {
+  readonly number: number;
+  readonly qos: Qos;
+  isReceived: boolean;
+}
+
 /** A client that sends again what was not acknowledged, in its order, each time that it connects. */
 class ResendingClient {
   readonly acknowledged = new Set<number>();
@@ -59,7 +76,9 @@ class ResendingClient {
   readonly #session = { received: new Received(), lane: new Lane() };
   readonly #deps = testDeps();
   readonly #takenIn = takenInBy(this.#deps.metrics);
-  #unacknowledged: { readonly number: number; readonly qos: Qos; isReceived: boolean }[] = [];
+  #unacknowledged: Message[] = [];
+  /** Not read yet. */
+  #unread: Message[] = [];
   #intake: PublishFlow | undefined;
   #published = 0;
 
@@ -82,7 +101,8 @@ class ResendingClient {
   publish(qos: Qos): void {
     const message = { number: ++this.#published, qos, isReceived: false };
     this.#unacknowledged.push(message);
-    this.#send(message);
+    this.#unread.push(message);
+    this.#readOn();
   }
 
   /** Takes the client id over from the connection before, which may have messages on their way. */
@@ -102,13 +122,22 @@ class ResendingClient {
         intake.end();
         this.#intake = undefined;
       },
-      onSettled: () => {},
+      onSettled: () => {
+        if (this.#intake === intake) this.#readOn();
+      },
     });
     this.#intake = intake;
-    for (const message of this.#unacknowledged) this.#send(message);
+    this.#unread = [...this.#unacknowledged];
+    this.#readOn();
   }
 
-  #send({ number, qos, isReceived }: { number: number; qos: Qos; isReceived: boolean }): void {
+  /** What the client has sent is read as far as the server reads on. */
+  #readOn(): void {
+    while (this.#intake && !this.#intake.isFull && this.#unread.length > 0)
+      this.#handle(this.#unread.shift()!);
+  }
+
+  #handle({ number, qos, isReceived }: Message): void {
     if (isReceived) {
       this.#intake?.release(number);
       return;
@@ -144,6 +173,7 @@ test('whatever is refused and whenever the client connects again: the order hold
     'qos 2',
     'write',
     'write',
+    'leave',
     'refuse',
     'connect',
     'wait',
@@ -161,6 +191,7 @@ test('whatever is refused and whenever the client connects again: the order hold
         'qos 1': () => publish(1),
         'qos 2': () => publish(2),
         write: () => queue.write(),
+        leave: () => queue.leave(),
         refuse: () => queue.refuse(),
         connect: () => client.connect(),
         wait: turn,

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Lane } from '../../src/bus/lane.ts';
 import { Framer } from '../../src/ingress/listener/framer.ts';
 import { Holdings } from '../../src/ingress/listener/holdings.ts';
 import { PacketReader } from '../../src/ingress/listener/packet-reader.ts';
@@ -41,7 +40,7 @@ test('packet identifiers without PUBREL are kept as by a map, and in no more tha
     id: fc.integer({ min: 1, max: 65_535 }),
     what: fc.constantFrom('store', 'send', 'release'),
   });
-  const onItsWay = { stored: Promise.resolve(1), lane: new Lane() };
+  const onItsWay = { stored: Promise.resolve(1) };
   fc.assert(
     fc.property(fc.array(change, { maxLength: 400, size: 'max' }), (changes) => {
       const [actual, model] = [new Received(), new Map<number, OnItsWay | 'stored'>()];

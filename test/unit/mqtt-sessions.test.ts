@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Lane } from '../../src/bus/lane.ts';
 import { Received } from '../../src/ingress/listener/received.ts';
 import { MAX_SESSION_EXPIRY, Sessions, sessionMemory } from '../../src/ingress/listener/sessions.ts';
 import type { Will } from '../../src/ingress/listener/wills.ts';
@@ -80,8 +79,7 @@ test('sessions have a bound in bytes, with the packet identifiers that they may 
   const { sessions, visit, forgotten } = newSessions(10, 8192 + 2.5 * one);
   const owner = { takenOver: () => {} };
   const { session } = sessions.open('a', false, owner);
-  for (let id = 1; id <= 200; id++)
-    session.received.set(id, { stored: Promise.resolve(1), lane: new Lane() });
+  for (let id = 1; id <= 200; id++) session.received.set(id, { stored: Promise.resolve(1) });
   sessions.close('a', owner, LOST);
   visit('b');
   assert.equal(forgotten(), 0);

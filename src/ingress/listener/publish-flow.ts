@@ -42,13 +42,15 @@ export class PublishFlow {
   readonly #deps: Deps;
   readonly #pending: Pending[] = [];
   #isOver = false;
+  /** What an earlier connection sent, in a lane that is refused, may still be on its way, and be written. */
+  #awaitsEarlier = false;
   #inFlight = 0;
   #bytes = 0;
 
   constructor(session: Session, deps: Deps) {
     this.#session = session;
     this.#deps = deps;
-    if (session.lane.refusal) session.lane = new Lane();
+    if (session.lane.refusal) this.#beginAnew(session);
   }
 
   get isIdle(): boolean {
@@ -56,6 +58,7 @@ export class PublishFlow {
   }
 
   get isFull(): boolean {
+    if (this.#awaitsEarlier) return true;
     // Those that Kafka has may wait for their acknowledgement behind one that it has not.
     const isFull = this.#inFlight >= MAX_IN_FLIGHT || this.#pending.length >= MAX_IN_FLIGHT;
     return isFull || this.#bytes >= MAX_IN_FLIGHT_BYTES;
@@ -107,6 +110,17 @@ export class PublishFlow {
     this.#deps.outgoing.acknowledge(PacketType.PUBCOMP, packetId, reasonCode);
   }
 
+  /** What comes again may be on its way already: only when it has arrived, or has not, is it known what to do with it. */
+  #beginAnew(session: Session): void {
+    session.lane = new Lane();
+    this.#awaitsEarlier = session.received.hasOnTheirWay;
+    if (!this.#awaitsEarlier) return;
+    void session.received.arrived().then(() => {
+      this.#awaitsEarlier = false;
+      this.#deps.onSettled();
+    });
+  }
+
   async #store(message: PublishedMessage): Promise<number> {
     const { takeIn, takenIn } = this.#deps;
     const { qos } = message;
@@ -126,24 +140,18 @@ export class PublishFlow {
     const { version } = this.#deps.outgoing;
     const known = received.get(packetId);
     if (known === 'stored') return Promise.resolve(1);
-    // One whose lane is refused waits only for being told so: an earlier connection sent it.
-    if (known !== undefined && !known.lane.refusal) return known.stored;
+    if (known !== undefined) return known.stored;
     // Only 5.0 is told a maximum; older clients may use every packet identifier before they release one.
     if (version === 5 && received.size >= MAX_IN_FLIGHT) {
       throw new MqttError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, `${received.size} messages without PUBREL`);
     }
-    const onItsWay = { stored: this.#store(message), lane: this.#session.lane };
-    received.set(packetId, onItsWay);
-    const settle = (isStored: boolean) => {
-      if (received.get(packetId) !== onItsWay) return; // it was sent again since
-      if (isStored) received.set(packetId, 'stored');
-      else received.delete(packetId);
-    };
-    onItsWay.stored.then(
-      () => settle(true),
-      () => settle(false),
+    const stored = this.#store(message);
+    received.set(packetId, { stored });
+    stored.then(
+      () => received.set(packetId, 'stored'),
+      () => received.delete(packetId),
     );
-    return onItsWay.stored;
+    return stored;
   }
 
   #track(stored: Promise<number>, size: number, pending: Pending | undefined): void {
@@ -184,7 +192,7 @@ export class PublishFlow {
       session.lane.refusal ??= error instanceof Error ? error : new Error('a message was not stored');
       this.#deps.onFailure(error);
     } else if (session.lane.refusal) {
-      session.lane = new Lane();
+      this.#beginAnew(session);
     }
   }
 

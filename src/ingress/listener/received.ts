@@ -1,9 +1,6 @@
-import type { Lane } from '../../bus/lane.ts';
-
 /** A message on its way to Kafka. */
 export interface OnItsWay {
   readonly stored: Promise<number>;
-  readonly lane: Lane;
 }
 
 /** As many packet identifiers as these are kept one by one; more become bits. */
@@ -24,9 +21,18 @@ export class Received {
     return this.#onTheirWay.size + this.#stored;
   }
 
+  get hasOnTheirWay(): boolean {
+    return this.#onTheirWay.size > 0;
+  }
+
   /** What it keeps in memory once all are stored: a client may use every identifier, and never release one. */
   get bytes(): number {
     return this.#many || this.size > FEW ? BITMAP_BYTES : this.size * ENTRY_BYTES;
+  }
+
+  /** Resolves when none is on its way any more of those that are now. */
+  async arrived(): Promise<void> {
+    await Promise.allSettled([...this.#onTheirWay.values()].map(({ stored }) => stored));
   }
 
   get(packetId: number): OnItsWay | 'stored' | undefined {
