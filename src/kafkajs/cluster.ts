@@ -142,6 +142,17 @@ export function connectionTo(broker: Broker, line: Line): Promise<Connection> {
   return connection;
 }
 
+const using = new WeakMap<Cluster, Set<Promise<unknown>>>();
+
+/** This work may connect, also when nobody waits for it any more: it is waited for before the cluster is closed. */
+export function withCluster<T>(cluster: Cluster, work: Promise<T>): Promise<T> {
+  const all = using.get(cluster) ?? new Set();
+  using.set(cluster, all.add(work));
+  const ended = () => all.delete(work);
+  work.then(ended, ended);
+  return work;
+}
+
 /**
  * Closes every connection. What is under way ends by that, and may connect again before it does: `ended` tells when it has.
  */
@@ -149,6 +160,7 @@ export async function closeCluster(cluster: Cluster, ended: Promise<unknown>): P
   const brokers = Object.values(cluster.brokerPool.brokers);
   await cluster.disconnect().catch(() => {});
   await ended;
+  await Promise.allSettled(using.get(cluster) ?? []);
   const again = [...brokers, cluster].map((one) => one.disconnect());
   await Promise.allSettled(again);
 }

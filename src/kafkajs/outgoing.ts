@@ -19,3 +19,9 @@ export interface BatchLimits {
   /** Batches of a partition on their way at once, at most. Without sequence numbers more than one lose their order. */
   readonly maxOnWay: number;
 }
+
+/**
+ * What was not used for so long is not relied on any more, in milliseconds: Kafka forgets after a day who wrote to a
+ * partition, unless it is set otherwise.
+ */
+export const UNUSED = 300_000;

@@ -1,5 +1,5 @@
 import type { ProducerIdentity } from './cluster.ts';
-import type { BatchLimits, Judge, Outgoing } from './outgoing.ts';
+import { type BatchLimits, type Judge, type Outgoing, UNUSED } from './outgoing.ts';
 
 /** Records of one partition that leave together; when they are sent again, the same ones do. */
 export interface Batch<T extends Outgoing> {
@@ -45,8 +45,8 @@ export class PartitionQueue<T extends Outgoing> {
   #onWay: Batch<T>[] = [];
   #failed: Batch<T>[] = [];
   #isDraining = false;
-  /** Kafka has a batch of this identity: of one that it does not know it takes any number for the first. */
-  #isKnown = false;
+  /** When Kafka last took a batch of this identity: of one that it does not know it takes any number for the first. */
+  #taken = Number.NEGATIVE_INFINITY;
   /** Where to number anew: Kafka refused what had this number, and so everything after it. */
   #renumberFrom: number | undefined;
 
@@ -71,8 +71,9 @@ export class PartitionQueue<T extends Outgoing> {
   }
 
   /** The next batch to send, which is on its way from now on; undefined: none may leave yet. */
-  take(limits: BatchLimits, judge: Judge<T>): Batch<T> | undefined {
-    if (this.#isDraining || this.#onWay.length >= (this.#isKnown ? limits.maxOnWay : 1)) return undefined;
+  take(limits: BatchLimits, judge: Judge<T>, now: number): Batch<T> | undefined {
+    const maxOnWay = now - this.#taken < UNUSED ? limits.maxOnWay : 1;
+    if (this.#isDraining || this.#onWay.length >= maxOnWay) return undefined;
     const batch = this.#failed.shift() ?? this.#next(limits, judge);
     if (batch) this.#onWay.push(batch);
     return batch;
@@ -104,13 +105,13 @@ export class PartitionQueue<T extends Outgoing> {
   }
 
   /** Kafka has it. */
-  succeeded(batch: Batch<T>): void {
+  succeeded(batch: Batch<T>, now: number): void {
     if (!this.#ended(batch)) return;
     this.error = undefined;
     this.failures = this.looks = 0;
     // It had lost what it knew: the numbers behind one that it refused are taken.
     if (this.#renumberFrom !== undefined && batch.identity === this.identity) this.#lose();
-    this.#isKnown ||= batch.identity !== undefined && batch.identity === this.identity;
+    if (batch.identity === this.identity) this.#taken = now;
     for (const record of batch.records) record.settle();
     this.#drained();
   }
@@ -152,9 +153,8 @@ export class PartitionQueue<T extends Outgoing> {
       this.#renumberFrom ??= sequence; // nothing behind it can be there, either
       records[0]!.settle(error);
     } else {
-      const second = (sequence + middle) & MAX_SEQUENCE;
       this.#again({ ...batch, records: records.slice(0, middle) });
-      this.#again({ ...batch, records: records.slice(middle), sequence: second });
+      this.#again({ ...batch, records: records.slice(middle), sequence: (sequence + middle) & MAX_SEQUENCE });
     }
     this.#drained();
   }
@@ -162,7 +162,7 @@ export class PartitionQueue<T extends Outgoing> {
   #lose(): void {
     this.lost = this.identity;
     this.identity = undefined;
-    this.#isKnown = false;
+    this.#taken = Number.NEGATIVE_INFINITY;
     this.#renumberFrom = 0;
   }
 

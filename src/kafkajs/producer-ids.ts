@@ -1,7 +1,7 @@
 import type { Clock } from '../runtime/clock.ts';
 import { timeoutSignal } from '../runtime/deadline.ts';
 import { untilAborted } from '../runtime/until-aborted.ts';
-import type { Cluster, ProducerIdentity } from './cluster.ts';
+import { type Cluster, type ProducerIdentity, withCluster } from './cluster.ts';
 import { protocolErrorType } from './protocol-error.ts';
 
 /** Between two tries, in milliseconds. */
@@ -19,6 +19,8 @@ interface Deps {
   readonly clock: Clock;
   /** How long Kafka may take, in milliseconds. */
   readonly timeout: number;
+  /** Aborts when the producer closes. */
+  readonly closing: AbortSignal;
   /** There is one that was not there when it was wanted; or Kafka did not give it. */
   known(): void;
   failed(error: unknown): void;
@@ -63,11 +65,11 @@ export class ProducerIds {
   }
 
   async #ask(): Promise<ProducerIdentity> {
-    const { clock, timeout } = this.#deps;
-    using deadline = timeoutSignal(clock, timeout, 'asking Kafka for a producer id');
+    const { cluster, clock, timeout, closing } = this.#deps;
+    using deadline = timeoutSignal(clock, timeout, 'asking Kafka for a producer id', closing);
     for (;;) {
       try {
-        this.#identity = await untilAborted(this.#askOnce(), deadline.signal);
+        this.#identity = await untilAborted(withCluster(cluster, this.#askOnce()), deadline.signal);
         return this.#identity;
       } catch (error) {
         if (!isPassing(error)) throw error;

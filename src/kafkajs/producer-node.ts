@@ -1,7 +1,14 @@
 import type { Clock } from '../runtime/clock.ts';
 import { timeoutSignal } from '../runtime/deadline.ts';
 import { untilAborted } from '../runtime/until-aborted.ts';
-import { type Broker, type Cluster, type Connection, connectionTo, cutConnections } from './cluster.ts';
+import {
+  type Broker,
+  type Cluster,
+  type Connection,
+  connectionTo,
+  cutConnections,
+  withCluster,
+} from './cluster.ts';
 import type { BatchLimits, Judge, Outgoing } from './outgoing.ts';
 import type { Batch, PartitionQueue } from './partition-queue.ts';
 import { type Produced, produceExchange, produceVersion } from './produce-request.ts';
@@ -26,6 +33,8 @@ export interface NodeDeps extends RequestOptions {
   readonly cluster: Cluster;
   readonly clock: Clock;
   readonly nodeId: number;
+  /** Aborts when the producer closes: what is on its way is cut then. */
+  readonly closing: AbortSignal;
   /** Resolves when what was written has left; for acks 0, where nothing answers. */
   flushed?(): Promise<void>;
 }
@@ -57,11 +66,12 @@ export class ProducerNode<T extends Outgoing> {
     judge: Judge<T>,
     holdsBack: (queue: PartitionQueue<T>) => boolean,
   ): readonly Batch<T>[] {
+    const { clock } = this.#deps;
     const batches: Batch<T>[] = [];
     let bytes = 0;
     for (const queue of this.ready) {
       this.ready.delete(queue);
-      const batch = holdsBack(queue) ? undefined : queue.take(limits, judge);
+      const batch = holdsBack(queue) ? undefined : queue.take(limits, judge, clock.lease());
       if (!batch) continue;
       batches.push(batch);
       bytes += batch.records.reduce((sum, record) => sum + record.bytes, 0);
@@ -76,12 +86,13 @@ export class ProducerNode<T extends Outgoing> {
    * Kafka may have them, and the connection is given up with all that was on its way.
    */
   async send(batches: readonly Batch<T>[]): Promise<readonly Produced[] | undefined> {
-    const { clock, requestTimeout } = this.#deps;
+    const { cluster, clock, requestTimeout, closing } = this.#deps;
     this.#onWay++;
     // kafkajs has deadlines of its own, which are the same or sooner but for what waits before.
-    using deadline = timeoutSignal(clock, 2 * requestTimeout, 'sending to Kafka');
+    using deadline = timeoutSignal(clock, 2 * requestTimeout, 'sending to Kafka', closing);
     try {
-      return await untilAborted(this.#write(batches, deadline.signal), deadline.signal);
+      const written = withCluster(cluster, this.#write(batches, deadline.signal));
+      return await untilAborted(written, deadline.signal);
     } finally {
       this.#onWay--;
     }

@@ -1,14 +1,16 @@
 import { type Backoff, backoffPause } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { withDeadline } from '../runtime/deadline.ts';
-import type { Cluster } from './cluster.ts';
+import { type Cluster, withCluster } from './cluster.ts';
 import { learnTopics } from './metadata.ts';
-import type { Judge, Outgoing } from './outgoing.ts';
+import { type Judge, type Outgoing, UNUSED } from './outgoing.ts';
 import type { PartitionQueue } from './partition-queue.ts';
 import { type Partitions, ProducerTopic } from './producer-topic.ts';
 
 interface Deps<T extends Outgoing> {
   readonly cluster: Cluster;
+  /** Aborts when the producer closes. */
+  readonly closing: AbortSignal;
   readonly clock: Clock;
   random(): number;
   /** So soon Kafka is asked for partitions that were added, in milliseconds. */
@@ -27,8 +29,6 @@ interface Deps<T extends Outgoing> {
   failed(error: unknown): void;
 }
 
-/** Topics that nobody used for so long are forgotten, in milliseconds. */
-const FORGOTTEN = 300_000;
 const TOPICS_IN_REQUEST = 1000;
 
 /** The topics that a producer has records for, and who leads their partitions. */
@@ -38,7 +38,6 @@ export class ProducerTopics<T extends Outgoing> {
   #looking: Promise<void> | undefined;
   /** Looks in a row that failed. */
   #failures = 0;
-  #hasEnded = false;
 
   constructor(deps: Deps<T>) {
     this.#deps = deps;
@@ -78,26 +77,28 @@ export class ProducerTopics<T extends Outgoing> {
   }
 
   #look(): void {
-    if (this.#hasEnded) return;
+    if (this.#deps.closing.aborted) return;
     this.#looking ??= this.#lookUp().finally(() => {
       this.#looking = undefined;
     });
   }
 
   async #lookUp(): Promise<void> {
-    const { clock, random, judge, metadataAge, requestTimeout, retry } = this.#deps;
-    if (this.#failures > 0) await clock.sleep(backoffPause(retry, this.#failures, random()));
+    const { cluster, closing, clock, random, judge, metadataAge, requestTimeout, retry } = this.#deps;
+    const pause = this.#failures > 0 ? backoffPause(retry, this.#failures, random()) : 0;
+    if (pause > 0) await clock.sleep(pause, closing).catch(() => {});
     const now = clock.monotonic();
     this.#forget(now);
     const due = [...this.#topics.values()].filter(
       ({ needsLook, learned, used }) =>
         needsLook || (now - learned >= metadataAge && now - used < metadataAge),
     );
-    for (let i = 0; i < due.length && !this.#hasEnded; i += TOPICS_IN_REQUEST) {
+    for (let i = 0; i < due.length && !closing.aborted; i += TOPICS_IN_REQUEST) {
       const part = due.slice(i, i + TOPICS_IN_REQUEST);
       for (const topic of part) topic.looked = now;
       try {
-        await withDeadline(clock, requestTimeout, 'asking Kafka who leads the topics', this.#learn(part));
+        const learned = withCluster(cluster, this.#learn(part));
+        await withDeadline(clock, requestTimeout, 'asking Kafka who leads the topics', learned, closing);
         this.#failures = 0;
       } catch (error) {
         this.#failures++;
@@ -124,7 +125,7 @@ export class ProducerTopics<T extends Outgoing> {
 
   #forget(now: number): void {
     for (const topic of this.#topics.values()) {
-      if (!topic.isEmpty || now - topic.used < FORGOTTEN) continue;
+      if (!topic.isEmpty || now - topic.used < UNUSED) continue;
       this.#topics.delete(topic.name);
       this.#deps.forgot(topic);
     }
@@ -132,7 +133,6 @@ export class ProducerTopics<T extends Outgoing> {
 
   /** Settles everything with this error. Resolves when nothing is asked any more. */
   async end(error: unknown): Promise<void> {
-    this.#hasEnded = true;
     for (const topic of this.#topics.values()) topic.end(error);
     await this.#looking;
   }

@@ -44,7 +44,7 @@ const TICK = 100;
  */
 export class Producer<T extends Outgoing> {
   readonly #options: ProducerOptions;
-  readonly #deps: Deps<T>;
+  readonly #deps: Deps<T> & Pick<NodeDeps, 'closing'>;
   readonly #limits: BatchLimits;
   readonly #topics: ProducerTopics<T>;
   readonly #ids: ProducerIds;
@@ -54,16 +54,16 @@ export class Producer<T extends Outgoing> {
   #isPumping = false;
   #cancelTick: CancelTimer | undefined;
   #failingSince: number | undefined;
-  #closed: { readonly error: unknown } | undefined;
+  readonly #closing = new AbortController();
 
   constructor(options: ProducerOptions, deps: Deps<T>) {
     const { maxBatchRecords: maxRecords, maxBatchBytes: maxBytes, isIdempotent, requestTimeout } = options;
     this.#options = options;
-    this.#deps = deps;
+    this.#deps = { ...deps, closing: this.#closing.signal };
     this.#limits = { maxRecords, maxBytes, maxOnWay: isIdempotent ? MAX_ON_WAY : 1 };
     this.#topics = new ProducerTopics({
       ...options,
-      ...deps,
+      ...this.#deps,
       retry: options.reconnect,
       led: (queue) => {
         for (const node of this.#nodes.values()) node.ready.delete(queue);
@@ -76,7 +76,7 @@ export class Producer<T extends Outgoing> {
       failed: (error) => this.#hasFailed(error, 0),
     });
     this.#ids = new ProducerIds({
-      ...deps,
+      ...this.#deps,
       timeout: requestTimeout,
       known: () => this.#tick(),
       failed: (error) => {
@@ -96,8 +96,9 @@ export class Producer<T extends Outgoing> {
   readonly failingSince = () => this.#failingSince;
 
   send(record: T): void {
-    const queue = this.#closed ? undefined : this.#topics.add(record);
-    if (this.#closed) record.settle(this.#closed.error);
+    const { signal: closing } = this.#closing;
+    const queue = closing.aborted ? undefined : this.#topics.add(record);
+    if (closing.aborted) record.settle(closing.reason);
     else if (queue) this.#ready(queue);
     else this.#tickSoon();
   }
@@ -136,7 +137,7 @@ export class Producer<T extends Outgoing> {
       if (hasToWait) this.#trouble(queue);
       return hasToWait;
     };
-    while (!this.#closed && !node.isBusy && node.ready.size > 0) {
+    while (!this.#closing.signal.aborted && !node.isBusy && node.ready.size > 0) {
       const batches = node.take(this.#limits, judge, holdsBack);
       if (batches.length === 0) return;
       void this.#send(node, batches);
@@ -177,7 +178,7 @@ export class Producer<T extends Outgoing> {
       const code = answer === UNKNOWN_TOPIC ? NOT_LEADER : answer;
       if (meaningOf(code) === 'sound') {
         this.#failingSince = undefined;
-        batch.queue.succeeded(batch);
+        batch.queue.succeeded(batch, this.#deps.clock.lease());
       } else this.#refused(batch, code);
     }
   }
@@ -205,7 +206,7 @@ export class Producer<T extends Outgoing> {
 
   #hasFailed(error: unknown, records: number): void {
     this.#failingSince ??= this.#deps.clock.monotonic();
-    if (!this.#closed) this.#deps.failed(error, records);
+    if (!this.#closing.signal.aborted) this.#deps.failed(error, records);
     this.#tickSoon();
   }
 
@@ -215,13 +216,13 @@ export class Producer<T extends Outgoing> {
   }
 
   #tickSoon(): void {
-    if (this.#closed) return;
+    if (this.#closing.signal.aborted) return;
     this.#cancelTick ??= this.#deps.clock.setTimer(() => this.#tick(), TICK);
   }
 
   /** Looks at what cannot leave: its time may be over, or it may go on. */
   #tick(): void {
-    if (this.#closed) return;
+    if (this.#closing.signal.aborted) return;
     this.#cancelTick?.();
     this.#cancelTick = undefined;
     const { clock, judge } = this.#deps;
@@ -239,8 +240,8 @@ export class Producer<T extends Outgoing> {
 
   /** Everything ends with this error, also what is on its way, which may be written nevertheless. */
   async close(error: unknown): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = { error };
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort(error);
     this.#cancelTick?.();
     await closeCluster(this.#deps.cluster, this.#topics.end(error));
   }

@@ -15,8 +15,9 @@ export const ErrorCode = {
 } as const;
 
 const PRODUCE = 0;
-/** As many batches of a producer a partition remembers. */
+/** As many batches of a producer a partition remembers; and so long, when none comes any more, in milliseconds. */
 const REMEMBERED = 5;
+const FORGOTTEN = 86_400_000;
 /** What a request takes there and back, in milliseconds. */
 const ROUND_TRIP = 4;
 
@@ -24,20 +25,28 @@ interface WrittenBatch {
   readonly producer: string;
   readonly first: number;
   readonly count: number;
+  /** When it was written. */
+  readonly at: number;
 }
 
 /** One partition: who leads it, what is in it, and what it knows of producers. */
 export class FakePartition {
   leader: number;
   readonly values: string[] = [];
-  readonly #batches: WrittenBatch[] = [];
+  readonly #clock: Clock;
+  #batches: WrittenBatch[] = [];
 
-  constructor(leader: number) {
+  constructor(leader: number, clock: Clock) {
     this.leader = leader;
+    this.#clock = clock;
   }
 
   /** Appends a batch as Kafka does; answers the number of an error. */
-  append(batch: WrittenBatch, values: readonly string[]): number {
+  append(written: Omit<WrittenBatch, 'at'>, values: readonly string[]): number {
+    const batch = { ...written, at: this.#clock.monotonic() };
+    const lasting = this.#batches.filter(({ at }) => batch.at - at < FORGOTTEN);
+    const living = new Set(lasting.map(({ producer }) => producer));
+    this.#batches = this.#batches.filter(({ producer }) => living.has(producer));
     const own = this.#batches.filter(({ producer }) => producer === batch.producer);
     if (batch.first >= 0) {
       const isThere = own
@@ -62,6 +71,10 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
   readonly topics = new Map<string, FakePartition[]>();
   /** Nodes that are away: nobody can connect. */
   readonly down = new Set<number>();
+  /** Nodes that there is a connection to. */
+  readonly connected = new Set<number>();
+  /** How long it takes to connect, in milliseconds. */
+  connectTime = 1;
   /** Nodes that take requests and answer nothing. */
   readonly mute = new Set<number>();
   refuses: Refuses = () => 0;
@@ -71,6 +84,8 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
   readonly requests: string[][] = [];
   identities = 0;
   readonly #clock: Clock;
+  /** What each node was asked. */
+  readonly #asked = new Map<number, Promise<unknown>[]>();
   readonly #cuts = new Map<number, PromiseWithResolvers<never>>();
   readonly brokerPool: Cluster['brokerPool'];
 
@@ -87,7 +102,7 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
       findConnectedBroker: async () => {
         const up = nodeIds.find((nodeId) => !this.down.has(nodeId) && !this.mute.has(nodeId));
         if (up === undefined) throw new Error('connect ECONNREFUSED');
-        return brokers[up]!;
+        return await this.#connect(up);
       },
     };
   }
@@ -97,7 +112,7 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
   }
 
   topic(name: string, leaders: readonly number[]): readonly FakePartition[] {
-    const partitions = leaders.map((leader) => new FakePartition(leader));
+    const partitions = leaders.map((leader) => new FakePartition(leader, this.#clock));
     this.topics.set(name, partitions);
     return partitions;
   }
@@ -107,17 +122,24 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
   }
 
   async disconnect(): Promise<void> {
-    for (const nodeId of Object.keys(this.brokerPool.brokers)) this.cut(Number(nodeId));
+    const brokers = Object.values(this.brokerPool.brokers);
+    await Promise.all(brokers.map((broker) => broker.disconnect()));
   }
 
   async findBroker({ nodeId }: { readonly nodeId: number }): Promise<Broker> {
-    await this.#clock.sleep(1);
+    return await this.#connect(nodeId);
+  }
+
+  async #connect(nodeId: number): Promise<Broker> {
+    await this.#clock.sleep(this.connectTime);
     if (this.down.has(nodeId)) throw new Error('connect ECONNREFUSED');
+    this.connected.add(nodeId);
     return this.brokerPool.brokers[nodeId]!;
   }
 
   /** Ends the connections to a node, and what is on its way with them. */
   cut(nodeId: number): void {
+    this.connected.delete(nodeId);
     const cut = this.#cuts.get(nodeId);
     this.#cuts.delete(nodeId);
     cut?.promise.catch(() => {});
@@ -144,7 +166,11 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
         producerId: String(this.identities++),
         producerEpoch: 0,
       }),
-      disconnect: async () => this.cut(nodeId),
+      // As kafkajs does it: when everything was answered.
+      disconnect: async () => {
+        await Promise.allSettled(this.#asked.get(nodeId) ?? []);
+        this.cut(nodeId);
+      },
     } as unknown as Broker;
   }
 
@@ -154,7 +180,9 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
     this.#cuts.set(nodeId, cut);
     const answer =
       exchange.request.apiKey === PRODUCE ? this.#produce(nodeId, exchange) : this.#metadata(exchange);
-    return await Promise.race([answer, cut.promise]);
+    const asked = Promise.race([answer, cut.promise]);
+    this.#asked.set(nodeId, [...(this.#asked.get(nodeId) ?? []), asked]);
+    return await asked;
   }
 
   async #metadata({ request }: Exchange<unknown>) {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Judge, Outgoing } from '../../src/kafkajs/outgoing.ts';
 import { Producer, type ProducerOptions } from '../../src/kafkajs/producer.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { ErrorCode, FakeCluster } from '../helpers/fake-cluster.ts';
+import { ErrorCode, FakeCluster, type FakePartition } from '../helpers/fake-cluster.ts';
 
 const BACKOFF = { initial: 20, max: 200 };
 const OPTIONS: ProducerOptions = {
@@ -23,6 +23,8 @@ const OPTIONS: ProducerOptions = {
 
 interface Sent extends Outgoing {
   readonly to: number;
+  /** When it was sent. */
+  readonly at: number;
   end?: 'there' | unknown;
 }
 
@@ -50,6 +52,7 @@ function world({
     const record: Sent = {
       topic,
       to,
+      at: clock.monotonic(),
       record: { key: null, value },
       bytes: value.length + 20,
       settle(error) {
@@ -267,6 +270,25 @@ test('what was tried, and has no leader now, is given up after as many looks as 
   assert.deepEqual([tried.end, waiting.end], [refusal, refusal]);
 });
 
+test('a partition that nobody wrote to for long keeps the order, although it knows nobody any more', async () => {
+  const { run, clock, cluster, send } = world({});
+  const [partition] = cluster.topic('t', [1, 2]);
+  send('t', 0, '-1');
+  await run(200);
+  for (let hours = 0; hours < 25 * 12; hours++) {
+    send('t', 1, 'the topic is in use');
+    await clock.advance(300_000);
+  }
+  let left = 1;
+  cluster.refuses = () => (left-- > 0 ? ErrorCode.NOT_ENOUGH_REPLICAS : 0);
+  for (let i = 0; i < 60; i++) send('t', 0, String(i));
+  await run(1000);
+  assert.deepEqual(
+    partition!.values,
+    Array.from({ length: 61 }, (_, i) => String(i - 1)),
+  );
+});
+
 test('what comes while another one is refused is kept', async () => {
   const times = new Map<Sent, number>();
   const clock = { now: () => 0 };
@@ -316,6 +338,38 @@ test('a topic that is not known is asked for at each tick, however much comes fo
   assert.ok(asked < 10, `asked ${asked} times`);
 });
 
+test('when a producer has closed nothing of it goes on, leaves or connects, whatever was under way', async () => {
+  for (const age of [0, 1, 20, 45, 60, 70, 90, 400, 1000]) {
+    const { run, clock, cluster, producer, send } = world({});
+    const [partition] = cluster.topic('t', [1]);
+    cluster.connectTime = age < 400 ? 20 : 2000;
+    const record = send('t', 0, 'a');
+    await run(age);
+    const isThere = partition!.values.length;
+    const closed = producer.close(refusal);
+    assert.ok([refusal, 'there'].includes(record.end as string));
+    await Promise.all([closed, run(10_000)]);
+    assert.deepEqual([...cluster.connected], [], `a connection is open, closed after ${age} ms`);
+    assert.deepEqual([clock.timers, partition!.values.length], [0, isThere], `closed after ${age} ms`);
+  }
+});
+
+test('a node that answers nothing holds up no close', async () => {
+  const { run, clock, cluster, producer, send } = world({ requestTimeout: 10_000 });
+  cluster.topic('t', [1]);
+  send('t', 0, 'a');
+  await run(100);
+  cluster.mute.add(1);
+  send('t', 0, 'b');
+  await run(100);
+  let closed: number | undefined;
+  void producer.close(refusal).then(() => {
+    closed = clock.monotonic();
+  });
+  await run(10);
+  assert.ok(closed !== undefined);
+});
+
 test('a producer with nothing to send is in no trouble', async () => {
   const { run, clock, cluster, producer, send } = world({});
   cluster.topic('t', [1]);
@@ -345,59 +399,124 @@ const fault = fc.record({
   partition: fc.nat({ max: 3 }),
   code: fc.constantFrom<number>(ErrorCode.NOT_LEADER, ErrorCode.NOT_ENOUGH_REPLICAS, 7, 13, 56),
 });
+type Fault = typeof fault extends fc.Arbitrary<infer T> ? T : never;
+
+/** Lets it all happen, beside what a node refuses for good. */
+function befall(
+  { clock, cluster }: Pick<ReturnType<typeof world>, 'clock' | 'cluster'>,
+  partitions: readonly FakePartition[],
+  faults: readonly Fault[],
+  isTooLarge: (value: string) => boolean = () => false,
+): void {
+  const active = new Set<Fault>();
+  const is = (kind: string, node: number) =>
+    [...active].some((one) => one.kind === kind && one.node === node);
+  cluster.losesAnswer = () => [...active].some(({ kind }) => kind === 'lose');
+  cluster.refuses = (_topic, _partition, values, nodeId) => {
+    if (values.some(isTooLarge)) return ErrorCode.MESSAGE_TOO_LARGE;
+    return [...active].find(({ kind, node }) => kind === 'refuse' && node === nodeId)?.code ?? 0;
+  };
+  const apply = () => {
+    for (const node of [1, 2, 3]) {
+      if (is('down', node) && !cluster.down.has(node)) cluster.cut(node);
+      cluster.down[is('down', node) ? 'add' : 'delete'](node);
+      cluster.mute[is('mute', node) ? 'add' : 'delete'](node);
+    }
+  };
+  for (const one of faults) {
+    const partition = partitions[one.partition]!;
+    clock.setTimer(() => {
+      active.add(one);
+      if (one.kind === 'move') partition.leader = one.node;
+      if (one.kind === 'leaderless') partition.leader = -1;
+      apply();
+    }, one.at);
+    clock.setTimer(() => {
+      active.delete(one);
+      if (partition.leader < 0) partition.leader = one.node;
+      apply();
+    }, one.at + one.lasts);
+  }
+}
+
+const faults = fc.array(fault, { maxLength: 12 });
+/** How many records come each 150 ms. */
+const bursts = fc.array(fc.nat({ max: 30 }), { minLength: 20, maxLength: 40 });
+const FOUR = [
+  ['a', 0],
+  ['a', 1],
+  ['b', 0],
+  ['b', 1],
+] as const;
+
+/** Sends bursts of numbered records to four partitions, while all that befalls the nodes; answers what became of each. */
+async function sendAll(
+  here: ReturnType<typeof world>,
+  what: readonly Fault[],
+  counts: readonly number[],
+  isTooLarge?: (value: string) => boolean,
+) {
+  const { run, clock, cluster, sent, send } = here;
+  const partitions = [...cluster.topic('a', [1, 2]), ...cluster.topic('b', [3, 1])];
+  befall(here, partitions, what, isTooLarge);
+  let n = 0;
+  for (const count of counts) {
+    if (count < 0) await clock.advance(-count);
+    for (let i = 0; i < count; i++, n++) send(n % 3 === 0 ? 'a' : 'b', n % 2, String(n));
+    await run(150);
+  }
+  await run(20_000);
+  return FOUR.map(([topic, to], i) => ({
+    values: partitions[i]!.values,
+    sent: sent.filter((one) => one.topic === topic && one.to === to),
+  }));
+}
+
+const valuesOf = (records: readonly Sent[]) => records.map(({ record }) => record.value);
 
 test('whatever befalls the nodes, each record is there once, in order', async () => {
   await fc.assert(
-    fc.asyncProperty(
-      fc.array(fault, { maxLength: 12 }),
-      fc.array(fc.nat({ max: 30 }), { minLength: 20, maxLength: 40 }),
-      async (faults, bursts) => {
-        const { run, clock, cluster, sent, send } = world({});
-        const partitions = [...cluster.topic('a', [1, 2]), ...cluster.topic('b', [3, 1])];
-        const active = new Set<(typeof faults)[number]>();
-        const is = (kind: string, node: number) =>
-          [...active].some((one) => one.kind === kind && one.node === node);
-        cluster.losesAnswer = () => [...active].some(({ kind }) => kind === 'lose');
-        cluster.refuses = (_topic, _partition, _values, nodeId) =>
-          [...active].find(({ kind, node }) => kind === 'refuse' && node === nodeId)?.code ?? 0;
-        const apply = () => {
-          for (const node of [1, 2, 3]) {
-            if (is('down', node) && !cluster.down.has(node)) cluster.cut(node);
-            cluster.down[is('down', node) ? 'add' : 'delete'](node);
-            cluster.mute[is('mute', node) ? 'add' : 'delete'](node);
-          }
-        };
-        for (const one of faults) {
-          const partition = partitions[one.partition]!;
-          clock.setTimer(() => {
-            active.add(one);
-            if (one.kind === 'move') partition.leader = one.node;
-            if (one.kind === 'leaderless') partition.leader = -1;
-            apply();
-          }, one.at);
-          clock.setTimer(() => {
-            active.delete(one);
-            if (partition.leader < 0) partition.leader = one.node;
-            apply();
-          }, one.at + one.lasts);
-        }
-        let n = 0;
-        for (const burst of bursts) {
-          for (let i = 0; i < burst; i++, n++) send(n % 3 === 0 ? 'a' : 'b', n % 2, String(n));
-          await run(150);
-        }
-        await run(20_000);
-        assert.deepEqual(sent.filter(({ end }) => end !== 'there').length, 0, 'all are acknowledged');
-        for (const [i, { values }] of partitions.entries()) {
-          const [topic, to] = [i < 2 ? 'a' : 'b', i % 2];
-          const expected = sent.filter((one) => one.topic === topic && one.to === to);
-          assert.deepEqual(
-            values,
-            expected.map(({ record }) => record.value),
-          );
-        }
-      },
-    ),
+    fc.asyncProperty(faults, bursts, async (what, counts) => {
+      const here = world({});
+      const all = await sendAll(here, what, counts);
+      assert.equal(here.sent.filter(({ end }) => end !== 'there').length, 0, 'all are acknowledged');
+      for (const { values, sent } of all) assert.deepEqual(values, valuesOf(sent));
+    }),
     { numRuns: 60 },
+  );
+});
+
+test('whatever befalls the nodes, a record that they refuse is not there, and each other one once, in order', async () => {
+  await fc.assert(
+    fc.asyncProperty(faults, bursts, fc.integer({ min: 2, max: 40 }), async (what, counts, each) => {
+      const isTooLarge = (value: string) => Number(value) % each === 1;
+      const all = await sendAll(world({}), what, counts, isTooLarge);
+      for (const { values, sent } of all) {
+        assert.deepEqual(
+          sent.filter(({ end }) => end !== 'there').map(({ record }) => record.value),
+          valuesOf(sent).filter((value) => isTooLarge(String(value))),
+        );
+        assert.deepEqual(values, valuesOf(sent.filter(({ end }) => end === 'there')));
+      }
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test('whatever befalls the nodes, what is acknowledged by its deadline is there in order, and twice only beside what is given up', async () => {
+  await fc.assert(
+    fc.asyncProperty(faults, bursts, fc.integer({ min: 50, max: 3000 }), async (what, counts, patience) => {
+      const judge: Judge<Sent> = (record, _failures, error) =>
+        error !== undefined && here.clock.monotonic() - record.at >= patience ? refusal : undefined;
+      const here = world({ judge });
+      for (const { values, sent } of await sendAll(here, what, counts)) {
+        const acknowledged = new Set(valuesOf(sent.filter(({ end }) => end === 'there')));
+        const kept = values.filter((value) => acknowledged.has(value));
+        assert.deepEqual([...new Set(kept)], [...acknowledged]);
+        assert.ok(sent.every(({ end }) => end === 'there' || end === refusal));
+        if (acknowledged.size === sent.length) assert.equal(values.length, sent.length, 'each once');
+      }
+    }),
+    { numRuns: 30 },
   );
 });

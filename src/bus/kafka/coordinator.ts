@@ -1,4 +1,4 @@
-import type { Broker, Cluster } from '../../kafkajs/cluster.ts';
+import { type Broker, type Cluster, withCluster } from '../../kafkajs/cluster.ts';
 import { learnNodes } from '../../kafkajs/metadata.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
@@ -30,7 +30,7 @@ export class Coordinator {
       this.#clock,
       DEADLINE,
       'finding the coordinator of a group',
-      this.#find(),
+      withCluster(this.#cluster, this.#find()),
     ).finally(() => {
       this.#finding = undefined;
     });

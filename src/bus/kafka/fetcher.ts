@@ -1,5 +1,5 @@
 import type { Kafka } from 'kafkajs';
-import { type Cluster, closeCluster, createCluster } from '../../kafkajs/cluster.ts';
+import { type Cluster, closeCluster, createCluster, withCluster } from '../../kafkajs/cluster.ts';
 import { soundTopic, type TopicMetadata, topicMetadata } from '../../kafkajs/metadata.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -200,7 +200,8 @@ export class Fetcher implements AsyncDisposable {
 
   async #metadata(topics: readonly string[]): Promise<readonly TopicMetadata[]> {
     try {
-      return await withDeadline(this.#deps.clock, DEADLINE, 'reading metadata', this.#askFor(topics));
+      const answer = withCluster(this.#cluster, this.#askFor(topics));
+      return await withDeadline(this.#deps.clock, DEADLINE, 'reading metadata', answer);
     } catch (error) {
       this.#hasFailed = true;
       throw new BusError('failed', `reading metadata: ${messageOf(error)}`, { cause: error });
