@@ -216,7 +216,7 @@ test('all connections together have a limit of bytes in flight, and CONNECT does
   const stored: ((matches: number) => void)[] = [];
   sink.answer = () => new Promise((resolve) => stored.push(resolve));
   const payload = Buffer.alloc(1_048_576);
-  for (let index = 1; index <= 8; index++) {
+  for (let index = 1; index <= 32; index++) {
     const client = await RawMqttClient.connected(t, address, 4, { clientId: `large ${index}` });
     for (let id = 1; id <= 4; id++) client.send(publish(id, 1, { payload }));
   }
@@ -227,6 +227,25 @@ test('all connections together have a limit of bytes in flight, and CONNECT does
   assert.equal(sink.messages.length, 32);
   stored[0]?.(1);
   await waitUntil('the small one', () => sink.messages.length > 32);
+});
+
+test('behind a client that sends much at once the others have their turn in between', async (t) => {
+  const { sink, address } = await listenerForTests(t);
+  const other = await RawMqttClient.connected(t, address, 4, { clientId: 'other' });
+  const client = await RawMqttClient.connected(t, address, 4);
+  sink.answer = async () => {
+    if (sink.messages.length === 1) other.send(publish(5000, 1));
+    return 1;
+  };
+  client.send(...Array.from({ length: 1000 }, (_, index) => publish(index + 1, 1)));
+  await client.received(1001);
+  await other.received(2);
+  assert.equal(sink.payloads.length, 1001);
+  assert.ok(sink.payloads.indexOf('m5000') < 500);
+  assert.deepEqual(
+    sink.payloads.filter((payload) => payload !== 'm5000'),
+    Array.from({ length: 1000 }, (_, index) => `m${index + 1}`),
+  );
 });
 
 test('while too much waits for Kafka nothing is read, no connection ends for it, and then all are read on', async (t) => {

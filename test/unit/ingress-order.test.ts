@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { BusError } from '../../src/bus/bus.ts';
 import { Lane } from '../../src/bus/lane.ts';
 import type { TakeIn } from '../../src/ingress/fan-out.ts';
+import { FairShares } from '../../src/ingress/listener/fair-shares.ts';
 import { OutgoingPackets } from '../../src/ingress/listener/outgoing-packets.ts';
 import { PacketType } from '../../src/ingress/listener/protocol.ts';
 import { PublishFlow } from '../../src/ingress/listener/publish-flow.ts';
@@ -118,6 +119,7 @@ class ResendingClient {
       takenIn: this.#takenIn,
       outgoing,
       inFlightBytes: new ByteLimit(1e9),
+      shares: new FairShares(this.#deps.clock),
       onFailure: () => {
         intake.end();
         this.#intake = undefined;

@@ -10,6 +10,7 @@ import { Client } from './client.ts';
 import { connackProperties } from './connack.ts';
 import { ConnectRefusal, readConnect } from './connect-packet.ts';
 import { type EndReason, LEVELS, loggedId } from './end-reason.ts';
+import type { FairShares } from './fair-shares.ts';
 import { type Frame, Framer } from './framer.ts';
 import type { Holdings } from './holdings.ts';
 import { OutgoingPackets } from './outgoing-packets.ts';
@@ -18,6 +19,7 @@ import { MqttError, ReasonCode } from './protocol.ts';
 import { PublishFlow } from './publish-flow.ts';
 import type { Sessions } from './sessions.ts';
 import type { TakenIn } from './taken-in.ts';
+import type { Turns } from './turns.ts';
 import { willMemory } from './wills.ts';
 
 export interface ConnectionLimits {
@@ -32,6 +34,8 @@ export interface ClientConnectionDeps {
   readonly sessions: Sessions;
   readonly holdings: Holdings;
   readonly inFlightBytes: ByteLimit;
+  readonly shares: FairShares;
+  readonly turns: Turns;
   /** What waits for Kafka, of all that this process sends. */
   readonly waiting: Waiting;
   readonly takeIn: TakeIn;
@@ -43,6 +47,8 @@ export interface ClientConnectionDeps {
 
 /** The largest CONNECT: strangers can send it. */
 const MAX_CONNECT_BYTES = 65_536;
+/** Packets that a connection handles before it is the turn of others. */
+const PACKETS_IN_TURN = 16;
 /** How long a client may take to close a connection that has ended, in milliseconds. */
 const LINGER = 1000;
 /** TCP's own probes find peers that vanished without a keep-alive of MQTT; milliseconds. */
@@ -57,7 +63,9 @@ export class ClientConnection {
   readonly #framer: Framer;
   readonly #outgoing: OutgoingPackets;
   readonly #patience: Patience;
-  readonly #read = () => this.#readOn();
+  readonly #takeTurn = () => this.#readOn();
+  /** There is room for more, as for others, too. */
+  readonly #read = () => this.#deps.turns.wait(this.#takeTurn);
   #client: Client | undefined;
   #isDraining = false;
   /** The client sends no more; what it sent may still wait in the framer. */
@@ -119,7 +127,7 @@ export class ClientConnection {
     this.#end('memory', ReasonCode.QUOTA_EXCEEDED);
   }
 
-  /** Handles what has arrived, as far as there is room for more. */
+  /** Handles what has arrived, as far as there is room for more; of much only some, and the rest in its turn. */
   #readOn(): void {
     try {
       this.#handlePackets();
@@ -130,9 +138,11 @@ export class ClientConnection {
   }
 
   #handlePackets(): void {
-    while (!this.#hasEnded && !this.#isDraining) {
-      if (this.#mustWait()) {
+    for (let left = PACKETS_IN_TURN; !this.#hasEnded && !this.#isDraining; left--) {
+      const mustWait = this.#mustWait();
+      if (mustWait || left === 0) {
         this.#socket.pause();
+        if (!mustWait) this.#read();
         return;
       }
       const frame = this.#framer.next();
@@ -181,7 +191,7 @@ export class ClientConnection {
       clientId,
       outgoing: this.#outgoing,
       onFailure: (error) => this.#notStored(error),
-      onSettled: () => (this.#isDraining ? this.#endWhenDrained() : this.#readOn()),
+      onSettled: () => (this.#isDraining ? this.#endWhenDrained() : this.#read()),
     });
     const onDisconnect = () => this.#end('disconnect');
     this.#client = new Client(clientId, connect, { flow, outgoing: this.#outgoing, onDisconnect });
@@ -218,7 +228,7 @@ export class ClientConnection {
   #end(reason: EndReason, reasonCode?: ReasonCode, error?: unknown): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    const { metrics, logger, inFlightBytes, waiting, holdings, clock } = this.#deps;
+    const { metrics, logger, inFlightBytes, waiting, holdings, turns, clock } = this.#deps;
     metrics.mqttDisconnects.inc({ reason });
     logger[LEVELS[reason] ?? 'debug']('MQTT connection ended', {
       reason,
@@ -228,6 +238,7 @@ export class ClientConnection {
     this.#patience.cancel();
     inFlightBytes.cancel(this.#read);
     waiting.cancel(this.#read);
+    turns.cancel(this.#takeTurn);
     holdings.hold(this, 0);
     this.#framer.clear();
     if (this.#client !== undefined) {

@@ -1,7 +1,7 @@
 import type { IConnackPacket } from 'mqtt-packet';
 import { MAX_TOPIC_ALIASES } from './client.ts';
 import type { ConnectPacket } from './connect-packet.ts';
-import { MAX_IN_FLIGHT } from './publish-flow.ts';
+import { MAX_IN_FLIGHT } from './fair-shares.ts';
 import { MAX_SESSION_EXPIRY } from './sessions.ts';
 
 /** What a client is told of the server when it is accepted, as `clientId`. */

@@ -10,9 +10,11 @@ import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TakeIn } from '../fan-out.ts';
 import { ClientConnection, type ConnectionLimits } from './client-connection.ts';
+import { FairShares } from './fair-shares.ts';
 import { Holdings } from './holdings.ts';
 import { Sessions } from './sessions.ts';
 import { takenInBy } from './taken-in.ts';
+import { Turns } from './turns.ts';
 import { Wills } from './wills.ts';
 
 export interface ListenerConfig extends ConnectionLimits {
@@ -70,6 +72,8 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
     sessions,
     holdings: new Holdings(share('connected')),
     inFlightBytes: new ByteLimit(share('onTheirWay')),
+    shares: new FairShares(clock),
+    turns: new Turns(),
     waiting,
     takeIn,
     takenIn,

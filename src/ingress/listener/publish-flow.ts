@@ -2,15 +2,12 @@ import { Lane } from '../../bus/lane.ts';
 import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import type { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { TakeIn } from '../fan-out.ts';
+import { type FairShares, MAX_IN_FLIGHT } from './fair-shares.ts';
 import type { OutgoingPackets } from './outgoing-packets.ts';
 import { MqttError, PacketType, protocolError, ReasonCode } from './protocol.ts';
 import { type Session, sessionMemory } from './sessions.ts';
 import type { TakenIn } from './taken-in.ts';
 
-/** Messages of one connection on their way to Kafka, at most; announced as Receive Maximum. */
-export const MAX_IN_FLIGHT = 1024;
-/** Their bytes, at most; the last message may go beyond. */
-const MAX_IN_FLIGHT_BYTES = 4_194_304;
 /** What a message on its way keeps in memory besides its bytes, about. */
 const OVERHEAD = 1024;
 
@@ -20,6 +17,7 @@ interface Deps {
   readonly takenIn: TakenIn;
   readonly outgoing: OutgoingPackets;
   readonly inFlightBytes: ByteLimit;
+  readonly shares: FairShares;
   /** A message that the client must send again: it must not be acknowledged, and nothing after it. */
   onFailure(error: unknown): void;
   /** Fewer messages are in flight than before. */
@@ -59,9 +57,10 @@ export class PublishFlow {
 
   get isFull(): boolean {
     if (this.#awaitsEarlier) return true;
+    const { shares } = this.#deps;
     // Those that Kafka has may wait for their acknowledgement behind one that it has not.
-    const isFull = this.#inFlight >= MAX_IN_FLIGHT || this.#pending.length >= MAX_IN_FLIGHT;
-    return isFull || this.#bytes >= MAX_IN_FLIGHT_BYTES;
+    const isFull = this.#inFlight >= shares.messages || this.#pending.length >= MAX_IN_FLIGHT;
+    return isFull || this.#bytes >= shares.bytes; // the last message may go beyond
   }
 
   /** What the client's session keeps in memory. */
@@ -155,13 +154,15 @@ export class PublishFlow {
   }
 
   #track(stored: Promise<number>, size: number, pending: Pending | undefined): void {
-    const { inFlightBytes, onSettled } = this.#deps;
+    const { inFlightBytes, shares, onSettled } = this.#deps;
     const bytes = size + OVERHEAD;
-    this.#inFlight++;
+    if (this.#inFlight++ === 0) shares.joined();
+    const sent = shares.sent();
     this.#bytes += bytes;
     inFlightBytes.add(bytes);
     const settled = () => {
-      this.#inFlight--;
+      shares.arrived(sent);
+      if (--this.#inFlight === 0) shares.left();
       this.#bytes -= bytes;
       inFlightBytes.remove(bytes);
     };
