@@ -24,8 +24,6 @@ export type Escape = 'none' | 'url' | 'json' | 'header' | 'topic';
 
 type Part = string | { readonly name: string };
 
-const PLACEHOLDER = /(\$\$\{)|\$\{([^}]*)\}/g;
-
 /** What is wrong with a template, for people; undefined: nothing. */
 export function templateProblem(text: string): string | undefined {
   for (const part of partsOf(text, '')) {
@@ -40,14 +38,23 @@ export function templateProblem(text: string): string | undefined {
   return undefined;
 }
 
-/** @param literal what `$${` stands for */
+/**
+ * Each character is looked at a bounded number of times: a pattern would look to the end once more for each `${` without a `}`.
+ * @param literal what `$${` stands for
+ */
 function partsOf(text: string, literal: string): readonly Part[] {
   const parts: Part[] = [];
   let last = 0;
-  for (const match of text.matchAll(PLACEHOLDER)) {
-    parts.push(text.slice(last, match.index));
-    parts.push(match[1] === undefined ? { name: match[2] ?? '' } : literal);
-    last = match.index + match[0].length;
+  for (let at = text.indexOf('${'); at >= 0; at = text.indexOf('${', last)) {
+    if (at > last && text[at - 1] === '$') {
+      parts.push(text.slice(last, at - 1), literal);
+      last = at + 2;
+      continue;
+    }
+    const end = text.indexOf('}', at);
+    if (end < 0) break;
+    parts.push(text.slice(last, at), { name: text.slice(at + 2, end) });
+    last = end + 1;
   }
   parts.push(text.slice(last));
   return parts;

@@ -1,22 +1,16 @@
 import type { EventEmitter } from 'node:events';
-import type { Message } from '@bufbuild/protobuf';
 import * as grpc from '@grpc/grpc-js';
 import type { Clock } from '../runtime/clock.ts';
 import type { CallContext } from './service.ts';
 
 /** A call of any kind, as grpc-js hands it to a server. */
-export type ServerCall =
-  | grpc.ServerUnaryCall<Message, Message>
-  | grpc.ServerReadableStream<Message, Message>
-  | grpc.ServerWritableStream<Message, Message>
-  | grpc.ServerDuplexStream<Message, Message>;
+export type ServerCall = EventEmitter &
+  Pick<grpc.ServerUnaryCall<unknown, unknown>, 'metadata' | 'getDeadline' | 'sendMetadata'>;
 
 /** What a handler sees of its call, and what the adapter does with what the handler left there. */
 export function callState(call: ServerCall, clock: Clock) {
   const ended = new AbortController();
-  (call as EventEmitter).on('cancelled', () =>
-    ended.abort(new Error('the call was cancelled or its deadline has passed')),
-  );
+  call.on('cancelled', () => ended.abort(new Error('the call was cancelled or its deadline has passed')));
   let requestHeader: Headers | undefined;
   let responseHeader: Headers | undefined;
   let responseTrailer: Headers | undefined;

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import {
   create,
   type DescMessage,
@@ -13,127 +12,24 @@ import {
   toBinary,
 } from '@bufbuild/protobuf';
 import * as grpc from '@grpc/grpc-js';
-import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { StatusSchema } from '../../gen/google/rpc/status_pb.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
-import { timeoutSignal } from '../runtime/deadline.ts';
-import { callState } from './call-state.ts';
-import { failed, RpcError, toStatus } from './error.ts';
-import type { AnyHandler, RpcService } from './service.ts';
+import { RpcError } from './error.ts';
 
-const STATUS_DETAILS = 'grpc-status-details-bin';
+export const STATUS_DETAILS = 'grpc-status-details-bin';
 
-type Call = grpc.ServerUnaryCall<Message, Message> | grpc.ServerReadableStream<Message, Message>;
-type StreamCall = grpc.ServerWritableStream<Message, Message> | grpc.ServerDuplexStream<Message, Message>;
-type Callback = grpc.sendUnaryData<Message>;
-
-function serialize(schema: DescMessage): (message: Message) => Buffer {
+export function serialize(schema: DescMessage): (message: Message) => Buffer {
   return (message) => {
     const bytes = toBinary(schema, message);
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
 }
 
-function deserialize(schema: DescMessage): (bytes: Buffer) => Message {
+export function deserialize(schema: DescMessage): (bytes: Buffer) => Message {
   return (bytes) => fromBinary(schema, bytes);
 }
 
-interface AdapterDeps {
-  readonly clock: Clock;
-  /** A stream is cut when its caller takes nothing of what was sent for so many milliseconds. */
-  readonly stallTimeout: number;
-}
-
-/** Serves a service on a grpc-js server: unary calls and all kinds of streams. */
-export function addService(server: grpc.Server, { service, handlers }: RpcService, deps: AdapterDeps): void {
-  const implementation: grpc.UntypedServiceImplementation = {};
-  for (const method of service.methods) {
-    const handler = handlers[method.localName] as AnyHandler;
-    implementation[method.localName] =
-      method.methodKind === 'unary' || method.methodKind === 'client_streaming'
-        ? (call: Call, callback: Callback) => void answerOnce(handler, method, call, callback, deps.clock)
-        : (call: StreamCall) => void answerStream(handler, method, call, deps);
-  }
-  const definition = service.methods.map((method) => [method.localName, methodDefinition(method)] as const);
-  server.addService(Object.fromEntries(definition), implementation);
-}
-
-const pathOf = (method: DescMethod) => `/${method.parent.typeName}/${method.name}`;
-
-function methodDefinition(method: DescMethod): grpc.MethodDefinition<Message, Message> {
-  return {
-    path: pathOf(method),
-    originalName: method.localName,
-    requestStream: method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
-    responseStream: method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming',
-    requestSerialize: serialize(method.input),
-    requestDeserialize: deserialize(method.input),
-    responseSerialize: serialize(method.output),
-    responseDeserialize: deserialize(method.output),
-  };
-}
-
-async function answerOnce(
-  handler: AnyHandler,
-  method: DescMethod,
-  call: Call,
-  callback: Callback,
-  clock: Clock,
-): Promise<void> {
-  const state = callState(call, clock);
-  try {
-    const response = await handler(inputOf(call), state.context);
-    state.sendHeaders();
-    callback(null, create(method.output, response as Message), state.trailers());
-  } catch (error) {
-    callback(statusOf(error, state.trailers()));
-  } finally {
-    state.end();
-  }
-}
-
-async function answerStream(
-  handler: AnyHandler,
-  method: DescMethod,
-  call: StreamCall,
-  deps: AdapterDeps,
-): Promise<void> {
-  const state = callState(call, deps.clock);
-  const { signal } = state.context;
-  try {
-    for await (const response of handler(inputOf(call), state.context) as AsyncIterable<Message>) {
-      state.sendHeaders();
-      if (!call.write(create(method.output, response))) await drained(call, deps, signal);
-    }
-    state.sendHeaders();
-    call.end(state.trailers());
-  } catch (error) {
-    if (!call.cancelled) call.emit('error', statusOf(error, state.trailers()));
-  } finally {
-    state.end();
-  }
-}
-
-async function drained(
-  call: StreamCall,
-  { clock, stallTimeout }: AdapterDeps,
-  ended: AbortSignal,
-): Promise<void> {
-  using deadline = timeoutSignal(clock, stallTimeout, 'reading', ended);
-  await once(call, 'drain', { signal: deadline.signal }).catch((cause) => {
-    if (ended.aborted) throw cause;
-    const text = `nothing was read for ${stallTimeout} ms: read faster, then call again`;
-    throw failed(Code.RESOURCE_EXHAUSTED, 'SLOW_READER', text, { cause });
-  });
-}
-
-const inputOf = (call: Call | StreamCall) => ('request' in call ? call.request : call) as never;
-
-function statusOf(error: unknown, metadata = new grpc.Metadata()): Partial<grpc.ServiceError> {
-  const status = toStatus(error);
-  if (status.details.length > 0) metadata.set(STATUS_DETAILS, serialize(StatusSchema)(status));
-  return { code: status.code, details: status.message, metadata };
-}
+export const pathOf = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
 
 export interface CallOptions {
   /** Milliseconds the call may take. Unset: 10 s for a unary call, no limit for a stream. */

@@ -6,7 +6,7 @@ import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Problem } from '../runtime/readiness.ts';
-import { rpcErrors } from './connect.ts';
+import { rpcErrors, tellingMalformed } from './connect.ts';
 import { guardedListener } from './http-guard.ts';
 import { sendMetrics } from './metrics-page.ts';
 import type { RpcService } from './service.ts';
@@ -38,18 +38,19 @@ export function createHttpServer(options: HttpOptions): Server {
       keepAliveTimeout: 60 * SECOND,
       maxHeaderSize: 16 << 10,
     },
-    cutting(options.stallTimeout, guardedListener(rpcListener(options), options)),
+    cutting(options, guardedListener(rpcListener(options), options)),
   );
   server.maxConnections = 1000;
   return server;
 }
 
 /** Cuts a response that is not read: a stream would wait for its caller for ever. */
-function cutting(stallTimeout: number, listener: RequestListener): RequestListener {
+function cutting({ stallTimeout, metrics }: HttpOptions, listener: RequestListener): RequestListener {
   return (request, response) => {
     response.on('error', () => {});
     response.setTimeout(stallTimeout, () => {
       if (!response.socket?.writableLength) return; // there is nothing to read
+      metrics.answersCut.inc({ protocol: 'http', reason: 'stalled' });
       // Connect takes it for a caller that went away; what a cut write says by itself it prints.
       response.emit('error', Object.assign(new Error('the caller does not read'), { code: 'ECONNRESET' }));
       response.destroy();
@@ -71,6 +72,7 @@ function rpcListener({ services, maxReceive, maxSend, ...rest }: HttpOptions): R
       for (const { service, handlers } of services) {
         router.service(service, handlers as unknown as Partial<ServiceImpl<DescService>>);
       }
+      router.handlers.splice(0, router.handlers.length, ...router.handlers.map(tellingMalformed));
     },
     fallback: pageListener(rest),
   });

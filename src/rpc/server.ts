@@ -12,12 +12,13 @@ import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Problem, Readiness } from '../runtime/readiness.ts';
 import type { Warnings } from '../runtime/warnings.ts';
-import { addService } from './grpcjs.ts';
+import { addService } from './grpc-service.ts';
 import { guarded } from './guard.ts';
 import { createHealth } from './health.ts';
 import { createHttpServer } from './http.ts';
 import { reflectionServices } from './reflection.ts';
 import type { RpcService } from './service.ts';
+import { UnreadAnswers } from './unread-answers.ts';
 import { validated, warmUp } from './validate.ts';
 
 const SECOND = 1000;
@@ -126,8 +127,10 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
   const grpcServer = new grpc.Server(GRPC_LIMITS);
   const descriptors = [...services.map(({ service }) => service), Health];
   const reflection = reflectionServices(descriptors, [file_google_rpc_error_details]);
+  const onCut = (reason: string) => metrics.answersCut.inc({ protocol: 'grpc', reason });
+  const unread = new UnreadAnswers({ clock, stallTimeout, onCut });
   for (const service of [...guardedServices, guard(health.service), ...reflection.map(guard)]) {
-    addService(grpcServer, service, { clock, stallTimeout });
+    addService(grpcServer, service, { clock, unread });
   }
   const httpServer = createHttpServer({
     services: guardedServices,

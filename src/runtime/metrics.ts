@@ -73,6 +73,12 @@ export function createMetrics() {
       help: "Dead letters that Kafka's retention removed before they were put back.",
       registers,
     }),
+    answersCut: new Counter({
+      name: 'penstock_api_answers_cut_total',
+      help: 'Answers of the API that were given up because their callers did not read them: stalled = nothing for 30 s, memory = the one that waited longest, when all callers had left too much unread.',
+      labelNames: ['protocol', 'reason'],
+      registers,
+    }),
     /** Reports and events that were not sent or stored, because of a limit. */
     suppressed: new Counter({
       name: 'penstock_suppressed_reports_total',

@@ -77,6 +77,36 @@ test('what is no JSON, misspelt or too large is refused', async (t) => {
   assert.equal(large.body.code, 'resource_exhausted');
 });
 
+test('bytes that are no protobuf message are refused as such', async (t) => {
+  const { url } = await rpcServerForTests(t, {
+    updateIntegration: () => {
+      throw new Error('parse binary: of another kind');
+    },
+  });
+  const call = (method: string, type: string, body: Buffer) =>
+    fetch(`${url}/penstock.v1.IntegrationService/${method}`, {
+      method: 'POST',
+      headers: { 'content-type': type },
+      body: new Uint8Array(body),
+    });
+  const unary = await call('CreateIntegration', 'application/proto', Buffer.from([0x0a, 0xff, 0xff, 0x01]));
+  assert.equal(unary.status, 400);
+  const { code, message } = (await unary.json()) as { code: string; message: string };
+  assert.equal(code, 'invalid_argument');
+  assert.match(message, /^parse binary: /);
+  const query = 'encoding=proto&base64=1&message=Cv__AQ';
+  const got = await fetch(`${url}/penstock.v1.IntegrationService/GetIntegration?connect=v1&${query}`);
+  assert.equal(got.status, 400);
+  const stream = await call(
+    'WatchIntegrations',
+    'application/connect+proto',
+    Buffer.from([0, 0, 0, 0, 2, 0x0a, 0xff]),
+  );
+  assert.match(await stream.text(), /"code":"invalid_argument","message":"parse binary: /);
+  const failing = await call('UpdateIntegration', 'application/json', Buffer.from('{}'));
+  assert.deepEqual([failing.status, ((await failing.json()) as { code: string }).code], [500, 'internal']);
+});
+
 test('a stream is served over HTTP and ends with its error', async (t) => {
   const { url } = await rpcServerForTests(t, {
     watchIntegrations: async function* () {

@@ -235,6 +235,25 @@ test('whatever the text: what has no problem compiles, and what has one does not
   );
 });
 
+test('megabytes that open placeholders and close none are judged as well', () => {
+  const text = '${a'.repeat(1_000_000); // looked through once for each, they would take hours
+  assert.match(templateProblem(text) ?? '', /^has \$\{ without a \}/);
+  assert.equal(templateProblem('$${a'.repeat(1_000_000)), undefined);
+});
+
+test('$${ is a literal ${ wherever it stands', () => {
+  for (const [text, wanted] of [
+    ['$$${topic', '$${topic'],
+    ['$${${topic}', '${a/b'],
+    ['${topic}$${topic}', 'a/b${topic}'],
+    ['$${$${', '${${'],
+    ['${topic}${topic}$', 'a/ba/b$'],
+  ] as const) {
+    const source = sourceOf({ topicName: 'a/b' });
+    assert.equal(compileTemplate(text, 'none', FAIL)(source), wanted, text);
+  }
+});
+
 // Without names that end with a backslash: see json-path.test.ts.
 const jsonValue = fc.jsonValue().filter((value) => !JSON.stringify(value).includes('\\\\"'));
 const anyText = fc.string({ unit: 'binary', maxLength: 20 });
