@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
@@ -188,14 +189,15 @@ test('an answer that never ends is cut off at the buffer', async (t) => {
   await waitUntil('the connection is closed', () => endpoint.sockets.size === 0);
 });
 
-test('an answer that dribbles ends with the signal', async (t) => {
+test('an answer that dribbles ends with the signal, and its status counts', async (t) => {
   const { endpoint, handler } = await setUp(t);
   endpoint.respond = (response) => response.writeHead(200).write('some');
   const deadline = new AbortController();
   const sending = deliver(handler, 'slow', deadline.signal);
   await waitUntil('it is there', () => endpoint.received.length === 1);
+  await sleep(50); // and the status at the other end
   deadline.abort(new Error('too late'));
-  await assert.rejects(sending, /too late/);
+  assert.deepEqual(await sending, DELIVERED);
   await waitUntil('the connection is closed', () => endpoint.sockets.size === 0);
 });
 
@@ -226,18 +228,12 @@ test('a deadline that passes during read_timeout is the deadline', async (t) => 
   assert.equal(clock.timers, 0);
 });
 
-test('a connection that is reset, before or in the middle of the answer, is lost', async (t) => {
+test('a connection that is reset before an answer is lost', async (t) => {
   const { endpoint, handler } = await setUp(t);
-  const inTheMiddle = (response: Parameters<typeof reset>[0]) => {
-    response.writeHead(200, { 'content-length': '100' }).write('some');
-    setImmediate(() => response.socket?.resetAndDestroy());
-  };
-  for (const respond of [reset, inTheMiddle]) {
-    endpoint.respond = respond;
-    const { failureClass, reason } = await failure(handler);
-    assert.equal(failureClass, FailureClass.DISCONNECTED);
-    assert.notEqual(reason, '');
-  }
+  endpoint.respond = reset;
+  const { failureClass, reason } = await failure(handler);
+  assert.equal(failureClass, FailureClass.DISCONNECTED);
+  assert.notEqual(reason, '');
   endpoint.respond = answer(200);
   assert.deepEqual(await deliver(handler), DELIVERED);
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { ServerHttp2Stream } from 'node:http2';
 import { type TestContext, test } from 'node:test';
 import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { HttpVersion } from '../../gen/penstock/v1/http_pb.ts';
@@ -148,22 +149,73 @@ test('a request whose deadline passes while it waits for a connection never leav
   assert.deepEqual(bodies(endpoint), ['first', 'third']);
 });
 
+/** The stream of an answer over HTTP/2. */
+const streamOf = (response: object) => (response as { readonly stream: ServerHttp2Stream }).stream;
+
 test('a request that is reset is a lost connection, and is not sent twice', async (t) => {
   const { endpoint, handler } = await setUp(t, {}, TWO);
   await deliverMany(handler, 1);
-  const reset: Respond = (response) =>
-    (response as never as { stream: { close(code: number): void } }).stream.close(8);
-  const cut: Respond = () => {
-    for (const socket of endpoint.sockets) socket.resetAndDestroy();
-  };
-  for (const respond of [reset, cut]) {
-    const received = endpoint.received.length;
-    endpoint.respond = respond;
-    assert.equal((await failureOf(handler)).failureClass, FailureClass.DISCONNECTED);
-    assert.equal(endpoint.received.length, received + 1);
-  }
+  endpoint.respond = (response) => streamOf(response).close(8);
+  assert.equal((await failureOf(handler)).failureClass, FailureClass.DISCONNECTED);
+  assert.equal(endpoint.received.length, 2);
   endpoint.respond = slowly;
   await deliverMany(handler, 10);
+});
+
+test('requests whose connection dies without an answer leave once more by a new one, if it had served', async (t) => {
+  const { endpoint, handler } = await setUp(t, {}, { ...TWO, sendOnlyMsgPayload: true });
+  const cut: Respond = () => {
+    for (const socket of endpoint.sockets) socket.destroy();
+  };
+  endpoint.respond = cut;
+  assert.equal((await failureOf(handler)).failureClass, FailureClass.DISCONNECTED);
+  assert.equal(endpoint.received.length, 1);
+
+  endpoint.respond = slowly;
+  await deliverMany(handler, 1);
+  endpoint.received.length = 0;
+  const first = [...endpoint.sockets];
+  endpoint.respond = (response, request) => {
+    if (endpoint.received.length < 10) return;
+    if (endpoint.received.length === 10) return cut(response, request);
+    return slowly(response, request);
+  };
+  await deliverMany(handler, 10);
+  assert.equal(endpoint.received.length, 20);
+  assert.equal(new Set(bodies(endpoint)).size, 10);
+  assert.ok(first.every((socket) => !endpoint.sockets.has(socket)));
+
+  endpoint.received.length = 0;
+  endpoint.respond = cut;
+  assert.equal((await failureOf(handler)).failureClass, FailureClass.DISCONNECTED);
+  assert.equal(endpoint.received.length, 2);
+});
+
+test('interim answers are skipped, and behind a status the status decides', async (t) => {
+  const { endpoint, handler } = await setUp(t, {}, TWO);
+  const interim = (response: object) => {
+    for (const status of [100, 102, 103]) streamOf(response).additionalHeaders({ ':status': status });
+  };
+  const answers: readonly Respond[] = [
+    (response) => response.writeHead(200).end('ok'),
+    (response) => {
+      response.writeHead(200).write('some');
+      setTimeout(() => streamOf(response).close(2), 20);
+    },
+    (response) => {
+      response.writeHead(200).write('some');
+      setTimeout(() => response.socket?.destroy(), 20);
+    },
+    (response) => response.writeHead(200, { 'content-length': '50' }).end('short'),
+  ];
+  for (const [i, respond] of answers.entries()) {
+    endpoint.respond = (response, request) => {
+      interim(response);
+      respond(response, request);
+    };
+    assert.equal(await deliverOne(handler, message('x')), DELIVERED, `${i}`);
+    assert.equal(endpoint.received.length, i + 1);
+  }
 });
 
 test('an endpoint that says goodbye after some requests loses none', async (t) => {

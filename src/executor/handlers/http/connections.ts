@@ -1,4 +1,5 @@
-import { Client, type Dispatcher } from 'undici';
+import type { Client, Dispatcher } from 'undici';
+import { Connection } from './connection.ts';
 
 /** Connections to one origin. */
 export interface Connections {
@@ -6,6 +7,8 @@ export interface Connections {
   take(): Dispatcher;
   /** The request that was to leave by it is over. */
   give(dispatcher: Dispatcher): void;
+  /** What the request leaves by once more whose connection has died under it: by none that may be as dead. */
+  replace(dispatcher: Dispatcher): Dispatcher;
   /** Ends a request that nobody waits for any more. @param controller undefined: it has not left yet, and must not */
   cancel(dispatcher: Dispatcher, reason: Error, controller: Dispatcher.DispatchController | undefined): void;
   destroy(): Promise<void>;
@@ -19,28 +22,33 @@ export interface Connections {
 export class OwnConnections implements Connections {
   readonly #origin: string;
   readonly #options: Client.Options;
-  readonly #all = new Set<Client>();
+  readonly #all = new Set<Connection>();
   /** The last one given back leaves first: few are kept busy, and the others end by their keep-alive. */
-  readonly #free: Client[] = [];
+  readonly #free: Connection[] = [];
 
   constructor(origin: string, options: Client.Options) {
     this.#origin = origin;
     this.#options = options;
   }
 
-  take(): Client {
+  take(): Connection {
     const free = this.#free.pop();
     if (free) return free;
-    const client = new Client(this.#origin, this.#options);
+    const client = new Connection(this.#origin, this.#options);
     this.#all.add(client);
     return client;
   }
 
-  give(client: Client): void {
+  give(client: Connection): void {
     if (!client.destroyed) this.#free.push(client);
   }
 
-  cancel(client: Client, reason: Error, controller: Dispatcher.DispatchController | undefined): void {
+  /** It makes a new connection, since it has lost its own. */
+  replace(client: Connection): Connection {
+    return client;
+  }
+
+  cancel(client: Connection, reason: Error, controller: Dispatcher.DispatchController | undefined): void {
     if (controller) {
       controller.abort(reason);
       return;

@@ -5,6 +5,7 @@ import { authority, targetOf } from '../../../runtime/authority.ts';
 import { type Dial, dialer, made, serverName } from '../../../runtime/dial.ts';
 import type { Target } from '../../../runtime/open-socket.ts';
 import type { TargetGuard } from '../../../runtime/target-guard.ts';
+import { Wire } from './wire.ts';
 
 /** The proxy that connections go through. */
 export interface HttpProxy {
@@ -75,10 +76,11 @@ async function openTunnel(
   });
   const abort = () => asking.destroy(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
+  new Wire(socket).begin(); // Node takes an interim answer for the answer to CONNECT
   asking.end();
   try {
     const status = await promise;
-    if (status === 200) return;
+    if (status !== undefined && status >= 200 && status < 300) return;
     const advice = status === 407 ? ': check proxy_credentials' : '';
     throw new ProxyError(`the proxy ${url.host} answers ${status} to CONNECT ${path}${advice}`);
   } finally {

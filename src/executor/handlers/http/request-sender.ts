@@ -1,7 +1,8 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
-import type { Client, Dispatcher } from 'undici';
+import type { Client } from 'undici';
 import { type HttpConfiguration, HttpVersion } from '../../../../gen/penstock/v1/http_pb.ts';
 import type { HandlerContext } from '../handler.ts';
+import { Answer, type AnswerLimits } from './answer.ts';
 import { type Connections, OwnConnections } from './connections.ts';
 import { Connector } from './connector.ts';
 import { originOf, requestPath } from './endpoint-url.ts';
@@ -11,8 +12,6 @@ import { SharedConnections } from './shared-connections.ts';
 import { Statuses } from './statuses.ts';
 
 const CONNECT_TIMEOUT = 10_000;
-/** Of an answer that is no success, this much goes into the reason. */
-const EXCERPT = 200;
 const DEFAULT_BUFFER_BYTES = 262_144;
 
 export interface HttpRequest {
@@ -46,7 +45,7 @@ export class HttpSender implements RequestSender {
   readonly #prefix: string;
   readonly #path: string;
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #limits: Limits;
+  readonly #limits: AnswerLimits;
 
   /** @param parallel requests on their way at a time, at most */
   constructor(config: HttpConfiguration, context: HandlerContext, parallel: number) {
@@ -82,16 +81,16 @@ export class HttpSender implements RequestSender {
     this.#limits = {
       statuses: new Statuses(config),
       maxBytes: config.maxInMemoryBufferSizeBytes ?? DEFAULT_BUFFER_BYTES,
+      clock,
     };
   }
 
   send({ method, path, headers, body }: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const dispatcher = this.#connections.take();
-      const answer = new Answer(this.#connections, dispatcher, this.#limits, signal, resolve, reject);
       const target = path === undefined ? this.#path : this.#prefix + path;
-      dispatcher.dispatch({ path: target, method, headers: { ...headers, ...this.#headers }, body }, answer);
+      const leaving = { path: target, method, headers: { ...headers, ...this.#headers }, body };
+      new Answer(this.#connections, leaving, this.#limits, signal, resolve, reject);
     });
   }
 
@@ -111,92 +110,4 @@ function clientOptions(config: HttpConfiguration, { connect }: Connector): Clien
     connect,
     ...(keepAlive ? { keepAliveTimeout: keepAlive, keepAliveMaxTimeout: keepAlive } : {}),
   };
-}
-
-interface Limits {
-  readonly statuses: Statuses;
-  readonly maxBytes: number;
-}
-
-/** Takes one answer: the status decides, the body is read only so far that the connection can be used again. */
-class Answer implements Dispatcher.DispatchHandler {
-  readonly #connections: Connections;
-  readonly #dispatcher: Dispatcher;
-  readonly #limits: Limits;
-  readonly #signal: AbortSignal;
-  readonly #resolve: (answer: HttpAnswer) => void;
-  readonly #reject: (error: unknown) => void;
-  #controller: Dispatcher.DispatchController | undefined;
-  #status = 0;
-  #retryAfter: string | undefined;
-  #bytes = 0;
-  #excerpt = '';
-
-  constructor(
-    connections: Connections,
-    dispatcher: Dispatcher,
-    limits: Limits,
-    signal: AbortSignal,
-    resolve: (answer: HttpAnswer) => void,
-    reject: (error: unknown) => void,
-  ) {
-    this.#connections = connections;
-    this.#dispatcher = dispatcher;
-    this.#limits = limits;
-    this.#signal = signal;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    signal.addEventListener('abort', this.#abort);
-  }
-
-  readonly #abort = () => {
-    const { reason } = this.#signal;
-    this.#reject(reason);
-    this.#connections.cancel(this.#dispatcher, reason, this.#controller);
-  };
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    // One that waited for a shared connection must not leave any more.
-    if (this.#signal.aborted) controller.abort(this.#signal.reason);
-  }
-
-  onResponseStart(
-    _: Dispatcher.DispatchController,
-    status: number,
-    headers: Record<string, string | string[] | undefined>,
-  ): void {
-    this.#status = status;
-    if (!this.#limits.statuses.isSuccess(status)) this.#retryAfter = [headers['retry-after']].flat()[0];
-  }
-
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const { statuses, maxBytes } = this.#limits;
-    this.#bytes += chunk.length;
-    if (!statuses.isSuccess(this.#status) && this.#excerpt.length < EXCERPT) {
-      this.#excerpt = (this.#excerpt + chunk.toString('utf8', 0, EXCERPT)).slice(0, EXCERPT);
-    }
-    if (this.#bytes <= maxBytes) return;
-    this.#answered();
-    controller.abort(new Error('the answer is longer than max_in_memory_buffer_size_bytes'));
-  }
-
-  onResponseEnd(): void {
-    this.#answered();
-    this.#end();
-  }
-
-  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    this.#reject(error);
-    this.#end();
-  }
-
-  #answered(): void {
-    this.#resolve({ status: this.#status, retryAfter: this.#retryAfter, excerpt: this.#excerpt });
-  }
-
-  #end(): void {
-    this.#signal.removeEventListener('abort', this.#abort);
-    this.#connections.give(this.#dispatcher);
-  }
 }

@@ -1,5 +1,8 @@
 import { type Dispatcher, Pool } from 'undici';
+import { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';
+
+const factory = (origin: URL, options: object) => new Connection(origin, options);
 
 /**
  * Connections that carry many requests at a time where the endpoint speaks HTTP/2, and one at a time where it does not.
@@ -12,7 +15,7 @@ export class SharedConnections implements Connections {
   readonly #retired = new Set<Pool>();
 
   constructor(origin: string, options: Pool.Options) {
-    this.#create = () => new Pool(origin, options);
+    this.#create = () => new Pool(origin, { ...options, factory });
     this.#pool = this.#create();
   }
 
@@ -21,6 +24,11 @@ export class SharedConnections implements Connections {
   }
 
   give(): void {}
+
+  replace(pool: Dispatcher): Dispatcher {
+    if (pool === this.#pool && !this.#pool.destroyed) this.#renew();
+    return this.#pool;
+  }
 
   cancel(pool: Dispatcher, reason: Error, controller: Dispatcher.DispatchController | undefined): void {
     controller?.abort(reason);

@@ -1,0 +1,106 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+
+const NOTHING = Buffer.alloc(0);
+const [CR, LF] = [13, 10];
+/** The beginning of an answer of HTTP/1.1, as far as its status can be told. */
+const STATUS_LINE = /^HTTP\/1\.\d ([1-9]\d\d)[ \r\n]/;
+const STATUS_LINE_LENGTH = 13;
+const PROTOCOL = 'HTTP/1.';
+/** A connection that goes on as something else is no interim answer. */
+const SWITCHING_PROTOCOLS = 101;
+
+/**
+ * A socket of HTTP, and what comes over it before undici reads it. Of HTTP/1.1 the interim answers are taken out, for undici
+ * takes 100 for the end of the connection; and the status is told at once, which counts whatever becomes of the rest.
+ */
+export class Wire {
+  /** Of the answer to the last request; 0: not told, or over HTTP/2. */
+  status = 0;
+  /** Whether a request was answered. */
+  hasServed = false;
+  readonly #socket: Socket;
+  #isSilent = true;
+  #expectsHead = false;
+  /** Between the status line of an interim answer and its end. */
+  #isInInterim = false;
+  /** What came of a head so far, too short to tell. */
+  #held: Buffer = NOTHING;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    if ((socket as Partial<TLSSocket>).alpnProtocol !== 'h2') this.#intercept();
+  }
+
+  /** Whether it has ended, and not a byte came back since the last request, as far as HTTP/1.1 is spoken. */
+  get diedSilently(): boolean {
+    return this.#isSilent && this.#socket.destroyed;
+  }
+
+  /** A request leaves. */
+  begin(): void {
+    this.status = 0;
+    this.#isSilent = true;
+    this.#expectsHead = true;
+    this.#isInInterim = false;
+    this.#held = NOTHING;
+  }
+
+  #intercept(): void {
+    const push = this.#socket.push;
+    this.#socket.push = (chunk: Buffer | null) => {
+      const rest = chunk && this.#take(chunk);
+      return rest?.length === 0 || push.call(this.#socket, rest);
+    };
+  }
+
+  /** What undici gets of it. */
+  #take(chunk: Buffer): Buffer {
+    this.#isSilent = false;
+    if (!this.#expectsHead) return chunk;
+    let rest = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    this.#held = NOTHING;
+    while (rest.length > 0) {
+      if (this.#isInInterim) {
+        const end = endOfHead(rest);
+        // An end may be cut in two.
+        if (end === -1) return this.#hold(rest.subarray(-2));
+        this.#isInInterim = false;
+        rest = rest.subarray(end);
+        continue;
+      }
+      rest = withoutLineBreaks(rest);
+      if (rest.length < STATUS_LINE_LENGTH && mayBeHead(rest)) return this.#hold(rest);
+      const status = Number(STATUS_LINE.exec(rest.toString('latin1', 0, STATUS_LINE_LENGTH))?.[1] ?? 0);
+      this.#isInInterim = status > 0 && status < 200 && status !== SWITCHING_PROTOCOLS;
+      if (this.#isInInterim) continue;
+      this.status = status;
+      this.#expectsHead = false;
+      return rest;
+    }
+    return NOTHING;
+  }
+
+  #hold(rest: Buffer): Buffer {
+    this.#held = rest;
+    return NOTHING;
+  }
+}
+
+/** Behind the empty line that ends a head; -1: it is not there. */
+function endOfHead(bytes: Buffer): number {
+  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) {
+    const next = bytes[at + 1] === CR ? at + 2 : at + 1;
+    if (bytes[next] === LF) return next + 1;
+  }
+  return -1;
+}
+
+const mayBeHead = (bytes: Buffer) => PROTOCOL.startsWith(bytes.toString('latin1', 0, PROTOCOL.length));
+
+/** Some servers end a body with a line break more than they say. */
+function withoutLineBreaks(bytes: Buffer): Buffer {
+  let at = 0;
+  while (bytes[at] === CR || bytes[at] === LF) at++;
+  return at === 0 ? bytes : bytes.subarray(at);
+}
