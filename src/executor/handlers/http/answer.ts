@@ -2,7 +2,6 @@ import type { Dispatcher } from 'undici';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Connection, Passenger } from './connection.ts';
 import type { Connections } from './connections.ts';
-import type { HttpAnswer } from './request-sender.ts';
 import type { Statuses } from './statuses.ts';
 import type { Wire } from './wire.ts';
 
@@ -10,6 +9,13 @@ import type { Wire } from './wire.ts';
 const EXCERPT = 200;
 /** How long the rest of an answer is waited for behind its head, in milliseconds. */
 const BODY_TIMEOUT = 2000;
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+  /** The beginning of the body, when the status is no success. */
+  readonly excerpt: string;
+}
 
 export interface AnswerLimits {
   readonly statuses: Statuses;

@@ -5,7 +5,7 @@ import { messageOf } from '../../../runtime/logger.ts';
 import { TargetRefusedError } from '../../../runtime/target-guard.ts';
 import type { Failure } from '../handler.ts';
 import { TokenError } from '../oauth2.ts';
-import type { HttpAnswer } from './request-sender.ts';
+import type { HttpAnswer } from './answer.ts';
 import type { Statuses } from './statuses.ts';
 
 /** The longest pause that a Retry-After header can ask for, in milliseconds. */

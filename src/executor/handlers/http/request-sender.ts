@@ -2,7 +2,7 @@ import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Client } from 'undici';
 import { type HttpConfiguration, HttpVersion } from '../../../../gen/penstock/v1/http_pb.ts';
 import type { HandlerContext } from '../handler.ts';
-import { Answer, type AnswerLimits } from './answer.ts';
+import { Answer, type AnswerLimits, type HttpAnswer } from './answer.ts';
 import { type Connections, OwnConnections } from './connections.ts';
 import { Connector } from './connector.ts';
 import { originOf, requestPath } from './endpoint-url.ts';
@@ -21,13 +21,6 @@ export interface HttpRequest {
   /** On top of the configuration's own, which win. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array | null;
-}
-
-export interface HttpAnswer {
-  readonly status: number;
-  readonly retryAfter: string | undefined;
-  /** The beginning of the body, when the status is no success. */
-  readonly excerpt: string;
 }
 
 /** Sends requests to one endpoint. Redirects are not followed. */
