@@ -254,3 +254,26 @@ test('wills that wait are published when the node stops', async (t) => {
   await listener[Symbol.asyncDispose]();
   assert.deepEqual(sink.payloads, ['bye']);
 });
+
+test('sockets that stay silent keep no client out: the oldest of them go', async (t) => {
+  const { sink, address, metrics } = await listenerForTests(t, {}, new ManualClock());
+  const silent: RawMqttClient[] = [];
+  const open = async () => {
+    const client = new RawMqttClient(t, address, 4);
+    silent.push(client);
+    await once(client.socket, 'connect');
+  };
+  const connected = await RawMqttClient.connected(t, address, 4, { clientId: 'connected' });
+  for (let i = 0; i < 1200; i++) await open();
+  const late = await RawMqttClient.connected(t, address, 4, { clientId: 'late' });
+  late.send(publish(1, 1));
+  await late.received(2);
+  await waitUntil('the oldest are gone', () => silent.filter(({ isClosed }) => isClosed).length >= 200);
+  assert.ok(silent.slice(0, 200).every(({ isClosed }) => isClosed));
+  assert.equal(silent.at(-1)?.isClosed, false);
+  connected.send(publish(2, 1));
+  await connected.received(2);
+  assert.deepEqual(sink.payloads, ['m1', 'm2']);
+  const { values } = await metrics.mqttDisconnects.get();
+  assert.ok(values.find(({ labels }) => labels.reason === 'crowded-out')!.value >= 200);
+});

@@ -21,8 +21,8 @@ function newSessions(maxOffline: number, maxBytes = 1e6) {
       onForgotten: () => forgotten++,
     },
   );
-  const visit = (clientId: string, isClean = false, expiry = 60, delay?: number) => {
-    const owner = { takenOver: () => {} };
+  const visit = (clientId: string, isClean = false, expiry = 60, delay?: number, origin = 'here') => {
+    const owner = { origin, takenOver: () => {} };
     const opened = sessions.open(clientId, isClean, owner);
     const will = delay === undefined ? undefined : { delay, message: { ...MESSAGE, clientId } };
     sessions.close(clientId, owner, { expiry, will, isOurs: false });
@@ -64,8 +64,8 @@ test('beyond the bound the session that is gone the longest is forgotten, and co
 
 test('the connection that lost its client id does not end the session of the one that has it', () => {
   const { sessions } = newSessions(2);
-  const first = { takenOver: () => sessions.close('a', first, LOST) };
-  const second = { takenOver: () => {} };
+  const first = { origin: 'here', takenOver: () => sessions.close('a', first, LOST) };
+  const second = { origin: 'here', takenOver: () => {} };
   const { session } = sessions.open('a', false, first);
   const opened = sessions.open('a', false, second);
   assert.deepEqual([opened.isPresent, opened.session === session], [true, true]);
@@ -77,7 +77,7 @@ test('the connection that lost its client id does not end the session of the one
 test('sessions have a bound in bytes, with the packet identifiers that they may come to hold', () => {
   const one = sessionMemory('a', { received: new Received() });
   const { sessions, visit, forgotten } = newSessions(10, 8192 + 2.5 * one);
-  const owner = { takenOver: () => {} };
+  const owner = { origin: 'here', takenOver: () => {} };
   const { session } = sessions.open('a', false, owner);
   for (let id = 1; id <= 200; id++) session.received.set(id, { stored: Promise.resolve(1) });
   sessions.close('a', owner, LOST);
@@ -132,6 +132,7 @@ test('a takeover keeps the session, and with it a will that is delayed', () => {
   const takeOver = (delay: number, isClean: boolean) => {
     const message = { ...MESSAGE, clientId: 'a' };
     const owner = {
+      origin: 'here',
       takenOver: () => sessions.close('a', owner, { expiry: 60, will: { delay, message }, isOurs: false }),
     };
     sessions.open('a', isClean, owner);
@@ -149,9 +150,26 @@ test('a takeover keeps the session, and with it a will that is delayed', () => {
 
 test('when it was us who ended the connection, a will without a delay is kept for a while', () => {
   const { sessions, wills } = newSessions(10);
-  const owner = { takenOver: () => {} };
+  const owner = { origin: 'here', takenOver: () => {} };
   sessions.open('a', true, owner);
   const will = { delay: 0, message: { ...MESSAGE, clientId: 'a' } };
   sessions.close('a', owner, { expiry: 0, will, isOurs: true });
   assert.deepEqual(wills, ['keep a']);
+});
+
+test('strangers push out their own sessions, however many client ids they have, and not those from elsewhere', () => {
+  const { visit, forgotten } = newSessions(10);
+  for (const clientId of ['a', 'b']) visit(clientId, false, 60, undefined, '10.0.0.1');
+  for (let i = 0; i < 10_000; i++) visit(`stranger ${i}`, false, 60, undefined, '10.0.0.2');
+  assert.equal(forgotten(), 10_002 - 10);
+  assert.deepEqual([visit('a').isPresent, visit('b').isPresent], [true, true]);
+  assert.deepEqual([visit('stranger 9999').isPresent, visit('stranger 0').isPresent], [true, false]);
+});
+
+test('where bytes are scarce, the sessions go from where there are the most bytes', () => {
+  const one = sessionMemory('a', { received: new Received() });
+  const { visit } = newSessions(100, 10 * one);
+  for (let i = 0; i < 5; i++) visit(`a${i}`, false, 60, undefined, 'many small ones');
+  for (const i of [0, 1, 2]) visit(`${i}${'x'.repeat(one)}`, false, 60, undefined, 'few large ones');
+  for (let i = 0; i < 5; i++) assert.equal(visit(`a${i}`).isPresent, true);
 });

@@ -114,7 +114,7 @@ test('what waits for Kafka of a client that is back is not written any more, and
   const { clock, wills, counts } = newWills(1e6, queue);
   const sessions = new Sessions({ maxOffline: 10, maxBytes: 1e6 }, { clock, wills, onForgotten: () => {} });
   for (const clientId of ['lost', 'let go', 'stays away']) {
-    const owner = { takenOver: () => {} };
+    const owner = { origin: 'here', takenOver: () => {} };
     sessions.open(clientId, true, owner);
     const isOurs = clientId !== 'lost';
     sessions.close(clientId, owner, { expiry: 0, will: will(clientId), isOurs });
@@ -123,8 +123,8 @@ test('what waits for Kafka of a client that is back is not written any more, and
   queue.refuse(); // the first try of each
   await turn();
   clock.advance(5000);
-  sessions.open('lost', true, { takenOver: () => {} });
-  sessions.open('let go', true, { takenOver: () => {} });
+  sessions.open('lost', true, { origin: 'here', takenOver: () => {} });
+  sessions.open('let go', true, { origin: 'here', takenOver: () => {} });
   queue.write();
   await turn();
   assert.deepEqual([queue.written, await counts()], [['stays away'], { stored: 1, failed: 2 }]);
@@ -137,7 +137,7 @@ test('a will that the return of its client publishes is written, and not tried a
   const sessions = new Sessions({ maxOffline: 10, maxBytes: 1e6 }, { clock, wills, onForgotten: () => {} });
   const connect = (clientId: string, delay: number) => {
     const departure = { expiry: 60, will: { ...will(clientId), delay }, isOurs: false };
-    const owner = { takenOver: () => sessions.close(clientId, owner, departure) };
+    const owner = { origin: 'here', takenOver: () => sessions.close(clientId, owner, departure) };
     sessions.open(clientId, true, owner);
     return owner;
   };

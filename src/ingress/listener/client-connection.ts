@@ -13,6 +13,8 @@ import { type EndReason, LEVELS, loggedId } from './end-reason.ts';
 import type { FairShares } from './fair-shares.ts';
 import { type Frame, Framer } from './framer.ts';
 import type { Holdings } from './holdings.ts';
+import type { Newcomers } from './newcomers.ts';
+import { originOf } from './origins.ts';
 import { OutgoingPackets } from './outgoing-packets.ts';
 import { Patience } from './patience.ts';
 import { MqttError, ReasonCode } from './protocol.ts';
@@ -32,6 +34,7 @@ export interface ConnectionLimits {
 export interface ClientConnectionDeps {
   readonly limits: ConnectionLimits;
   readonly sessions: Sessions;
+  readonly newcomers: Newcomers;
   readonly holdings: Holdings;
   readonly inFlightBytes: ByteLimit;
   readonly shares: FairShares;
@@ -58,6 +61,7 @@ const TCP_KEEP_ALIVE = 60_000;
 export class ClientConnection {
   /** Resolves once the socket is closed. */
   readonly closed: Promise<void>;
+  readonly origin: string;
   readonly #socket: Socket;
   readonly #deps: ClientConnectionDeps;
   readonly #framer: Framer;
@@ -76,6 +80,7 @@ export class ClientConnection {
   constructor(socket: Socket, deps: ClientConnectionDeps) {
     this.#socket = socket;
     this.#deps = deps;
+    this.origin = originOf(socket.remoteAddress);
     this.#framer = new Framer(Math.min(deps.limits.maxPacketBytes, MAX_CONNECT_BYTES));
     this.#outgoing = new OutgoingPackets(socket);
     this.#patience = new Patience({
@@ -87,6 +92,7 @@ export class ClientConnection {
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
         this.#end('lost');
+        deps.newcomers.delete(this);
         this.#cancelLinger();
         resolve();
       });
@@ -104,6 +110,7 @@ export class ClientConnection {
     });
     socket.setNoDelay(true);
     socket.setKeepAlive(true, TCP_KEEP_ALIVE);
+    deps.newcomers.add(this);
   }
 
   /** Reads no more, and ends once everything taken in is acknowledged. */
@@ -120,6 +127,12 @@ export class ClientConnection {
   /** A newer connection has the client id now. */
   takenOver(): void {
     this.#end('taken-over', ReasonCode.SESSION_TAKEN_OVER);
+  }
+
+  /** Too many are not connected. */
+  crowdOut(): void {
+    this.#end('crowded-out');
+    this.destroy();
   }
 
   /** It holds more than any other while clients hold too much. */
@@ -196,6 +209,7 @@ export class ClientConnection {
     const onDisconnect = () => this.#end('disconnect');
     this.#client = new Client(clientId, connect, { flow, outgoing: this.#outgoing, onDisconnect });
     this.#framer.maxPacketBytes = limits.maxPacketBytes;
+    this.#deps.newcomers.delete(this);
     metrics.mqttConnections.inc();
     this.#outgoing.connack(isPresent, connackProperties(connect, clientId, limits.maxPacketBytes));
     this.#patience.connected(keepAlive);
@@ -253,7 +267,7 @@ export class ClientConnection {
   }
 
   #leave({ clientId, sessionExpiry, will, flow }: Client, reason: EndReason): void {
-    const { sessions, metrics } = this.#deps;
+    const { sessions, metrics, newcomers } = this.#deps;
     flow.end();
     sessions.close(clientId, this, {
       expiry: sessionExpiry,
@@ -262,5 +276,6 @@ export class ClientConnection {
       isOurs: reason === 'not-stored',
     });
     metrics.mqttConnections.dec();
+    newcomers.add(this);
   }
 }

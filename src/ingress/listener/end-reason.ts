@@ -3,6 +3,7 @@ export type EndReason =
   | 'disconnect'
   | 'lost'
   | 'no-connect'
+  | 'crowded-out'
   | 'refused'
   | 'keep-alive'
   | 'packet-timeout'

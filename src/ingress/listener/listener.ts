@@ -12,6 +12,8 @@ import type { TakeIn } from '../fan-out.ts';
 import { ClientConnection, type ConnectionLimits } from './client-connection.ts';
 import { FairShares } from './fair-shares.ts';
 import { Holdings } from './holdings.ts';
+import { Newcomers } from './newcomers.ts';
+import { Occasional } from './occasional.ts';
 import { Sessions } from './sessions.ts';
 import { takenInBy } from './taken-in.ts';
 import { Turns } from './turns.ts';
@@ -40,8 +42,10 @@ export interface Listener extends AsyncDisposable {
   readonly address: string;
 }
 
-/** Sockets that have not sent their CONNECT yet, beyond the connections allowed; more are closed at once. */
+/** Sockets whose client is not connected, beyond the connections allowed. */
 const MAX_NEWCOMERS = 1000;
+/** Those that are cut, and not closed yet. */
+const MAX_CLOSING = 1000;
 /** Who may have how much of the memory: none takes what another needs. */
 const SHARES = { connected: 1 / 2, onTheirWay: 1 / 4, offline: 1 / 8, owedWills: 1 / 8 };
 /**
@@ -57,30 +61,11 @@ const STOP_DEADLINE = 5000;
  * @throws UserError when the port cannot be listened on
  */
 export async function startListener(config: ListenerConfig, deps: ListenerDeps): Promise<Listener> {
-  const { clock, logger, metrics, takeIn, waiting } = deps;
-  const { maxConnections, maxMemoryBytes } = config;
-  const share = (of: keyof typeof SHARES) => Math.floor(maxMemoryBytes * SHARES[of]);
+  const { clock, logger, metrics } = deps;
+  const { maxConnections } = config;
   const connections = new Set<ClientConnection>();
-  const takenIn = takenInBy(metrics);
-  const wills = new Wills({ takeIn, takenIn, clock, logger, maxBytes: share('owedWills') });
-  const sessions = new Sessions(
-    { maxOffline: maxConnections, maxBytes: share('offline') },
-    { clock, wills, onForgotten: () => metrics.mqttSessionsForgotten.inc() },
-  );
-  const connectionDeps = {
-    limits: config,
-    sessions,
-    holdings: new Holdings(share('connected')),
-    inFlightBytes: new ByteLimit(share('onTheirWay')),
-    shares: new FairShares(clock),
-    turns: new Turns(),
-    waiting,
-    takeIn,
-    takenIn,
-    clock,
-    logger,
-    metrics,
-  };
+  const connectionDeps = sharedByConnections(config, deps);
+  const { sessions, wills } = connectionDeps;
   let isStopping = false;
   // Half open: a client that hangs up is still heard to its last packet.
   const server = createServer({ allowHalfOpen: true, highWaterMark: READ_AHEAD }, (socket) => {
@@ -92,7 +77,7 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
     connections.add(connection);
     void connection.closed.then(() => connections.delete(connection));
   });
-  server.maxConnections = maxConnections + MAX_NEWCOMERS;
+  server.maxConnections = maxConnections + MAX_NEWCOMERS + MAX_CLOSING;
   server.on('drop', () => metrics.mqttDisconnects.inc({ reason: 'refused' }));
   await listen(server, config);
   server.on('error', (error) => logger.error('MQTT listener error', { error: messageOf(error) }));
@@ -111,6 +96,42 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
         for (const connection of connections) connection.destroy();
       }
     },
+  };
+}
+
+/** What all connections have in common. */
+function sharedByConnections(config: ListenerConfig, deps: ListenerDeps) {
+  const { clock, logger, metrics, takeIn, waiting } = deps;
+  const { maxConnections, maxMemoryBytes } = config;
+  const share = (of: keyof typeof SHARES) => Math.floor(maxMemoryBytes * SHARES[of]);
+  const takenIn = takenInBy(metrics);
+  const wills = new Wills({ takeIn, takenIn, clock, logger, maxBytes: share('owedWills') });
+  const forgotten = new Occasional(clock, (count) =>
+    logger.warn('sessions of MQTT clients were forgotten to make room', { sessions: count }),
+  );
+  const onForgotten = () => {
+    metrics.mqttSessionsForgotten.inc();
+    forgotten.happened();
+  };
+  const sessions = new Sessions(
+    { maxOffline: maxConnections, maxBytes: share('offline') },
+    { clock, wills, onForgotten },
+  );
+  return {
+    limits: config,
+    sessions,
+    wills,
+    newcomers: new Newcomers(MAX_NEWCOMERS),
+    holdings: new Holdings(share('connected')),
+    inFlightBytes: new ByteLimit(share('onTheirWay')),
+    shares: new FairShares(clock),
+    turns: new Turns(),
+    waiting,
+    takeIn,
+    takenIn,
+    clock,
+    logger,
+    metrics,
   };
 }
 

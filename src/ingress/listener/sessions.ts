@@ -1,5 +1,6 @@
 import { Lane } from '../../bus/lane.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
+import { Origins } from './origins.ts';
 import { Received } from './received.ts';
 import { type Will, type Wills, willMemory } from './wills.ts';
 
@@ -14,6 +15,8 @@ export interface Session {
 /** A session without a connection. */
 interface Offline {
   readonly session: Session;
+  /** Where its last connection came from. */
+  readonly origin: string;
   /** By the monotonic clock. */
   readonly expires: number;
   /** What it keeps in memory. */
@@ -24,6 +27,8 @@ interface Offline {
 
 /** Someone who can lose a client id to a newer connection. */
 interface Owner {
+  /** Where it comes from. */
+  readonly origin: string;
   takenOver(): void;
 }
 
@@ -68,6 +73,8 @@ export class Sessions {
   readonly #online = new Map<string, { readonly owner: Owner; readonly session: Session }>();
   /** The longest gone first. */
   readonly #offline = new Map<string, Offline>();
+  /** Client ids, by where they were last connected from. */
+  readonly #origins = new Origins<string>();
   #offlineBytes = 0;
 
   constructor(limits: Limits, deps: Deps) {
@@ -110,11 +117,13 @@ export class Sessions {
     if (stays === 0) return;
     const offline: Offline = {
       session: open.session,
+      origin: owner.origin,
       expires: this.#deps.clock.monotonic() + stays * 1000,
       bytes: sessionMemory(clientId, open.session),
     };
     if (will && delay > 0) this.#delay(will, delay, offline);
     this.#offline.set(clientId, offline);
+    this.#origins.add(offline.origin, clientId, offline.bytes);
     this.#offlineBytes += offline.bytes;
     this.#makeRoom();
   }
@@ -160,13 +169,18 @@ export class Sessions {
 
   #forget(clientId: string, offline: Offline): void {
     this.#offline.delete(clientId);
+    this.#origins.delete(offline.origin, clientId);
     this.#offlineBytes -= offline.bytes;
   }
 
   #makeRoom(): void {
     const { maxOffline, maxBytes } = this.#limits;
-    for (const [clientId, offline] of this.#offline) {
-      if (this.#offline.size <= maxOffline && this.#offlineBytes <= maxBytes) return;
+    for (;;) {
+      const isTooMany = this.#offline.size > maxOffline;
+      if (!isTooMany && this.#offlineBytes <= maxBytes) return;
+      const clientId = this.#origins.oldestOfMost(isTooMany ? 'number' : 'bytes');
+      const offline = clientId === undefined ? undefined : this.#offline.get(clientId);
+      if (clientId === undefined || !offline) return;
       this.#end(clientId, offline);
       this.#deps.onForgotten();
     }
