@@ -1,19 +1,14 @@
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type PenstockProcess, ROLES, startProcess } from '../process.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { createLogger, type Logger } from '../runtime/logger.ts';
+import { createLogger } from '../runtime/logger.ts';
 import { isGiven, type Settings } from '../runtime/settings.ts';
 import { lockDataDirectory } from './data-directory.ts';
 import type { KafkaLogin } from './kafka-probe.ts';
 import { startKafka } from './kafka-server.ts';
+import { LogFile } from './log-file.ts';
 import { startPostgres } from './postgres-server.ts';
 import { requireFreePorts } from './required-ports.ts';
-
-/** A log beyond this is put aside when a new run begins. */
-const MAX_LOG_BYTES = 50_000_000;
 
 interface Deps {
   /** Writes a line for people. */
@@ -36,14 +31,15 @@ export async function startDev(settings: Settings, deps: Deps, signal: AbortSign
   await using stack = new AsyncDisposableStack();
   stack.use(await lockDataDirectory(dataDir, clock));
   await requireFreePorts(settings); // to be told after a minute that a port is taken helps nobody
-  const { logger, path: logPath } = await openLog(stack, settings, clock);
+  const log = stack.use(new LogFile(join(dataDir, 'penstock.log')));
+  const logger = createLogger(settings.PENSTOCK_LOG_LEVEL, clock, (line) => log.write(line));
   const begin = clock.monotonic();
   const { servers, kafkaLogin, failed } = await startServers(stack, settings, deps, signal);
   say('starting control plane, ingress and executor');
   const running = stack.use(
     await startProcess(ROLES, { ...settings, ...servers }, { clock, logger, kafkaLogin }, signal),
   );
-  say(readyText(running, dataDir, logPath, clock.monotonic() - begin));
+  say(readyText(running, dataDir, log.path, clock.monotonic() - begin));
   const started = stack.move();
   return { ...running, failed, [Symbol.asyncDispose]: () => started.disposeAsync() };
 }
@@ -76,24 +72,6 @@ async function startServers(
   };
   const failed = Promise.race(started.map((server) => server.failed));
   return { servers, kafkaLogin: kafka.value?.login, failed };
-}
-
-async function openLog(
-  stack: AsyncDisposableStack,
-  settings: Settings,
-  clock: Clock,
-): Promise<{ logger: Logger; path: string }> {
-  const path = join(settings.PENSTOCK_DATA_DIR, 'penstock.log');
-  const size = await stat(path).then(
-    (file) => file.size,
-    () => 0,
-  );
-  if (size > MAX_LOG_BYTES) await rename(path, `${path}.1`);
-  const file = createWriteStream(path, { flags: 'a', mode: 0o600 });
-  await once(file, 'open');
-  file.on('error', () => {}); // a full disk is not to end the process
-  stack.defer(() => void file.end());
-  return { logger: createLogger(settings.PENSTOCK_LOG_LEVEL, clock, (line) => file.write(line)), path };
 }
 
 function readyText(running: PenstockProcess, dataDir: string, logPath: string, ms: number): string {

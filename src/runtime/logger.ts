@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { LogRate } from './log-rate.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -15,27 +16,44 @@ export interface Logger {
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
-/** Writes one JSON object a line, of level `level` and above. */
+/** Of a text in a line, in characters: strangers choose some of them. */
+const MAX_TEXT = 1000;
+const MAX_STACK = 8000;
+
+/**
+ * Writes one JSON object a line, of level `level` and above. Lines are bounded, and above debug also how many of one message
+ * are written in a second; then a line says how many were left out.
+ */
 export function createLogger(
   level: LogLevel,
   clock: Clock,
   write: (line: string) => void,
   fields: LogFields = {},
+  rate = new LogRate(clock),
 ): Logger {
+  const line = (at: LogLevel, message: string, more?: LogFields) => {
+    const time = new Date(clock.now()).toISOString();
+    write(`${JSON.stringify({ time, level: at, message, ...fields, ...more }, bounded)}\n`);
+  };
+  const leftOut = (of: string, count: number) => line('warn', 'log lines were left out', { of, count });
   const log = (at: LogLevel) =>
     LEVELS.indexOf(at) < LEVELS.indexOf(level)
       ? () => {}
-      : (message: string, more?: LogFields) =>
-          write(
-            `${JSON.stringify({ time: new Date(clock.now()).toISOString(), level: at, message, ...fields, ...more })}\n`,
-          );
+      : (message: string, more?: LogFields) => {
+          if (at === 'debug' || rate.admits(message, leftOut)) line(at, message, more);
+        };
   return {
     debug: log('debug'),
     info: log('info'),
     warn: log('warn'),
     error: log('error'),
-    with: (more) => createLogger(level, clock, write, { ...fields, ...more }),
+    with: (more) => createLogger(level, clock, write, { ...fields, ...more }, rate),
   };
+}
+
+function bounded(name: string, value: unknown): unknown {
+  const length = name === 'stack' ? MAX_STACK : MAX_TEXT;
+  return typeof value === 'string' && value.length > length ? `${value.slice(0, length)}…` : value;
 }
 
 /** What an unknown thrown value says, for a log line or a reason. */
