@@ -18,14 +18,19 @@ import { Coordinator } from './coordinator.ts';
 import { assignAsLeader } from './group-leader.ts';
 import { GroupMembers } from './group-members.ts';
 import { decodeAssignment, encodeSubscription } from './group-protocol.ts';
+import {
+  ANSWERS,
+  leaseEnd,
+  type Member,
+  type MemberState,
+  type News,
+  NOBODY,
+  REBALANCE,
+  SESSION,
+  stateAfter,
+} from './member-state.ts';
 
 const PROTOCOL = 'penstock-cooperative-sticky';
-/** Without a heartbeat for so long, Kafka gives a member's partitions to others. */
-const SESSION = 6000;
-/** For what a heartbeat takes on its way, and for what is begun just before the end. */
-const LEASE = SESSION - 2000;
-/** How long Kafka waits for a member to join anew. */
-const REBALANCE = 10_000;
 /** For each of its steps. kafkajs' own deadlines are shorter, but it has none for the metadata that it reads on the way. */
 const JOIN_DEADLINE = REBALANCE + 7000;
 const HEARTBEAT = 500;
@@ -55,11 +60,9 @@ export class GroupMember implements Membership {
   readonly #members: GroupMembers;
   readonly #leaving = new AbortController();
   readonly #stop = new AbortController();
-  #memberId = '';
-  #generation = -1;
-  #lastHeard = Number.NEGATIVE_INFINITY;
-  #isJoining = true;
-  #rejoin = Promise.withResolvers<void>();
+  #state: MemberState = NOBODY;
+  /** Resolves when it has joined, and is to join anew. */
+  #due = Promise.withResolvers<void>();
   readonly #assigned = Promise.withResolvers<void>();
   readonly #staying: Promise<void>;
   readonly #beating: Promise<void>;
@@ -79,7 +82,7 @@ export class GroupMember implements Membership {
       commit: (offsets, isOver) => commits.commit(offsets, isOver),
       onGained: options.onGained,
       onLost: options.onLost,
-      released: () => this.#rejoin.resolve(),
+      released: () => this.#learn({ kind: 'changed' }),
     });
     this.#staying = this.#stayJoined();
     this.#beating = this.#beat();
@@ -90,7 +93,22 @@ export class GroupMember implements Membership {
   }
 
   holdsLease(): boolean {
-    return this.#deps.clock.lease() - this.#lastHeard < LEASE;
+    return this.#deps.clock.lease() < leaseEnd(this.#state);
+  }
+
+  /** Empty: it is nobody. */
+  get #memberId(): string {
+    return this.#state.kind === 'nobody' ? '' : this.#state.memberId;
+  }
+
+  #learn(news: News): void {
+    const { kind: before } = this.#state;
+    const memberId = this.#memberId;
+    this.#state = stateAfter(this.#state, news);
+    if (this.#memberId !== memberId) this.#claims.forfeit(); // as another member it begins with nothing
+    const { kind } = this.#state;
+    if (kind === 'joined' && before !== 'joined') this.#due = Promise.withResolvers();
+    if (kind === 'due' || kind === 'nobody') this.#due.resolve();
   }
 
   async #stayJoined(): Promise<void> {
@@ -101,10 +119,10 @@ export class GroupMember implements Membership {
       try {
         await this.#join();
         failures = 0;
-        await this.#rejoin.promise;
+        await this.#due.promise;
       } catch (error) {
         const type = protocolErrorType(error);
-        if (type === 'UNKNOWN_MEMBER_ID') this.#forfeit();
+        if (type === 'UNKNOWN_MEMBER_ID') this.#learn({ kind: 'unknown' });
         if (type === 'REBALANCE_IN_PROGRESS') continue;
         this.#coordinator.forget();
         failures++;
@@ -116,8 +134,7 @@ export class GroupMember implements Membership {
 
   async #join(): Promise<void> {
     const { groupId, topics } = this.#options;
-    this.#isJoining = true;
-    this.#rejoin = Promise.withResolvers<void>();
+    this.#learn({ kind: 'joins' });
     const within = <T>(work: Promise<T>) =>
       withDeadline(this.#deps.clock, JOIN_DEADLINE, 'joining the group', work);
     const coordinator = await this.#coordinator.find();
@@ -130,71 +147,52 @@ export class GroupMember implements Membership {
       groupProtocols: [{ name: PROTOCOL, metadata: encodeSubscription(subscription) }],
     });
     const group = await within(joined);
-    if (group.memberId !== this.#memberId) this.#forfeit();
     const { memberId, generationId } = group;
-    this.#memberId = memberId;
-    this.#generation = generationId;
+    this.#learn({ kind: 'accepted', memberId, generation: generationId });
     const isLeader = group.leaderId === memberId;
     const groupAssignment = isLeader ? await within(assignAsLeader(this.#cluster, group.members)) : [];
     const sent = this.#deps.clock.lease();
     const answer = await within(coordinator.syncGroup({ groupId, generationId, memberId, groupAssignment }));
-    this.#lastHeard = sent;
-    this.#isJoining = false;
-    if (this.#leaving.signal.aborted) return;
+    this.#learn({ kind: 'assigned', memberId, sent });
+    if (this.#memberId !== memberId || this.#leaving.signal.aborted) return;
     this.#claims.assign(decodeAssignment(answer.memberAssignment));
     this.#assigned.resolve();
   }
 
   /** Tells Kafka that this member lives, also while it joins and while it leaves. */
   async #beat(): Promise<void> {
-    const { clock } = this.#deps;
-    const { groupId } = this.#options;
     const stop = this.#stop.signal;
     while (!stop.aborted) {
-      await clock.sleep(HEARTBEAT, stop).catch(() => {});
-      const memberId = this.#memberId;
-      if (stop.aborted || memberId === '') continue;
-      const sent = clock.lease();
-      try {
-        const parameters = { groupId, memberId, groupGenerationId: this.#generation };
-        const coordinator = await this.#coordinator.find();
-        await withDeadline(
-          clock,
-          DEADLINE,
-          'heartbeat',
-          send(coordinator, HEARTBEATS, 'Heartbeat', parameters),
-        );
-        if (memberId === this.#memberId) this.#lastHeard = sent;
-      } catch (error) {
-        this.#notWell(protocolErrorType(error), memberId, sent);
-      }
+      await this.#deps.clock.sleep(HEARTBEAT, stop).catch(() => {});
+      const state = this.#state;
+      if (!stop.aborted && state.kind !== 'nobody') await this.#beatOnce(state);
     }
   }
 
-  #notWell(type: string | undefined, memberId: string, sent: number): void {
-    if (memberId !== this.#memberId) return; // it was another one
-    if (type === 'REBALANCE_IN_PROGRESS') this.#lastHeard = sent;
-    else if (type === 'UNKNOWN_MEMBER_ID') this.#forfeit();
-    const isAnswer = ['REBALANCE_IN_PROGRESS', 'UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'].includes(
-      type ?? '',
-    );
-    if (!isAnswer) this.#coordinator.forget();
-    else if (!this.#isJoining) this.#rejoin.resolve();
-  }
-
-  /** As another member it begins with nothing. */
-  #forfeit(): void {
-    this.#memberId = '';
-    this.#generation = -1;
-    this.#lastHeard = Number.NEGATIVE_INFINITY;
-    this.#claims.forfeit();
+  async #beatOnce({ memberId, generation: groupGenerationId }: Member): Promise<void> {
+    const { clock } = this.#deps;
+    const sent = clock.lease();
+    try {
+      const parameters = { groupId: this.#options.groupId, memberId, groupGenerationId };
+      const coordinator = await this.#coordinator.find();
+      const answered = send(coordinator, HEARTBEATS, 'Heartbeat', parameters);
+      await withDeadline(clock, DEADLINE, 'heartbeat', answered);
+      this.#learn({ kind: 'alive', memberId, sent });
+    } catch (error) {
+      const kind = ANSWERS.get(protocolErrorType(error));
+      if (kind) this.#learn({ kind, memberId, sent });
+      else this.#coordinator.forget();
+    }
   }
 
   async #context() {
-    if (this.#memberId === '') throw new BusError('failed', 'not committed: not a member of the group');
     const coordinator = await this.#coordinator.find();
     const { groupId } = this.#options;
-    return { groupId, memberId: this.#memberId, groupGenerationId: this.#generation, coordinator };
+    if (this.#state.kind === 'nobody') {
+      throw new BusError('failed', 'not committed: not a member of the group');
+    }
+    const { memberId, generation: groupGenerationId } = this.#state;
+    return { groupId, memberId, groupGenerationId, coordinator };
   }
 
   async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> {
@@ -222,7 +220,7 @@ export class GroupMember implements Membership {
     const { clock, logger } = this.#deps;
     const { groupId } = this.#options;
     this.#leaving.abort(new BusError('closed', 'the member leaves'));
-    this.#rejoin.resolve();
+    this.#learn({ kind: 'changed' });
     try {
       await withDeadline(clock, LEAVE_DEADLINE, 'leaving the group', this.#giveBack());
     } catch (error) {
@@ -237,7 +235,8 @@ export class GroupMember implements Membership {
   async #giveBack(): Promise<void> {
     const { groupId } = this.#options;
     await this.#claims.releaseAll();
-    if (this.#isJoining) await Promise.race([this.#staying, this.#deps.clock.sleep(DEADLINE)]);
+    const isJoining = this.#state.kind !== 'joined' && this.#state.kind !== 'due';
+    if (isJoining) await Promise.race([this.#staying, this.#deps.clock.sleep(DEADLINE)]);
     const [memberId, coordinator] = [this.#memberId, this.#coordinator.known];
     if (memberId === '' || !coordinator) return;
     const left = coordinator.leaveGroup({ groupId, memberId });
