@@ -70,14 +70,29 @@ export interface Claim extends TopicPartition {
    */
   isHeld(): boolean;
   /**
-   * Commits, of any topics, the offset to resume at; with a tag that `committed` tells again. Rejects when the claim is
-   * over or Kafka does not take it; nothing is retried.
+   * Commits, of any topics, the offset to resume at; with what is settled ahead of it, as far as there is room for it, and a
+   * tag, which `committed` tells again. Rejects when the claim is over or Kafka does not take it; nothing is retried.
    */
   commit(offsets: readonly CommittedOffset[]): Promise<void>;
 }
 
-export interface CommittedOffset extends TopicPartition {
+/** What is settled of a partition behind the first record that is not. */
+export interface SettledAhead {
+  /** In their order, with something that is not settled before each. */
+  readonly ranges: readonly OffsetRange[];
+  /** The latest timestamp of a record that was read by then: a record of a later time is none of these. */
+  readonly latest: number;
+}
+
+/** How far a partition is settled. */
+export interface Position {
+  /** The first record that is not settled: where to resume. */
   readonly offset: number;
+  /** Unset: nothing. */
+  readonly ahead?: SettledAhead;
+}
+
+export interface CommittedOffset extends TopicPartition, Position {
   readonly tag: string;
 }
 
@@ -173,8 +188,8 @@ export interface Bus extends AsyncDisposable {
   offsetsAt(topic: string, time: number): Promise<ReadonlyMap<number, number>>;
   /** Deletes what is before an offset of each partition. */
   deleteRecords(topic: string, before: ReadonlyMap<number, number>): Promise<void>;
-  /** What a group has committed for a topic: the offset to resume at, for each partition that has one. */
-  committed(groupId: string, topic: string): Promise<ReadonlyMap<number, number>>;
+  /** What a group has committed for a topic, for each partition of which it has something. */
+  committed(groupId: string, topic: string): Promise<ReadonlyMap<number, Position>>;
   /** Becomes a member of a group, and stays one until it is disposed; tries for as long as Kafka is away. */
   join(options: JoinOptions): Membership;
   /** Fetches a partition, together with all others that are fed: hardly anything is spent on one that is quiet. */

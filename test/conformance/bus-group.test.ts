@@ -110,6 +110,31 @@ test('members for different topics share a group', async (t) => {
   assert.ok(one.names().every((name) => name.startsWith(names[1]!)));
 });
 
+test('what is settled ahead is committed beside the offset, as much as Kafka takes', async (t) => {
+  const { bus, group, join, message } = await groupForTests(t);
+  const { membership, claims } = join();
+  await membership.joined;
+  const [claim] = claims.values();
+  const ahead = (count: number) => ({
+    ranges: Array.from({ length: count }, (_, i) => ({ start: 90 * i + 5, end: 90 * i + 6 + (i % 80) })),
+    latest: 1_800_000_000_000,
+  });
+  for (const count of [1, 1024]) {
+    const offset = { ...message, offset: 4, ahead: ahead(count), tag: `http/1@${'m'.repeat(200)}` };
+    await claim!.commit([offset]);
+    assert.deepEqual(await membership.committed([message]), [offset]);
+    assert.deepEqual(
+      await bus.committed(group, message.topic),
+      new Map([[0, { offset: 4, ahead: ahead(count) }]]),
+    );
+  }
+  await claim!.commit([{ ...message, offset: 4, ahead: ahead(10_000), tag: 'x' }]);
+  const [found] = await membership.committed([message]);
+  assert.ok(found!.ahead!.ranges.length > 1024);
+  await claim!.commit([{ ...message, offset: 5, tag: '' }]);
+  assert.deepEqual(await membership.committed([message]), [{ ...message, offset: 5, tag: '' }]);
+});
+
 test('a commit of a partition of no topic is refused alone', async (t) => {
   const { join, message } = await groupForTests(t);
   const { membership, claims } = join();

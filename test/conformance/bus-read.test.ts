@@ -190,7 +190,7 @@ test('reading moves no offset of the group that delivers', async (t) => {
   const claim = await gained.promise;
   await claim.commit([{ topic: topic.name, partition: 0, offset: 7, tag: '' }]);
   assert.equal((await readAll(bus, topic)).length, 20);
-  assert.deepEqual(await bus.committed(topic.name, topic.name), new Map([[0, 7]]));
+  assert.deepEqual(await bus.committed(topic.name, topic.name), new Map([[0, { offset: 7 }]]));
 });
 
 test('a topic or a partition that does not exist is an error', async (t) => {

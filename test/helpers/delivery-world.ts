@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { DeadLetterSchema, EnvelopeSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
-import type { Claim, OutgoingRecord } from '../../src/bus/bus.ts';
+import type { Claim, OffsetRange, OutgoingRecord } from '../../src/bus/bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
 import { DeadLetters } from '../../src/executor/delivery/dead-letters.ts';
 import { Delivery } from '../../src/executor/delivery/delivery.ts';
@@ -72,6 +72,8 @@ interface Message {
 
 const isGivenUp = (message: Message) =>
   message.deadLettered + message.skipped > 0 || message.unreadable || message.removed;
+const isIn = (ranges: readonly OffsetRange[], { offset }: Message) =>
+  ranges.some(({ start, end }) => offset >= start && offset < end);
 const isSettled = (message: Message) => message.told > 0 || isGivenUp(message);
 
 /** Kafka, an external system, any number of executors, and an account of every message, on one clock. */
@@ -170,9 +172,9 @@ export class World implements Watcher {
     if (!holds) this.#broken ??= new assert.AssertionError({ message: what });
   }
 
-  committed(partition: number, offset: number): void {
-    const before = this.#messages[partition]!.filter((one) => one.offset < offset);
-    this.must(before.every(isSettled), `committed ${partition}-${offset} past a message that is not settled`);
+  committed(partition: number, offset: number, ahead: readonly OffsetRange[]): void {
+    const told = this.#messages[partition]!.filter((one) => one.offset < offset || isIn(ahead, one));
+    this.must(told.every(isSettled), `committed ${partition}-${offset} with a message that is not settled`);
     const last = this.#commits.get(partition) ?? -1;
     this.must(offset >= last, `committed ${partition}-${offset} after ${last}`);
     this.#commits.set(partition, offset);
@@ -190,6 +192,7 @@ export class World implements Watcher {
     const next = executor?.delivery.window.next(partition) ?? 0;
     for (const message of this.#messages[partition]!) {
       if (message.offset < (this.kafka.commits.get(partition) ?? 0) || message.offset >= next) continue;
+      if (isIn(this.kafka.aheads.get(partition)?.ranges ?? [], message)) continue;
       const mayStillEnd = executor?.mayDeliver && executor.isOnItsWay(message);
       if (message.told > 0 || mayStillEnd) message.excused++;
     }
@@ -473,6 +476,7 @@ export class TestExecutor {
       retentionLost: (count) => {
         this.retentionLost += count;
       },
+      settledBefore: () => this.statistics.settledBefore(),
     };
     const share = { topic: 'messages', shard: claim.partition, shards: shape.partitions, spread: 'http' };
     this.intake = new Intake(share, {

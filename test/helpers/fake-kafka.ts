@@ -8,10 +8,13 @@ import type {
   IncomingRecord,
   JoinOptions,
   Membership,
+  OffsetRange,
   OutgoingRecord,
   Replicas,
+  SettledAhead,
   TopicPartition,
 } from '../../src/bus/bus.ts';
+import { metadataOf, parseMetadata } from '../../src/bus/offset-metadata.ts';
 import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import type { CancelTimer, Clock } from '../../src/runtime/clock.ts';
 
@@ -23,7 +26,7 @@ const FETCH_RECORDS = 7;
 /** What a test wants to know. */
 export interface Watcher {
   /** A commit was taken. */
-  committed(partition: number, offset: number): void;
+  committed(partition: number, offset: number, ahead: readonly OffsetRange[]): void;
   /** A member no longer has a share, whether it knows it or not. */
   lost(client: FakeClient, share: number): void;
   sent(topic: string, record: OutgoingRecord): void;
@@ -38,6 +41,7 @@ export class FakeKafka {
   readonly log: IncomingRecord[][];
   readonly commits = new Map<number, number>();
   readonly tags = new Map<number, string>();
+  readonly aheads = new Map<number, SettledAhead>();
   /**
    * So many of the next commits are refused, so many are not answered, so many of the next records not taken; so many of
    * the next answers leave out the last partition.
@@ -81,6 +85,7 @@ export class FakeKafka {
     for (const records of this.log) records.length = 0;
     this.commits.clear();
     this.tags.clear();
+    this.aheads.clear();
     for (const feed of this.feeds) feed.reset();
   }
 
@@ -384,7 +389,7 @@ export class FakeClient implements Bus {
   async commit(claim: FakeClaim, offsets: readonly CommittedOffset[]): Promise<void> {
     if (this.#isDead) await forever();
     this.#kafka.refused++;
-    const { faults, commits, tags, watcher } = this.#kafka;
+    const { faults, commits, tags, aheads, watcher } = this.#kafka;
     if (claim.state === 'over') throw new Error('the claim is over');
     if (this.isIsolated || faults.stalledCommits > 0) {
       faults.stalledCommits--;
@@ -397,10 +402,14 @@ export class FakeClient implements Bus {
     }
     if (!this.#kafka.isMember(this)) throw new Error('no member');
     this.#kafka.refused--;
-    for (const { partition, offset, tag } of offsets) {
+    for (const one of offsets) {
+      const { partition, offset } = one;
+      const { tag, ahead } = parseMetadata(metadataOf(one), offset);
       commits.set(partition, offset);
       tags.set(partition, tag);
-      watcher.committed(partition, offset);
+      if (ahead) aheads.set(partition, ahead);
+      else aheads.delete(partition);
+      watcher.committed(partition, offset, ahead?.ranges ?? []);
     }
   }
 
@@ -410,10 +419,11 @@ export class FakeClient implements Bus {
       this.#kafka.refused++; // who cannot look does not commit
       throw new Error('not reached');
     }
-    const { commits, tags } = this.#kafka;
+    const { commits, tags, aheads } = this.#kafka;
     return partitions.flatMap(({ topic, partition }) => {
-      const offset = commits.get(partition);
-      return offset === undefined ? [] : [{ topic, partition, offset, tag: tags.get(partition) ?? '' }];
+      const [offset, ahead] = [commits.get(partition), aheads.get(partition)];
+      const tag = tags.get(partition) ?? '';
+      return offset === undefined ? [] : [{ topic, partition, offset, tag, ...(ahead && { ahead }) }];
     });
   }
 

@@ -65,7 +65,7 @@ test('replays', async (t) => {
       const messages = await sentTo(integrationId);
       assert.equal(messages.length, 602);
       assert.deepEqual(messages.slice(301).map(textOf), messages.slice(0, 301).map(textOf));
-      assert.deepEqual(await bus.committed(topics.executors, name), new Map([[0, 17]]));
+      assert.deepEqual(await bus.committed(topics.executors, name), new Map([[0, { offset: 17 }]]));
     },
   );
 

@@ -81,6 +81,6 @@ test('partitions that nobody has told of are delivered from', async (t) => {
   await waitUntil('all have arrived', () => endpoint.received.length === CLIENTS.length, 30_000);
   await waitUntil('all are committed', async () => {
     const committed = await bus.committed(topics.executors, topics.messages(id).name);
-    return [...committed.values()].reduce((sum, offset) => sum + offset, 0) === CLIENTS.length;
+    return [...committed.values()].reduce((sum, { offset }) => sum + offset, 0) === CLIENTS.length;
   });
 });

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import { type CommitContext, Commits } from '../../src/bus/kafka/commits.ts';
+import { parseMetadata } from '../../src/bus/offset-metadata.ts';
 import type { Broker, Exchange } from '../../src/kafkajs/cluster.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { testDeps } from '../helpers/test-deps.ts';
 
 const REBALANCE_IN_PROGRESS = 27;
 const UNKNOWN_MEMBER_ID = 25;
+const OFFSET_METADATA_TOO_LARGE = 12;
+const INVALID_COMMIT_OFFSET_SIZE = 28;
 
 /** A coordinator whose answers are told. */
 function world() {
@@ -27,6 +32,7 @@ function world() {
   };
   const coordinator = { connectionPool: { getConnection: async () => ({ send }) } } as unknown as Broker;
   const commits = new Commits({
+    ...testDeps(),
     clock,
     async context(): Promise<CommitContext> {
       await state.context;
@@ -116,4 +122,101 @@ test('a partition that was lost while the coordinator was looked for is not comm
   await kafka.clock.advance(10);
   assert.match(lost.text, /the partition is lost/);
   assert.equal(kafka.requests, 0);
+});
+
+interface Sent {
+  readonly partition: number;
+  readonly offset: number;
+  readonly tag: string;
+  readonly isAhead: boolean;
+  readonly length: number;
+}
+
+interface RequestDecoder {
+  readString(): string;
+  readInt32(): number;
+  readInt64(): bigint;
+  readArray<T>(read: (decoder: RequestDecoder) => T): T[];
+}
+
+const Decoder = createRequire(import.meta.url)('kafkajs/src/protocol/decoder') as new (
+  buffer: Buffer,
+) => RequestDecoder;
+
+/** The partitions that a request commits. */
+async function sentIn({ request }: Exchange<unknown>): Promise<readonly Sent[]> {
+  const decoder = new Decoder((await request.encode()).buffer);
+  decoder.readString();
+  decoder.readInt32();
+  decoder.readString();
+  decoder.readInt64();
+  const topics = decoder.readArray(() => {
+    decoder.readString();
+    return decoder.readArray(() => {
+      const partition = decoder.readInt32();
+      const offset = Number(decoder.readInt64());
+      const metadata = decoder.readString();
+      const { tag, ahead } = parseMetadata(metadata, offset);
+      return { partition, offset, tag, isAhead: ahead !== undefined, length: metadata.length };
+    });
+  });
+  return topics.flat();
+}
+
+/** A coordinator that judges each partition of what is sent, and everything it was sent. */
+function judging(judge: (one: Sent, request: readonly Sent[]) => number) {
+  const clock = new FakeClock();
+  const requests: (readonly Sent[])[] = [];
+  const send = async (exchange: Exchange<unknown>) => {
+    const sent = await sentIn(exchange);
+    requests.push(sent);
+    const partitions = sent.map((one) => ({ partition: one.partition, errorCode: judge(one, sent) }));
+    return { responses: [{ topic: 't', partitions }] };
+  };
+  const coordinator = { connectionPool: { getConnection: async () => ({ send }) } } as unknown as Broker;
+  const context = async () => ({ groupId: 'g', groupGenerationId: 1, memberId: 'm', coordinator });
+  const commits = new Commits({ ...testDeps(), clock, context });
+  const ranges = Array.from({ length: 700 }, (_, i) => ({ start: 2 * i + 2, end: 2 * i + 3 }));
+  const commit = (partition: number, offset = 1, tag = 'http/1@m') =>
+    commits.commit([{ topic: 't', partition, offset, ahead: { ranges, latest: 1 }, tag }], () => false);
+  return { clock, requests, commit };
+}
+
+test('of a Kafka that takes little metadata, offsets are committed with less, and at last with the tag alone', async () => {
+  for (const code of [OFFSET_METADATA_TOO_LARGE, INVALID_COMMIT_OFFSET_SIZE]) {
+    for (const [limit, isAhead] of [
+      [500, true],
+      [20, false],
+    ] as const) {
+      const { clock, requests, commit } = judging(({ length }) => (length > limit ? code : 0));
+      const first = commit(0);
+      await Promise.all([first, clock.advance(2000)]);
+      const last = requests.at(-1)![0]!;
+      assert.deepEqual([last.tag, last.isAhead, last.length <= limit], ['http/1@m', isAhead, true]);
+      const tries = requests.length;
+      assert.ok(tries > 1);
+      await Promise.all([commit(0, 2), clock.advance(100)]);
+      assert.equal(requests.length, tries + 1, 'it is known by then');
+    }
+  }
+});
+
+test('metadata that Kafka does not take although nothing is left out of it is refused', async () => {
+  const { clock, requests, commit } = judging(() => OFFSET_METADATA_TOO_LARGE);
+  const refused = assert.rejects(commit(0), /refused the commit of t: 12/);
+  await Promise.all([refused, clock.advance(2000)]);
+  assert.equal(requests.at(-1)![0]!.isAhead, false);
+});
+
+test('what waits is sent in as many requests as it takes, the oldest first', async () => {
+  const { clock, requests, commit } = judging(() => 0);
+  const all = Array.from({ length: 300 }, (_, partition) => commit(partition));
+  await Promise.all([...all, clock.advance(100)]);
+  assert.deepEqual(
+    requests.flat().map(({ partition }) => partition),
+    Array.from({ length: 300 }, (_, partition) => partition),
+  );
+  const sizes = requests.map((request) => request.reduce((sum, { length }) => sum + length, 0));
+  assert.ok(Math.max(...sizes) < 300_000, `${sizes}`);
+  assert.ok(requests.length > 1 && requests.length < 10, `${requests.length} requests`);
 });

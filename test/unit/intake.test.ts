@@ -292,7 +292,7 @@ test('what is on its way when the lease ends is cut off, and that is no try that
 /** An intake whose topic and delivery are played; `offer` gives it a record. */
 function intakeAlone(commit: (tag: string) => Promise<void>) {
   const clock = new FakeClock();
-  const state = { settled: 0, size: 0, offer: () => false };
+  const state = { settled: 0, ahead: 0, size: 0, offer: () => false };
   const never = new Promise<void>(() => {});
   const intake = new Intake(
     { topic: 't', shard: 0, shards: 1, spread: 'http/1' },
@@ -326,11 +326,16 @@ function intakeAlone(commit: (tag: string) => Promise<void>) {
             return state.size;
           },
           next: () => undefined,
+          missing: () => undefined,
+          own() {},
+          isSettled: () => false,
           stepOver() {},
           committable: () => [{ partition: 0, offset: state.settled }],
+          ahead: () => state.ahead,
+          position: () => ({ offset: state.settled }),
         },
       } as unknown as Delivery,
-      events: { undecodable() {}, retentionLost() {} },
+      events: { undecodable() {}, retentionLost() {}, settledBefore() {} },
       leaving: new AbortController().signal,
     },
   );

@@ -156,7 +156,10 @@ const NEVER = new AbortController().signal;
 test('partitions are let go of as soon as Kafka takes it', async () => {
   const group = new Group({ 0: [7, 'http/2@me'] });
   group.isAway = true;
-  const left = letGo(SHARE, new Map([[0, 9]]), group.deps(), { isSure: () => true, leaving: NEVER });
+  const left = letGo(SHARE, new Map([[0, { offset: 9 }]]), group.deps(), {
+    isSure: () => true,
+    leaving: NEVER,
+  });
   await group.clock.advance(60_000);
   group.isAway = false;
   await Promise.all([left, group.clock.advance(1000)]);
@@ -167,8 +170,8 @@ test('what another one has taken over meanwhile is left alone', async () => {
   const group = new Group({ 0: [7, 'http/2@me'], 2: [3, 'http/2@me'] });
   group.isAway = true;
   const offsets = new Map([
-    [0, 9],
-    [2, 4],
+    [0, { offset: 9 }],
+    [2, { offset: 4 }],
   ]);
   const left = letGo(SHARE, offsets, group.deps(), { isSure: () => true, leaving: NEVER });
   await group.clock.advance(1000);
@@ -190,7 +193,7 @@ test('nothing more is tried when the claim is over, the topic is gone, or the pr
     group.isAway = true;
     const leaving = new AbortController();
     const options = { isSure: () => true, leaving: leaving.signal };
-    const left = letGo(SHARE, new Map([[0, 9]]), group.deps(), options);
+    const left = letGo(SHARE, new Map([[0, { offset: 9 }]]), group.deps(), options);
     await group.clock.advance(1000);
     end(group, () => leaving.abort());
     await Promise.all([left, group.clock.advance(1000)]);
@@ -203,7 +206,7 @@ test('nothing more is tried when the claim is over, the topic is gone, or the pr
   const commit = () => Promise.reject(new BusError('unknown-topic', 'deleted'));
   await letGo(
     SHARE,
-    new Map([[0, 9]]),
+    new Map([[0, { offset: 9 }]]),
     { ...deps, claim: { ...claim, commit } },
     { isSure: () => true, leaving: NEVER },
   );
@@ -266,7 +269,7 @@ class Part {
     const share = { topic: 't', shard: this.#number, shards, spread: `http/${shards}` };
     if (this.#number >= shards) return;
     const mine = PARTITIONS.filter((partition) => partition % shards === this.#number);
-    const offsets = new Map(mine.map((partition) => [partition, 0]));
+    const offsets = new Map(mine.map((partition) => [partition, { offset: 0 }]));
     while (!signal.aborted && !isOut()) {
       try {
         const free = await untilFree(share, mine, deps, signal);

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create, toBinary } from '@bufbuild/protobuf';
+import fc from 'fast-check';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
-import { Window } from '../../src/executor/delivery/window.ts';
+import { metadataOf, parseMetadata } from '../../src/bus/offset-metadata.ts';
+import { type InFlight, MAX_AHEAD, MAX_RANGES, WAITING, Window } from '../../src/executor/delivery/window.ts';
 import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 
 const POLICY = { maxInFlight: 1000, maxInFlightBytes: 1e6 };
@@ -52,4 +54,79 @@ test('what a message takes in memory counts, not what it took on Kafka', () => {
   let taken = 0;
   for (; window.hasSpace(0); taken++) window.take(0, taken, null, envelope, value);
   assert.equal(taken, Math.ceil(POLICY.maxInFlightBytes / (value.byteLength + 1000 * (128 + 4))));
+});
+
+/** A window of which the first message is never settled. */
+class Stuck {
+  readonly window: Window;
+  readonly #unsettled: InFlight[] = [];
+  readonly #most: number;
+  constructor(maxInFlight: number) {
+    this.window = new Window({ maxInFlight, maxInFlightBytes: 1e12 }, new ByteLimit(1e12));
+    this.#most = maxInFlight * WAITING;
+  }
+  fill(): void {
+    this.#unsettled.push(...fill(this.window, 1, 2 * this.#most));
+  }
+  /** One of each so many of those that are not settled, from the end or the beginning. */
+  settle(every: number, fromEnd: boolean): void {
+    const [, ...others] = fromEnd ? this.#unsettled.toReversed() : this.#unsettled;
+    for (const message of others.filter((one, i) => i % every === 0 && one.offset > 0)) {
+      this.window.settle(message);
+      this.#unsettled.splice(this.#unsettled.indexOf(message), 1);
+    }
+  }
+  get ranges(): number {
+    return this.window.position(0)!.ahead?.ranges.length ?? 0;
+  }
+  /** How many that are settled an offset's metadata does not tell. */
+  get untold(): number {
+    const position = this.window.position(0)!;
+    const metadata = metadataOf({ topic: 't', partition: 0, tag: `http/1@${'m'.repeat(200)}`, ...position });
+    const told = parseMetadata(metadata, position.offset).ahead?.ranges ?? [];
+    const count = told.reduce((sum, { start, end }) => sum + end - start, 0);
+    return this.window.ahead(0) - count;
+  }
+}
+
+test('whatever is settled in whatever order, no more is untold by an offset than is taken in at a time', () => {
+  const step = fc.record({
+    every: fc.integer({ min: 1, max: 7 }),
+    fromEnd: fc.boolean(),
+    fills: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(
+      fc.constantFrom(64, 100, 200),
+      fc.array(step, { maxLength: 12, size: 'max' }),
+      (maxInFlight, steps) => {
+        const stuck = new Stuck(maxInFlight);
+        stuck.fill();
+        for (const { every, fromEnd, fills } of steps) {
+          stuck.settle(every, fromEnd);
+          const { untold } = stuck;
+          assert.ok(untold <= maxInFlight * WAITING, `${untold} of them`);
+          assert.ok(untold === 0 || maxInFlight > 64, 'by default all is told');
+          if (fills) stuck.fill();
+        }
+      },
+    ),
+    { numRuns: 30 },
+  );
+});
+
+test('when what is settled ahead lies in too many ranges, no more run ahead than are taken in at a time, until it does not', () => {
+  const stuck = new Stuck(200);
+  stuck.fill();
+  stuck.settle(2, false);
+  assert.equal(stuck.ranges, 1600);
+  assert.ok(stuck.ranges > MAX_RANGES && !stuck.window.hasSpace(0), 'its span is what is taken in at a time');
+  stuck.settle(2, false);
+  assert.ok(stuck.ranges <= MAX_RANGES && stuck.window.hasSpace(0));
+  for (let round = 0; round < 1000 && stuck.window.hasSpace(0); round++) {
+    stuck.fill();
+    stuck.settle(1, false);
+  }
+  assert.equal(stuck.window.next(0), MAX_AHEAD);
+  assert.equal(stuck.untold, 0);
 });

@@ -3,7 +3,8 @@ import { protocolErrorType } from '../../kafkajs/protocol-error.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { DeadlineError, withDeadline } from '../../runtime/deadline.ts';
 import { messageOf } from '../../runtime/logger.ts';
-import { BusError, type BusErrorReason, type OffsetRange, type Replicas } from '../bus.ts';
+import { BusError, type BusErrorReason, type OffsetRange, type Position, type Replicas } from '../bus.ts';
+import { parseMetadata } from '../offset-metadata.ts';
 import type { Topic } from '../topics.ts';
 import type { KafkaConfig } from './client.ts';
 import { keepReplicas } from './replicas.ts';
@@ -149,11 +150,14 @@ export class Admin {
     });
   }
 
-  committed(groupId: string, topic: string): Promise<ReadonlyMap<number, number>> {
+  committed(groupId: string, topic: string): Promise<ReadonlyMap<number, Position>> {
     return this.#call(`reading the commits of ${groupId}`, async (admin) => {
       const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
-      const committed = (found?.partitions ?? []).filter(({ offset }) => Number(offset) >= 0);
-      return new Map(committed.map(({ partition, offset }) => [partition, Number(offset)]));
+      const positions = (found?.partitions ?? []).map(({ partition, offset, metadata }) => {
+        const { ahead } = parseMetadata(metadata, Number(offset));
+        return [partition, { offset: Number(offset), ...(ahead && { ahead }) }] as const;
+      });
+      return new Map(positions.filter(([, { offset }]) => offset >= 0));
     });
   }
 

@@ -2,7 +2,9 @@ import { createRequire } from 'node:module';
 import { type Broker, connectionTo, type Exchange, send } from '../../kafkajs/cluster.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
+import type { Logger } from '../../runtime/logger.ts';
 import { BusError, type CommittedOffset, type TopicPartition } from '../bus.ts';
+import { METADATA_LIMIT, metadataOf, parseMetadata } from '../offset-metadata.ts';
 
 /** The last version that says how long an offset is kept: Kafka would forget those of what the group does not read. */
 const VERSION = 4;
@@ -40,6 +42,11 @@ const nameOf = (topic: string, partition: number) => `${topic}/${partition}`;
  */
 const PASSING = new Set([14, 15, 16, 22, 27]);
 const UNKNOWN_TOPIC = 3;
+/** OFFSET_METADATA_TOO_LARGE and INVALID_COMMIT_OFFSET_SIZE: it takes less. */
+const TOO_LARGE = new Set([12, 28]);
+/** What a request may become in the group's log, where it is one batch; and what an offset takes there besides its metadata. */
+const MAX_BYTES = 262_144;
+const OVERHEAD = 300;
 const PAUSE = 50;
 /** For one request; and in all, while something passing is in the way: a leader that died in a rebalance takes its session. */
 const DEADLINE = 3000;
@@ -53,8 +60,15 @@ export interface CommitContext {
   readonly coordinator: Broker;
 }
 
+interface Offset extends TopicPartition {
+  readonly offset: string;
+  readonly metadata: string;
+}
+
 interface Waiting {
-  readonly offsets: readonly CommittedOffset[];
+  readonly committed: readonly CommittedOffset[];
+  /** The same as it is sent. */
+  offsets: readonly Offset[];
   readonly since: number;
   isOver(): boolean;
   resolve(): void;
@@ -65,6 +79,7 @@ interface Waiting {
 
 interface Deps {
   readonly clock: Clock;
+  readonly logger: Logger;
   context(): Promise<CommitContext>;
 }
 
@@ -73,6 +88,8 @@ export class Commits {
   readonly #deps: Deps;
   #waiting: Waiting[] = [];
   #isSending = false;
+  /** Of an offset's metadata, in characters. */
+  #limit = METADATA_LIMIT;
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -82,12 +99,22 @@ export class Commits {
    * Rejects when Kafka does not take it: what is passing it waits for, some seconds. Once it has rejected, nothing of it is
    * sent any more. `isOver`: they may not be committed any more.
    */
-  commit(offsets: readonly CommittedOffset[], isOver: () => boolean): Promise<void> {
+  commit(committed: readonly CommittedOffset[], isOver: () => boolean): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const since = this.#deps.clock.monotonic();
-    this.#waiting.push({ offsets, since, isOver, resolve, reject, isSettled: false });
+    const offsets = this.#written(committed);
+    this.#waiting.push({ committed, offsets, since, isOver, resolve, reject, isSettled: false });
     if (!this.#isSending) void this.#send();
     return promise;
+  }
+
+  #written(committed: readonly CommittedOffset[]): readonly Offset[] {
+    return committed.map((one) => ({
+      topic: one.topic,
+      partition: one.partition,
+      offset: String(one.offset),
+      metadata: metadataOf(one, this.#limit),
+    }));
   }
 
   async #send(): Promise<void> {
@@ -95,8 +122,7 @@ export class Commits {
     this.#isSending = true;
     await Promise.resolve(); // with those of the same moment
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
+      const batch = this.#nextBatch();
       try {
         const codes = await withDeadline(clock, DEADLINE, 'commit', this.#exchange(batch));
         for (const one of batch) if (!one.isSettled) this.#settle(one, codes);
@@ -110,10 +136,23 @@ export class Commits {
     this.#isSending = false;
   }
 
+  /** Those that wait for longest, as many as Kafka takes at a time. */
+  #nextBatch(): readonly Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { offsets } of this.#waiting) {
+      bytes += offsets.reduce((sum, { metadata }) => sum + metadata.length + OVERHEAD, 0);
+      if (count > 0 && bytes > MAX_BYTES) break;
+      count++;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
   #settle(one: Waiting, codes: ReadonlyMap<string, number>): void {
     const found = one.offsets.map(({ topic, partition }) => codes.get(nameOf(topic, partition)) ?? 0);
     const isLate = this.#deps.clock.monotonic() - one.since >= PATIENCE;
     if (found.some((code) => PASSING.has(code)) && !isLate) return;
+    if (found.some((code) => TOO_LARGE.has(code)) && this.#shorten(one)) return;
     if (found.some((code) => code !== 0)) {
       const reason = found.includes(UNKNOWN_TOPIC) ? 'unknown-topic' : 'failed';
       refuse(one, new BusError(reason, `Kafka refused the commit of ${one.offsets[0]?.topic}: ${found}`));
@@ -121,6 +160,20 @@ export class Commits {
       one.isSettled = true;
       one.resolve();
     }
+  }
+
+  /** With less of what is settled ahead, from now on. Answers false when nothing of it is left. */
+  #shorten(one: Waiting): boolean {
+    const lengths = one.offsets.map(({ metadata }) => metadata.length);
+    if (lengths.every((length, i) => length === one.committed[i]?.tag.length)) return false;
+    this.#limit = Math.min(this.#limit, Math.floor(Math.max(...lengths) / 2));
+    this.#deps.logger.warn('Kafka takes little metadata with an offset: more may be delivered twice', {
+      topic: one.offsets[0]?.topic,
+      characters: this.#limit,
+      advice: `let it take ${METADATA_LIMIT} (offset.metadata.max.bytes)`,
+    });
+    one.offsets = this.#written(one.committed);
+    return true;
   }
 
   /** What Kafka says to each partition. */
@@ -135,13 +188,9 @@ export class Commits {
     const offsets = batch.filter(({ isSettled }) => !isSettled).flatMap((one) => one.offsets);
     if (offsets.length === 0) return new Map();
     const last = new Map(offsets.map((one) => [nameOf(one.topic, one.partition), one]));
-    const topics = [...Map.groupBy(last.values(), ({ topic }) => topic)].map(([topic, ofTopic]) => ({
+    const topics = [...Map.groupBy(last.values(), ({ topic }) => topic)].map(([topic, partitions]) => ({
       topic,
-      partitions: ofTopic.map(({ partition, offset, tag }) => ({
-        partition,
-        offset: String(offset),
-        metadata: tag,
-      })),
+      partitions,
     }));
     const exchange = protocol({ version: VERSION })({ ...member, retentionTime: TEN_YEARS, topics });
     const response = { decode: exchange.response.decode, parse: async (data: Answer) => data };
@@ -176,7 +225,7 @@ export async function readCommitted(
         topic,
         partition,
         offset: Number(offset),
-        tag: metadata ?? '',
+        ...parseMetadata(metadata, Number(offset)),
       }))
       .filter(({ offset }) => offset >= 0),
   );

@@ -74,7 +74,7 @@ export class GroupMember implements Membership {
     this.#cluster = createCluster(kafka);
     this.#coordinator = new Coordinator(this.#cluster, options.groupId, options.topics, deps.clock);
     this.#members = new GroupMembers(this.#coordinator, options.groupId, deps.clock);
-    const commits = new Commits({ clock: deps.clock, context: () => this.#context() });
+    const commits = new Commits({ ...deps, context: () => this.#context() });
     this.#claims = new Claims({
       logger: deps.logger,
       memberId: () => this.#memberId,

@@ -1,12 +1,12 @@
 import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
-import type { Bus, Claim, Feed, IncomingRecord, Membership } from '../../bus/bus.ts';
+import type { Bus, Feed, IncomingRecord } from '../../bus/bus.ts';
 import { decodeEnvelope } from '../../contract/decode-envelope.ts';
-import type { CancelTimer, Clock } from '../../runtime/clock.ts';
-import { type Logger, messageOf } from '../../runtime/logger.ts';
+import type { CancelTimer } from '../../runtime/clock.ts';
+import { messageOf } from '../../runtime/logger.ts';
 import { untilAborted } from '../../runtime/until-aborted.ts';
 import type { Delivery } from './delivery.ts';
-import { partitionsOf, type Share, shareOf, tagOf } from './share.ts';
-import { letGo, untilFree } from './take-over.ts';
+import { Positions, type PositionsDeps } from './positions.ts';
+import { partitionsOf, type Share, shareOf } from './share.ts';
 
 /** How often what is settled is committed. Kafka holds each commit for some milliseconds: by time, never by message. */
 const COMMIT_INTERVAL = 1000;
@@ -22,18 +22,14 @@ export interface IntakeEvents {
   undecodable(record: IncomingRecord, why: string): void;
   /** Kafka's retention removed messages before they were delivered. */
   retentionLost(count: number): void;
+  /** A message came that was settled before the partition was taken over. */
+  settledBefore(): void;
 }
 
-interface Deps {
+interface Deps extends Omit<PositionsDeps, 'window'> {
   readonly bus: Bus;
-  readonly membership: Membership;
-  readonly claim: Claim;
   readonly delivery: Delivery;
   readonly events: IntakeEvents;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Aborts when the process is about to leave the group. */
-  readonly leaving: AbortSignal;
 }
 
 /** Feeds an integration's message topic into its delivery, as fast as its window takes it, and commits what is settled. */
@@ -43,20 +39,16 @@ export class Intake implements AsyncDisposable {
   readonly #feeds = new Map<number, Feed>();
   /** The end offset of each partition, as last seen. */
   readonly #ends = new Map<number, number>();
-  /** What was taken over, or is about to be, and where each partition resumes. */
-  readonly #owned = new Map<number, number>();
-  /** What Kafka has of them, surely under this intake's tag. */
-  readonly #committed = new Map<number, number>();
+  readonly #positions: Positions;
   readonly #stop = new AbortController();
   #watch: Disposable | undefined;
   #growing = Promise.resolve();
   #stopTicking: CancelTimer | undefined;
-  #lastCommit = Promise.resolve();
-  #nextCommit: Promise<void> | undefined;
 
   constructor(share: Share, deps: Deps) {
     this.#share = share;
     this.#deps = deps;
+    this.#positions = new Positions(share, { ...deps, window: deps.delivery.window });
   }
 
   /** Takes the partitions over, and begins. */
@@ -70,11 +62,7 @@ export class Intake implements AsyncDisposable {
   }
 
   async #takeOver(partitions: readonly number[], signal: AbortSignal): Promise<void> {
-    const { claim } = this.#deps;
-    const free = await untilFree(this.#share, partitions, this.#deps, signal);
-    for (const { partition, offset } of free) this.#owned.set(partition, offset);
-    await claim.commit(free.map((one) => ({ ...one, tag: tagOf(this.#share, claim) })));
-    for (const { partition, offset } of free) this.#committed.set(partition, offset);
+    await this.#positions.takeOver(partitions, signal);
     for (const partition of partitions) this.#feeds.set(partition, this.#feed(partition));
   }
 
@@ -109,7 +97,7 @@ export class Intake implements AsyncDisposable {
     return bus.feed({
       topic: this.#share.topic,
       partition,
-      from: this.#owned.get(partition) ?? 0,
+      from: this.#positions.next(partition),
       take: (record) => this.#take(record),
       onPosition: (_, end) => this.#ends.set(partition, end),
       onReset: (start) => this.#begin(partition, start),
@@ -118,13 +106,8 @@ export class Intake implements AsyncDisposable {
 
   /** Messages that are in the topic and not settled. */
   get lag(): number {
-    const settled = new Map(
-      this.#deps.delivery.window.committable().map((one) => [one.partition, one.offset]),
-    );
     let lag = 0;
-    for (const [partition, end] of this.#ends) {
-      lag += Math.max(0, end - (settled.get(partition) ?? this.#owned.get(partition) ?? 0));
-    }
+    for (const [partition, end] of this.#ends) lag += Math.max(0, end - this.#positions.settled(partition));
     return lag;
   }
 
@@ -160,9 +143,9 @@ export class Intake implements AsyncDisposable {
     if (this.#stopTicking || this.#stop.signal.aborted) return;
     this.#stopTicking = clock.setTimer(() => {
       this.#stopTicking = undefined;
-      if (delivery.window.size > 0 || this.#due().length > 0) this.#keepTicking();
+      if (delivery.window.size > 0 || this.#positions.areDue) this.#keepTicking();
       delivery.tick(); // the lease may be back; what had no room is offered again
-      void this.commit();
+      void this.#positions.commit();
     }, COMMIT_INTERVAL);
   }
 
@@ -171,17 +154,21 @@ export class Intake implements AsyncDisposable {
     const { topic } = this.#share;
     logger.warn('the topic ends before what was consumed: it was made anew', { topic, partition });
     delivery.lose(partition);
-    this.#owned.set(partition, start);
-    this.#committed.delete(partition); // it may have gone with the topic, and its tag, too
+    this.#positions.begin(partition, start);
   }
 
   #take(record: IncomingRecord): boolean {
     const { delivery, events } = this.#deps;
-    const { partition, offset, key, value } = record;
+    const { partition, offset, timestamp, key, value } = record;
     this.#keepTicking();
     if (!delivery.hasSpace(partition)) return false;
-    const next = delivery.window.next(partition) ?? this.#owned.get(partition);
-    if (next !== undefined && offset > next) events.retentionLost(offset - next);
+    const lost = this.#positions.missing(partition, offset);
+    if (lost > 0) events.retentionLost(lost);
+    if (delivery.window.isSettled(partition, offset, timestamp)) {
+      delivery.window.stepOver(partition, offset);
+      events.settledBefore();
+      return true;
+    }
     // A copy: one message that stays long would keep the whole fetch in memory.
     const copy = value && Buffer.from(value);
     const envelope = this.#decode(record, copy);
@@ -203,48 +190,14 @@ export class Intake implements AsyncDisposable {
     return undefined;
   }
 
-  /** Commits what is settled and not committed yet, one commit at a time. What is refused the next commit says again. */
-  commit(): Promise<void> {
-    this.#nextCommit ??= this.#lastCommit.then(() => {
-      this.#nextCommit = undefined;
-      this.#lastCommit = this.#commit();
-      return this.#lastCommit;
-    });
-    return this.#nextCommit;
-  }
-
-  /** What is settled and not committed. */
-  #due() {
-    const settled = this.#deps.delivery.window.committable();
-    return settled.filter(({ partition, offset }) => offset !== this.#committed.get(partition));
-  }
-
-  async #commit(): Promise<void> {
-    const { claim, logger } = this.#deps;
-    const { topic } = this.#share;
-    if (this.#stop.signal.aborted) return; // the last commit says it all, and takes the tag away
-    const due = this.#due();
-    if (due.length === 0) return;
-    try {
-      await claim.commit(due.map((one) => ({ ...one, topic, tag: tagOf(this.#share, claim) })));
-      for (const { partition, offset } of due) this.#committed.set(partition, offset);
-    } catch (error) {
-      logger.debug('not committed', { topic, error: messageOf(error) });
-    }
-  }
-
   /** Commits, and lets others work on the partitions. The delivery must have stopped. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { delivery, leaving } = this.#deps;
     this.#stop.abort(new Error('the intake ends'));
+    this.#positions.end();
     this.#watch?.[Symbol.dispose]();
     this.#stopTicking?.();
     await this.#growing;
     for (const feed of this.#feeds.values()) feed[Symbol.dispose]();
-    const settled = new Map(delivery.window.committable().map((one) => [one.partition, one.offset]));
-    for (const [partition, offset] of settled) this.#owned.set(partition, offset);
-    if (this.#owned.size === 0) return;
-    const isSure = (partition: number) => settled.has(partition) || this.#committed.has(partition);
-    await letGo(this.#share, this.#owned, this.#deps, { isSure, leaving });
+    await this.#positions.letGo();
   }
 }

@@ -42,6 +42,7 @@ export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
   /** Looked up once: finding a metric by its labels for each message is dear. */
   readonly #latency: { observe(seconds: number): void };
   #backlog: Backlog = { lag: 0, oldestAge: 0 };
+  #settledBefore = 0;
   #retried = 0;
   #timedOut = 0;
   #lastDelivered = 0;
@@ -126,9 +127,14 @@ export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
     });
   }
 
+  settledBefore(): void {
+    this.#settledBefore++;
+  }
+
   /** Messages taken from Kafka. */
   get taken(): number {
-    return this.#counts.received + this.#counts.undecodable;
+    const { received, undecodable } = this.#counts;
+    return received + undecodable + this.#settledBefore;
   }
 
   /** Messages that need nothing more: delivered, kept as dead letters or skipped. */

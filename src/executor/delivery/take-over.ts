@@ -1,4 +1,4 @@
-import { BusError, type Claim, type CommittedOffset, type Membership } from '../../bus/bus.ts';
+import { BusError, type Claim, type CommittedOffset, type Membership, type Position } from '../../bus/bus.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { ownerOf, type Share, tagOf } from './share.ts';
@@ -42,8 +42,8 @@ export async function untilFree(
     const named = busy.flatMap(({ member }) => member ?? []);
     if (named.length === 0 && (busy.length === 0 || isLate)) {
       if (busy.length > 0) logger.warn('took partitions over that nobody has let go of', { topic });
-      const offsets = new Map(found.map(({ partition, offset }) => [partition, offset]));
-      return wanted.map((one) => ({ ...one, offset: offsets.get(one.partition) ?? 0 }));
+      const left = new Map(found.map(({ tag: _, ...one }) => [one.partition, one]));
+      return wanted.map((one) => left.get(one.partition) ?? { ...one, offset: 0 });
     }
     const members = named.length > 0 ? await membership.members() : undefined;
     const lost = named.filter((member) => !members?.has(member));
@@ -61,13 +61,13 @@ export async function untilFree(
  */
 export async function letGo(
   share: Share,
-  offsets: ReadonlyMap<number, number>,
+  positions: ReadonlyMap<number, Position>,
   { membership, claim, clock, logger }: Deps,
   { isSure, leaving }: { isSure(partition: number): boolean; readonly leaving: AbortSignal },
 ): Promise<void> {
   const { topic } = share;
   const tag = tagOf(share, claim);
-  const all = [...offsets].map(([partition, offset]) => ({ topic, partition, offset, tag: RELEASED }));
+  const all = [...positions].map(([partition, one]) => ({ topic, partition, ...one, tag: RELEASED }));
   for (let unsure = all.filter((one) => !isSure(one.partition)); ; unsure = all) {
     try {
       const found = unsure.length > 0 ? await membership.committed(unsure) : [];

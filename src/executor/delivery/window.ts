@@ -1,15 +1,18 @@
 import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
+import type { Position } from '../../bus/bus.ts';
 import { textMemory } from '../../contract/message-memory.ts';
 import type { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { Outbound } from '../handlers/handler.ts';
 import type { Policy } from './policy.ts';
 import { SettledPrefix } from './settled-prefix.ts';
 
-/**
- * How far a partition may run ahead of its first message that is not settled. What lies between is remembered, and comes
- * again after a kill.
- */
+/** How far a partition may run ahead of its first message that is not settled: what lies between is read again at a restart. */
 export const MAX_AHEAD = 100_000;
+/**
+ * In how many ranges what is settled ahead may lie: they fit in an offset's metadata, whatever their lengths. With more, no
+ * more run ahead than are taken in at a time: what is left out, and comes again after a restart, is never more than that.
+ */
+export const MAX_RANGES = 1024;
 /** Messages taken in for each that may be on its way, at most: those that wait in lanes are bounded, too. */
 export const WAITING = 16;
 
@@ -67,7 +70,10 @@ export class Window {
     if (this.#bytes >= maxInFlightBytes && this.size > 0) return false;
     if (this.#total.isFull && (this.size >= SHARE.messages || this.#bytes >= SHARE.bytes)) return false;
     const prefix = this.#prefixes.get(partition);
-    return !prefix || prefix.next - prefix.committable < MAX_AHEAD;
+    if (!prefix) return true;
+    return (
+      prefix.next - prefix.committable < (prefix.ranges > MAX_RANGES ? maxInFlight * WAITING : MAX_AHEAD)
+    );
   }
 
   /** Takes a message in. Offsets of a partition grow; one that is left out does not exist. */
@@ -90,7 +96,7 @@ export class Window {
     return message;
   }
 
-  /** Steps over a record that cannot be read. */
+  /** Steps over a record that cannot be read, or that was settled before. */
   stepOver(partition: number, offset: number): void {
     const prefix = this.#prefix(partition, offset);
     prefix.take(offset);
@@ -130,7 +136,22 @@ export class Window {
     return reached;
   }
 
-  /** The offset of the next record to take in; undefined: none of this partition was taken in yet. */
+  /** Begins with a partition where it was left. */
+  own(partition: number, position: Position): void {
+    this.#prefixes.set(partition, new SettledPrefix(position));
+  }
+
+  /** Whether this record, the next of its partition, was settled before this window had the partition. */
+  isSettled(partition: number, offset: number, timestamp: number): boolean {
+    return this.#prefix(partition, offset).isSettled(offset, timestamp);
+  }
+
+  /** How many from the next one to this offset are not settled; undefined: nothing of this partition is known. */
+  missing(partition: number, offset: number): number | undefined {
+    return this.#prefixes.get(partition)?.missing(offset);
+  }
+
+  /** The offset of the next record to take in; undefined: nothing of this partition is known. */
   next(partition: number): number | undefined {
     return this.#prefixes.get(partition)?.next;
   }
@@ -138,6 +159,22 @@ export class Window {
   /** For each partition, the offset to resume at. */
   committable(): readonly { readonly partition: number; readonly offset: number }[] {
     return [...this.#prefixes].map(([partition, prefix]) => ({ partition, offset: prefix.committable }));
+  }
+
+  /** How many offsets of a partition are settled; undefined: nothing of it is known. */
+  settled(partition: number): number | undefined {
+    const prefix = this.#prefixes.get(partition);
+    return prefix && prefix.committable + prefix.ahead;
+  }
+
+  /** How many are settled beyond the offset to resume at. */
+  ahead(partition: number): number {
+    return this.#prefixes.get(partition)?.ahead ?? 0;
+  }
+
+  /** The offset to resume at, and what is settled beyond it; undefined: nothing of this partition is known. */
+  position(partition: number): Position | undefined {
+    return this.#prefixes.get(partition)?.position;
   }
 
   /** Lets go of a partition; what is taken in of it next begins anew. */
@@ -152,7 +189,7 @@ export class Window {
   #prefix(partition: number, offset: number): SettledPrefix {
     const known = this.#prefixes.get(partition);
     if (known) return known;
-    const prefix = new SettledPrefix(offset);
+    const prefix = new SettledPrefix({ offset });
     this.#prefixes.set(partition, prefix);
     return prefix;
   }
