@@ -9,7 +9,7 @@ interface GuardOptions {
 }
 
 interface Refusal {
-  readonly status: 400 | 403 | 421 | 500;
+  readonly status: 400 | 403 | 421 | 500 | 503;
   readonly message: string;
 }
 
@@ -37,7 +37,7 @@ export function guardedListener(listener: RequestListener, options: GuardOptions
 }
 
 /** What probes ask is no secret: by whatever name, and from a load balancer that speaks HTTP/1.0 without any. */
-const isProbe = ({ url }: IncomingMessage) => url?.startsWith('/health/') ?? false;
+export const isProbe = ({ url }: Pick<IncomingMessage, 'url'>) => url?.startsWith('/health/') ?? false;
 
 const BROKEN: Refusal = {
   status: 400,
@@ -92,10 +92,11 @@ const CODES = {
   403: 'permission_denied',
   421: 'permission_denied',
   500: 'internal',
+  503: 'unavailable',
 };
 
 /** Answers with an error as Connect writes it. */
-function refuse(response: ServerResponse, { status, message }: Refusal): void {
+export function refuse(response: ServerResponse, { status, message }: Refusal): void {
   const body = `${JSON.stringify({ code: CODES[status], message })}\n`;
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
   response.writeHead(status, { ...headers, connection: 'close' });

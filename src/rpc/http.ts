@@ -8,6 +8,7 @@ import type { Metrics } from '../runtime/metrics.ts';
 import type { Problem } from '../runtime/readiness.ts';
 import { rpcErrors, tellingMalformed } from './connect.ts';
 import { guardedListener } from './http-guard.ts';
+import { HttpRoom } from './http-room.ts';
 import { sendMetrics } from './metrics-page.ts';
 import type { RpcService } from './service.ts';
 
@@ -31,6 +32,7 @@ interface HttpOptions {
 
 /** The services as JSON over HTTP (the Connect protocol), with `/metrics`, `/health/live` and `/health/ready`. */
 export function createHttpServer(options: HttpOptions): Server {
+  const room = new HttpRoom(options.metrics);
   const server = createServer(
     {
       headersTimeout: 10 * SECOND,
@@ -38,9 +40,9 @@ export function createHttpServer(options: HttpOptions): Server {
       keepAliveTimeout: 60 * SECOND,
       maxHeaderSize: 16 << 10,
     },
-    cutting(options, guardedListener(rpcListener(options), options)),
+    cutting(options, room.listener(guardedListener(rpcListener(options), options))),
   );
-  server.maxConnections = 1000;
+  room.guard(server);
   return server;
 }
 

@@ -49,6 +49,12 @@ export function createMetrics() {
       help: 'Sessions of MQTT clients forgotten before their expiry, to bound memory.',
       registers,
     }),
+    httpCrowdedOut: new Counter({
+      name: 'penstock_http_crowded_out_total',
+      help: 'What had no room on the HTTP port: connection = cut without a whole request, request = refused with 503.',
+      labelNames: ['what'],
+      registers,
+    }),
     /** By type: of each integration there is the sum alone, for the buckets would be most of what is served. */
     latency: new Histogram({
       name: 'penstock_integration_latency_seconds',

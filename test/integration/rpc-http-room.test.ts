@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { rawRequest } from '../helpers/raw-http.ts';
+import { rpcServerForTests } from '../helpers/rpc-server.ts';
+import { waitUntil } from '../helpers/wait-until.ts';
+
+const CREATE = 'POST /penstock.v1.IntegrationService/CreateIntegration HTTP/1.1';
+const BODY = JSON.stringify({
+  integration: { name: 'a', topic_filters: ['a'], http: { rest_endpoint_url: 'http://a/' } },
+});
+const HEADERS = ['host: localhost', 'content-type: application/json'];
+
+/** Opens sockets that send this, and answers them. */
+async function open(t: TestContext, address: string, count: number, text: string): Promise<Socket[]> {
+  const { hostname, port } = new URL(`http://${address}`);
+  const sockets: Socket[] = [];
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  for (let i = 0; i < count; i++) {
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {}).resume();
+    sockets.push(socket);
+    await once(socket, 'connect');
+    socket.write(text);
+  }
+  return sockets;
+}
+
+async function assertServes(address: string): Promise<void> {
+  assert.match(await rawRequest(address, ['GET /health/live HTTP/1.1', ...HEADERS]), /^HTTP\/1.1 200/);
+  assert.match(await rawRequest(address, [CREATE, ...HEADERS], BODY), /^HTTP\/1.1 200/);
+}
+
+const withoutBody = [CREATE, ...HEADERS, 'content-length: 100', '', '{'].join('\r\n');
+
+for (const [what, text] of [
+  ['say nothing', ''],
+  ['send half a header', `${CREATE}\r\nhost: local`],
+  ['do not end their request', withoutBody],
+] as const) {
+  test(`sockets that ${what} keep nobody out: the oldest of them go`, async (t) => {
+    const { server } = await rpcServerForTests(t);
+    const sockets = await open(t, server.httpAddress, 1150, text);
+    await assertServes(server.httpAddress);
+    await waitUntil('the oldest are cut', () => sockets.filter(({ closed }) => closed).length >= 50);
+    assert.ok(sockets.slice(0, 50).every(({ closed }) => closed));
+    assert.equal(sockets.at(-1)?.closed, false);
+  });
+}
+
+test('the health pages answer also when as many requests are being answered as may be', async (t) => {
+  const end = Promise.withResolvers<object>();
+  let calls = 0;
+  const createIntegration = async () => {
+    calls++;
+    return end.promise;
+  };
+  const { server } = await rpcServerForTests(t, { createIntegration });
+  const text = [CREATE, ...HEADERS, `content-length: ${BODY.length}`, '', BODY].join('\r\n');
+  const sockets = await open(t, server.httpAddress, 1000, text);
+  await waitUntil('all are being answered', () => calls === 1000);
+  const refused = await rawRequest(server.httpAddress, [CREATE, ...HEADERS], BODY);
+  assert.match(refused, /^HTTP\/1.1 503 .*"code":"unavailable"/s);
+  const live = await rawRequest(server.httpAddress, ['GET /health/live HTTP/1.1', ...HEADERS]);
+  assert.match(live, /^HTTP\/1.1 200/);
+  await open(t, server.httpAddress, 150, '');
+  assert.match(
+    await rawRequest(server.httpAddress, ['GET /health/live HTTP/1.1', ...HEADERS]),
+    /^HTTP\/1.1 200/,
+  );
+  assert.ok(sockets.every(({ closed }) => !closed));
+  end.resolve({});
+  await waitUntil('there is room again', async () =>
+    (await rawRequest(server.httpAddress, [CREATE, ...HEADERS], BODY)).startsWith('HTTP/1.1 200'),
+  );
+});
