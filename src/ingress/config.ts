@@ -17,6 +17,7 @@ export function ingressConfig(settings: Settings): IngressConfig {
       maxPacketBytes: settings.PENSTOCK_MQTT_MAX_PACKET_BYTES,
       maxConnections: settings.PENSTOCK_MQTT_MAX_CONNECTIONS,
       maxMemoryBytes: settings.PENSTOCK_MQTT_MAX_MEMORY_BYTES,
+      connectTimeout: settings.PENSTOCK_MQTT_CONNECT_TIMEOUT,
       packetTimeout: settings.PENSTOCK_MQTT_PACKET_TIMEOUT,
     },
   };

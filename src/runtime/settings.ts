@@ -170,6 +170,11 @@ export const SETTINGS = {
     'What MQTT clients may make an ingress hold: unfinished packets, wills, sessions, messages on their way.',
     { unit: 'bytes', min: 16_777_216 },
   ),
+  PENSTOCK_MQTT_CONNECT_TIMEOUT: integer(
+    10_000,
+    'How long an MQTT client may take from the opening of its socket to the end of its CONNECT.',
+    { ...MS, min: 100 },
+  ),
   PENSTOCK_MQTT_PACKET_TIMEOUT: integer(
     60_000,
     'How long an MQTT client may take from the first byte of a packet to its last.',

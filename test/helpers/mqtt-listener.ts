@@ -30,6 +30,7 @@ export const LISTENER: ListenerConfig = {
   maxPacketBytes: 65_536,
   maxConnections: 100,
   maxMemoryBytes: 134_217_728,
+  connectTimeout: 10_000,
   packetTimeout: 60_000,
 };
 

@@ -5,7 +5,7 @@ import { BusError } from '../../src/bus/bus.ts';
 import { startListener } from '../../src/ingress/listener/listener.ts';
 import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
-import { LISTENER, listenerForTests, publish, reasonOf } from '../helpers/mqtt-listener.ts';
+import { acks, LISTENER, listenerForTests, publish, reasonOf } from '../helpers/mqtt-listener.ts';
 import { RawMqttClient } from '../helpers/raw-mqtt-client.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -28,7 +28,7 @@ test('a client without CONNECT, and one silent for longer than its keep-alive al
   const newcomer = new RawMqttClient(t, address, 4);
   await once(newcomer.socket, 'connect');
   await waitUntil('its deadline runs', () => clock.timers === 3);
-  clock.advance(4999);
+  clock.advance(9999);
   assert.equal(newcomer.isClosed, false);
   clock.advance(1);
   await newcomer.closed();
@@ -76,6 +76,90 @@ test('what a client sent before it hung up is read to its end, also when it had 
   await client.closed();
   assert.equal(sink.messages.length, 1030);
   assert.ok(!sink.payloads.includes('bye'), 'it said goodbye, so its will is void');
+});
+
+for (const goodbye of [false, true]) {
+  const how = goodbye ? 'DISCONNECT and FIN' : 'FIN';
+  test(`what is stored is acknowledged before the connection is closed behind a ${how}`, async (t) => {
+    const { sink, address } = await listenerForTests(t);
+    const stored: ((matches: number) => void)[] = [];
+    sink.answer = () => new Promise((resolve) => stored.push(resolve));
+    const will = { topic: 'gone', payload: 'bye', qos: 0, retain: false } as const;
+    for (const version of [4, 5] as const) {
+      const client = await RawMqttClient.connected(t, address, version, { will });
+      client.send(...Array.from({ length: 50 }, (_, index) => publish(index + 1, index % 2 === 0 ? 1 : 2)));
+      if (goodbye) client.send({ cmd: 'disconnect', reasonCode: 0 });
+      await waitUntil('all on their way', () => stored.length === 50);
+      client.socket.end();
+      await once(client.socket, 'finish');
+      const other = await RawMqttClient.connected(t, address, version, { clientId: 'other' });
+      other.send({ cmd: 'pingreq' });
+      await other.received(2); // the server has seen the end by now
+      for (let answered = 0; answered < 50; answered++) {
+        await waitUntil('the next message', () => stored.length > 0);
+        stored.shift()?.(1);
+      }
+      await client.closed();
+      const expected = Array.from({ length: 50 }, (_, i) => `${i % 2 === 0 ? 'puback' : 'pubrec'} ${i + 1}`);
+      assert.deepEqual(acks(client.packets), expected);
+      const last = sink.payloads.at(-1);
+      assert.equal(last, goodbye ? 'm50' : 'bye', 'the will comes behind what its client sent');
+      for (const resolve of stored.splice(0)) resolve(1);
+    }
+  });
+}
+
+test('a client that hung up, and whose message Kafka does not take, is let go like any other', async (t) => {
+  const { sink, address, metrics } = await listenerForTests(t);
+  let fail = () => {};
+  sink.answer = () =>
+    new Promise((_, reject) => {
+      fail = () => reject(new BusError('timeout', 'late'));
+    });
+  const client = await RawMqttClient.connected(t, address, 5);
+  client.send(publish(1, 1));
+  client.socket.end();
+  await waitUntil('on its way', () => sink.messages.length === 1);
+  fail();
+  await client.closed();
+  assert.deepEqual(client.packets.slice(1).map(reasonOf), [0x89]);
+  const { values } = await metrics.mqttDisconnects.get();
+  assert.deepEqual(
+    values.map(({ labels, value }) => [labels.reason, value]),
+    [['not-stored', 1]],
+  );
+});
+
+test('a client that hung up and is back before Kafka has its messages takes its session along', async (t) => {
+  const { sink, address } = await listenerForTests(t);
+  const stored: ((matches: number) => void)[] = [];
+  sink.answer = () => new Promise((resolve) => stored.push(resolve));
+  const first = await RawMqttClient.connected(t, address, 4, { clean: false });
+  first.send(publish(1, 2), { cmd: 'disconnect' });
+  first.socket.end();
+  await waitUntil('on its way', () => stored.length === 1);
+  const second = await RawMqttClient.connected(t, address, 4, { clean: false });
+  await first.closed();
+  second.send(publish(1, 2, { dup: true }));
+  stored[0]?.(1);
+  await second.received(2);
+  assert.deepEqual(acks(second.packets), ['pubrec 1']);
+  assert.equal(sink.messages.length, 1);
+});
+
+test('the session expiry of a DISCONNECT replaces that of the CONNECT', async (t) => {
+  const { address } = await listenerForTests(t);
+  const visit = async (atFirst: number, atLast: number) => {
+    const properties = { sessionExpiryInterval: atFirst };
+    const client = await RawMqttClient.connected(t, address, 5, { clean: false, properties });
+    client.send({ cmd: 'disconnect', reasonCode: 0, properties: { sessionExpiryInterval: atLast } });
+    await client.closed();
+    return (client.packets[0] as { sessionPresent?: boolean }).sessionPresent;
+  };
+  assert.equal(await visit(60, 0), false);
+  assert.equal(await visit(60, 60), false);
+  assert.equal(await visit(60, 0), true);
+  assert.equal(await visit(60, 0), false);
 });
 
 test('a session is kept for its expiry and no longer', async (t) => {

@@ -39,7 +39,7 @@ test('what ends a connection', async (t) => {
     ['a topic name that is not UTF-8', '30 05 0002 c3 28 00', 0x81],
     ['a topic name with NUL', '30 04 0001 00 00', 0x81],
     ['a topic name with a wildcard', '30 04 0001 23 00', 0x90],
-    ['an empty topic name', '30 03 0000 00', 0x90],
+    ['an empty topic name', '30 03 0000 00', 0x82],
     ['PUBREL with wrong flags', '60 02 0001', 0x81],
     ['a second CONNECT', '10 0d 0004 4d515454 05 02 0000 00 0000', 0x82],
     ['a packet type for servers', '20 02 0000', 0x82],

@@ -103,3 +103,40 @@ test('user properties are bounded by their number and by their bytes, and told w
   for (const [violation] of [tooMany, tooLarge]) assert.equal(violation?.field, 'user_properties');
   assert.match(tooLarge[0]?.description ?? '', /at most 65536 bytes/);
 });
+
+test('what MQTT could not carry on is refused by its path before it is taken in', () => {
+  const wrong: readonly (readonly [MessageInitShape<typeof PublishMessageRequestSchema>, string, RegExp])[] =
+    [
+      [{ topicName: '' }, 'topic_name', /required/],
+      [{ topicName: 'a/+' }, 'topic_name', /topic name/],
+      [{ topicName: 'a\0' }, 'topic_name', /topic name/],
+      [{ responseTopic: '' }, 'response_topic', /topic name: not empty/],
+      [{ responseTopic: 'answers/#' }, 'response_topic', /topic name/],
+      [{ responseTopic: 'answers/+/x' }, 'response_topic', /topic name/],
+      [{ responseTopic: 'answers\0' }, 'response_topic', /topic name/],
+      [{ responseTopic: 'ä'.repeat(32_768) }, 'response_topic', /65535 bytes/],
+      [{ contentType: 'text\0' }, 'content_type', /no NUL/],
+      [{ clientId: '\0' }, 'client_id', /no NUL/],
+      [{ username: 'u\0' }, 'username', /no NUL/],
+      [{ userProperties: [{ key: 'k', value: 'v\0' }] }, 'user_properties', /no NUL/],
+      [{ userProperties: [{ key: '\0', value: '' }] }, 'user_properties', /no NUL/],
+    ];
+  for (const [init, field, description] of wrong) {
+    const request = create(PublishMessageRequestSchema, { topicName: 't', ...init });
+    const violations = violationsOf(PublishMessageRequestSchema, request);
+    assert.deepEqual(
+      violations.map((violation) => violation.field),
+      [field],
+    );
+    assert.match(violations[0]?.description ?? '', description);
+  }
+  for (const init of [
+    {},
+    { responseTopic: '$share/g/answers' },
+    { contentType: '' },
+    { responseTopic: '/' },
+  ]) {
+    const request = create(PublishMessageRequestSchema, { topicName: 't', ...init });
+    assert.deepEqual(violationsOf(PublishMessageRequestSchema, request), []);
+  }
+});

@@ -6,10 +6,11 @@ import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TakeIn } from '../fan-out.ts';
+import { checkRoom } from './admission.ts';
 import { Client } from './client.ts';
 import { connackProperties } from './connack.ts';
 import { ConnectRefusal, readConnect } from './connect-packet.ts';
-import { type EndReason, LEVELS, loggedId } from './end-reason.ts';
+import { type End, type EndReason, LEVELS, loggedId } from './end-reason.ts';
 import type { FairShares } from './fair-shares.ts';
 import { type Frame, Framer } from './framer.ts';
 import type { Holdings } from './holdings.ts';
@@ -22,11 +23,12 @@ import { PublishFlow } from './publish-flow.ts';
 import type { Sessions } from './sessions.ts';
 import type { TakenIn } from './taken-in.ts';
 import type { Turns } from './turns.ts';
-import { willMemory } from './wills.ts';
 
 export interface ConnectionLimits {
   readonly maxPacketBytes: number;
   readonly maxConnections: number;
+  /** How long a client may take to its CONNECT, in milliseconds. */
+  readonly connectTimeout: number;
   /** How long a client may take from the first byte of a packet to its last, in milliseconds. */
   readonly packetTimeout: number;
 }
@@ -71,7 +73,8 @@ export class ClientConnection {
   /** There is room for more, as for others, too. */
   readonly #read = () => this.#deps.turns.wait(this.#takeTurn);
   #client: Client | undefined;
-  #isDraining = false;
+  /** Nothing more is read; set: what it ends with once all that was taken in is acknowledged. */
+  #nextEnd: End | undefined;
   /** The client sends no more; what it sent may still wait in the framer. */
   #hasPeerEnded = false;
   #hasEnded = false;
@@ -85,7 +88,7 @@ export class ClientConnection {
     this.#outgoing = new OutgoingPackets(socket);
     this.#patience = new Patience({
       clock: deps.clock,
-      packetTimeout: deps.limits.packetTimeout,
+      ...deps.limits,
       isHeldUp: () => this.#isHeldUp(),
       onEnd: (why, reasonCode) => this.#end(why, reasonCode),
     });
@@ -113,11 +116,9 @@ export class ClientConnection {
     deps.newcomers.add(this);
   }
 
-  /** Reads no more, and ends once everything taken in is acknowledged. */
+  /** The node stops. */
   shutDown(): void {
-    this.#isDraining = true;
-    this.#socket.pause();
-    this.#endWhenDrained();
+    this.#drain({ reason: 'shutdown', reasonCode: ReasonCode.SERVER_SHUTTING_DOWN });
   }
 
   destroy(): void {
@@ -126,7 +127,7 @@ export class ClientConnection {
 
   /** A newer connection has the client id now. */
   takenOver(): void {
-    this.#end('taken-over', ReasonCode.SESSION_TAKEN_OVER);
+    this.#end(this.#nextEnd?.reason ?? 'taken-over', ReasonCode.SESSION_TAKEN_OVER);
   }
 
   /** Too many are not connected. */
@@ -151,7 +152,7 @@ export class ClientConnection {
   }
 
   #handlePackets(): void {
-    for (let left = PACKETS_IN_TURN; !this.#hasEnded && !this.#isDraining; left--) {
+    for (let left = PACKETS_IN_TURN; !this.#hasEnded && !this.#nextEnd; left--) {
       const mustWait = this.#mustWait();
       if (mustWait || left === 0) {
         this.#socket.pause();
@@ -161,7 +162,7 @@ export class ClientConnection {
       const frame = this.#framer.next();
       if (frame === undefined) {
         if (this.#framer.isWithinPacket && this.#client) this.#patience.packetBegan();
-        if (this.#hasPeerEnded) this.#end('lost');
+        if (this.#hasPeerEnded) this.#drain({ reason: 'lost' });
         else this.#socket.resume();
         return;
       }
@@ -186,38 +187,33 @@ export class ClientConnection {
   }
 
   #connect(frame: Frame): void {
-    const { sessions, limits, metrics, holdings } = this.#deps;
+    const { sessions, limits, metrics } = this.#deps;
     const connect = readConnect(frame);
-    const { version, isClean, keepAlive } = connect;
-    if (sessions.online >= limits.maxConnections && !sessions.isOnline(connect.clientId)) {
-      throw new ConnectRefusal(version, ReasonCode.QUOTA_EXCEEDED, 'too many connections');
-    }
-    const { clientId: id, will } = connect;
-    if (!holdings.hasRoomFor(2 * id.length + (will ? willMemory(will) : 0))) {
-      throw new ConnectRefusal(version, ReasonCode.SERVER_BUSY, 'too much in memory');
-    }
-    this.#outgoing.version = version;
+    const { isClean, keepAlive } = connect;
+    checkRoom(connect, this.#deps);
     const clientId = connect.clientId || `auto-${randomUUID()}`;
+    const properties = connackProperties(connect, clientId, limits.maxPacketBytes);
+    this.#outgoing.to = connect;
     const { session, isPresent } = sessions.open(clientId, isClean, this);
     const flow = new PublishFlow(session, {
       ...this.#deps,
       clientId,
       outgoing: this.#outgoing,
       onFailure: (error) => this.#notStored(error),
-      onSettled: () => (this.#isDraining ? this.#endWhenDrained() : this.#read()),
+      onSettled: () => (this.#nextEnd ? this.#endWhenDrained(this.#nextEnd) : this.#read()),
     });
-    const onDisconnect = () => this.#end('disconnect');
+    const onDisconnect = () => this.#drain({ reason: 'disconnect' });
     this.#client = new Client(clientId, connect, { flow, outgoing: this.#outgoing, onDisconnect });
     this.#framer.maxPacketBytes = limits.maxPacketBytes;
     this.#deps.newcomers.delete(this);
     metrics.mqttConnections.inc();
-    this.#outgoing.connack(isPresent, connackProperties(connect, clientId, limits.maxPacketBytes));
+    this.#outgoing.connack(isPresent, properties);
     this.#patience.connected(keepAlive);
   }
 
   #fail(error: unknown): void {
     if (error instanceof ConnectRefusal) {
-      this.#outgoing.version = error.version;
+      this.#outgoing.to = error.to;
       this.#outgoing.refuse(error.reasonCode);
       this.#end('refused', undefined, error);
     } else if (error instanceof MqttError) {
@@ -234,8 +230,19 @@ export class ClientConnection {
     this.#end('not-stored', isFull ? ReasonCode.QUOTA_EXCEEDED : ReasonCode.SERVER_BUSY, error);
   }
 
-  #endWhenDrained(): void {
-    if (this.#client?.flow.isIdle !== false) this.#end('shutdown', ReasonCode.SERVER_SHUTTING_DOWN);
+  /** Reads no more, and ends once what was taken in is acknowledged, which Kafka's deadline bounds. */
+  #drain(end: End): void {
+    this.#nextEnd ??= end;
+    this.#patience.cancel();
+    this.#socket.pause();
+    this.#endWhenDrained(this.#nextEnd);
+  }
+
+  #endWhenDrained({ reason, reasonCode }: End): void {
+    const flow = this.#client?.flow;
+    // When the node stops, what is never acknowledged is waited for, too.
+    const mustWait = flow && !(reason === 'shutdown' ? flow.isIdle : flow.isAcknowledged);
+    if (!mustWait) this.#end(reason, reasonCode);
   }
 
   /** The one way out. What was acknowledged so far still leaves, then a DISCONNECT, where the client may have one. */

@@ -1,27 +1,24 @@
-import { type IDisconnectPacket, type Packet, parser } from 'mqtt-packet';
 import type { PublishedMessage } from '../../contract/encode-envelope.ts';
-import { messageOf } from '../../runtime/logger.ts';
 import type { ConnectPacket } from './connect-packet.ts';
+import {
+  checkEmpty,
+  checkHeader,
+  type Goodbye,
+  readDisconnect,
+  readFilters,
+  readPubrel,
+} from './control-packets.ts';
 import type { Frame } from './framer.ts';
 import type { OutgoingPackets } from './outgoing-packets.ts';
-import { PacketReader } from './packet-reader.ts';
 import { checkUserProperties } from './properties.ts';
-import {
-  MqttError,
-  malformed,
-  PacketType,
-  type ProtocolVersion,
-  protocolError,
-  ReasonCode,
-} from './protocol.ts';
+import { PacketType, type ProtocolVersion, protocolError, ReasonCode } from './protocol.ts';
 import type { PublishFlow } from './publish-flow.ts';
-import { checkTopicName, readPublish, TopicAliases } from './publish-packet.ts';
+import { readPublish, TopicAliases } from './publish-packet.ts';
+import { checkTopicName } from './topic-rules.ts';
 import { type Will, willMemory } from './wills.ts';
 
 /** Announced as Topic Alias Maximum. */
 export const MAX_TOPIC_ALIASES = 64;
-/** The largest packet that is not a message: nothing is done with what it says, but reading it takes many times its bytes. */
-const MAX_CONTROL_BYTES = 65_536;
 
 interface Deps {
   readonly flow: PublishFlow;
@@ -69,21 +66,30 @@ export class Client {
 
   /** @throws MqttError when the connection has to end */
   handle(frame: Frame): void {
+    if (frame.type === PacketType.PUBLISH) this.#publish(frame);
+    else this.#control(frame);
+  }
+
+  #control(frame: Frame): void {
+    const { outgoing } = this.#deps;
+    const version = this.#version;
+    checkHeader(frame, version);
     switch (frame.type) {
-      case PacketType.PUBLISH:
-        this.#publish(frame);
-        break;
       case PacketType.PUBREL:
-        if (frame.flags !== 2) throw malformed('the flags of a PUBREL');
-        this.flow.release(new PacketReader(frame.body).packetId());
+        this.flow.release(readPubrel(frame, version));
         break;
       case PacketType.PINGREQ:
-        this.#deps.outgoing.pingresp();
+        checkEmpty(frame);
+        outgoing.pingresp();
         break;
       case PacketType.SUBSCRIBE:
+        outgoing.suback(readFilters(frame, version));
+        break;
       case PacketType.UNSUBSCRIBE:
+        outgoing.unsuback(readFilters(frame, version));
+        break;
       case PacketType.DISCONNECT:
-        this.#handleParsed(parse(frame, this.#version));
+        this.#disconnect(readDisconnect(frame, version));
         break;
       default:
         throw protocolError(`a packet of type ${frame.type}`);
@@ -120,62 +126,12 @@ export class Client {
     this.flow.publish(message, packetId, frame.whole.length);
   }
 
-  #handleParsed(packet: Packet): void {
-    const { outgoing, onDisconnect } = this.#deps;
-    switch (packet.cmd) {
-      case 'subscribe':
-        outgoing.suback(packetIdOf(packet), countOf(packet.subscriptions));
-        break;
-      case 'unsubscribe':
-        outgoing.unsuback(packetIdOf(packet), countOf(packet.unsubscriptions));
-        break;
-      case 'disconnect':
-        this.#disconnect(packet);
-        onDisconnect();
-        break;
-      default:
-        throw protocolError(`a ${packet.cmd} packet`);
+  #disconnect({ reasonCode, sessionExpiry = this.sessionExpiry }: Goodbye): void {
+    if (this.sessionExpiry === 0 && sessionExpiry > 0) {
+      throw protocolError('a session that was to end shall stay');
     }
+    this.sessionExpiry = sessionExpiry;
+    if (reasonCode === ReasonCode.SUCCESS) this.#will = undefined; // MQTT 5.0 §3.14.4
+    this.#deps.onDisconnect();
   }
-
-  #disconnect({ reasonCode, properties }: IDisconnectPacket): void {
-    const expiry = properties?.sessionExpiryInterval ?? this.sessionExpiry;
-    if (this.sessionExpiry === 0 && expiry > 0) throw protocolError('a session that was to end shall stay');
-    this.sessionExpiry = expiry;
-    if ((reasonCode ?? ReasonCode.SUCCESS) === ReasonCode.SUCCESS) this.#will = undefined; // MQTT 5.0 §3.14.4
-  }
-}
-
-/** Reads one whole packet with mqtt-packet. */
-function parse(frame: Frame, protocolVersion: ProtocolVersion): Packet {
-  if (frame.whole.length > MAX_CONTROL_BYTES) {
-    const limit = `a packet of ${frame.whole.length} bytes that is no message`;
-    throw new MqttError(ReasonCode.PACKET_TOO_LARGE, limit);
-  }
-  let parsed: Packet | undefined;
-  let failure: unknown;
-  const packets = parser({ protocolVersion });
-  packets.on('error', (error) => {
-    failure ??= error;
-  });
-  packets.on('packet', (packet) => {
-    parsed = packet;
-  });
-  try {
-    packets.parse(frame.whole);
-  } catch (error) {
-    failure ??= error;
-  }
-  if (failure !== undefined || parsed === undefined) throw malformed(messageOf(failure ?? 'no packet'));
-  return parsed;
-}
-
-function packetIdOf({ messageId }: Packet): number {
-  if (messageId === undefined || messageId < 1) throw malformed('a packet identifier of 0');
-  return messageId;
-}
-
-function countOf(filters: readonly unknown[]): number {
-  if (filters.length === 0) throw protocolError('no topic filter');
-  return filters.length;
 }

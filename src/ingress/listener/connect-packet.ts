@@ -16,11 +16,18 @@ import {
   protocolError,
   ReasonCode,
 } from './protocol.ts';
-import { checkTopicName, qosOf } from './publish-packet.ts';
+import { qosOf } from './publish-packet.ts';
+import { checkTopicName } from './topic-rules.ts';
 import type { Will } from './wills.ts';
 
-export interface ConnectPacket {
+/** How a client can be answered. */
+export interface Answerable {
   readonly version: ProtocolVersion;
+  /** What it takes, in bytes. */
+  readonly maximumPacketSize: number;
+}
+
+export interface ConnectPacket extends Answerable {
   /** Empty: the server shall make one. */
   readonly clientId: string;
   /** Clean Start, or Clean Session. */
@@ -36,41 +43,42 @@ export interface ConnectPacket {
 
 /** The client is to be told no with a CONNACK. */
 export class ConnectRefusal extends MqttError {
-  readonly version: ProtocolVersion;
-  constructor(version: ProtocolVersion, reasonCode: ReasonCode, message: string) {
+  readonly to: Answerable;
+  constructor(to: Answerable, reasonCode: ReasonCode, message: string) {
     super(reasonCode, message);
-    this.version = version;
+    this.to = to;
   }
 }
 
 /** The Session Expiry Interval of a session that never ends, which is what 3.1 and 3.1.1 have. */
 const NEVER = 0xffff_ffff;
-/** A bridge sets it in the protocol level to say that it is one. */
+/** A bridge sets it in the level of 3.1 and 3.1.1 to say that it is one; 5.0 has no need of it. */
 const BRIDGE = 0x80;
 
 /** Reads a CONNECT packet; throws an `MqttError` where it is not one, a `ConnectRefusal` where it is owed an answer. */
 export function readConnect(frame: Frame): ConnectPacket {
   if (frame.type !== PacketType.CONNECT || frame.flags !== 0) throw protocolError('no CONNECT');
   const reader = new PacketReader(frame.body);
-  const version = versionOf(reader.string(), reader.byte() & ~BRIDGE);
+  const version = versionOf(reader.string(), reader.byte());
   const flags = flagsOf(reader.byte(), version);
   const keepAlive = reader.uint16();
   const properties = version === 5 ? readProperties(reader, CONNECT_PROPERTIES) : NO_PROPERTIES;
-  checkBounds(properties);
-  if (properties.authenticationMethod !== undefined) {
-    throw new ConnectRefusal(version, ReasonCode.BAD_AUTHENTICATION_METHOD, 'enhanced authentication');
-  }
+  const to = { version, maximumPacketSize: properties.maximumPacketSize ?? Infinity };
+  checkBounds(properties, to);
+  checkAuthentication(properties, to);
   const clientId = reader.string();
   if (clientId === '' && (version === 3 || (version === 4 && !flags.isClean))) {
-    throw new ConnectRefusal(version, ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, 'an empty client id');
+    throw new ConnectRefusal(to, ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, 'an empty client id');
   }
-  const will = flags.will && readWill(reader, version, flags.will);
-  const username = flags.username ? reader.string() : undefined;
-  if (flags.password) reader.binary();
-  if (!reader.isAtEnd) throw malformed('a CONNECT that goes on after its end');
+  const will = flags.will && readWill(reader, to, flags.will);
+  // In 3.1 user name and password may be missing although their flags are set.
+  const mayEnd = version === 3;
+  const username = flags.username && !(mayEnd && reader.isAtEnd) ? reader.string() : undefined;
+  if (flags.password && !(mayEnd && reader.isAtEnd)) reader.binary();
+  reader.expectEnd();
   const unset = version === 5 || flags.isClean ? 0 : NEVER;
   return {
-    version,
+    ...to,
     clientId,
     isClean: flags.isClean,
     keepAlive,
@@ -81,11 +89,12 @@ export function readConnect(frame: Frame): ConnectPacket {
 }
 
 function versionOf(name: string, level: number): ProtocolVersion {
-  if (name === 'MQIsdp' && level === 3) return 3;
-  if (name === 'MQTT' && (level === 4 || level === 5)) return level;
+  if (name === 'MQIsdp' && (level & ~BRIDGE) === 3) return 3;
+  if (name === 'MQTT' && (level & ~BRIDGE) === 4) return 4;
+  if (name === 'MQTT' && level === 5) return 5;
   if (name !== 'MQTT' && name !== 'MQIsdp') throw protocolError('a protocol that is not MQTT');
-  const refused = level > 5 ? 5 : 4;
-  throw new ConnectRefusal(refused, ReasonCode.UNSUPPORTED_PROTOCOL_VERSION, `protocol level ${level}`);
+  const to: Answerable = { version: level > 5 ? 5 : 4, maximumPacketSize: Infinity };
+  throw new ConnectRefusal(to, ReasonCode.UNSUPPORTED_PROTOCOL_VERSION, `protocol level ${level}`);
 }
 
 interface WillFlags {
@@ -94,22 +103,25 @@ interface WillFlags {
 }
 
 function flagsOf(byte: number, version: ProtocolVersion) {
-  const will: WillFlags = { qos: qosOf((byte >> 3) & 3), retain: (byte & 0x20) !== 0 };
   const hasWill = (byte & 0x04) !== 0;
+  const will: WillFlags | undefined = hasWill
+    ? { qos: qosOf((byte >> 3) & 3), retain: (byte & 0x20) !== 0 }
+    : undefined;
   const username = (byte & 0x80) !== 0;
   const password = (byte & 0x40) !== 0;
   if ((byte & 0x01) !== 0) throw malformed('the reserved CONNECT flag is set');
-  if (!hasWill && (will.qos !== 0 || will.retain)) throw malformed('will flags without a will');
+  // 3.1 disregards them.
+  if (!hasWill && (byte & 0x38) !== 0 && version !== 3) throw malformed('will flags without a will');
   if (password && !username && version !== 5) throw malformed('a password without a user name');
-  return { isClean: (byte & 0x02) !== 0, will: hasWill ? will : undefined, username, password };
+  return { isClean: (byte & 0x02) !== 0, will, username, password };
 }
 
 /** The will outlives the packet: nothing of it aliases the network buffer. */
-function readWill(reader: PacketReader, version: ProtocolVersion, { qos, retain }: WillFlags) {
-  const properties = version === 5 ? readProperties(reader, WILL_PROPERTIES) : NO_PROPERTIES;
-  checkBounds(properties);
+function readWill(reader: PacketReader, to: Answerable, { qos, retain }: WillFlags) {
+  const properties = to.version === 5 ? readProperties(reader, WILL_PROPERTIES) : NO_PROPERTIES;
+  checkBounds(properties, to);
   const topicName = reader.string();
-  checkTopicName(topicName);
+  checkTopicName(topicName, 'will topic');
   const payload = Buffer.from(reader.binary());
   const { willDelayInterval = 0, correlationData } = properties;
   const message = {
@@ -123,12 +135,22 @@ function readWill(reader: PacketReader, version: ProtocolVersion, { qos, retain 
   return { message, delay: willDelayInterval };
 }
 
-/** Only 5.0 has properties, so it can be told. */
-function checkBounds(properties: Properties): void {
+/** Data without a method is a fault of the client; a method is what this server does not have. */
+function checkAuthentication(
+  { authenticationMethod, hasAuthenticationData }: Properties,
+  to: Answerable,
+): void {
+  if (authenticationMethod !== undefined) {
+    throw new ConnectRefusal(to, ReasonCode.BAD_AUTHENTICATION_METHOD, 'enhanced authentication');
+  }
+  if (hasAuthenticationData) throw protocolError('Authentication Data without an Authentication Method');
+}
+
+function checkBounds(properties: Properties, to: Answerable): void {
   try {
     checkUserProperties(properties);
   } catch (error) {
-    if (error instanceof MqttError) throw new ConnectRefusal(5, error.reasonCode, error.message);
+    if (error instanceof MqttError) throw new ConnectRefusal(to, error.reasonCode, error.message);
     throw error;
   }
 }

@@ -1,3 +1,5 @@
+import type { ReasonCode } from './protocol.ts';
+
 /** Why a connection ended: a label of `penstock_mqtt_disconnects_total`. */
 export type EndReason =
   | 'disconnect'
@@ -12,6 +14,12 @@ export type EndReason =
   | 'protocol-error'
   | 'not-stored'
   | 'shutdown';
+
+export interface End {
+  readonly reason: EndReason;
+  /** What 5.0 is told with a DISCONNECT. */
+  readonly reasonCode?: ReasonCode;
+}
 
 /** Of a client id that is logged, in characters: a stranger chooses it. */
 const LOGGED_ID = 100;

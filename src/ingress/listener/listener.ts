@@ -87,8 +87,13 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
       isStopping = true;
       server.close();
       for (const connection of connections) connection.shutDown();
-      sessions.endOffline(); // they end with this node
-      const ends = [...[...connections].map(({ closed }) => closed), wills.finish()];
+      const closed = Promise.allSettled([...connections].map((connection) => connection.closed));
+      const endSessions = async () => {
+        sessions.endOffline(); // they end with this node
+        await wills.finish();
+      };
+      // Once more when those are closed whose clients were gone already.
+      const ends = [endSessions(), closed.then(endSessions)];
       try {
         await withDeadline(clock, STOP_DEADLINE, 'closing MQTT connections', Promise.allSettled(ends));
       } catch (error) {
@@ -100,7 +105,7 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
 }
 
 /** What all connections have in common. */
-function sharedByConnections(config: ListenerConfig, deps: ListenerDeps) {
+export function sharedByConnections(config: ListenerConfig, deps: ListenerDeps) {
   const { clock, logger, metrics, takeIn, waiting } = deps;
   const { maxConnections, maxMemoryBytes } = config;
   const share = (of: keyof typeof SHARES) => Math.floor(maxMemoryBytes * SHARES[of]);

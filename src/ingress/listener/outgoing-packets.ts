@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
 import { generate, type IConnackPacket, type Packet } from 'mqtt-packet';
-import { type PacketType, type ProtocolVersion, ReasonCode } from './protocol.ts';
+import type { Answerable } from './connect-packet.ts';
+import type { FilterList } from './control-packets.ts';
+import { MqttError, type PacketType, ReasonCode } from './protocol.ts';
 
 /** The return codes of 3.1 and 3.1.1 for the reason codes of a refused CONNECT. */
 const RETURN_CODES: Partial<Record<ReasonCode, number>> = {
@@ -9,6 +11,8 @@ const RETURN_CODES: Partial<Record<ReasonCode, number>> = {
 };
 const SERVER_UNAVAILABLE = 3;
 const SUBACK_FAILURE = 0x80;
+/** The CONNACK of 5.0 that has no properties: who is accepted takes as much, and no acknowledgement is larger. */
+const SMALLEST_CONNACK = 5;
 /** The first size of the buffer that collects packets, in bytes. */
 const BUFFER_BYTES = 1024;
 
@@ -17,7 +21,7 @@ type Acknowledgement = typeof PacketType.PUBACK | typeof PacketType.PUBREC | typ
 /** Writes packets to a client. Those of one turn of the event loop leave together. */
 export class OutgoingPackets {
   /** Until CONNECT has told. */
-  version: ProtocolVersion = 4;
+  to: Answerable = { version: 4, maximumPacketSize: Infinity };
   readonly #socket: Socket;
   #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
   #length = 0;
@@ -29,7 +33,7 @@ export class OutgoingPackets {
 
   /** The hot path, so without mqtt-packet. */
   acknowledge(type: Acknowledgement, packetId: number, reasonCode: ReasonCode): void {
-    const hasReason = this.version === 5 && reasonCode !== ReasonCode.SUCCESS;
+    const hasReason = this.to.version === 5 && reasonCode !== ReasonCode.SUCCESS;
     this.#reserve(5);
     this.#length = this.#buffer.writeUInt8(type << 4, this.#length);
     this.#length = this.#buffer.writeUInt8(hasReason ? 3 : 2, this.#length);
@@ -38,11 +42,14 @@ export class OutgoingPackets {
   }
 
   connack(sessionPresent: boolean, properties: NonNullable<IConnackPacket['properties']>): void {
-    const accepted = { cmd: 'connack', sessionPresent, returnCode: 0, reasonCode: 0 } as const;
-    this.#send(this.version === 5 ? { ...accepted, properties } : accepted);
+    const { version } = this.to;
+    const accepted = { cmd: 'connack', returnCode: 0, reasonCode: 0 } as const;
+    if (version === 5) this.#send({ ...accepted, sessionPresent, properties });
+    else this.#send({ ...accepted, sessionPresent: sessionPresent && version === 4 }); // 3.1 has no such flag
   }
 
   refuse(reasonCode: ReasonCode): void {
+    if (this.to.maximumPacketSize < SMALLEST_CONNACK) return;
     const returnCode = RETURN_CODES[reasonCode] ?? SERVER_UNAVAILABLE;
     this.#send({ cmd: 'connack', sessionPresent: false, returnCode, reasonCode });
   }
@@ -51,20 +58,20 @@ export class OutgoingPackets {
     this.#send({ cmd: 'pingresp' });
   }
 
-  /** Refuses each of `count` subscriptions. */
-  suback(messageId: number, count: number): void {
-    const code = this.version === 5 ? ReasonCode.NOT_AUTHORIZED : SUBACK_FAILURE;
-    this.#send({ cmd: 'suback', messageId, granted: Array<number>(count).fill(code) });
+  /** Refuses each subscription. */
+  suback({ packetId, count }: FilterList): void {
+    const code = this.to.version === 5 ? ReasonCode.NOT_AUTHORIZED : SUBACK_FAILURE;
+    this.#send({ cmd: 'suback', messageId: packetId, granted: Array<number>(count).fill(code) });
   }
 
-  unsuback(messageId: number, count: number): void {
+  unsuback({ packetId, count }: FilterList): void {
     const granted = Array<number>(count).fill(ReasonCode.NO_SUBSCRIPTION_EXISTED);
-    this.#send({ cmd: 'unsuback', messageId, granted });
+    this.#send({ cmd: 'unsuback', messageId: packetId, granted });
   }
 
   /** Says why the connection ends, to those who can be told: only 5.0 has a DISCONNECT from the server. */
   disconnect(reasonCode: ReasonCode): void {
-    if (this.version === 5) this.#send({ cmd: 'disconnect', reasonCode });
+    if (this.to.version === 5) this.#send({ cmd: 'disconnect', reasonCode });
   }
 
   flush(): void {
@@ -77,7 +84,12 @@ export class OutgoingPackets {
   }
 
   #send(packet: Packet): void {
-    const bytes = generate(packet, { protocolVersion: this.version });
+    const { version, maximumPacketSize } = this.to;
+    const bytes = generate(packet, { protocolVersion: version });
+    if (bytes.length > maximumPacketSize) {
+      const limit = `an answer of ${bytes.length} bytes, more than the ${maximumPacketSize} that the client takes`;
+      throw new MqttError(ReasonCode.PACKET_TOO_LARGE, limit);
+    }
     this.#reserve(bytes.length);
     this.#length += bytes.copy(this.#buffer, this.#length);
   }

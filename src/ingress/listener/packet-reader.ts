@@ -17,6 +17,11 @@ export class PacketReader {
     return this.#at === this.#end;
   }
 
+  /** @throws MqttError when the packet goes on */
+  expectEnd(): void {
+    if (!this.isAtEnd) throw malformed('a packet that goes on after its end');
+  }
+
   /** How many bytes were not read yet. */
   get left(): number {
     return this.#end - this.#at;

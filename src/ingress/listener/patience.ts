@@ -4,11 +4,10 @@ import { ReasonCode } from './protocol.ts';
 /** Why there is none left; an `EndReason`. */
 export type Impatience = 'no-connect' | 'keep-alive' | 'packet-timeout';
 
-/** How long a client may take to its CONNECT, in milliseconds. */
-const CONNECT_DEADLINE = 5000;
-
 interface Deps {
   readonly clock: Clock;
+  /** How long a client may take to its CONNECT, in milliseconds. */
+  readonly connectTimeout: number;
   /** How long a client may take from the first byte of a packet to its last, in milliseconds. */
   readonly packetTimeout: number;
   /** Whether the client is not read from at the moment: its silence is ours. */
@@ -31,7 +30,7 @@ export class Patience {
   constructor(deps: Deps) {
     this.#deps = deps;
     const onLate = () => deps.onEnd('no-connect');
-    this.#cancelTimer = deps.clock.setTimer(onLate, CONNECT_DEADLINE, { unref: true });
+    this.#cancelTimer = deps.clock.setTimer(onLate, deps.connectTimeout, { unref: true });
   }
 
   /** The client is connected; `keepAlive` in seconds, 0: none. */

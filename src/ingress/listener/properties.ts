@@ -1,13 +1,14 @@
 import { MAX_USER_PROPERTIES, MAX_USER_PROPERTY_BYTES } from '../../contract/message-memory.ts';
 import type { PacketReader } from './packet-reader.ts';
 import { MqttError, malformed, protocolError, ReasonCode } from './protocol.ts';
+import { checkTopicName } from './topic-rules.ts';
 
 export interface UserProperty {
   readonly key: string;
   readonly value: string;
 }
 
-/** The MQTT 5 properties that a client sends and that matter here; mqtt-packet's parser loses their order and repeats. */
+/** The MQTT 5 properties that a client sends and that matter here. */
 export interface Properties {
   readonly userProperties: readonly UserProperty[];
   /** There are more of them than a message may have; the rest is left out. */
@@ -21,6 +22,9 @@ export interface Properties {
   topicAlias?: number;
   sessionExpiryInterval?: number;
   authenticationMethod?: string;
+  hasAuthenticationData?: true;
+  /** What the client takes, in bytes. */
+  maximumPacketSize?: number;
   willDelayInterval?: number;
 }
 
@@ -42,6 +46,11 @@ export const CONNECT_PROPERTIES: ReadonlySet<number> = new Set([
   USER_PROPERTY,
   0x27,
 ]);
+
+export const PUBREL_PROPERTIES: ReadonlySet<number> = new Set([0x1f, USER_PROPERTY]);
+export const SUBSCRIBE_PROPERTIES: ReadonlySet<number> = new Set([0x0b, USER_PROPERTY]);
+export const UNSUBSCRIBE_PROPERTIES: ReadonlySet<number> = new Set([USER_PROPERTY]);
+export const DISCONNECT_PROPERTIES: ReadonlySet<number> = new Set([0x11, 0x1f, USER_PROPERTY]);
 
 export const NO_PROPERTIES: Properties = { userProperties: [] };
 
@@ -108,9 +117,27 @@ function readProperty(reader: PacketReader, id: number, into: Properties): void 
       break;
     case 0x08:
       into.responseTopic = reader.string();
+      checkTopicName(into.responseTopic, 'response topic');
       break;
     case 0x09:
       into.correlationData = reader.binary();
+      break;
+    case 0x18: // will delay interval
+      into.willDelayInterval = reader.uint32();
+      break;
+    case 0x23:
+      into.topicAlias = reader.uint16();
+      break;
+    default:
+      readConnectionProperty(reader, id, into);
+  }
+}
+
+/** Those that speak of the client or its subscriptions. */
+function readConnectionProperty(reader: PacketReader, id: number, into: Properties): void {
+  switch (id) {
+    case 0x0b: // subscription identifier
+      if (reader.variableByteInteger() === 0) throw protocolError('a Subscription Identifier of 0');
       break;
     case 0x11:
       into.sessionExpiryInterval = reader.uint32();
@@ -118,15 +145,16 @@ function readProperty(reader: PacketReader, id: number, into: Properties): void 
     case 0x15:
       into.authenticationMethod = reader.string();
       break;
-    case 0x16: // authentication data
+    case 0x16:
       reader.binary();
+      into.hasAuthenticationData = true;
       break;
     case 0x17: // request problem information
     case 0x19: // request response information
       bit(reader);
       break;
-    case 0x18: // will delay interval
-      into.willDelayInterval = reader.uint32();
+    case 0x1f: // reason string
+      reader.string();
       break;
     case 0x21: // receive maximum
       if (reader.uint16() === 0) throw protocolError('a Receive Maximum of 0');
@@ -134,11 +162,9 @@ function readProperty(reader: PacketReader, id: number, into: Properties): void 
     case 0x22: // topic alias maximum
       reader.uint16();
       break;
-    case 0x23:
-      into.topicAlias = reader.uint16();
-      break;
-    case 0x27: // maximum packet size
-      if (reader.uint32() === 0) throw protocolError('a Maximum Packet Size of 0');
+    case 0x27:
+      into.maximumPacketSize = reader.uint32();
+      if (into.maximumPacketSize === 0) throw protocolError('a Maximum Packet Size of 0');
       break;
     default:
       throw malformed(`property ${id} is not known`);

@@ -55,6 +55,11 @@ export class PublishFlow {
     return this.#inFlight === 0;
   }
 
+  /** Whether no message waits for its acknowledgement. */
+  get isAcknowledged(): boolean {
+    return this.#pending.length === 0;
+  }
+
   get isFull(): boolean {
     if (this.#awaitsEarlier) return true;
     const { shares } = this.#deps;
@@ -136,7 +141,7 @@ export class PublishFlow {
   /** A QoS 2 message that comes again before its PUBREL is the same one: it is acknowledged, not stored again. */
   #storeOnce(message: PublishedMessage, packetId: number): Promise<number> {
     const { received } = this.#session;
-    const { version } = this.#deps.outgoing;
+    const { version } = this.#deps.outgoing.to;
     const known = received.get(packetId);
     if (known === 'stored') return Promise.resolve(1);
     if (known !== undefined) return known.stored;

@@ -1,4 +1,3 @@
-import { topicNameProblem } from '../../topic-filter/topic-filter.ts';
 import type { Frame } from './framer.ts';
 import { PacketReader } from './packet-reader.ts';
 import { NO_PROPERTIES, type Properties, PUBLISH_PROPERTIES, readProperties } from './properties.ts';
@@ -37,12 +36,6 @@ export function qosOf(bits: number): Qos {
   throw malformed('a QoS of 3');
 }
 
-/** @throws MqttError when it is empty or has a wildcard */
-export function checkTopicName(topicName: string): void {
-  const problem = topicNameProblem(topicName);
-  if (problem !== undefined) throw new MqttError(ReasonCode.TOPIC_NAME_INVALID, `topic name: ${problem}`);
-}
-
 /** The topic aliases of one connection (MQTT 5.0 §3.3.2.3.4). */
 export class TopicAliases {
   readonly #maximum: number;
@@ -58,9 +51,12 @@ export class TopicAliases {
     return this.#bytes;
   }
 
-  /** The topic name that a PUBLISH means. */
+  /** The topic name that a PUBLISH means. @throws MqttError when there is none */
   resolve({ topicName, properties: { topicAlias } }: PublishPacket): string {
-    if (topicAlias === undefined) return topicName;
+    if (topicAlias === undefined) {
+      if (topicName === '') throw protocolError('an empty topic name without a topic alias'); // MQTT 5.0 §3.3.2.1
+      return topicName;
+    }
     if (topicAlias === 0 || topicAlias > this.#maximum) {
       throw new MqttError(ReasonCode.TOPIC_ALIAS_INVALID, `topic alias ${topicAlias}`);
     }
