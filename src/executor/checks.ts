@@ -126,6 +126,7 @@ function contextOf(integration: Integration, { config, newGuard, clock, random }
     topicIncarnation: 1,
     maxInFlight: 1,
     maxConnections: 1,
+    maxRetryAfter: config.maxRetryAfter,
     guard: newGuard(),
     missing: missingRule(integration.templates),
     clock,

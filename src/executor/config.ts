@@ -12,6 +12,8 @@ export interface ExecutorConfig {
   readonly policy: Policy;
   /** What integrations may ask for; what is stored beyond it is lowered. */
   readonly limits: Limits;
+  /** The longest pause that an external system is granted which asks for one. */
+  readonly maxRetryAfter: number;
   /** Of messages of all integrations in memory. */
   readonly maxBytesOfAll: number;
   readonly startTimeout: number;
@@ -41,6 +43,7 @@ export function executorConfig(settings: Settings): ExecutorConfig {
       maxHops: settings.PENSTOCK_MAX_HOPS,
     },
     limits: settings,
+    maxRetryAfter: settings.PENSTOCK_MAX_RETRY_AFTER,
     maxBytesOfAll: settings.PENSTOCK_MAX_IN_FLIGHT_BYTES_OF_ALL,
     startTimeout: settings.INTEGRATIONS_INIT_CONNECTION_TIMEOUT_SEC * 1000,
     restart: {

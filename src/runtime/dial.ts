@@ -17,8 +17,8 @@ export const dialer =
     );
   };
 
-/** The name to ask a server for with TLS; an address has none. */
-export const serverName = (host: string) => (isIP(host) === 0 ? { servername: host } : {});
+/** The name to ask a server for with TLS, without the dot that a full name may end with (RFC 6066 section 3); an address has none. */
+export const serverName = (host: string) => (isIP(host) === 0 ? { servername: host.replace(/\.$/, '') } : {});
 
 /** The socket, once its connection is made; destroyed when the signal aborts before. */
 export async function made(socket: Socket, isTls: boolean, signal: AbortSignal): Promise<Socket> {

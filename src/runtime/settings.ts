@@ -124,6 +124,11 @@ export const SETTINGS = {
     { min: 1, max: 255 },
   ),
   PENSTOCK_MAX_PAUSE: integer(60_000, 'RETRY_ALL: the longest pause between two tries.', MS),
+  PENSTOCK_MAX_RETRY_AFTER: integer(
+    3_600_000,
+    'RETRY_ALL: the longest pause that the Retry-After of an HTTP endpoint is granted, also beyond PENSTOCK_MAX_PAUSE.',
+    MS,
+  ),
   ...LIMIT_SETTINGS,
   PENSTOCK_POSTGRES_URL: text(
     'postgres://penstock@localhost:5432/penstock',

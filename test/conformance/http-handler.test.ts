@@ -97,10 +97,10 @@ test('a payload that cannot be written is unencodable, and is not sent', async (
 
 const STATUSES: Record<keyof typeof FailureClass | 'DELIVERED', readonly number[]> = {
   DELIVERED: [200, 201, 202, 204, 226],
-  REJECTED: [300, 301, 302, 303, 304, 307, 308, 400, 422],
-  UNAVAILABLE: [401, 403, 404, 405, 409, 415, 425, 451, 500, 501, 502, 503, 504, 599],
+  REJECTED: [300, 301, 302, 303, 304, 307, 308, 400, 415, 422],
+  UNAVAILABLE: [401, 403, 404, 405, 409, 411, 425, 451, 500, 501, 502, 503, 504, 599],
   TIMEOUT: [408],
-  TOO_LARGE: [413],
+  TOO_LARGE: [413, 414, 431],
   THROTTLED: [429],
   UNSPECIFIED: [],
   DISCONNECTED: [],
@@ -136,29 +136,43 @@ test('an informational answer is not the answer', async (t) => {
   assert.deepEqual(await deliver(handler), DELIVERED);
 });
 
-test('Retry-After is seconds or a date, within limits; anything else is ignored', async (t) => {
-  const { endpoint, handler } = await setUp(t, {}, { clock: new ManualClock() }); // it is 1970
-  const pauses: [string, number | undefined][] = [
-    ['2', 2000],
-    ['0', undefined],
-    ['300', 300_000],
-    ['301', 300_000],
-    ['9'.repeat(400), 300_000],
-    ['Thu, 01 Jan 1970 00:00:05 GMT', 5000],
-    ['Thursday, 01-Jan-70 00:00:05 GMT', 5000],
-    ['Wed, 31 Dec 1969 23:59:00 GMT', undefined],
-    ['Sat, 21 Nov 2026 12:00:00 GMT', 300_000],
-    ['soon', undefined],
-    ['in 2099', undefined],
-    ['-5', undefined],
-    ['1.5', undefined],
-    ['2 seconds', undefined],
-    ['', undefined],
+test('Retry-After is seconds or a date of any form, within limits; anything else is ignored', async (t) => {
+  const { endpoint, handler } = await setUp(t, {}, { clock: new ManualClock(), maxRetryAfter: 600_000 }); // it is 1970
+  const pauses: [header: string, pause: number | undefined, said: string][] = [
+    ['2', 2000, ' and wants a pause of 2 s'],
+    ['0', undefined, ''],
+    ['330', 330_000, ' and wants a pause of 330 s'],
+    ['600', 600_000, ' and wants a pause of 600 s'],
+    ['601', 600_000, ' and wants a pause of 601 s, of which PENSTOCK_MAX_RETRY_AFTER grants 600 s'],
+    [
+      '9'.repeat(400),
+      600_000,
+      ' and wants a pause of Infinity s, of which PENSTOCK_MAX_RETRY_AFTER grants 600 s',
+    ],
+    ['Thu, 01 Jan 1970 00:00:05 GMT', 5000, ' and wants a pause of 5 s'],
+    ['Thursday, 01-Jan-70 00:00:05 GMT', 5000, ' and wants a pause of 5 s'],
+    ['Thu Jan  1 00:00:05 1970', 5000, ' and wants a pause of 5 s'],
+    ['Wed, 31 Dec 1969 23:59:00 GMT', undefined, ''],
+    ['Wednesday, 31-Dec-69 23:59:00 GMT', undefined, ''],
+    ['Wed Dec 31 23:59:00 1969', undefined, ''],
+    [
+      'Fri Jan  2 00:00:00 1970',
+      600_000,
+      ' and wants a pause of 86400 s, of which PENSTOCK_MAX_RETRY_AFTER grants 600 s',
+    ],
+    ['soon', undefined, ''],
+    ['in 2099', undefined, ''],
+    ['-5', undefined, ''],
+    ['1.5', undefined, ''],
+    ['2 seconds', undefined, ''],
+    ['', undefined, ''],
   ];
-  for (const [header, pause] of pauses) {
+  for (const [header, pause, said] of pauses) {
     for (const status of [429, 503]) {
-      endpoint.respond = answer(status, { 'retry-after': header });
-      assert.equal((await failure(handler)).retryAfter, pause, `${status} ${header}`);
+      endpoint.respond = answer(status, { 'retry-after': header }, 'why');
+      const { retryAfter, reason } = await failure(handler);
+      assert.equal(retryAfter, pause, `${status} ${header}`);
+      assert.equal(reason, `the endpoint answered ${status}${said}: why`);
     }
   }
 });

@@ -364,3 +364,30 @@ test('a broker that is silent for longer than the keep alive is a lost connectio
   const handler = await connected(t, toBroker(broker.port, { keepAlive: { seconds: 1n } }));
   assert.match(failed((await handler.deliver([outbound('hello')], never))[0]), /silent.*keep_alive/);
 });
+
+test('the Server Keep Alive of the broker holds, whatever the own one is', async (t) => {
+  const server = async (serverKeepAlive: number | undefined, keepAlive: bigint) => {
+    const broker = await rawMqttBroker(t);
+    if (serverKeepAlive !== undefined) broker.connack = { properties: { serverKeepAlive } };
+    await connected(t, toBroker(broker.port, { mqttVersion: 5, keepAlive: { seconds: keepAlive } }));
+    return () => broker.packets.filter(({ cmd }) => cmd === 'pingreq').length;
+  };
+  const silent = await Promise.all([server(0, 1n), server(60, 1n), server(undefined, 0n)]);
+  const heard = await Promise.all([server(1, 0n), server(1, 60n), server(undefined, 1n)]);
+  await waitUntil('each of those is heard', () => heard.every((pings) => pings() >= 2));
+  assert.deepEqual(
+    silent.map((pings) => pings()),
+    [0, 0, 0],
+  );
+});
+
+test('a password of 65,535 bytes reaches the broker', async (t) => {
+  const broker = await rawMqttBroker(t);
+  const basic = { username: 'a:b', password: 'x'.repeat(65_535) };
+  const credentials = { credentials: { case: 'basic' as const, value: basic } };
+  await connected(t, toBroker(broker.port, { credentials }));
+  const [connect] = broker.packets;
+  assert.ok(connect?.cmd === 'connect');
+  assert.equal(connect.username, 'a:b');
+  assert.equal(connect.password?.toString(), basic.password);
+});

@@ -20,6 +20,8 @@ const mqtt = (value: Value<'mqtt'>): Init => ({
 const kafka = (value: Value<'kafka'>): Init => ({
   configuration: { case: 'kafka', value: { bootstrapServers: ['h:9092'], ...value } },
 });
+/** The longest that MQTT carries. */
+const LONGEST = 'x'.repeat(65_535);
 const pause = (seconds: bigint, nanos = 0): Init => ({
   delivery: { pauseBetweenRetries: { seconds, nanos } },
 });
@@ -192,6 +194,24 @@ check('http', [
     http({ credentials: { credentials: { case: 'basic', value: { password: 'x' } } } }),
     'http.credentials.basic.username',
   ],
+  [
+    'a user name and a password of 65,535 bytes',
+    http({
+      credentials: {
+        credentials: { case: 'basic', value: { username: 'ü'.repeat(32_767), password: LONGEST } },
+      },
+    }),
+  ],
+  [
+    'a user name and a password of more',
+    http({
+      credentials: {
+        credentials: { case: 'basic', value: { username: 'ü'.repeat(32_768), password: `${LONGEST}x` } },
+      },
+    }),
+    'http.credentials.basic.username',
+    'http.credentials.basic.password',
+  ],
   ['no time to connect', http({ connectTimeout: {} }), 'http.connect_timeout'],
   ['no connection', http({ maxConnections: 0 }), 'http.max_connections'],
   ['a short keep-alive', http({ keepAliveTimeout: { nanos: 999_999_999 } }), 'http.keep_alive_timeout'],
@@ -280,6 +300,16 @@ check('mqtt', [
   ['nothing in flight', mqtt({ maxInFlight: 0 }), 'mqtt.max_in_flight'],
   ['more in flight than packet ids', mqtt({ maxInFlight: 65_536 }), 'mqtt.max_in_flight'],
   ['client ids', mqtt({ staticClientIds: [{ clientId: 'a' }, { clientId: 'b', password: '' }] })],
+  [
+    'a token for a password',
+    mqtt({ staticClientIds: [{ clientId: 'a', username: LONGEST, password: LONGEST }] }),
+  ],
+  [
+    'a longer one',
+    mqtt({ staticClientIds: [{ clientId: 'a', username: `${LONGEST}x`, password: `${LONGEST}x` }] }),
+    'mqtt.static_client_ids[0].username',
+    'mqtt.static_client_ids[0].password',
+  ],
   ['no client id', mqtt({ staticClientIds: [{ clientId: '' }] }), 'mqtt.static_client_ids[0].client_id'],
   [
     'a client id twice',
@@ -299,5 +329,6 @@ check('kafka', [
   ['too small a buffer', kafka({ bufferMemoryBytes: 1n }), 'kafka.buffer_memory_bytes'],
   ['a long linger', kafka({ linger: { seconds: 61n } }), 'kafka.linger'],
   ['SASL of no mechanism', kafka({ sasl: { username: 'u' } }), 'kafka.sasl.mechanism'],
+  ['a token for SASL', kafka({ sasl: { mechanism: 1, username: 'u', password: LONGEST } })],
   ['SASL of nobody', kafka({ sasl: { mechanism: 1 } }), 'kafka.sasl.username'],
 ]);

@@ -43,6 +43,7 @@ export const EXECUTOR: ExecutorConfig = {
     deadLetter: true,
     maxHops: 8,
   },
+  maxRetryAfter: 3_600_000,
   limits: readSettings({}, {}),
   maxBytesOfAll: 268_435_456,
   startTimeout: 5000,

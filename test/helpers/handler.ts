@@ -27,6 +27,7 @@ export const contextOf = (context: Partial<HandlerContext> = {}): HandlerContext
   topicIncarnation: 1,
   maxInFlight: 64,
   maxConnections: 1000,
+  maxRetryAfter: 3_600_000,
   guard: createTargetGuard(true),
   missing: { rule: 'fail', value: '' },
   clock: systemClock,

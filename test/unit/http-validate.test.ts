@@ -75,6 +75,11 @@ test('each rule by itself', () => {
     ['credentials.oauth2.client_secret', oauth2('https://example.com/token')],
     ['credentials.oauth2.token_url', oauth2('http://[', 's')],
     ['credentials.oauth2.token_url', oauth2('http://169.254.169.254/', 's')],
+    [
+      'credentials.basic.username',
+      { credentials: { credentials: { case: 'basic', value: { username: 'a:b' } } } },
+    ],
+    ['proxy_credentials.username', { proxyUrl: 'http://p', proxyCredentials: { username: ':' } }],
     ['tls', { ...pem, tls: {} }],
     ['body_template', { bodyTemplate: '${nothing}' }],
     ['body_template', { bodyTemplate: '{"a": -${topic}}', batching: {} }],

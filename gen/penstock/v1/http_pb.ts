@@ -146,7 +146,8 @@ export type HttpConfiguration = Message<"penstock.v1.HttpConfiguration"> & {
 
   /**
    * The statuses after which a message is worth another try even where it would be given up otherwise, written like
-   * `success_codes`. Without them 400, 413, 422 and 3xx are final, and everything else that is no success is tried again.
+   * `success_codes`. Without them 400, 413, 414, 415, 422,
+   * 431 and 3xx are final, and everything else that is no success is tried again.
    *
    * @generated from field: repeated string retry_codes = 16;
    */
@@ -252,8 +253,8 @@ export const SecretHeaderSchema: GenMessage<SecretHeader> = /*@__PURE__*/
 
 /**
  * Several messages in one request. Each is written as it is in a request of its own; payloads alone that are not JSON
- * become JSON strings, of binary ones in base64. When the endpoint refuses a batch with 400, 413 or 422, its messages are
- * sent again in smaller ones, until those at fault are found. The messages of one client, or of whatever `delivery.order`
+ * become JSON strings, of binary ones in base64. When the endpoint refuses a batch with 400, 413, 414, 415, 422 or 431,
+ * its messages are sent again in smaller ones, until those at fault are found. The messages of one client, or of whatever `delivery.order`
  * says, stand in a batch in their order.
  *
  * @generated from message penstock.v1.HttpBatching

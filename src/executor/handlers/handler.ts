@@ -68,6 +68,8 @@ export interface HandlerContext {
   readonly maxInFlight: number;
   /** Connections to one external system at a time, at most. */
   readonly maxConnections: number;
+  /** The longest pause that an external system is granted which asks for one, in milliseconds. */
+  readonly maxRetryAfter: number;
   /** Opens every connection: refuses targets that are not allowed. */
   readonly guard: TargetGuard;
   /** What a template does without a value. */

@@ -113,6 +113,7 @@ export class Instance implements AsyncDisposable {
       topicIncarnation,
       maxInFlight: policy.maxInFlight,
       maxConnections: config.limits.PENSTOCK_LIMIT_CONNECTIONS,
+      maxRetryAfter: config.maxRetryAfter,
       guard: deps.newGuard(),
       missing: missingRule(integration.templates),
       clock,

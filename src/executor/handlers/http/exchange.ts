@@ -6,7 +6,7 @@ import type { Clock } from '../../../runtime/clock.ts';
 import { timeoutSignal } from '../../../runtime/deadline.ts';
 import { messageOf } from '../../../runtime/logger.ts';
 import { DELIVERED, type HandlerContext, type Outcome } from '../handler.ts';
-import { connectionFailure, failureOf } from './outcome.ts';
+import { connectionFailure, failureOf, type Surroundings } from './outcome.ts';
 import { tokensOf } from './peers.ts';
 import { type HttpRequest, HttpSender, type RequestSender } from './request-sender.ts';
 import { isOfBatch, Statuses } from './statuses.ts';
@@ -28,15 +28,17 @@ export function senderOf(
 export class Exchange {
   readonly #sender: RequestSender;
   readonly #readTimeout: number;
-  readonly #statuses: Statuses;
-  readonly #secrets: readonly string[];
+  readonly #surroundings: Omit<Surroundings, 'now'>;
   readonly #clock: Clock;
 
   constructor(config: HttpConfiguration, context: HandlerContext, parallel: number) {
     this.#sender = senderOf(config, context, parallel);
     this.#readTimeout = config.readTimeout ? durationMs(config.readTimeout) : 0;
-    this.#statuses = new Statuses(config);
-    this.#secrets = secretsIn(HttpConfigurationSchema, config);
+    this.#surroundings = {
+      statuses: new Statuses(config),
+      maxRetryAfter: context.maxRetryAfter,
+      secrets: secretsIn(HttpConfigurationSchema, config),
+    };
     this.#clock = context.clock;
   }
 
@@ -50,8 +52,8 @@ export class Exchange {
   #send(request: HttpRequest, signal: AbortSignal, isBatch: boolean): Promise<Outcome> {
     return this.#sender.send(request, signal).then(
       (answer) => {
-        if (this.#statuses.isSuccess(answer.status)) return DELIVERED;
-        const failure = failureOf(answer, this.#statuses, this.#clock.now(), this.#secrets);
+        if (this.#surroundings.statuses.isSuccess(answer.status)) return DELIVERED;
+        const failure = failureOf(answer, { ...this.#surroundings, now: this.#clock.now() });
         return isBatch && isOfBatch(answer.status) ? { ...failure, ofPack: true } : failure;
       },
       (error) => {

@@ -6,41 +6,49 @@ import { TargetRefusedError } from '../../../runtime/target-guard.ts';
 import type { Failure } from '../handler.ts';
 import { TokenError } from '../oauth2.ts';
 import type { HttpAnswer } from './answer.ts';
+import { httpDate } from './http-date.ts';
 import type { Statuses } from './statuses.ts';
 
-/** The longest pause that a Retry-After header can ask for, in milliseconds. */
-const MAX_RETRY_AFTER = 300_000;
-
 const SECONDS = /^\d+$/;
-/** `Date.parse` alone finds a date in nearly everything. */
-const HTTP_DATE = /^[A-Z][a-z]{2,8}, .* GMT$/;
 /** What an endpoint that tells what it was sent may tell of us. */
 const AUTHORIZATION = /\b(Basic|Bearer)\s+[\w.~+/=-]+/gi;
+
+export interface Surroundings {
+  readonly statuses: Statuses;
+  readonly now: number;
+  /** The longest pause that Retry-After is granted, in milliseconds. */
+  readonly maxRetryAfter: number;
+  readonly secrets: readonly string[];
+}
 
 /** What an answer that is no success means. */
 export function failureOf(
   { status, retryAfter, excerpt }: HttpAnswer,
-  statuses: Statuses,
-  now: number,
-  secrets: readonly string[],
+  { statuses, now, maxRetryAfter, secrets }: Surroundings,
 ): Failure {
-  const pause = retryAfterMs(retryAfter, now);
+  const wanted = retryAfterMs(retryAfter, now);
   const said = masked(excerpt.replaceAll(AUTHORIZATION, '$1 ***'), secrets);
+  const answered = `the endpoint answered ${status}${pauseText(wanted, maxRetryAfter)}`;
   return {
     delivered: false,
     failureClass: statuses.classOf(status),
-    reason: `the endpoint answered ${status}${said === '' ? '' : `: ${said}`}`,
-    ...(pause === undefined ? {} : { retryAfter: pause }),
+    reason: said === '' ? answered : `${answered}: ${said}`,
+    ...(wanted === undefined ? {} : { retryAfter: Math.min(wanted, maxRetryAfter) }),
   };
 }
 
 /** Retry-After (RFC 9110 section 10.2.3): seconds or a date; what makes no sense is ignored. */
 function retryAfterMs(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined;
-  let pause = 0;
-  if (SECONDS.test(header)) pause = Number(header) * 1000;
-  else if (HTTP_DATE.test(header)) pause = Date.parse(header) - now;
-  return pause > 0 ? Math.min(pause, MAX_RETRY_AFTER) : undefined;
+  const pause = SECONDS.test(header) ? Number(header) * 1000 : (httpDate(header, now) ?? now) - now;
+  return pause > 0 ? pause : undefined;
+}
+
+function pauseText(wanted: number | undefined, most: number): string {
+  if (wanted === undefined) return '';
+  const seconds = (ms: number) => `${Math.ceil(ms / 1000)} s`;
+  const cut = wanted > most ? `, of which PENSTOCK_MAX_RETRY_AFTER grants ${seconds(most)}` : '';
+  return ` and wants a pause of ${seconds(wanted)}${cut}`;
 }
 
 /** There was no answer: the request may not be sent as things are, or its connection could not be made, or was lost. */

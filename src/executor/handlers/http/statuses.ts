@@ -6,6 +6,16 @@ const SUCCESS = 1;
 const RETRY = 2;
 const DEFAULT_SUCCESS = ['2xx'];
 
+/** What speaks of the message itself: it will be no better another time. */
+const OF_THE_MESSAGE: ReadonlyMap<number, FailureClass> = new Map([
+  [400, FailureClass.REJECTED],
+  [413, FailureClass.TOO_LARGE],
+  [414, FailureClass.TOO_LARGE],
+  [415, FailureClass.REJECTED],
+  [422, FailureClass.REJECTED],
+  [431, FailureClass.TOO_LARGE],
+]);
+
 type Codes = Pick<HttpConfiguration, 'successCodes' | 'retryCodes'>;
 
 /** What a status means to an integration. */
@@ -31,14 +41,13 @@ export class Statuses {
     if (status === 429) return FailureClass.THROTTLED;
     if (status === 408) return FailureClass.TIMEOUT;
     if (this.#meanings[status] === RETRY) return FailureClass.UNAVAILABLE;
-    if (status === 413) return FailureClass.TOO_LARGE;
-    if (status === 400 || status === 422 || (status >= 300 && status < 400)) return FailureClass.REJECTED;
-    return FailureClass.UNAVAILABLE;
+    if (status >= 300 && status < 400) return FailureClass.REJECTED;
+    return OF_THE_MESSAGE.get(status) ?? FailureClass.UNAVAILABLE;
   }
 }
 
 /** Whether a status may speak of any message of a batch. */
-export const isOfBatch = (status: number) => status === 400 || status === 413 || status === 422;
+export const isOfBatch = (status: number) => OF_THE_MESSAGE.has(status);
 
 /** What the schema's rules cannot say of the lists. */
 export function codeViolations({ successCodes, retryCodes }: Codes): readonly FieldViolation[] {

@@ -1,3 +1,4 @@
+import type { BasicCredentials } from '../../../../gen/penstock/v1/credentials_pb.ts';
 import { type HttpConfiguration, HttpVersion } from '../../../../gen/penstock/v1/http_pb.ts';
 import { isJsonTemplate, templateProblem } from '../../../contract/template.ts';
 import type { FieldViolation } from '../../../contract/validate.ts';
@@ -102,6 +103,9 @@ function credentialViolations(config: HttpConfiguration, guard: TargetGuard): re
     const description = 'credentials are certificates already: put all of them into one of the two';
     violations.push(violation('tls', 'TLS_TWICE', description));
   }
+  if (credentials?.case === 'basic') {
+    violations.push(...userNameViolations('credentials.basic', credentials.value));
+  }
   if (credentials?.case === 'bearer' && !credentials.value.token) {
     violations.push(violation('credentials.bearer.token', 'BEARER_TOKEN', 'is missing'));
   }
@@ -118,6 +122,13 @@ function credentialViolations(config: HttpConfiguration, guard: TargetGuard): re
       );
   }
   return violations;
+}
+
+/** Whoever reads it takes what is in front of the first colon for the user name (RFC 7617 section 2). */
+function userNameViolations(field: string, { username }: BasicCredentials): readonly FieldViolation[] {
+  if (!username.includes(':')) return [];
+  const description = 'has a colon, at which HTTP Basic ends the user name: use one without';
+  return [violation(`${field}.username`, 'BASIC_USERNAME', description)];
 }
 
 function bodyViolations(config: HttpConfiguration): readonly FieldViolation[] {
@@ -164,7 +175,10 @@ function proxyViolations(config: HttpConfiguration, guard: TargetGuard): readonl
         ]
       : [];
   }
-  return URL.canParse(proxyUrl)
-    ? refusals('proxy_url', proxyUrl, guard)
-    : [violation('proxy_url', 'PROXY_URL', 'is not a URL: use one such as http://proxy.example.com:3128')];
+  return [
+    ...(proxyCredentials ? userNameViolations('proxy_credentials', proxyCredentials) : []),
+    ...(URL.canParse(proxyUrl)
+      ? refusals('proxy_url', proxyUrl, guard)
+      : [violation('proxy_url', 'PROXY_URL', 'is not a URL: use one such as http://proxy.example.com:3128')]),
+  ];
 }

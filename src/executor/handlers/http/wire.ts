@@ -3,10 +3,12 @@ import type { TLSSocket } from 'node:tls';
 
 const NOTHING = Buffer.alloc(0);
 const [CR, LF] = [13, 10];
-/** The beginning of an answer of HTTP/1.1, as far as its status can be told. */
-const STATUS_LINE = /^HTTP\/1\.\d ([1-9]\d\d)[ \r\n]/;
+const BLANK = 32;
+const ZERO = 48;
+/** The beginning of an answer of HTTP/1.1; behind it come a digit, a blank, three digits, and a blank or a line break. */
+const PROTOCOL = Buffer.from('HTTP/1.');
+const STATUS_AT = 9;
 const STATUS_LINE_LENGTH = 13;
-const PROTOCOL = 'HTTP/1.';
 /** A connection that goes on as something else is no interim answer. */
 const SWITCHING_PROTOCOLS = 101;
 
@@ -71,7 +73,7 @@ export class Wire {
       }
       rest = withoutLineBreaks(rest);
       if (rest.length < STATUS_LINE_LENGTH && mayBeHead(rest)) return this.#hold(rest);
-      const status = Number(STATUS_LINE.exec(rest.toString('latin1', 0, STATUS_LINE_LENGTH))?.[1] ?? 0);
+      const status = statusIn(rest);
       this.#isInInterim = status > 0 && status < 200 && status !== SWITCHING_PROTOCOLS;
       if (this.#isInInterim) continue;
       this.status = status;
@@ -96,7 +98,27 @@ function endOfHead(bytes: Buffer): number {
   return -1;
 }
 
-const mayBeHead = (bytes: Buffer) => PROTOCOL.startsWith(bytes.toString('latin1', 0, PROTOCOL.length));
+/** As far as it came. */
+function mayBeHead(bytes: Buffer): boolean {
+  for (let at = 0; at < PROTOCOL.length && at < bytes.length; at++) {
+    if (bytes[at] !== PROTOCOL[at]) return false;
+  }
+  return true;
+}
+
+/** The status of a head; 0: it is none. */
+function statusIn(bytes: Buffer): number {
+  const end = bytes[STATUS_LINE_LENGTH - 1];
+  if (!mayBeHead(bytes) || bytes[STATUS_AT - 1] !== BLANK) return 0;
+  if (end !== BLANK && end !== CR && end !== LF) return 0;
+  let status = 0;
+  for (let at = STATUS_AT; at < STATUS_AT + 3; at++) {
+    const digit = bytes[at]! - ZERO;
+    if (digit < 0 || digit > 9) return 0;
+    status = status * 10 + digit;
+  }
+  return status >= 100 ? status : 0;
+}
 
 /** Some servers end a body with a line break more than they say. */
 function withoutLineBreaks(bytes: Buffer): Buffer {

@@ -70,7 +70,13 @@ export class Session {
       stream.destroy();
     };
     signal.addEventListener('abort', abort, { once: true });
-    client.once('packetreceive', (packet) => packet.cmd === 'connack' && course.answered(packet));
+    client.once('packetreceive', (packet) => {
+      if (packet.cmd !== 'connack') return;
+      course.answered(packet);
+      // The broker's holds, whatever the client's own is (MQTT 5.0 section 3.2.2.3.14): for mqtt.js only without a 0.
+      const { serverKeepAlive } = packet.properties ?? {};
+      if (serverKeepAlive !== undefined) client.options.keepalive = serverKeepAlive;
+    });
     client.on('disconnect', (packet) => course.disconnected(packet));
     client.on('error', (error) => {
       course.failed(error);

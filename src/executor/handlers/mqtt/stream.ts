@@ -5,6 +5,7 @@ import { streamBuilder as webSocketBuilder } from 'mqtt/lib/connect/ws';
 import type { PemCredentials } from '../../../../gen/penstock/v1/credentials_pb.ts';
 import { type MqttConfiguration, MqttTransport, MqttVersion } from '../../../../gen/penstock/v1/mqtt_pb.ts';
 import { authority } from '../../../runtime/authority.ts';
+import { serverName } from '../../../runtime/dial.ts';
 import type { TargetGuard } from '../../../runtime/target-guard.ts';
 import { pemOptions } from '../tls.ts';
 
@@ -46,7 +47,7 @@ function openSocket(config: MqttConfiguration, guard: TargetGuard): Socket {
   const target = { host, port: portOf(config) };
   if (!ssl) return guard.connect(target).setNoDelay();
   const certificates = certificatesOf(config);
-  const tls = { ...(certificates && pemOptions(certificates)), ...(isIP(host) ? {} : { servername: host }) };
+  const tls = { ...(certificates && pemOptions(certificates)), ...serverName(host) };
   return guard.connect({ ...target, tls }).setNoDelay();
 }
 
