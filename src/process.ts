@@ -20,6 +20,12 @@ import { Warnings } from './runtime/warnings.ts';
 export const ROLES = ['control-plane', 'executor', 'ingress'] as const;
 export type Role = (typeof ROLES)[number];
 
+interface RolePart {
+  readonly services?: readonly RpcService[];
+  /** What it needs, beside a Kafka that takes records. */
+  readonly conditions?: readonly Condition[];
+}
+
 interface RoleDeps {
   readonly bus: Bus;
   readonly topics: Topics;
@@ -31,13 +37,18 @@ interface RoleDeps {
   /** When this process was started; wall-clock time in milliseconds. */
   readonly startTime: number;
   random(): number;
+  /** Takes what is served and looked at from then on, which may be long before the role has started. */
+  begun(part: RolePart): void;
 }
 
-interface RunningRole extends AsyncDisposable {
-  readonly services?: readonly RpcService[];
-  /** What it needs, beside a Kafka that takes records. */
-  readonly conditions?: readonly Condition[];
+interface RunningRole extends RolePart, AsyncDisposable {
   readonly mqttAddress?: string;
+}
+
+/** A role on its way. */
+interface Starting {
+  readonly begun: Promise<RolePart>;
+  readonly started: Promise<RunningRole>;
 }
 
 type StartRole = (settings: Settings, deps: RoleDeps, signal: AbortSignal) => Promise<RunningRole>;
@@ -111,24 +122,30 @@ export async function startProcess(
   const key = `${settings.TB_SERVICE_ID} ${clock.now()}`;
   const { earliest, latest } = stack.use(await startKafkaClock({ ...own, bus, topics, key }));
   const deps = { ...own, bus, topics, metrics, warnings, resolver, startTime: earliest.now() };
-  const start = async (role: Role): Promise<RunningRole | undefined> => {
-    if (!roles.includes(role)) return undefined;
-    const { startRole } = await LOADERS[role]();
+  const start = (role: Role): Starting => {
+    const { promise, resolve: begin } = Promise.withResolvers<RolePart>();
     // Messages are never older for who asks than for who took them in.
     const clock = role === 'executor' ? earliest : latest;
-    return startRole(settings, { ...deps, clock, logger: logger.with({ role }) }, signal);
+    const started = LOADERS[role]().then(({ startRole }) =>
+      startRole(settings, { ...deps, clock, logger: logger.with({ role }), begun: begin }, signal),
+    );
+    const begun = Promise.race([promise, started]);
+    begun.catch(() => {}); // whoever waits for it is told
+    return { begun, started };
   };
   // The control plane makes the topics that the others wait for.
-  const controlPlane = await start('control-plane');
-  if (controlPlane) stack.use(controlPlane);
+  const first = roles.filter((role) => role === 'control-plane').map(start);
+  for (const { started } of first) stack.use(await started);
   // From before what the roles report until after.
   stack.use(reportNode(await describe(roles, settings, deps.startTime), { ...deps, clock: latest }));
-  const [executor, ingress] = await together(stack, [start('executor'), start('ingress')]);
-  const running = [controlPlane, executor, ingress].filter((role) => role !== undefined);
-  const readiness = stack.use(new Readiness(partsOf(running, bus), deps));
+  const others = ROLES.filter((role) => role !== 'control-plane' && roles.includes(role)).map(start);
+  stack.defer(() => stopAll(others));
+  // Whoever asks is told what they still wait for.
+  const parts = await Promise.all([...first, ...others].map(({ begun }) => begun));
+  const readiness = stack.use(new Readiness(partsOf(parts, bus), deps));
   const server = stack.use(
     await startRpcServer({
-      services: running.flatMap(({ services = [] }) => services),
+      services: parts.flatMap(({ services = [] }) => services),
       host: settings.PENSTOCK_BIND_ADDRESS,
       grpcPort: settings.PENSTOCK_GRPC_PORT,
       httpPort: settings.PENSTOCK_HTTP_PORT,
@@ -141,7 +158,9 @@ export async function startProcess(
     }),
   );
   const { grpcAddress, httpAddress } = server;
-  const mqttAddress = ingress?.mqttAddress;
+  const running = await Promise.all(others.map(({ started }) => started));
+  await readiness.look();
+  const mqttAddress = running.find((role) => role.mqttAddress !== undefined)?.mqttAddress;
   logger.info('penstock is ready', {
     roles: roles.join(),
     grpcAddress,
@@ -168,7 +187,7 @@ async function describe(roles: readonly Role[], settings: Settings, startTime: n
 }
 
 /** Every role needs a Kafka that takes what it sends: messages, records, reports. */
-function partsOf(roles: readonly RunningRole[], bus: Bus): readonly ReadinessPart[] {
+function partsOf(roles: readonly RolePart[], bus: Bus): readonly ReadinessPart[] {
   const parts = roles.map(({ services = [], conditions = [] }) => ({
     services: services.map(({ service }) => service.typeName),
     conditions,
@@ -186,18 +205,9 @@ async function reachKafka(bus: Bus, brokers: readonly string[]): Promise<void> {
   }
 }
 
-/** Waits for all, and leaves to the stack also what starts although another one fails. */
-async function together(
-  stack: AsyncDisposableStack,
-  starts: readonly Promise<RunningRole | undefined>[],
-): Promise<readonly (RunningRole | undefined)[]> {
-  const ends = await Promise.allSettled(starts);
-  const started = ends.flatMap((end) => (end.status === 'fulfilled' && end.value ? [end.value] : []));
-  stack.defer(async () => {
-    await Promise.all(started.map((role) => role[Symbol.asyncDispose]()));
-  });
-  return ends.map((end) => {
-    if (end.status === 'rejected') throw end.reason;
-    return end.value;
-  });
+/** Stops what has started, also what does so although another one has failed. */
+async function stopAll(starting: readonly Starting[]): Promise<void> {
+  const ends = await Promise.allSettled(starting.map(({ started }) => started));
+  const running = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
+  await Promise.all(running.map((role) => role[Symbol.asyncDispose]()));
 }

@@ -9,8 +9,11 @@ const RESTORE_PATIENCE = 15_000;
 const NAMED = 3;
 
 /** What an executor cannot do without: its membership in the group, and the configuration of what it is to deliver. */
-export function executorConditions(restore: Pick<Restore, 'membership' | 'unread'>): readonly Condition[] {
+export function executorConditions(
+  restore: Pick<Restore, 'membership' | 'restoring' | 'unread'>,
+): readonly Condition[] {
   return [
+    { name: 'restore', patience: 0, trouble: () => restore.restoring },
     {
       name: 'lease',
       patience: LEASE_PATIENCE,

@@ -31,11 +31,8 @@ export interface ExecutorDeps {
   /** When this node was started; wall-clock time in milliseconds. */
   readonly startTime: number;
   random(): number;
-}
-
-export interface Executor extends AsyncDisposable {
-  /** What it needs to deliver. */
-  readonly conditions: readonly Condition[];
+  /** Told at once: what it needs to deliver. */
+  begun(part: { readonly conditions: readonly Condition[] }): void;
 }
 
 /**
@@ -47,7 +44,7 @@ export async function startExecutor(
   config: ExecutorConfig,
   deps: ExecutorDeps,
   signal: AbortSignal,
-): Promise<Executor> {
+): Promise<AsyncDisposable> {
   const { serviceId } = config;
   await using stack = new AsyncDisposableStack();
   const reporter = new Reporter({ ...deps, serviceId });
@@ -60,6 +57,7 @@ export async function startExecutor(
   stack.defer(() => manager.stop());
   const types = config.types.filter((type) => BUILT_TYPES.includes(type));
   const restore: Restore = new Restore(types, { ...deps, manager });
+  deps.begun({ conditions: executorConditions(restore) });
   const checks = answerChecks(types, { ...deps, config, newGuard }, signal);
   stack.defer(async () => {
     await Promise.all([restore, checks].map((group) => group[Symbol.asyncDispose]()));
@@ -69,11 +67,7 @@ export async function startExecutor(
   // First of all, before the group is left: who takes over must not begin while messages are still on their way here.
   stack.defer(() => manager.stop());
   deps.logger.info('executor is ready', { serviceId, types: types.join() });
-  const running = stack.move();
-  return {
-    conditions: executorConditions(restore),
-    [Symbol.asyncDispose]: () => running.disposeAsync(),
-  };
+  return stack.move();
 }
 
 /** A partition that cannot be read is no reason to leave all others alone: it is restored when it can. */

@@ -2,11 +2,15 @@ import type { IntegrationType } from '../../gen/penstock/v1/integration_pb.ts';
 import { numberOf } from '../contract/integration-type.ts';
 import type { Settings } from '../runtime/settings.ts';
 import { executorConfig } from './config.ts';
-import { type Executor, type ExecutorDeps, startExecutor } from './executor.ts';
+import { type ExecutorDeps, startExecutor } from './executor.ts';
 import { BUILT_TYPES } from './handlers/registry.ts';
 
 /** The role `executor`, by the settings of its process. */
-export function startRole(settings: Settings, deps: ExecutorDeps, signal: AbortSignal): Promise<Executor> {
+export function startRole(
+  settings: Settings,
+  deps: ExecutorDeps,
+  signal: AbortSignal,
+): Promise<AsyncDisposable> {
   return startExecutor(executorConfig(settings), deps, signal);
 }
 

@@ -80,6 +80,8 @@ interface FollowDeps {
   readonly metrics: Metrics;
   /** From now on messages are matched by this generation of the integration. Not called for what is there at the start. */
   onTaken(id: string, generation: bigint): void;
+  /** So many partitions are read, of all that are to be at the start. */
+  onRead(read: number, all: number): void;
 }
 
 /** How long reading all filters may take at the start, in milliseconds. */
@@ -112,7 +114,11 @@ export async function followFilters(
       started.use(feedFromStart(bus, { topic, partition }, take)),
     ),
   );
-  const read = Promise.all(feeds.map(({ caughtUp }) => caughtUp));
+  let count = 0;
+  const read = Promise.all(
+    feeds.map(({ caughtUp }) => caughtUp.then(() => deps.onRead(++count, feeds.length))),
+  );
+  deps.onRead(count, feeds.length);
   await withDeadline(clock, RESTORE_DEADLINE, 'reading the topic filters from Kafka', read, signal);
   isComplete = true;
   const disposable = started.move();

@@ -1,12 +1,15 @@
 import { randomFillSync } from 'node:crypto';
+import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { MessageService } from '../../gen/penstock/v1/message_service_pb.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
 import { createUuidV7 } from '../contract/uuid.ts';
-import { type RpcService, rpcService } from '../rpc/service.ts';
+import { failed } from '../rpc/error.ts';
+import { type MethodHandler, type RpcService, rpcService } from '../rpc/service.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import type { Condition } from '../runtime/readiness.ts';
 import type { IngressConfig } from './config.ts';
 import { createFanOut } from './fan-out.ts';
 import { reportFilters } from './filter-reports.ts';
@@ -21,12 +24,14 @@ export interface IngressDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   random(): number;
+  /** Told at once: what is to be served by whoever has a gRPC server, and what the services rest on. */
+  begun(part: { readonly services: readonly RpcService[]; readonly conditions: readonly Condition[] }): void;
 }
+
+type Publish = MethodHandler<typeof MessageService.method.publishMessage>;
 
 /** Takes messages in. Disposing stops the MQTT listener first; the services must not be called any more by then. */
 export interface Ingress extends AsyncDisposable {
-  /** To be served by whoever has a gRPC server. */
-  readonly services: readonly RpcService[];
   /** `host:port` */
   readonly mqttAddress: string;
 }
@@ -41,20 +46,33 @@ export async function startIngress(
   signal: AbortSignal,
 ): Promise<Ingress> {
   await using started = new AsyncDisposableStack();
+  let restoring: string | undefined = 'restoring the topic filters';
+  let publish: Publish | undefined;
+  deps.begun({
+    services: [
+      rpcService(MessageService, {
+        publishMessage(request, context) {
+          if (publish) return publish(request, context);
+          throw failed(Code.UNAVAILABLE, 'STARTING', `${restoring}: send it again later`);
+        },
+      }),
+    ],
+    conditions: [{ name: 'restore', patience: 0, trouble: () => restoring }],
+  });
   const onTaken = reportFilters({ ...deps, serviceId: config.serviceId });
-  const followed = started.use(await followFilters({ ...deps, onTaken }, signal));
+  const onRead = (read: number, all: number) => {
+    restoring = `restoring the topic filters (${read} of ${all} partitions)`;
+  };
+  const followed = started.use(await followFilters({ ...deps, onTaken, onRead }, signal));
   const newId = createUuidV7(deps.clock.now, randomFillSync);
   const takeIn = createFanOut({ ...deps, filters: followed.filters, node: config.serviceId, newId });
   const listener = started.use(
     await startListener(config.mqtt, { ...deps, takeIn, waiting: deps.bus.outgoing }),
   );
+  publish = publishMessage({ ...deps, takeIn, waiting: deps.bus.outgoing });
+  restoring = undefined;
   const running = started.move();
   return {
-    services: [
-      rpcService(MessageService, {
-        publishMessage: publishMessage({ ...deps, takeIn, waiting: deps.bus.outgoing }),
-      }),
-    ],
     mqttAddress: listener.address,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

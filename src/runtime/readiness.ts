@@ -67,6 +67,12 @@ export class Readiness implements Disposable {
     this.#listeners.add(listener);
   }
 
+  /** Looks at once at what is in trouble: it may be out of it. */
+  async look(): Promise<void> {
+    const troubled = this.#watched.filter(({ problem }) => problem);
+    await Promise.all(troubled.map(async (one) => this.#note(one, await this.#troubleOf(one.condition))));
+  }
+
   async #watch(watched: Watched): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {

@@ -48,7 +48,9 @@ export async function cleanupWorld(t: TestContext) {
   const ingress = { serviceId: 'in', roles: [NodeRole.INGRESS], types: [] };
   nodeForTests(t, deps, ingress);
   const onTaken = reportFilters({ ...deps, ...ingress });
-  const followed = stack.use(await followFilters({ ...deps, onTaken }, new AbortController().signal));
+  const followed = stack.use(
+    await followFilters({ ...deps, onTaken, onRead() {} }, new AbortController().signal),
+  );
   await waitUntil('the ingress is known', async () => (await loadCluster(db)).has('in'));
   const takeIn = createFanOut({
     ...deps,

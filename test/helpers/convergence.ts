@@ -80,7 +80,7 @@ export async function installation(
   const never = new AbortController().signal;
   const { bus, topics } = kafka;
   await bus.createTopics([create(topics.downlink('http')), topics.validation('http'), topics.uplink]);
-  const { filters } = stack.use(await followFilters({ ...deps, onTaken() {} }, never));
+  const { filters } = stack.use(await followFilters({ ...deps, onTaken() {}, onRead() {} }, never));
   /** One that is disposed with the installation, if not before. */
   const addExecutor = async (serviceId: string) => {
     const itsDeps = { ...deps, ...testDeps(), startTime: Date.now() };

@@ -14,5 +14,6 @@ export function testDeps() {
     warnings: new Warnings(),
     resolver: new NameResolver({ clock }),
     random: Math.random,
+    begun() {},
   };
 }

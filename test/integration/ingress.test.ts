@@ -13,6 +13,7 @@ import type { Topics } from '../../src/bus/topics.ts';
 import { startIngress } from '../../src/ingress/ingress.ts';
 import { createClient } from '../../src/rpc/grpcjs.ts';
 import { startRpcServer } from '../../src/rpc/server.ts';
+import type { RpcService } from '../../src/rpc/service.ts';
 import { busForTests } from '../helpers/bus.ts';
 import { follow } from '../helpers/follow.ts';
 import { LISTENER } from '../helpers/mqtt-listener.ts';
@@ -56,10 +57,22 @@ async function start(t: TestContext, bus: Bus, topics: Topics) {
     kafkaPrefix: '',
     mqtt: { ...LISTENER, maxPacketBytes: 1_048_576 },
   };
-  const ingress = await startIngress(config, { ...deps, bus, topics }, new AbortController().signal);
+  let services: readonly RpcService[] = [];
+  const ingress = await startIngress(
+    config,
+    {
+      ...deps,
+      bus,
+      topics,
+      begun(part) {
+        ({ services } = part);
+      },
+    },
+    new AbortController().signal,
+  );
   t.after(() => ingress[Symbol.asyncDispose]());
   const server = await startRpcServer({
-    services: ingress.services,
+    services,
     host: '127.0.0.1',
     grpcPort: 0,
     httpPort: 0,

@@ -52,7 +52,7 @@ test('a stop ends the wait for the filters, and everything that is fed with it',
     },
   };
   const following = followFilters(
-    { ...testDeps(), clock, bus: bus as Bus, topics: topicsOf(''), onTaken() {} },
+    { ...testDeps(), clock, bus: bus as Bus, topics: topicsOf(''), onTaken() {}, onRead() {} },
     stopping.signal,
   );
   await waiting.promise;

@@ -47,6 +47,18 @@ test('a node is not ready once something was in trouble for long, and ready agai
   readiness[Symbol.dispose]();
 });
 
+test('what is in trouble is looked at at once when somebody knows that it may be over', async () => {
+  let trouble: string | undefined = 'not yet';
+  const watched = watching({ name: 'restore', patience: 0, trouble: () => trouble });
+  const { clock, readiness } = watched;
+  await clock.advance(100);
+  assert.deepEqual(readiness.problems(), [{ name: 'restore', reason: 'not yet' }]);
+  trouble = undefined;
+  await readiness.look();
+  assert.deepEqual([readiness.problems(), watched.changes], [[], 2]);
+  readiness[Symbol.dispose]();
+});
+
 test('what comes and goes is no trouble', async () => {
   let looks = 0;
   const watched = watching({
@@ -116,6 +128,7 @@ test('an executor needs its lease, and to have read the configuration of what is
   };
   const restore = {
     membership: { ...membership, async [Symbol.asyncDispose]() {} },
+    restoring: undefined,
     get unread() {
       return unread;
     },

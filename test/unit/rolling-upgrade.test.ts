@@ -123,7 +123,10 @@ async function ingressWith(records: readonly (readonly [topic: string, key: stri
     },
   };
   const never = new AbortController().signal;
-  const { filters } = await followFilters({ ...deps, bus: bus as Bus, topics, onTaken() {} }, never);
+  const { filters } = await followFilters(
+    { ...deps, bus: bus as Bus, topics, onTaken() {}, onRead() {} },
+    never,
+  );
   const { values } = await deps.metrics.undecodable.get();
   return { filters, followed, steppedOver: values.reduce((sum, { value }) => sum + value, 0) };
 }

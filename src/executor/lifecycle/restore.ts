@@ -40,6 +40,7 @@ export class Restore implements AsyncDisposable {
   readonly #decode;
   readonly #owned = new Map<Claim, Owned>();
   readonly #gone = new GoneGenerations();
+  #isRestored = false;
 
   constructor(types: readonly Type[], deps: Deps) {
     const { bus, topics } = deps;
@@ -59,6 +60,15 @@ export class Restore implements AsyncDisposable {
     await this.membership.joined;
     const owned = [...this.#owned.values()];
     await Promise.all(owned.map(({ feed, lost }) => Promise.race([feed.caughtUp, lost.promise])));
+    this.#isRestored = true;
+  }
+
+  /** How far it is with what it was first assigned, for people; undefined: it has all of it. */
+  get restoring(): string | undefined {
+    if (this.#isRestored) return undefined;
+    const all = this.#owned.size;
+    if (all === 0) return 'waiting for its share of the integrations';
+    return `restoring the integrations (${all - this.unread.length} of ${all} partitions)`;
   }
 
   /** The partitions that this executor has and has not read to their ends yet, as `topic/partition`. */

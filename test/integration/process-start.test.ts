@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { createKafkaBus } from '../../src/bus/kafka-bus.ts';
+import { topicsOf } from '../../src/bus/topics.ts';
+import { startProcess } from '../../src/process.ts';
+import { readSettings } from '../../src/runtime/settings.ts';
+import { kafkaForTests } from '../helpers/kafka.ts';
+import { onEnd } from '../helpers/on-end.ts';
+import { steadyPorts } from '../helpers/steady-ports.ts';
+import { testDeps } from '../helpers/test-deps.ts';
+import { waitUntil } from '../helpers/wait-until.ts';
+
+test('a node that still restores listens, lives, is not ready and says why; and is ready once it has started', async (t) => {
+  const brokers = await kafkaForTests();
+  const prefix = `t${randomBytes(5).toString('hex')}`;
+  const [httpPort] = await steadyPorts(1);
+  const deps = testDeps();
+  const settings = readSettings({
+    TB_KAFKA_SERVERS: brokers,
+    TB_SERVICE_ID: 'ie',
+    PENSTOCK_KAFKA_PREFIX: prefix,
+    PENSTOCK_GRPC_PORT: '0',
+    PENSTOCK_HTTP_PORT: String(httpPort),
+  });
+  let hasStarted = false;
+  const starting = startProcess(['executor'], settings, deps, new AbortController().signal);
+  starting.then(
+    () => {
+      hasStarted = true;
+    },
+    () => {},
+  );
+  onEnd(t, async () => (await starting)[Symbol.asyncDispose]());
+  const ask = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${httpPort}/health/${path}`).catch(() => undefined);
+    return [response?.status, await response?.text()] as const;
+  };
+  // Without its topics, which a control plane makes, it has nothing to restore from.
+  await waitUntil('it listens', async () => (await ask('live'))[0] === 200);
+  const [status, reason] = await ask('ready');
+  assert.deepEqual([status, hasStarted], [503, false]);
+  assert.match(reason ?? '', /^not ready\nrestore: waiting for its share of the integrations$/m);
+
+  const bus = createKafkaBus(
+    { brokers: brokers.split(','), clientId: 'penstock-test', replication: 1 },
+    deps,
+  );
+  onEnd(t, () => bus[Symbol.asyncDispose]());
+  const topics = topicsOf(prefix);
+  const types = ['http', 'mqtt', 'kafka'] as const;
+  await bus.createTopics(types.flatMap((type) => [topics.downlink(type), topics.validation(type)]));
+  await starting;
+  assert.deepEqual((await ask('ready'))[0], 200);
+});
