@@ -13,6 +13,11 @@ export interface Copies {
   readonly to: readonly { readonly topic: string; readonly key: string | null }[];
   /** Whose it is; unset: nobody's, whose next message would have to wait for it. */
   readonly lane?: Lane;
+  /**
+   * Whether what Kafka may have is not refused in time, as else it is, but asked for until it is known, for an hour: sent
+   * again by somebody who was refused it would be there twice.
+   */
+  readonly isOnce?: boolean;
 }
 
 /** What waits for Kafka, by its bytes in memory. */

@@ -9,7 +9,7 @@ import type { Filters } from './filters.ts';
 /**
  * Takes a message in: resolves with the number of integrations that match once Kafka has it for all of them, rejects when
  * Kafka does not take it. The message is valid during the call only. Calls are stored in their order; those of a lane that
- * come behind one that was refused are refused too.
+ * come behind one that was refused are refused too. One of QoS 2 in a lane is not refused while Kafka may have it.
  */
 export type TakeIn = (message: PublishedMessage, lane?: Lane) => Promise<number>;
 
@@ -32,7 +32,8 @@ export function createFanOut({ bus, filters, clock, node, newId }: Deps): TakeIn
     const message = withHops(published);
     const value = encode(message, { receivedTime: clock.now(), node, id: message.id ?? newId() });
     const to = destinations.map(({ topic, order }) => ({ topic, key: orderKey(order, message) }));
-    await bus.sendCopies({ value, to, ...(lane && { lane }) });
+    const isOnce = lane !== undefined && message.qos === 2;
+    await bus.sendCopies({ value, to, ...(lane && { lane }), ...(isOnce && { isOnce }) });
     return destinations.length;
   };
 }

@@ -6,6 +6,8 @@ export interface Outgoing {
   readonly record: RecordInit;
   /** In a batch, about. */
   readonly bytes: number;
+  /** Whether it is not given up while Kafka may have it, nor what is on its way with it. Unset: it is. */
+  readonly isAwaited?: (() => boolean) | undefined;
   /** Called once: without an error Kafka has the record. */
   settle(error?: unknown): void;
 }

@@ -221,6 +221,8 @@ export class PartitionQueue<T extends Outgoing> {
   }
 
   #judgeFailed(judge: Judge<T>): void {
+    // Only under the numbers that it left with does Kafka tell whether it has it.
+    if (this.#failed.some(({ records }) => records.some((record) => record.isAwaited?.()))) return;
     const kept: Batch<T>[] = [];
     let isTorn = false;
     for (const batch of this.#failed) {
@@ -241,9 +243,8 @@ export class PartitionQueue<T extends Outgoing> {
 
   /** Settles everything. What is on its way may be there nevertheless. */
   end(error: unknown): void {
-    const batches = [...this.#onWay.splice(0), ...this.#failed.splice(0)];
-    const left = [...batches.flatMap(({ records }) => records), ...this.#waiting.splice(0)];
+    const batches = [...this.#onWay.splice(0), ...this.#failed.splice(0)].flatMap(({ records }) => records);
     this.#bytes = 0;
-    for (const record of left) record.settle(error);
+    for (const record of [...batches, ...this.#waiting.splice(0)]) record.settle(error);
   }
 }

@@ -95,6 +95,46 @@ test('when a record is refused, what its publisher sent after it is refused with
   assert.deepEqual(partition!.values, ['0', 'other', '1', '2', '3', '4']);
 });
 
+test('what must not be there twice is asked for until it is known, also when it takes longer than any record waits', async () => {
+  const { cluster, producer, run, away } = world();
+  const [partition] = cluster.topic('t', [1]);
+  const send = (text: string, isOnce: boolean) =>
+    watch(
+      producer.sendCopies({ value: value(text), to: [{ topic: 't', key: 'k' }], lane: new Lane(), isOnce }),
+    );
+  await run(100);
+  send('0', false);
+  await run(200);
+  cluster.losesAnswer = () => true;
+  const first = [send('1', true), send('with it', false)];
+  await run(20);
+  assert.deepEqual(partition!.values, ['0', '1', 'with it']);
+  away(true);
+  const behind = [send('2', true), send('3', false)];
+  await run(40_000, 50);
+  assert.deepEqual(
+    [...first, ...behind].map(({ end }) => end),
+    [undefined, undefined, 'timeout', 'timeout'],
+    'those that never left are surely not there',
+  );
+  cluster.losesAnswer = () => false;
+  away(false);
+  await run(3000, 50);
+  assert.deepEqual(
+    first.map(({ end }) => end),
+    ['there', 'there'],
+  );
+  const last = send('4', false);
+  await run(200);
+  assert.equal(last.end, 'there');
+  assert.deepEqual(partition!.values, ['0', '1', 'with it', '4']);
+  cluster.losesAnswer = () => true;
+  const never = send('5', true);
+  away(true);
+  await run(3_650_000, 5000);
+  assert.equal(never.end, 'timeout', 'and not for ever');
+});
+
 test('copies for many topics share the memory of their value, and are taken all or none', async () => {
   const { cluster, producer, run, away } = world();
   const to = Array.from({ length: 4 }, (_, i) => ({ topic: `t${i}`, key: 'c' }));

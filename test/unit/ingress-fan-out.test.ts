@@ -50,6 +50,17 @@ function fanOut() {
   return { sent, takeIn: createFanOut({ bus: { sendCopies }, filters: { match }, clock, node: 'n', newId }) };
 }
 
+test('a message of QoS 2 of a client is asked for until it is known whether Kafka has it', () => {
+  const { sent, takeIn } = fanOut();
+  void takeIn({ ...message, qos: 2 }, new Lane());
+  void takeIn(message, new Lane());
+  void takeIn({ ...message, qos: 2 });
+  assert.deepEqual(
+    sent.map(({ isOnce }) => isOnce),
+    [true, undefined, undefined],
+  );
+});
+
 test('a message goes to every integration that wants it, and is taken in once Kafka has it for all', async () => {
   const { sent, takeIn } = fanOut();
   let matches: number | undefined;

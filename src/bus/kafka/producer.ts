@@ -31,6 +31,8 @@ const FULL_BYTES = 50_331_648;
 const QUEUE_BYTES = 67_108_864;
 /** From `send` to its end, at most, in milliseconds. */
 const SEND_DEADLINE = 20_000;
+/** How much longer what must not be there twice is asked for, in milliseconds. */
+const ONCE_PATIENCE = 3_600_000;
 /** What a record takes in memory besides its key and its value, about. */
 const RECORD_OVERHEAD = 500;
 /** What Kafka adds to a record, at most. */
@@ -49,6 +51,9 @@ interface Sending extends Outgoing {
   readonly deadline: number;
   readonly lane: Lane | undefined;
 }
+
+/** Also a tombstone. */
+type Outgo = Omit<Copies, 'value'> & { readonly value: Uint8Array | null };
 
 interface Deps {
   readonly clock: Clock;
@@ -86,11 +91,11 @@ export class BusProducer implements AsyncDisposable {
   }
 
   send(topic: string, { key, value }: OutgoingRecord): Promise<void> {
-    return this.#send(value, [{ topic, key }], undefined);
+    return this.#send({ value, to: [{ topic, key }] });
   }
 
-  sendCopies({ value, to, lane }: Copies): Promise<void> {
-    return this.#send(value, to, lane);
+  sendCopies(copies: Copies): Promise<void> {
+    return this.#send(copies);
   }
 
   /** Why Kafka has not taken what was sent for some seconds; undefined: it takes it. */
@@ -101,7 +106,7 @@ export class BusProducer implements AsyncDisposable {
     return `Kafka has taken no records for ${Math.floor(waited / 1000)} s: ${messageOf(this.#error)}`;
   }
 
-  async #send(value: Uint8Array | null, to: Copies['to'], lane: Lane | undefined): Promise<void> {
+  async #send({ value, to, lane, isOnce }: Outgo): Promise<void> {
     if (to.length === 0) return;
     const shared = value && Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     const bytes = to.reduce((sum, { key }) => sum + sizeOfKey(key) + RECORD_OVERHEAD, shared?.length ?? 0);
@@ -123,11 +128,12 @@ export class BusProducer implements AsyncDisposable {
     };
     const { clock, random } = this.#deps;
     const deadline = clock.lease() + SEND_DEADLINE;
+    const isAwaited = isOnce ? () => clock.lease() < deadline + ONCE_PATIENCE : undefined;
     for (const { topic, key } of to) {
       const record: RecordInit = { key, value: shared };
       const size = sizeOfKey(key) + (shared?.length ?? 0) + BATCH_OVERHEAD;
       const spread = key === null ? random() : 0;
-      this.#producer.send({ topic, record, key, spread, bytes: size, deadline, lane, settle });
+      this.#producer.send({ topic, record, key, spread, bytes: size, deadline, lane, settle, isAwaited });
     }
     return await promise;
   }
