@@ -21,14 +21,20 @@ function world() {
     code: 0 as number | undefined,
     /** How often it was asked. */
     requests: 0,
+    /** The offset in each request. */
+    offsets: [] as number[],
+    /** Until then it does not answer. */
+    slow: Promise.resolve(),
     context: Promise.resolve(),
     isOver: false,
   };
-  const send = (_: Exchange<unknown>) => {
+  const send = async (exchange: Exchange<unknown>) => {
     state.requests++;
+    for (const { offset } of await sentIn(exchange)) state.offsets.push(offset);
+    await state.slow;
     const partitions = [{ partition: 0, errorCode: state.code }];
-    if (state.code === undefined) return new Promise(() => {});
-    return Promise.resolve({ responses: [{ topic: 't', partitions }] });
+    if (state.code === undefined) return await new Promise(() => {});
+    return { responses: [{ topic: 't', partitions }] };
   };
   const coordinator = { connectionPool: { getConnection: async () => ({ send }) } } as unknown as Broker;
   const commits = new Commits({
@@ -219,4 +225,19 @@ test('what waits is sent in as many requests as it takes, the oldest first', asy
   const sizes = requests.map((request) => request.reduce((sum, { length }) => sum + length, 0));
   assert.ok(Math.max(...sizes) < 300_000, `${sizes}`);
   assert.ok(requests.length > 1 && requests.length < 10, `${requests.length} requests`);
+});
+
+test('a commit that has to come again does not come after a newer one', async () => {
+  const kafka = world();
+  kafka.code = REBALANCE_IN_PROGRESS;
+  const slow = Promise.withResolvers<void>();
+  kafka.slow = slow.promise;
+  const older = kafka.commit(1);
+  await kafka.clock.advance(5);
+  const newer = kafka.commit(2); // while the first is on its way
+  slow.resolve();
+  await kafka.clock.advance(5);
+  kafka.code = 0;
+  await kafka.clock.advance(200);
+  assert.deepEqual([older.text, newer.text, kafka.offsets], ['committed', 'committed', [1, 2]]);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
-import type { Bus, Membership } from '../../src/bus/bus.ts';
+import type { Bus, CommittedOffset, Membership } from '../../src/bus/bus.ts';
 import type { Delivery } from '../../src/executor/delivery/delivery.ts';
 import { Intake } from '../../src/executor/delivery/intake.ts';
 import type { Policy } from '../../src/executor/delivery/policy.ts';
@@ -292,7 +292,15 @@ test('what is on its way when the lease ends is cut off, and that is no try that
 /** An intake whose topic and delivery are played; `offer` gives it a record. */
 function intakeAlone(commit: (tag: string) => Promise<void>) {
   const clock = new FakeClock();
-  const state = { settled: 0, ahead: 0, size: 0, offer: () => false };
+  const state = {
+    settled: 0 as number | undefined,
+    ahead: 0,
+    size: 0,
+    committed: [] as readonly CommittedOffset[],
+    offer: () => false,
+    /** The topic was made anew, and ends there. */
+    recreate: (_end: number) => {},
+  };
   const never = new Promise<void>(() => {});
   const intake = new Intake(
     { topic: 't', shard: 0, shards: 1, spread: 'http/1' },
@@ -302,13 +310,17 @@ function intakeAlone(commit: (tag: string) => Promise<void>) {
       bus: {
         partitions: async () => [0],
         onGrown: () => ({ [Symbol.dispose]() {} }),
-        feed: ({ take }) => {
+        feed: ({ take, onReset, onPosition }) => {
+          state.recreate = (end) => {
+            onReset?.(0);
+            onPosition?.(0, end);
+          };
           state.offer = () =>
             take({ topic: 't', partition: 0, offset: 0, timestamp: 0, key: null, value: null });
           return { resume() {}, backlog: async () => 0, [Symbol.dispose]() {} };
         },
       } as Partial<Bus> as Bus,
-      membership: { committed: async () => [] } as Partial<Membership> as Membership,
+      membership: { committed: async () => state.committed } as Partial<Membership> as Membership,
       claim: {
         topic: 'downlink',
         partition: 0,
@@ -321,16 +333,18 @@ function intakeAlone(commit: (tag: string) => Promise<void>) {
         changed: () => never,
         tick() {},
         hasSpace: () => true,
+        lose() {},
         window: {
           get size() {
             return state.size;
           },
           next: () => undefined,
           missing: () => undefined,
+          settled: () => state.settled,
           own() {},
           isSettled: () => false,
           stepOver() {},
-          committable: () => [{ partition: 0, offset: state.settled }],
+          committable: () => (state.settled === undefined ? [] : [{ partition: 0, offset: state.settled }]),
           ahead: () => state.ahead,
           position: () => ({ offset: state.settled }),
         },
@@ -383,4 +397,24 @@ test('an integration that has nothing to do has no timer', async () => {
   await clock.advance(60_000);
   assert.deepEqual([clock.timers, commits], [0, 1]);
   await intake[Symbol.asyncDispose]();
+});
+
+test('what was committed of a topic before it was made anew is neither lag nor committed for the new one', async () => {
+  const commits: string[] = [];
+  const { intake, clock, state } = intakeAlone(async (tag) => {
+    commits.push(tag);
+  });
+  Object.assign(state, {
+    settled: undefined,
+    committed: [{ topic: 't', partition: 0, offset: 5, tag: '' }],
+  });
+  const started = intake.start(new AbortController().signal);
+  await clock.advance(5000);
+  await started;
+  state.committed = []; // gone with the topic
+  state.recreate(3);
+  assert.equal(intake.lag, 3);
+  const before = commits.length;
+  await intake[Symbol.asyncDispose]();
+  assert.equal(commits.length, before);
 });

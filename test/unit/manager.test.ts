@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
-import { KAFKA_AWAY, ManagerWorld } from '../helpers/manager-world.ts';
+import type { Claim, FeedOptions } from '../../src/bus/bus.ts';
+import { integrationOf, KAFKA_AWAY, ManagerWorld } from '../helpers/manager-world.ts';
 
 const { ACTIVE, FAILED } = IntegrationState;
 const NO_HANDLER = { case: undefined };
@@ -84,5 +85,41 @@ test('a topic that was made anew is a change, whatever else stayed as it was', a
   assert.equal(await startsAfter(1n, 1), 1);
   assert.equal(await startsAfter(2n, 1), 1);
   assert.equal(await startsAfter(3n, 2), 2);
+  await world.stop();
+});
+
+test('what starts just as its partition was lost and gained again is started anew, for what it has now', async () => {
+  const world = new ManagerWorld();
+  const commits: string[] = [];
+  const claim = (member: string): Claim => ({
+    topic: 'downlink',
+    partition: 0,
+    member,
+    isOver: false,
+    isHeld: () => true,
+    async commit() {
+      commits.push(member);
+    },
+  });
+  const wish = (member: string) => ({
+    integration: integrationOf('a'),
+    shard: 0,
+    topicIncarnation: 1,
+    claim: claim(member),
+  });
+  const { bus } = world.deps;
+  const { feed } = bus;
+  Object.assign(bus, {
+    feed(options: FeedOptions) {
+      bus.feed = feed; // once: it is about to have started
+      world.manager.want('a', undefined);
+      world.manager.want('a', wish('m2'));
+      return feed(options);
+    },
+  });
+  world.manager.want('a', wish('m1'));
+  await world.clock.advance(1000);
+  assert.equal(commits[0], 'm1');
+  assert.equal(commits.at(-1), 'm2');
   await world.stop();
 });

@@ -228,3 +228,33 @@ test('what is found is told with its reason, until the watch ends', async () => 
   watch[Symbol.dispose]();
   assert.equal(clock.timers, 0);
 });
+
+test('messages that come while Kafka is asked whether there are any are no silence', async () => {
+  const clock = new FakeClock();
+  let asked = 0;
+  const watched = {
+    lag: 4,
+    progress: progress(0, 0),
+    lastFailure: '',
+    async backlog() {
+      asked++;
+      if (asked === 2) watched.progress = progress(3, 3);
+      return 4;
+    },
+  };
+  const told: string[] = [];
+  const watch = new ProgressWatch(
+    watched,
+    60_000,
+    {
+      stalled: (reason) => told.push(reason),
+      resumed: () => told.push('resumed'),
+      silent: (reason) => told.push(reason),
+    },
+    { ...testDeps(), clock },
+  );
+  await clock.advance(100_000);
+  assert.ok(asked >= 2);
+  assert.deepEqual(told, []);
+  watch[Symbol.dispose]();
+});
