@@ -63,7 +63,7 @@ const keyOf = (partition: number) =>
   ['a', 'b', 'c', 'd', 'e', 'f'].find((key) => (murmur2(Buffer.from(key)) & 0x7fffffff) % 2 === partition)!;
 const record = (value: string, partition = 0): KafkaRecord => ({
   key: keyOf(partition),
-  value,
+  value: Buffer.from(value),
   headers: [],
   bytes: 100,
 });

@@ -1,4 +1,5 @@
 import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
+import { Change } from '../../runtime/change.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Failure, Handler, Outcome, PackLimits } from '../handlers/handler.ts';
 import { Attempts } from './attempt.ts';
@@ -44,7 +45,7 @@ export class Delivery {
   #stopping = false;
   /** While it stops: what comes after these offsets of its partition does not leave any more. */
   #reached: ReadonlyMap<number, number> | undefined;
-  #changed = Promise.withResolvers<void>();
+  readonly #change = new Change();
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -69,12 +70,11 @@ export class Delivery {
 
   /** Resolves at the next change of the window, or `wake`. */
   changed(): Promise<void> {
-    return this.#changed.promise;
+    return this.#change.next();
   }
 
   wake(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
+    this.#change.tell();
   }
 
   /** To be called each second: what waits for something that nobody tells goes on, and nothing is on its way unleased. */
@@ -157,7 +157,7 @@ export class Delivery {
   #ended(pack: readonly InFlight[], outcomes: readonly Outcome[]): void {
     const back: InFlight[] = [];
     const suspects: InFlight[] = [];
-    for (const [i, message] of pack.entries()) {
+    pack.forEach((message, i) => {
       const outcome = outcomes[i] ?? NO_OUTCOME;
       if (outcome.delivered) {
         this.#deps.events.delivered(message);
@@ -165,7 +165,7 @@ export class Delivery {
       } else if (isHeld(outcome, this.#lanes.isStalled(message))) back.push(message);
       else if (pack.length > 1 && isSuspect(outcome)) suspects.push(message);
       else this.#failed(message, outcome);
-    }
+    });
     // They were refused together: the one at fault is found by halves, and only it is given up.
     for (const message of suspects) message.companions = Math.ceil(suspects.length / 2) - 1;
     this.#recalled([...suspects, ...back]);

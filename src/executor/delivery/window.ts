@@ -87,9 +87,19 @@ export class Window {
     const prefix = this.#prefix(partition, offset);
     prefix.take(offset);
     const bytes = value.byteLength + textMemory(envelope);
-    const number = this.#taken++;
-    const tries = { firstAttempt: 0, attempts: 0, companions: Number.POSITIVE_INFINITY };
-    const message = { partition, offset, key, number, envelope, value, bytes, ...tries, prefix };
+    const message: InFlight = {
+      partition,
+      offset,
+      key,
+      number: this.#taken++,
+      envelope,
+      value,
+      bytes,
+      firstAttempt: 0,
+      attempts: 0,
+      companions: Number.POSITIVE_INFINITY,
+      prefix,
+    };
     this.#messages.add(message);
     this.#bytes += bytes;
     this.#total.add(bytes + OVERHEAD);

@@ -82,10 +82,16 @@ export interface HandlerContext {
 /** A function that says what templates see of a message. */
 export function templateSource(context: HandlerContext): (message: Outbound) => TemplateSource {
   const { topicIncarnation, integrationId, integrationName, metadata, serviceId } = context;
-  return ({ envelope, partition, offset }) => {
-    const place = { partition, offset, topicIncarnation };
-    return { envelope, ...place, integrationId, integrationName, metadata, serviceId };
-  };
+  return ({ envelope, partition, offset }) => ({
+    envelope,
+    partition,
+    offset,
+    topicIncarnation,
+    integrationId,
+    integrationName,
+    metadata,
+    serviceId,
+  });
 }
 
 /** How large the packs are that a handler takes. */

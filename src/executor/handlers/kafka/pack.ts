@@ -1,10 +1,13 @@
 import type { Outgoing } from '../../../kafkajs/outgoing.ts';
-import type { Outcome } from '../handler.ts';
+import { DELIVERED, type Outcome } from '../handler.ts';
+import { failureOf, isAboutRecords } from './outcome.ts';
 import type { KafkaRecord } from './record.ts';
 
 /** The records of one call, and their outcomes. */
 export class Pack {
   readonly outcomes: Promise<readonly Outcome[]>;
+  /** When it was handed over, in milliseconds of the monotonic clock. */
+  readonly since: number;
   /** Why it is over before each has its outcome. */
   aborted: { readonly reason: unknown } | undefined;
   /**
@@ -17,12 +20,13 @@ export class Pack {
   readonly #reject: (reason: unknown) => void;
   #left: number;
 
-  constructor(count: number) {
+  constructor(count: number, since: number) {
     const { promise, resolve, reject } = Promise.withResolvers<readonly Outcome[]>();
     promise.catch(() => {}); // it may end before it is waited for
     this.outcomes = promise;
     this.#outcomes = new Array<Outcome>(count);
     this.#left = count;
+    this.since = since;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -40,12 +44,39 @@ export class Pack {
   }
 }
 
-/** A record on its way, of one pack. */
-export interface Sending extends Outgoing {
+/** A record on its way, of one pack. One for every message: what is the same for all of them is not made anew for each. */
+export class Sending implements Outgoing {
+  readonly topic: string;
   readonly record: KafkaRecord;
   readonly pack: Pack;
-  /** When it was handed over, in milliseconds of the monotonic clock. */
-  readonly since: number;
   /** Set when its topic's partitions are known. */
-  partition: number;
+  partition = -1;
+  readonly #place: number;
+  readonly #settled: (sending: Sending) => void;
+
+  /** @param place in the pack */
+  constructor(
+    topic: string,
+    record: KafkaRecord,
+    pack: Pack,
+    place: number,
+    settled: (sending: Sending) => void,
+  ) {
+    this.topic = topic;
+    this.record = record;
+    this.pack = pack;
+    this.#place = place;
+    this.#settled = settled;
+  }
+
+  get bytes(): number {
+    return this.record.bytes;
+  }
+
+  settle(error?: unknown): void {
+    const { pack, partition } = this;
+    if (error !== undefined && !isAboutRecords(error)) pack.failed.set(partition, error);
+    pack.settle(this.#place, error === undefined ? DELIVERED : failureOf(error, this.topic));
+    this.#settled(this);
+  }
 }

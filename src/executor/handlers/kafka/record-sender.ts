@@ -3,13 +3,14 @@ import { partitionOfKey } from '../../../kafkajs/key-partition.ts';
 import { Producer } from '../../../kafkajs/producer.ts';
 import type { Partitions } from '../../../kafkajs/producer-topic.ts';
 import { protocolErrorType } from '../../../kafkajs/protocol-error.ts';
+import { Change } from '../../../runtime/change.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import { untilAborted } from '../../../runtime/until-aborted.ts';
-import { DELIVERED, type Outcome } from '../handler.ts';
+import type { Outcome } from '../handler.ts';
 import { CODECS } from './codecs.ts';
 import type { KafkaOptions } from './options.ts';
-import { failureOf, isAboutRecords, isWhollyRefused } from './outcome.ts';
-import { Pack, type Sending } from './pack.ts';
+import { isAboutRecords, isWhollyRefused } from './outcome.ts';
+import { Pack, Sending } from './pack.ts';
 import { DisconnectedError } from './reason.ts';
 import type { KafkaRecord } from './record.ts';
 import type { Sockets } from './sockets.ts';
@@ -39,7 +40,7 @@ export class RecordSender {
   #isIdempotent = false;
   /** Of what waits or is on its way. */
   #bytes = 0;
-  #freed = Promise.withResolvers<void>();
+  readonly #room = new Change();
   /** The partition of the next record without a key. */
   #next: number;
 
@@ -110,17 +111,18 @@ export class RecordSender {
   async deliver(records: readonly KafkaRecord[], signal: AbortSignal): Promise<readonly Outcome[]> {
     signal.throwIfAborted();
     if (records.length === 0) return [];
-    const pack = new Pack(records.length);
+    const pack = new Pack(records.length, this.#deps.clock.monotonic());
     const abort = () => {
       pack.abort(signal.reason);
-      this.#wake();
+      this.#room.tell();
     };
     signal.addEventListener('abort', abort, { once: true });
     try {
-      for (const [place, record] of records.entries()) {
-        while (!this.#hasRoom(record) && !pack.aborted) await this.#freed.promise;
+      let place = 0;
+      for (const record of records) {
+        while (!this.#hasRoom(record) && !pack.aborted) await this.#room.next();
         if (pack.aborted) break;
-        this.#send(record, pack, place);
+        this.#send(record, pack, place++);
       }
       return await pack.outcomes;
     } finally {
@@ -133,31 +135,16 @@ export class RecordSender {
   }
 
   #send(record: KafkaRecord, pack: Pack, place: number): void {
-    const { bytes } = record;
-    this.#bytes += bytes;
-    const sending: Sending = {
-      topic: this.#topic,
-      record,
-      bytes,
-      pack,
-      since: this.#deps.clock.monotonic(),
-      partition: -1,
-      settle: (error) => {
-        this.#bytes -= bytes;
-        if (error !== undefined && !isAboutRecords(error)) pack.failed.set(sending.partition, error);
-        pack.settle(place, error === undefined ? DELIVERED : failureOf(error, this.#topic));
-        this.#wake();
-      },
-    };
+    const sending = new Sending(this.#topic, record, pack, place, this.#settled);
+    this.#bytes += sending.bytes;
     if (this.#producer) this.#producer.send(sending);
     else sending.settle(new DisconnectedError('there is no connection'));
   }
 
-  #wake(): void {
-    const { resolve } = this.#freed;
-    this.#freed = Promise.withResolvers<void>();
-    resolve();
-  }
+  readonly #settled = ({ bytes }: Sending) => {
+    this.#bytes -= bytes;
+    this.#room.tell();
+  };
 
   /** One with a key goes to the partition of the Java client, one without to the next that has a leader. */
   #place(sending: Sending, { count, led }: Partitions): number {
@@ -170,7 +157,7 @@ export class RecordSender {
     return sending.partition;
   }
 
-  #judge({ pack, partition, since }: Sending, failures: number, cause: unknown): unknown {
+  #judge({ pack, partition }: Sending, failures: number, cause: unknown): unknown {
     if (pack.aborted) return pack.aborted.reason ?? new DisconnectedError('its time is over');
     const failed = pack.failed.get(partition);
     if (failed !== undefined) return failed;
@@ -179,7 +166,7 @@ export class RecordSender {
     if (isAboutRecords(error) || isWhollyRefused(error)) return error;
     const { options, clock } = this.#deps;
     // Once more is for free where it writes nothing twice, unless it has taken long already.
-    const isFree = this.#isIdempotent && clock.monotonic() - since < options.requestTimeout;
+    const isFree = this.#isIdempotent && clock.monotonic() - pack.since < options.requestTimeout;
     return failures > Math.max(options.retries, isFree ? 1 : 0) ? error : undefined;
   }
 
@@ -194,7 +181,7 @@ export class RecordSender {
     const why = new DisconnectedError('the integration stopped');
     this.#deps.sockets.close(why);
     this.#producer?.close(why).catch(() => {});
-    this.#wake();
+    this.#room.tell();
   }
 }
 

@@ -9,7 +9,7 @@ import { encoderOf } from './charset.ts';
 /** A record to be produced. */
 export interface KafkaRecord {
   readonly key: string | null;
-  readonly value: Buffer | string;
+  readonly value: Buffer;
   readonly headers: readonly Header[];
   /** What it takes in a batch, at most, before compression. */
   readonly bytes: number;
@@ -34,12 +34,12 @@ export function recordWriter(
     const key = writeKey(source);
     const value = writeValue(source);
     const headers = writeHeaders(source);
-    const content = (key === null ? 0 : Buffer.byteLength(key)) + Buffer.byteLength(value);
+    const content = (key === null ? 0 : Buffer.byteLength(key)) + value.length;
     return { key, value, headers, bytes: content + headerBytes(headers) + RECORD_OVERHEAD };
   };
 }
 
-function valueWriter(config: KafkaConfiguration, context: HandlerContext): Write<Buffer | string> {
+function valueWriter(config: KafkaConfiguration, context: HandlerContext): Write<Buffer> {
   const write = templatedBodyWriter({
     payloadContentType: config.payloadContentType,
     sendBinaryOnParseFailure: config.sendBinaryOnParseFailure ?? true,
@@ -52,7 +52,7 @@ function valueWriter(config: KafkaConfiguration, context: HandlerContext): Write
   });
   return (source) => {
     const { content } = write(source);
-    if (typeof content === 'string') return content;
+    if (typeof content === 'string') return Buffer.from(content);
     return Buffer.from(content.buffer, content.byteOffset, content.byteLength);
   };
 }
@@ -63,14 +63,17 @@ function headerWriter(config: KafkaConfiguration, context: HandlerContext): Writ
     key,
     write: textWriter(value, context),
   }));
+  const isPlain = configured.length === 0 && !config.forwardUserProperties;
   return (source) => {
     const { userProperties, hopCount } = source.envelope;
+    // Always in ASCII: whoever counts on must be able to read it.
+    const hops = { key: HOPS, value: String(hopCount + 1) };
+    if (isPlain) return [hops];
     const headers: Header[] = configured.map(({ key, write }) => ({ key, value: encode(write(source)) }));
     if (config.forwardUserProperties) {
       for (const { key, value } of userProperties) headers.push({ key, value: encode(value) });
     }
-    // Always in ASCII: whoever counts on must be able to read it.
-    headers.push({ key: HOPS, value: String(hopCount + 1) });
+    headers.push(hops);
     return headers;
   };
 }
