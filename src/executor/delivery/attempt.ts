@@ -4,15 +4,16 @@ import { messageOf } from '../../runtime/logger.ts';
 import type { Failure, Handler, Outbound, Outcome } from '../handlers/handler.ts';
 
 /**
- * One call of a handler with a deadline. It ends once: with the handler's outcomes, or, when the deadline passes, the
- * handler breaks its promise, with the same failure for every message; or, when it is cut, without any. A later answer is
- * ignored.
+ * One call of a handler with a deadline. It ends once: with the handler's outcomes, also with those that it tells as soon as
+ * the deadline has passed; or, when it tells none or breaks its promise, with the same failure for every message; or, when it
+ * is cut, without any. A later answer is ignored.
  */
 class Attempt {
   readonly #abort = new AbortController();
   readonly #pack: readonly Outbound[];
   readonly #onEnd: (outcomes: readonly Outcome[] | undefined) => void;
   readonly #cancelDeadline: () => void;
+  #isLate = false;
   #isOver = false;
 
   /** @param onEnd called once, not before the constructor has returned */
@@ -25,13 +26,10 @@ class Attempt {
   ) {
     this.#pack = pack;
     this.#onEnd = onEnd;
-    this.#cancelDeadline = clock.setTimer(
-      () => this.#fail(FailureClass.TIMEOUT, `no answer within ${deadline} ms`),
-      deadline,
-    );
+    this.#cancelDeadline = clock.setTimer(() => this.#late(`no answer within ${deadline} ms`), deadline);
     answerOf(() => handler.deliver(pack, this.#abort.signal)).then(
       (outcomes) => this.#answered(outcomes),
-      (error) => this.#fail(FailureClass.UNAVAILABLE, messageOf(error)),
+      (error) => this.#fail(this.#isLate ? FailureClass.TIMEOUT : FailureClass.UNAVAILABLE, messageOf(error)),
     );
   }
 
@@ -42,9 +40,16 @@ class Attempt {
     this.#onEnd(undefined);
   }
 
+  /** What is delivered already, for all that the handler heard, stays so: it has this turn of the event loop to say it. */
+  #late(reason: string): void {
+    this.#isLate = true;
+    this.#abort.abort(new Error(reason)); // it makes room before the next one begins
+    setImmediate(() => this.#fail(FailureClass.TIMEOUT, reason));
+  }
+
   #fail(failureClass: FailureClass, reason: string): void {
     if (!this.#isFirstEnd()) return;
-    this.#abort.abort(new Error(reason)); // it makes room before the next one begins
+    this.#abort.abort(new Error(reason));
     const failure: Failure = { delivered: false, failureClass, reason };
     this.#onEnd(this.#pack.map(() => failure));
   }
