@@ -62,7 +62,18 @@ export async function openRig(stack: AsyncDisposableStack, type: Type): Promise<
       TB_SERVICE_INTEGRATIONS_SUPPORTED: type,
     }),
   );
-  return { kafka: kafka.bootstrapServers, bus, executor, metricsUrl: `http://127.0.0.1:${port}/metrics` };
+  const metricsUrl = `http://127.0.0.1:${port}/metrics`;
+  await answers(metricsUrl);
+  return { kafka: kafka.bootstrapServers, bus, executor, metricsUrl };
+}
+
+async function answers(url: string): Promise<void> {
+  const isThere = () =>
+    fetch(url).then(
+      (response) => response.text(),
+      () => undefined,
+    );
+  while ((await isThere()) === undefined) await sleep(POLL);
 }
 
 export async function openHttpRig(stack: AsyncDisposableStack): Promise<HttpRig> {

@@ -1,5 +1,5 @@
 import type { Lane } from './lane.ts';
-import type { Topic } from './topics.ts';
+import type { Bounds, Topic } from './topics.ts';
 
 /** A record to produce. `value: null` is a tombstone. */
 export interface OutgoingRecord {
@@ -183,6 +183,8 @@ export interface Bus extends AsyncDisposable {
    * otherwise. Topics that are created are like that already. Answers how they are kept.
    */
   keepReplicas(topics: readonly string[]): Promise<Replicas>;
+  /** Bounds those topics that may grow without end. One that does not exist is no error. */
+  keepBounds(topics: readonly string[], bounds: Bounds): Promise<void>;
   /** Deletes topics; one that does not exist is no error. */
   deleteTopics(names: readonly string[]): Promise<void>;
   /** The names of all topics. */

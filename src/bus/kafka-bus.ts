@@ -40,6 +40,7 @@ export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
     producerTrouble: () => producer.trouble(),
     createTopics: (topics) => admin.createTopics(topics),
     keepReplicas: (names) => admin.keepReplicas(names),
+    keepBounds: (names, bounds) => admin.keepBounds(names, bounds),
     deleteTopics: (names) => admin.deleteTopics(names),
     listTopics: () => admin.listTopics(),
     offsets,

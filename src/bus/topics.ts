@@ -34,6 +34,12 @@ const retained = (ms: number, bytes = -1) => ({
   'retention.bytes': String(bytes),
 });
 
+/** How much Kafka keeps of a topic, in its own words. */
+export interface Bounds {
+  readonly 'retention.bytes': string;
+  readonly 'segment.bytes': string;
+}
+
 /** Kafka removes whole segments: they are to be small beside what is kept, and take the largest batch. */
 const segmentOf = (bytes: number) => Math.max(2 * MAX_RECORD_BYTES, Math.min(1 << 30, Math.floor(bytes / 8)));
 
@@ -44,6 +50,10 @@ export type Topics = ReturnType<typeof topicsOf>;
 
 /** @param deadLetterBytes how many bytes of an integration's dead letters are kept, about */
 export function topicsOf(prefix: string, deadLetterBytes = 1 << 30) {
+  const deadLetterBounds: Bounds = {
+    'retention.bytes': String(deadLetterBytes),
+    'segment.bytes': String(segmentOf(deadLetterBytes)),
+  };
   return {
     downlink: (type: string) =>
       topic(`${prefix}.ie.downlink.${type}`, DownlinkRecordSchema, SHARED_PARTITIONS, compacted),
@@ -72,10 +82,11 @@ export function topicsOf(prefix: string, deadLetterBytes = 1 << 30) {
       }),
     deadLetters: (integrationId: string) =>
       topic(`${prefix}.dlq.ie.${integrationId}`, DeadLetterSchema, 1, {
-        ...retained(30 * DAY, deadLetterBytes),
-        'segment.bytes': String(segmentOf(deadLetterBytes)),
+        ...retained(30 * DAY),
+        ...deadLetterBounds,
         ...large,
       }),
+    deadLetterBounds,
     /** Whether a topic of this name is one of these. */
     has: (name: string) => FAMILIES.some((family) => name.startsWith(`${prefix}.${family}`)),
     /** The consumer group of all executors, in which the offsets of every message topic are committed. */

@@ -18,13 +18,13 @@ import { startReconciler } from './reconciler.ts';
 import { startRelay } from './relay.ts';
 import { startRemovedSweep } from './removed-dead-letters.ts';
 import { Replays } from './replays.ts';
-import { startReplicaSweep } from './replicas.ts';
 import { controlPlaneServices } from './services.ts';
 import { Database } from './store/database.ts';
 import { Leadership } from './store/leadership.ts';
 import { type Lock, Locks } from './store/locks.ts';
 import { migrate } from './store/migrate.ts';
 import { startTopicCleanup, startWithdrawnSweep } from './topic-cleanup.ts';
+import { startTopicUpkeep } from './topic-upkeep.ts';
 import { startUplink } from './uplink.ts';
 import { Watches } from './watches.ts';
 
@@ -88,7 +88,7 @@ export async function startControlPlane(
     startEventCleanup(inner),
     startReplayCleanup(inner),
     startNodeCleanup(inner),
-    startReplicaSweep(inner),
+    startTopicUpkeep(inner),
     startRemovedSweep(inner),
   ];
   // At once: when Kafka hangs, several of them take their time.

@@ -187,7 +187,7 @@ export const SETTINGS = {
   ),
   PENSTOCK_DEAD_LETTERS_MAX_BYTES: integer(
     1_073_741_824,
-    'Bytes of dead letters that Kafka keeps of an integration, about, and no longer than 30 days; of more, the oldest go. Of topics that are made from then on.',
+    'Bytes of dead letters that Kafka keeps of an integration, about, and no longer than 30 days; of more, the oldest go. A topic that has a bound keeps it.',
     { unit: 'bytes', min: 134_217_728 },
   ),
   PENSTOCK_TOPIC_DELETION_DELAY: integer(

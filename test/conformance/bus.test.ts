@@ -8,6 +8,7 @@ import { systemClock } from '../../src/runtime/clock.ts';
 import { withDeadline } from '../../src/runtime/deadline.ts';
 import { busForTests } from '../helpers/bus.ts';
 import { follow } from '../helpers/follow.ts';
+import { kafkaTopic } from '../helpers/kafka-topic.ts';
 import { onEnd } from '../helpers/on-end.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -119,6 +120,30 @@ test('a topic that does not exist, or no longer, fails its own records and no ot
   ]);
   await bus.send(stays.name, { key: 'a', value: bytes('4') });
   assert.equal((await bus.offsets(stays.name)).get(0)?.end, 2);
+});
+
+test('topics that may grow without end are bounded; what somebody has bounded stays as it is', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const plain = await kafkaTopic(t);
+  const endless = await kafkaTopic(t, 1, { 'retention.bytes': '-1', 'retention.ms': '77777777' });
+  const small = await kafkaTopic(t, 1, { 'retention.bytes': '5000000' });
+  const inParts = await kafkaTopic(t, 1, { 'segment.bytes': '50000000' });
+  const all = [plain, endless, small, inParts];
+  const own = all.map(({ name }) => name);
+  await bus.keepBounds([...own, 'never-there'], topics.deadLetterBounds);
+  await bus.keepBounds(own, { 'retention.bytes': '7', 'segment.bytes': '35651584' });
+  const values = await Promise.all(
+    all.map((topic) => topic.values('retention.bytes', 'segment.bytes', 'retention.ms')),
+  );
+  const bounds = topics.deadLetterBounds;
+  const found = values.map((one) => [one['retention.bytes'], one['segment.bytes']]);
+  assert.deepEqual(found, [
+    [bounds['retention.bytes'], bounds['segment.bytes']],
+    [bounds['retention.bytes'], bounds['segment.bytes']],
+    ['5000000', String(1 << 30)],
+    [bounds['retention.bytes'], '50000000'],
+  ]);
+  assert.equal(values[1]?.['retention.ms'], '77777777', 'what else was set stays');
 });
 
 test('what cannot be reached is an error with a deadline, not a hang', async (t) => {

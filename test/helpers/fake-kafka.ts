@@ -452,6 +452,8 @@ export class FakeClient implements Bus {
     return { nodes: 1, replicas: new Map() };
   }
 
+  async keepBounds(): Promise<void> {}
+
   async offsets(): Promise<ReadonlyMap<number, { start: number; end: number }>> {
     const partitions = await this.partitions();
     return new Map(partitions.map((partition) => [partition, { start: 0, end: this.#kafka.end(partition) }]));

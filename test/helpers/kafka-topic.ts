@@ -48,6 +48,12 @@ export async function kafkaTopic(
     broker,
     create,
     delete: () => admin.deleteTopics({ topics: [name] }),
+    /** What it is configured as. */
+    async values(...configNames: readonly string[]): Promise<Record<string, string>> {
+      const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: [...configNames] }];
+      const { resources: found } = await admin.describeConfigs({ resources, includeSynonyms: false });
+      return Object.fromEntries(found[0]!.configEntries.map((one) => [one.configName, one.configValue]));
+    },
     /** How many records it has. */
     async count(): Promise<number> {
       return (await admin.fetchTopicOffsets(name)).reduce((sum, { high }) => sum + Number(high), 0);

@@ -5,7 +5,8 @@ import { DeadlineError, withDeadline } from '../../runtime/deadline.ts';
 import { messageOf } from '../../runtime/logger.ts';
 import { BusError, type BusErrorReason, type OffsetRange, type Position, type Replicas } from '../bus.ts';
 import { parseMetadata } from '../offset-metadata.ts';
-import type { Topic } from '../topics.ts';
+import type { Bounds, Topic } from '../topics.ts';
+import { keepBounds } from './bounds.ts';
 import type { KafkaConfig } from './client.ts';
 import { keepReplicas } from './replicas.ts';
 
@@ -83,6 +84,10 @@ export class Admin {
     return this.#call('looking at the replicas of topics', () =>
       keepReplicas(this.#kafka, topics, this.#minInsync),
     );
+  }
+
+  keepBounds(topics: readonly string[], bounds: Bounds): Promise<void> {
+    return this.#call('bounding topics', () => keepBounds(this.#kafka, topics, bounds));
   }
 
   /** Waits until every partition has a leader; the deadline is that of the whole call. */

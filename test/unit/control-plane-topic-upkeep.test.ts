@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { topicsOf } from '../../src/bus/topics.ts';
-import { startReplicaSweep } from '../../src/control-plane/replicas.ts';
+import { startTopicUpkeep } from '../../src/control-plane/topic-upkeep.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 
 const LOOK = 600_000;
-const topics = topicsOf('p');
+const topics = topicsOf('p', 400_000_000);
 const OURS = [topics.uplink.name, topics.messages('a').name, topics.deadLetters('a').name];
 
 /** A sweep over a Kafka of so many nodes, with this many replicas of each topic, and what it logs. */
 function setUp(nodes: number, replicas: number, names: readonly string[]) {
   const clock = new FakeClock();
-  const kafka = { nodes, replicas, asked: [] as string[][] };
+  const kafka = { nodes, replicas, asked: [] as string[][], bounded: [] as [string[], object][] };
   const lines: string[] = [];
   const bus = {
     listTopics: async () => names,
@@ -21,10 +21,13 @@ function setUp(nodes: number, replicas: number, names: readonly string[]) {
       kafka.asked.push([...topics]);
       return { nodes: kafka.nodes, replicas: new Map(topics.map((name) => [name, kafka.replicas])) };
     },
+    async keepBounds(topics: readonly string[], bounds: object) {
+      kafka.bounded.push([[...topics], bounds]);
+    },
   };
   const logger = createLogger('warn', clock, (line) => lines.push(line));
   const deps = { ...testDeps(), clock, logger, bus, topics };
-  return { ...deps, kafka, lines, sweep: startReplicaSweep(deps) };
+  return { ...deps, kafka, lines, sweep: startTopicUpkeep(deps) };
 }
 
 test('topics with one replica on a Kafka of several nodes are warned of once, and no more when they have others', async () => {
@@ -46,6 +49,15 @@ test('a Kafka of one node can keep nothing on others', async () => {
   const { clock, lines, warnings, sweep } = setUp(1, 1, OURS);
   await clock.advance(LOOK);
   assert.deepEqual([warnings.all(), lines], [[], []]);
+  await sweep[Symbol.asyncDispose]();
+});
+
+test('topics of dead letters that are there are bounded as new ones are', async () => {
+  const { clock, kafka, sweep } = setUp(1, 1, [...OURS, 'other', 'p2.dlq.ie.a']);
+  await clock.advance(1);
+  const { name, config } = topics.deadLetters('a');
+  const bounds = { 'retention.bytes': '400000000', 'segment.bytes': config['segment.bytes'] };
+  assert.deepEqual(kafka.bounded, [[[name], bounds]]);
   await sweep[Symbol.asyncDispose]();
 });
 
