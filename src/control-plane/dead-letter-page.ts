@@ -12,10 +12,11 @@ import type { DeadLetterPageStart } from './page.ts';
 import { countMarked, unmarkedEnd } from './store/redriven.ts';
 
 /** What is looked at for one page, at most: then the page ends, however little is on it. */
-const MAX_LOOKED_AT = 4000;
+const MAX_LOOKED_AT = 1000;
 const MAX_READS = 12;
+const MAX_BYTES = 6 << 20;
 /** Read at a time, unless one record alone is larger. */
-const MAX_BYTES = 4 << 20;
+const MAX_BYTES_A_READ = 4 << 20;
 
 interface Wanted {
   readonly filter: DeadLetterFilter | undefined;
@@ -76,6 +77,7 @@ class BackwardScan {
   readonly #wanted: readonly number[];
   #lookedAt = 0;
   #reads = 0;
+  #bytes = 0;
   #most = MAX_LOOKED_AT;
   /** Everything from this offset on was looked at, of each partition. */
   end: number;
@@ -101,13 +103,19 @@ class BackwardScan {
     return !(this.end > this.#start); // without partitions, the end is before the start
   }
 
+  /** Whether it was enough for one page: each looks at something, so that the next one goes on. */
+  get #isLong(): boolean {
+    if (this.#lookedAt >= MAX_LOOKED_AT || this.#reads >= MAX_READS) return true;
+    return this.#bytes >= MAX_BYTES && this.#lookedAt > 0;
+  }
+
   /** Steps over what is not wanted, and answers whether there is more that this page may look at. */
   async hasMore(): Promise<boolean> {
     if (this.#wanted.length > 0) {
       const wanted = this.#wanted.findLast((offset) => offset < this.end) ?? Number.NEGATIVE_INFINITY;
       this.end = Math.min(this.end, wanted + 1);
     }
-    if (this.isAtStart || this.#lookedAt >= MAX_LOOKED_AT || this.#reads >= MAX_READS) return false;
+    if (this.isAtStart || this.#isLong) return false;
     if (this.#filter?.includeRedriven) return true;
     const ends = [...this.#ranges].map(async ([partition, { start, end }]) => {
       const before = Math.min(end, this.end);
@@ -122,7 +130,7 @@ class BackwardScan {
   /** What passes of the next part: of about as many offsets as are wanted, the older the part the more. */
   async next(wanted: number): Promise<readonly FoundDeadLetter[]> {
     const most = Math.min(this.#most, MAX_LOOKED_AT - this.#lookedAt);
-    const offsets = Math.max(1, Math.min(most, Math.max(wanted, this.#lookedAt)));
+    const offsets = Math.max(1, Math.min(most, Math.max(wanted, 3 * this.#lookedAt)));
     const from = Math.max(this.#start, this.end - offsets);
     const ranges = new Map<number, { start: number; end: number }>();
     for (const [partition, { start, end }] of this.#ranges) {
@@ -130,9 +138,9 @@ class BackwardScan {
       if (part.start < part.end) ranges.set(partition, part);
     }
     const found: FoundDeadLetter[] = [];
-    const maxBytes = offsets > 1 ? MAX_BYTES : Number.POSITIVE_INFINITY;
+    const maxBytes = offsets > 1 ? MAX_BYTES_A_READ : Number.POSITIVE_INFINITY;
     const selection = { filter: this.#filter, ranges, maxBytes };
-    const isWhole = await findDeadLetters(
+    const { isWhole, records, bytes } = await findDeadLetters(
       this.#deps,
       this.#integrationId,
       selection,
@@ -142,8 +150,11 @@ class BackwardScan {
       },
     );
     this.#reads++;
+    this.#bytes += bytes;
     if (!isWhole) {
-      this.#most = Math.ceil(offsets / 4);
+      // As many as fit, by those that were read, and surely fewer than these.
+      const fitting = Math.floor((MAX_BYTES_A_READ / 2) * (records / bytes));
+      this.#most = Math.max(1, Math.min(fitting, Math.ceil(offsets / 4)));
       return [];
     }
     this.#lookedAt += offsets;

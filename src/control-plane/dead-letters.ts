@@ -33,6 +33,14 @@ export interface DeadLetterSelection {
   readonly maxBytes?: number;
 }
 
+/** What was read of a selection. */
+export interface ReadDeadLetters {
+  /** False: it ended early, because there are more bytes than are to be read. */
+  readonly isWhole: boolean;
+  readonly records: number;
+  readonly bytes: number;
+}
+
 export type Ranges = ReadonlyMap<number, OffsetRange>;
 
 /** Where the dead letters of an integration are now. The topic is created with the first one. */
@@ -52,21 +60,20 @@ export async function deadLetterRanges(
 
 const tooLarge = Symbol('more bytes than are to be read');
 
-/**
- * Hands out the dead letters that pass the filter, batch by batch, in the order in which they were given up. Resolves to
- * false when it ended early, because there are more bytes than are to be read.
- */
+/** Hands out the dead letters that pass the filter, batch by batch, in the order in which they were given up. */
 export async function findDeadLetters(
   deps: DeadLetterDeps,
   integrationId: string,
   { filter, ranges, maxBytes = Number.POSITIVE_INFINITY }: DeadLetterSelection,
   signal: AbortSignal,
   eachBatch: (found: readonly FoundDeadLetter[]) => Promise<void>,
-): Promise<boolean> {
+): Promise<ReadDeadLetters> {
   const decode = decoder(DeadLetterSchema, deps);
   const passes = deadLetterTest(filter);
+  let count = 0;
   let bytes = 0;
   const evaluate = async (records: readonly IncomingRecord[]) => {
+    count += records.length;
     bytes += records.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0);
     if (bytes > maxBytes) throw tooLarge;
     const candidates = records.flatMap((record) => {
@@ -84,9 +91,9 @@ export async function findDeadLetters(
   const topic = deps.topics.deadLetters(integrationId).name;
   try {
     await deps.bus.read({ topic, ranges: narrowedRanges(filter, ranges), signal, eachBatch: evaluate });
-    return true;
+    return { isWhole: true, records: count, bytes };
   } catch (error) {
-    if (error === tooLarge) return false;
+    if (error === tooLarge) return { isWhole: false, records: count, bytes };
     throw error;
   }
 }
