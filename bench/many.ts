@@ -5,6 +5,8 @@ import { enable, envelopeBytes, expectRequests, type HttpRig, openHttpRig, topic
 const COUNTS = [100, 10_000];
 const MESSAGES = 50_000;
 const AT_A_TIME = 1000;
+/** Integrations enabled at a time: a first record takes Kafka longer than those behind it. */
+const ENABLED_AT_A_TIME = 100;
 /** How long it is watched without messages, in milliseconds; and before that, for it to come to rest. */
 const IDLE = 20_000;
 const REST = 20_000;
@@ -29,8 +31,8 @@ async function measure(rig: HttpRig, count: number): Promise<object> {
   for (let i = 0; i < count; i += 100)
     await bus.createTopics(ids.slice(i, i + 100).map((id) => topics.messages(id)));
   const configuration = { case: 'http' as const, value: { restEndpointUrl: url } };
-  for (let i = 0; i < count; i += AT_A_TIME) {
-    const some = ids.slice(i, i + AT_A_TIME);
+  for (let i = 0; i < count; i += ENABLED_AT_A_TIME) {
+    const some = ids.slice(i, i + ENABLED_AT_A_TIME);
     await Promise.all(some.map((id) => enable(bus, id, configuration, { ackStrategy: 2 })));
   }
   while ((await scrape(rig)).split('\npenstock_integration_lag{').length <= count) await sleep(1000);
@@ -80,23 +82,30 @@ async function longestAnswer({ metricsUrl }: HttpRig, during: () => Promise<void
   return Math.round(longest);
 }
 
-/** Spreads messages over all of them while they run. */
-async function deliver({ bus, executor, sink }: HttpRig, ids: readonly string[]): Promise<object> {
-  const payload = new Uint8Array(256).fill(120);
-  const { arrived } = await expectRequests(sink, MESSAGES);
+/** Spreads messages over all of them while they run. Each has had one before: a topic's first record costs Kafka a file. */
+async function deliver(rig: HttpRig, ids: readonly string[]): Promise<object> {
+  await spread(rig, ids, ids.length);
+  const { executor } = rig;
   const cpu = executor.cpuSeconds;
   const begin = performance.now();
-  for (let n = 0; n < MESSAGES; n += AT_A_TIME) {
-    const sends = Array.from({ length: AT_A_TIME }, (_, i) => {
+  await spread(rig, ids, MESSAGES);
+  const seconds = (performance.now() - begin) / 1000;
+  return {
+    'messages/s': Math.round(MESSAGES / seconds),
+    'CPU µs/message': Math.round(((executor.cpuSeconds - cpu) / MESSAGES) * 1e6),
+  };
+}
+
+/** Resolves when all have arrived. */
+async function spread({ bus, sink }: HttpRig, ids: readonly string[], messages: number): Promise<void> {
+  const payload = new Uint8Array(256).fill(120);
+  const { arrived } = await expectRequests(sink, messages);
+  for (let n = 0; n < messages; n += AT_A_TIME) {
+    const sends = Array.from({ length: Math.min(AT_A_TIME, messages - n) }, (_, i) => {
       const topic = topics.messages(ids[(n + i) % ids.length]!).name;
       return bus.send(topic, { key: `client-${i}`, value: envelopeBytes(i, payload) });
     });
     await Promise.all(sends);
   }
   await arrived;
-  const seconds = (performance.now() - begin) / 1000;
-  return {
-    'messages/s': Math.round(MESSAGES / seconds),
-    'CPU µs/message': Math.round(((executor.cpuSeconds - cpu) / MESSAGES) * 1e6),
-  };
 }

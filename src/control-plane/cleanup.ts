@@ -3,6 +3,8 @@ import type { Topics } from '../bus/topics.ts';
 import { Periodic, type PeriodicDeps } from './periodic.ts';
 import type { Database } from './store/database.ts';
 import { deleteOldEvents } from './store/events.ts';
+import { countNodes } from './store/integration-states.ts';
+import { foldCounts } from './store/listed-counts.ts';
 import { forgetNodes, forgetStatistics } from './store/nodes.ts';
 import { deleteOldReplays } from './store/replays.ts';
 import { dropTopicDeletions, dueTopicDeletions } from './store/topic-deletions.ts';
@@ -10,6 +12,7 @@ import { forgetDeleted } from './store/versions.ts';
 
 const SWEEP_INTERVAL = 5000;
 const SWEEP_BATCH = 20;
+const STATES_INTERVAL = 5000;
 const EVENTS_INTERVAL = 60_000;
 const EVENTS_BATCH = 1000;
 /** How long a node that is gone is remembered, so that the status can name it. */
@@ -67,6 +70,21 @@ export function startReplayCleanup(deps: PeriodicDeps & { db: Database; eventsTt
   );
 }
 
+/** Computes the states that lists filter by, as nodes come and go, so that hardly a list has to. */
+export function startStateCounting(deps: PeriodicDeps & { db: Database }): Periodic {
+  return new Periodic(
+    {
+      name: 'computing the states that lists filter by',
+      interval: STATES_INTERVAL,
+      async work() {
+        await countNodes(deps.db);
+        return false;
+      },
+    },
+    deps,
+  );
+}
+
 /** Forgets nodes that have been gone for days, and deletions that nobody who watches has not been told. */
 export function startNodeCleanup(deps: PeriodicDeps & { db: Database }): Periodic {
   return new Periodic(
@@ -77,6 +95,7 @@ export function startNodeCleanup(deps: PeriodicDeps & { db: Database }): Periodi
         await forgetNodes(deps.db, NODE_TTL);
         await forgetStatistics(deps.db);
         await forgetDeleted(deps.db, DELETION_TTL);
+        await foldCounts(deps.db);
         return false;
       },
     },

@@ -9,7 +9,13 @@ import type { Metrics } from '../runtime/metrics.ts';
 import type { NameResolver } from '../runtime/name-resolver.ts';
 import type { Condition } from '../runtime/readiness.ts';
 import type { Warnings } from '../runtime/warnings.ts';
-import { startEventCleanup, startNodeCleanup, startReplayCleanup, startTopicSweep } from './cleanup.ts';
+import {
+  startEventCleanup,
+  startNodeCleanup,
+  startReplayCleanup,
+  startStateCounting,
+  startTopicSweep,
+} from './cleanup.ts';
 import { controlPlaneConditions } from './conditions.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { notificationsLock, startOrphanSweep } from './orphans.ts';
@@ -88,6 +94,7 @@ export async function startControlPlane(
     startEventCleanup(inner),
     startReplayCleanup(inner),
     startNodeCleanup(inner),
+    startStateCounting(inner),
     startTopicUpkeep(inner),
     startRemovedSweep(inner),
   ];

@@ -1,4 +1,5 @@
 import { invalidArgument, type RpcError } from '../rpc/error.ts';
+import type { PageStart } from './store/integration-pages.ts';
 import type { Position } from './store/integrations.ts';
 
 const DEFAULT_PAGE_SIZE = 50;
@@ -9,9 +10,10 @@ const MAX_TIME = 8.64e15;
 export const pageSizeOf = (pageSize: number): number => pageSize || DEFAULT_PAGE_SIZE;
 
 /** A position as an opaque token: it stays right whatever comes or goes around it. */
-export function pageToken({ time, id }: Position): string {
-  return Buffer.from(`${time.getTime()} ${id}`).toString('base64url');
-}
+export const pageToken = (position: Position): string => tokenOf(textOf(position));
+
+const textOf = ({ time, id }: Position) => `${time.getTime()} ${id}`;
+const tokenOf = (text: string) => Buffer.from(text).toString('base64url');
 
 /** @throws RpcError INVALID_ARGUMENT when no answer contained this token */
 export function positionOf(token: string): Position | undefined {
@@ -20,6 +22,17 @@ export function positionOf(token: string): Position | undefined {
   if (/^\d+$/.test(time) && Number(time) <= MAX_TIME && UUID.test(id))
     return { time: new Date(Number(time)), id };
   throw badToken();
+}
+
+export const listToken = (start: PageStart): string => tokenOf(`${textOf(start)} ${start.listed}`);
+
+/** @throws RpcError INVALID_ARGUMENT when no answer contained this token */
+export function listStartOf(token: string): PageStart | undefined {
+  const position = positionOf(token);
+  if (!position) return undefined;
+  const [, , listed = '0'] = Buffer.from(token, 'base64url').toString().split(' ');
+  if (!/^\d{1,15}$/.test(listed)) throw badToken();
+  return { ...position, listed: Number(listed) };
 }
 
 /** A place in a list of dead letters. */
@@ -35,7 +48,7 @@ export interface DeadLetterPageStart extends DeadLetterPosition {
 }
 
 export function deadLetterToken({ partition, offset, listed }: DeadLetterPageStart): string {
-  return Buffer.from(`${partition}-${offset}-${listed}`).toString('base64url');
+  return tokenOf(`${partition}-${offset}-${listed}`);
 }
 
 /** @throws RpcError INVALID_ARGUMENT when no answer contained this token */

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import fc from 'fast-check';
+import type { Client } from 'pg';
 import { NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import { DeliveryPolicySchema } from '../../gen/penstock/v1/delivery_pb.ts';
 import {
@@ -22,15 +23,19 @@ import { statusOf } from '../../src/control-plane/status.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { countNodes } from '../../src/control-plane/store/integration-states.ts';
 import { listIntegrations } from '../../src/control-plane/store/integrations.ts';
+import { foldCounts } from '../../src/control-plane/store/listed-counts.ts';
 import { migrate } from '../../src/control-plane/store/migrate.ts';
 import { forgetNodes, loadCluster } from '../../src/control-plane/store/nodes.ts';
 import { reportsOf } from '../../src/control-plane/store/reports.ts';
 import { databaseForTests } from '../helpers/postgres.ts';
+import { connectedClient } from '../helpers/postgres-client.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 
 const { DISABLED, PENDING, ACTIVE, FAILED, UNSPECIFIED } = IntegrationState;
 const STATES = { DISABLED, PENDING, ACTIVE, FAILED };
 const SERVICES = ['e0', 'e1', 'e2'];
+/** Rows inserted at a time. */
+const AT_A_TIME = 1000;
 
 async function storeForTests(t: TestContext) {
   const url = await databaseForTests(t);
@@ -42,7 +47,7 @@ async function storeForTests(t: TestContext) {
     const request = create(ListIntegrationsRequestSchema, { filter, pageSize, pageToken });
     return listIntegrationsRoute({ db } as unknown as RouteDeps, request);
   };
-  return { db, list };
+  return { url, db, list };
 }
 
 type Store = Awaited<ReturnType<typeof storeForTests>>;
@@ -70,21 +75,24 @@ async function insert({ db }: Store, rows: readonly Row[]): Promise<string[]> {
       configuration: { case: 'http', value: { restEndpointUrl: 'http://127.0.0.1/' } },
     });
   });
-  await db.query(
-    `insert into integrations (id, name, description, type, enabled, enabled_change_time, generation, config,
+  for (let n = 0; n < made.length; n += AT_A_TIME) {
+    const some = made.slice(n, n + AT_A_TIME);
+    await db.query(
+      `insert into integrations (id, name, description, type, enabled, enabled_change_time, generation, config,
        create_time, update_time)
      select id, name, description, 'http', enabled, time, 1, config, time, time
      from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::bytea[], $6::timestamptz[])
        as made (id, name, description, enabled, config, time)`,
-    [
-      made.map(({ id }) => id),
-      made.map(({ name }) => name),
-      made.map(({ description }) => description),
-      made.map(({ enabled }) => enabled),
-      made.map((one) => Buffer.from(toBinary(IntegrationSchema, one))),
-      made.map(({ createTime }) => timestampDate(createTime!)),
-    ],
-  );
+      [
+        some.map(({ id }) => id),
+        some.map(({ name }) => name),
+        some.map(({ description }) => description),
+        some.map(({ enabled }) => enabled),
+        some.map((one) => Buffer.from(toBinary(IntegrationSchema, one))),
+        some.map(({ createTime }) => timestampDate(createTime!)),
+      ],
+    );
+  }
   return made.map(({ id }) => id);
 }
 
@@ -114,6 +122,22 @@ async function hears(
        stopping = excluded.stopping`,
     [service, start, ago, stopping, report],
   );
+}
+
+/** What is counted as things change is what is there, before and after what was counted is folded. */
+async function countsAgree({ db }: Store): Promise<void> {
+  const there = await db.query(
+    'select type, state, count(*)::int as n from listed_integrations group by 1, 2 order by 1, 2',
+  );
+  const counted = () =>
+    db.query(
+      'select type, state, sum(listed)::int as n from listed_counts group by 1, 2 having sum(listed) <> 0 order by 1, 2',
+    );
+  assert.deepEqual(await counted(), there);
+  await foldCounts(db);
+  assert.deepEqual(await counted(), there);
+  const [row] = await db.query<{ n: number }>('select count(*)::int as n from listed_counts');
+  assert.equal(row?.n, there.length);
 }
 
 const said = fc.record({
@@ -169,8 +193,10 @@ test('the states that lists filter by are those that a status says, whatever hap
         const reports = (await reportsOf(db, [id]))(id);
         const { state } = statusOf({ ...found!, integration }, reports, await loadCluster(db));
         assert.equal(row!.state, state);
+        await countsAgree(store);
       }
       await db.query('delete from integrations where id = $1', [id]);
+      await countsAgree(store);
     }),
     { numRuns: 40 },
   );
@@ -255,6 +281,83 @@ test('no page reads more integrations than it shows, however many there are', as
   }
 });
 
+/** The rows that PostgreSQL looks at for a query. */
+async function rowsLookedAt(client: Client, sql: string, values: readonly unknown[]): Promise<number> {
+  interface Plan {
+    readonly 'Node Type': string;
+    readonly 'Actual Rows': number;
+    readonly 'Actual Loops': number;
+    readonly 'Rows Removed by Filter'?: number;
+    readonly Plans?: readonly Plan[];
+  }
+  const ofPlan = (plan: Plan): number => {
+    const own = plan['Actual Rows'] + (plan['Rows Removed by Filter'] ?? 0);
+    const isOfTable = / Scan$/.test(plan['Node Type']) && !/^(CTE|Function|Subquery)/.test(plan['Node Type']);
+    const inner = (plan.Plans ?? []).reduce((sum, one) => sum + ofPlan(one), 0);
+    return inner + (isOfTable ? own * plan['Actual Loops'] : 0);
+  };
+  const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(
+    `explain (analyze, timing off, format json) ${sql}`,
+    [...values],
+  );
+  return ofPlan(rows[0]!['QUERY PLAN'][0].Plan);
+}
+
+test('no page looks at more than so many, whatever is stored; one for a text says where the next goes on', async (t) => {
+  const store = await storeForTests(t);
+  const { db, list } = store;
+  const [first = ''] = await insert(store, [{ name: 'the first' }]);
+  await using client = await connectedClient(store.url);
+  await client.query('alter table integrations disable trigger listed'); // not one by one
+  await client.query(
+    `insert into integrations (id, name, description, type, enabled, enabled_change_time, generation, config, create_time,
+       update_time)
+     select ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, '', '', 'http', n % 3 > 0, create_time, 1, config,
+       create_time + (n / 3) * interval '1 millisecond', create_time
+     from generate_series(1, 50000) as n, integrations where id = $1`,
+    [first],
+  );
+  await client.query(
+    `insert into listed_integrations select id, create_time, type,
+       case when id::text like '%0000' then 'a rare one' else 'number ' || id end, case when enabled then 2 else 1 end
+     from integrations where id <> $1`,
+    [first],
+  );
+  await client.query('analyze');
+  let looked = 0;
+  const query = db.query.bind(db);
+  db.query = async (sql: string, values: readonly unknown[] = []) => {
+    if (/^(select|with)/.test(sql)) looked += await rowsLookedAt(client, sql, values);
+    return (await query(sql, values)) as never;
+  };
+  for (const [filter, total] of [
+    [{}, 50_001],
+    [{ states: [PENDING] }, 33_335],
+    [{ states: [DISABLED, PENDING] }, 50_001],
+    [{ types: [1], states: [DISABLED] }, 16_666],
+    [{ states: [FAILED] }, 0],
+    [{ types: [2, 3] }, 0],
+  ] as const) {
+    looked = 0;
+    const page = await list(filter as never, 20);
+    assert.equal(page.totalSize, total);
+    if (page.nextPageToken) await list(filter as never, 20, page.nextPageToken);
+    assert.ok(looked < 1000, `${looked} rows for ${JSON.stringify(filter)}`);
+  }
+  let found = 0;
+  const totals: number[] = [];
+  for (let pageToken = ''; ; ) {
+    looked = 0;
+    const page = await list({ text: 'RARE', states: [PENDING] }, 50, pageToken);
+    assert.ok(looked < 11_000, `${looked} rows`);
+    found += page.integrations!.length;
+    totals.push(page.totalSize!);
+    pageToken = page.nextPageToken ?? '';
+    if (!pageToken) break;
+  }
+  assert.deepEqual([found, totals], [4, [0, 1, 2, 2, 3, 4]]);
+});
+
 test('when nodes come and go the states are computed in parts, between which all is written, and no part is lost', async (t) => {
   const store = await storeForTests(t);
   const { db, list } = store;
@@ -290,6 +393,8 @@ test('when nodes come and go the states are computed in parts, between which all
     return done;
   };
   await assert.rejects(list({ states: [ACTIVE] }), /the node dies/);
+  const [left] = await db.query<{ n: number }>('select count(*)::int as n from uncounted_services');
+  assert.equal(left?.n, 1, 'what is to come is remembered by node, however many integrations it has');
   dies = false;
   await Promise.all([list({ states: [ACTIVE] }), list({ states: [FAILED] })]);
   db.transaction = transaction;

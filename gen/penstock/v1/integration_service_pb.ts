@@ -216,7 +216,8 @@ export type ListIntegrationsResponse = Message<"penstock.v1.ListIntegrationsResp
   nextPageToken: string;
 
   /**
-   * How many there are in all that pass the filter.
+   * How many there are in all that pass the filter. With a text in the filter, those count that were looked at so far: 10,000
+   * for each page, which may show fewer than asked for then. While there is a next page, there may be more.
    *
    * @generated from field: int32 total_size = 3;
    */

@@ -16,7 +16,8 @@ const BATCH = 500;
  */
 export async function countNodes(db: Database): Promise<void> {
   if ((await db.query(CHANGED)).length > 0) await alone(db, count);
-  while ((await db.query('select from uncounted_states limit 1')).length > 0) await alone(db, computeStates);
+  while ((await db.query('select from uncounted_services limit 1')).length > 0)
+    await alone(db, computeStates);
 }
 
 /** While nobody else computes states: two that did so at once would each miss what the other one has not committed. */
@@ -32,17 +33,29 @@ async function count(queries: Queries): Promise<void> {
   await queries.query('delete from counted_nodes where service_id = any($1)', [services]);
   await queries.query(`insert into counted_nodes ${LIVING} and service_id = any($1)`, [services]);
   await queries.query(
-    `insert into uncounted_states select distinct integration_id from executor_states where service_id = any($1)
-     on conflict do nothing`,
+    `insert into uncounted_services select distinct unnest($1::text[])
+     on conflict (service_id) do update set after_id = default`,
     [services],
   );
 }
 
 async function computeStates(queries: Queries): Promise<void> {
-  const rows = await queries.query<{ id: string }>(
-    `delete from uncounted_states where integration_id in
-       (select integration_id from uncounted_states order by integration_id limit $1) returning integration_id as id`,
-    [BATCH],
+  const [service] = await queries.query<{ service_id: string; after_id: string }>(
+    'select service_id, after_id from uncounted_services order by service_id limit 1',
   );
-  await queries.query('select compute_states($1)', [rows.map(({ id }) => id)]);
+  if (!service) return; // somebody else was faster
+  const { service_id: name, after_id: after } = service;
+  const rows = await queries.query<{ id: string }>(
+    `select distinct integration_id as id from executor_states where service_id = $1 and integration_id > $2
+     order by integration_id limit $3`,
+    [name, after, BATCH],
+  );
+  const ids = rows.map(({ id }) => id);
+  await queries.query('select compute_states($1)', [ids]);
+  if (ids.length < BATCH) await queries.query('delete from uncounted_services where service_id = $1', [name]);
+  else
+    await queries.query('update uncounted_services set after_id = $2 where service_id = $1', [
+      name,
+      ids.at(-1),
+    ]);
 }

@@ -42,7 +42,8 @@ export interface Position {
   readonly id: string;
 }
 
-type Row = {
+/** What `COLUMNS` selects. */
+export type IntegrationRow = {
   config: Uint8Array;
   type: string;
   enabled_change_time: Date;
@@ -50,13 +51,14 @@ type Row = {
   topic_incarnation: number;
 };
 
-const COLUMNS = 'config, integrations.type, enabled_change_time, topic_state, topic_incarnation';
-const SELECTED = `($1::text[] is null or type = any($1))
+export const COLUMNS = 'config, integrations.type, enabled_change_time, topic_state, topic_incarnation';
+/** A listed integration that passes, by `parametersOf`. */
+export const SELECTED = `($1::text[] is null or type = any($1))
   and ($2::text is null or strpos(text, lower($2)) > 0)
   and ($3::uuid[] is null or integration_id = any($3))
   and ($4::smallint[] is null or state = any($4))`;
 
-const toStored = (row: Row): StoredIntegration => ({
+export const toStored = (row: IntegrationRow): StoredIntegration => ({
   integration: fromBinary(IntegrationSchema, row.config),
   type: row.type,
   enabledChangeTime: row.enabled_change_time,
@@ -71,7 +73,7 @@ export async function findIntegration(
   lock = false,
 ): Promise<StoredIntegration | undefined> {
   const sql = `select ${COLUMNS} from integrations where id = $1 ${lock ? 'for update' : ''}`;
-  const [row] = await queries.query<Row>(sql, [id]);
+  const [row] = await queries.query<IntegrationRow>(sql, [id]);
   return row && toStored(row);
 }
 
@@ -82,7 +84,7 @@ export async function findCreated(
   since: Date,
 ): Promise<StoredIntegration | undefined> {
   const sql = `select ${COLUMNS} from integrations where request_id = $1 and create_time > $2`;
-  const [row] = await queries.query<Row>(sql, [requestId, since]);
+  const [row] = await queries.query<IntegrationRow>(sql, [requestId, since]);
   return row && toStored(row);
 }
 
@@ -129,21 +131,15 @@ export async function listIntegrations(
   selection: IntegrationSelection,
   page: { readonly after?: Position | undefined; readonly limit?: number } = {},
 ): Promise<StoredIntegration[]> {
-  const rows = await queries.query<Row>(
+  const rows = await queries.query<IntegrationRow>(
     `select ${COLUMNS} from (
        select integration_id, create_time from listed_integrations where ${SELECTED}
-         and ($5::timestamptz is null or (create_time, integration_id) > ($5, $6::uuid))
+         and text <> '' and ($5::timestamptz is null or (create_time, integration_id) > ($5, $6::uuid))
        order by create_time, integration_id limit $7) as listed
      join integrations on id = integration_id order by listed.create_time, id`,
     [...parametersOf(selection), page.after?.time ?? null, page.after?.id ?? null, page.limit ?? null],
   );
   return rows.map(toStored);
-}
-
-export async function countIntegrations(queries: Queries, selection: IntegrationSelection): Promise<number> {
-  const sql = `select count(*)::int as total from listed_integrations where ${SELECTED}`;
-  const [row] = await queries.query<{ total: number }>(sql, parametersOf(selection));
-  return row?.total ?? 0;
 }
 
 function columnsOf(integration: Integration): unknown[] {
@@ -152,7 +148,7 @@ function columnsOf(integration: Integration): unknown[] {
   return [id, withoutNul(name), withoutNul(description), enabled, generation, config, dateOf(updateTime)];
 }
 
-function parametersOf({ types, text, ids, states }: IntegrationSelection): unknown[] {
+export function parametersOf({ types, text, ids, states }: IntegrationSelection): unknown[] {
   return [types ?? null, text === undefined ? null : withoutNul(text), ids ?? null, states ?? null];
 }
 

@@ -1,5 +1,6 @@
 import { DEAD_LETTER_STARTS } from './dead-letter-starts.ts';
 import { KAFKA_HASH } from './kafka-hash.ts';
+import { LISTED_COUNTS } from './listed-counts.ts';
 import { LISTED_INTEGRATIONS } from './listed-integrations.ts';
 
 /** The schema's steps, in order. A step that was released is never changed: add another. */
@@ -241,4 +242,5 @@ export const MIGRATIONS: readonly string[] = [
   -- Integrations whose states are to be computed since counted_nodes changed. Who changes it holds counted_nodes_lock.
   create table uncounted_states (integration_id uuid primary key);
   `,
+  LISTED_COUNTS,
 ];
