@@ -6,6 +6,8 @@ const END_OF_HEAD = Buffer.from('\r\n\r\n');
 
 let count = 0;
 let expected = Number.POSITIVE_INFINITY;
+/** Answers that are held back until they are all given; undefined: none is. */
+let held: (() => void)[] | undefined;
 /** Arrival times of the last requests, for latency: [payload's sentAt, arrived]. */
 let onBody: ((body: string) => void) | undefined;
 
@@ -27,7 +29,9 @@ function serve(socket: Socket): void {
       answers++;
     }
     rest = data;
-    if (answers > 0) socket.write(answers === 1 ? OK : Buffer.concat(Array<Buffer>(answers).fill(OK)));
+    const answer = () => socket.write(answers === 1 ? OK : Buffer.concat(Array<Buffer>(answers).fill(OK)));
+    if (answers > 0 && held) held.push(answer);
+    else if (answers > 0) answer();
     count += answers;
     if (answers > 0 && count === expected) process.send?.({ done: count });
   });
@@ -35,8 +39,13 @@ function serve(socket: Socket): void {
 
 const server = createServer(serve);
 server.listen(0, '127.0.0.1', () => process.send?.({ address: server.address() }));
-process.on('message', ({ expect, bodies }: { expect?: number; bodies?: boolean }) => {
+process.on('message', ({ expect, bodies, hold }: { expect?: number; bodies?: boolean; hold?: boolean }) => {
   if (bodies) onBody = (body) => process.send?.({ body, at: performance.timeOrigin + performance.now() });
+  if (hold !== undefined) {
+    for (const answer of held ?? []) answer();
+    held = hold ? [] : undefined;
+    process.send?.({ arrivedSoFar: count });
+  }
   if (expect === undefined) return;
   count = 0;
   expected = expect;

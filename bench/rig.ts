@@ -114,6 +114,13 @@ export async function expectRequests(
   return { arrived };
 }
 
+/** Lets the endpoint answer nothing, or all that it has not answered; tells how many requests have come to it. */
+export async function hold(sink: MeasuredChild, isHeld: boolean): Promise<number> {
+  const answer = sink.message<{ arrivedSoFar: number }>('arrivedSoFar');
+  sink.process.send({ hold: isHeld });
+  return (await answer).arrivedSoFar;
+}
+
 type IntegrationInit = MessageInitShape<typeof IntegrationSchema>;
 
 /** Makes the topic of an integration and fills it with messages. */
