@@ -46,6 +46,11 @@ export class ProducerTopic<T extends Outgoing> {
     return this.#unplaced.length > 0 || (this.isStale && !this.isEmpty);
   }
 
+  /** Whether Kafka has told of partitions, and not since that there is no such topic. */
+  get isKnown(): boolean {
+    return this.#partitions.count > 0;
+  }
+
   /** Answers where the record waits; undefined: for the partitions to be known. */
   add(record: T): PartitionQueue<T> | undefined {
     if (this.#partitions.count === 0) {

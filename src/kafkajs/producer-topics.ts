@@ -90,8 +90,8 @@ export class ProducerTopics<T extends Outgoing> {
     const now = clock.monotonic();
     this.#forget(now);
     const due = [...this.#topics.values()].filter(
-      ({ needsLook, learned, used }) =>
-        needsLook || (now - learned >= metadataAge && now - used < metadataAge),
+      ({ needsLook, isKnown, learned, used }) =>
+        needsLook || (isKnown && now - learned >= metadataAge && now - used < metadataAge),
     );
     for (let i = 0; i < due.length && !closing.aborted; i += TOPICS_IN_REQUEST) {
       const part = due.slice(i, i + TOPICS_IN_REQUEST);

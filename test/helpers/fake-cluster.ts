@@ -80,12 +80,16 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
   refuses: Refuses = () => 0;
   /** Whether an answer gets lost, and the connection with it. */
   losesAnswer = () => false;
+  /** Whether records are acknowledged. */
+  answersProduce = true;
   /** Values of each request, by what was in it. */
   readonly requests: string[][] = [];
+  /** The topics of each request for metadata. */
+  readonly asked: (readonly string[])[] = [];
   identities = 0;
   readonly #clock: Clock;
   /** What each node was asked. */
-  readonly #asked = new Map<number, Promise<unknown>[]>();
+  readonly #asking = new Map<number, Promise<unknown>[]>();
   readonly #cuts = new Map<number, PromiseWithResolvers<never>>();
   readonly brokerPool: Cluster['brokerPool'];
 
@@ -168,7 +172,7 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
       }),
       // As kafkajs does it: when everything was answered.
       disconnect: async () => {
-        await Promise.allSettled(this.#asked.get(nodeId) ?? []);
+        await Promise.allSettled(this.#asking.get(nodeId) ?? []);
         this.cut(nodeId);
       },
     } as unknown as Broker;
@@ -181,12 +185,13 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
     const answer =
       exchange.request.apiKey === PRODUCE ? this.#produce(nodeId, exchange) : this.#metadata(exchange);
     const asked = Promise.race([answer, cut.promise]);
-    this.#asked.set(nodeId, [...(this.#asked.get(nodeId) ?? []), asked]);
+    this.#asking.set(nodeId, [...(this.#asking.get(nodeId) ?? []), asked]);
     return await asked;
   }
 
   async #metadata({ request }: Exchange<unknown>) {
     const { topics } = request as unknown as { readonly topics: readonly string[] };
+    this.asked.push(topics);
     await this.#clock.sleep(ROUND_TRIP);
     return {
       brokers: Object.values(this.brokerPool.brokers).map(({ nodeId }) => ({
@@ -222,6 +227,7 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
       results.push([topic, partition, this.#append(nodeId, topic, partition, bytes, values)]);
     }
     this.requests.push(valuesOfRequest);
+    if (!this.answersProduce) return undefined;
     await this.#clock.sleep(ROUND_TRIP / 2);
     if (this.losesAnswer()) {
       this.cut(nodeId);

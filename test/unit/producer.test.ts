@@ -177,6 +177,35 @@ test('a topic that is gone asks for nothing more, and one that comes back is fou
   assert.equal(back.end, 'there');
 });
 
+test('a topic that was deleted is asked for no more once that was told, and holds up no other one', async () => {
+  const { run, cluster, send } = world({});
+  for (const topic of ['kept', 'deleted']) cluster.topic(topic, [1]);
+  for (const topic of ['kept', 'deleted']) send(topic, 0, 'a');
+  await run(20_000);
+  send('deleted', 0, 'b');
+  await run(5000);
+  cluster.topics.delete('deleted');
+  await run(6000);
+  cluster.asked.length = 0;
+  const { connect } = cluster;
+  const hanging = Promise.withResolvers<void>();
+  cluster.connect = () => hanging.promise; // nothing is answered of what is asked now
+  const first = send('kept', 0, 'c');
+  await run(100);
+  assert.equal(first.end, 'there');
+  assert.deepEqual(cluster.asked, []);
+  hanging.resolve();
+  cluster.connect = connect;
+  await run(1000);
+  assert.deepEqual(cluster.asked, [['kept', 'deleted']]);
+  for (const topic of ['new', 'newer']) {
+    cluster.topic(topic, [1]);
+    send(topic, 0, 'd');
+    await run(1000);
+  }
+  assert.deepEqual(cluster.asked.slice(1), [['new'], ['newer']]);
+});
+
 test('without numbers one batch of a partition is on its way, so that the order is kept', async () => {
   const { run, cluster, send } = world({ isIdempotent: false, acks: 1 });
   const [partition] = cluster.topic('t', [1]);
