@@ -26,7 +26,7 @@ const LOG_INTERVAL = 60_000;
 export interface RelayDeps {
   readonly db: Database;
   readonly leadership: Leadership;
-  readonly bus: Pick<Bus, 'send' | 'feed'>;
+  readonly bus: Pick<Bus, 'send' | 'feed' | 'listTopics'>;
   readonly topics: Topics;
   /** From the acknowledged tombstones to the deletion of the topics, in milliseconds. */
   readonly topicDeletionDelay: number;
@@ -116,7 +116,7 @@ export class Publisher implements AsyncDisposable {
       return false;
     }
     if (leadership.term !== this.#term) this.#follow(leadership.term);
-    const isMore = (await this.#stragglers?.publishAgain()) ?? false;
+    // At once: what was read is true as long as this node leads, which it has just proved.
     for (const [destination, rows] of Map.groupBy(found.rows, (row) => row.destination)) {
       const done = this.#publish(destination, rows, signal).finally(() => {
         this.#publishing.delete(destination);
@@ -124,6 +124,7 @@ export class Publisher implements AsyncDisposable {
       });
       this.#publishing.set(destination, done);
     }
+    const isMore = (await this.#stragglers?.publishAgain()) ?? false;
     return isMore || found.rows.length === BATCH;
   }
 

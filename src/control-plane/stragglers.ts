@@ -5,7 +5,7 @@ import { feedFromStart } from '../bus/feed-from-start.ts';
 import type { Topics } from '../bus/topics.ts';
 import { TYPES } from '../contract/integration-type.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { Logger } from '../runtime/logger.ts';
+import { type Logger, messageOf } from '../runtime/logger.ts';
 import { shardsOf } from './downlink.ts';
 import { republish } from './store/changes.ts';
 import type { Database } from './store/database.ts';
@@ -19,7 +19,7 @@ const INTERVAL = 500;
 
 interface Deps {
   readonly db: Database;
-  readonly bus: Pick<Bus, 'feed'>;
+  readonly bus: Pick<Bus, 'feed' | 'listTopics'>;
   readonly topics: Topics;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -50,21 +50,40 @@ export class Stragglers implements Disposable {
   readonly #followed: Followed[] = [];
   /** What was not as it was published at one look: what is on its way to this node may be. */
   readonly #suspected = new WeakSet<Last>();
+  readonly #topics = new Set<string>();
+  /** The topics of types that only a newer version knows are being asked for, or are known. */
+  #others: Promise<void> | undefined;
   #next = 0;
 
   constructor(deps: Deps) {
     this.#deps = deps;
-    const { bus, topics } = deps;
-    for (const { name: topic, partitions } of TYPES.map((type) => topics.downlink(type))) {
-      for (let partition = 0; partition < partitions; partition++) {
-        const followed: Followed = { changed: new Map(), isRead: false };
-        this.#followed.push(followed);
-        const take = (record: IncomingRecord) => this.#take(followed, record);
-        const feed = this.#feeds.use(feedFromStart(bus, { topic, partition }, take));
-        void feed.caughtUp.then(() => {
-          followed.isRead = true;
-        });
-      }
+    for (const type of TYPES) this.#follow(deps.topics.downlink(type).name);
+  }
+
+  #follow(topic: string): void {
+    if (this.#topics.has(topic) || this.#feeds.disposed) return;
+    this.#topics.add(topic);
+    const { bus, topics } = this.#deps;
+    for (let partition = 0; partition < topics.downlink('').partitions; partition++) {
+      const followed: Followed = { changed: new Map(), isRead: false };
+      this.#followed.push(followed);
+      const take = (record: IncomingRecord) => this.#take(followed, record);
+      const feed = this.#feeds.use(feedFromStart(bus, { topic, partition }, take));
+      void feed.caughtUp.then(() => {
+        followed.isRead = true;
+      });
+    }
+  }
+
+  /** Newer nodes may have had records of theirs on their way. Those that begin later make topics that they publish to themselves. */
+  async #followOthers(): Promise<void> {
+    const { bus, topics, logger } = this.#deps;
+    try {
+      const names = await bus.listTopics();
+      for (const name of names.filter((one) => one.startsWith(topics.downlink('').name))) this.#follow(name);
+    } catch (error) {
+      this.#others = undefined; // once more with the next look
+      logger.debug('the downlink topics are not known yet', { error: messageOf(error) });
     }
   }
 
@@ -83,6 +102,7 @@ export class Stragglers implements Disposable {
     const now = this.#deps.clock.monotonic();
     if (now < this.#next) return false;
     this.#next = now + INTERVAL;
+    this.#others ??= this.#followOthers();
     // Of a partition that was not read to its end it is not known what is last.
     const read = this.#followed.filter(({ isRead, changed }) => isRead && changed.size > 0);
     const all = read.flatMap((from) => [...from.changed.values()].map((last) => ({ last, from })));
@@ -128,8 +148,7 @@ export class Stragglers implements Disposable {
     const { db, topics } = this.#deps;
     const stored = await findIntegration(db, idOf(key));
     // On the topic of another type there is nothing of it, and nothing is as it should be.
-    const type = stored?.integration.configuration.case;
-    if (!stored || !type || topics.downlink(type).name !== topic) return false;
+    if (!stored || topics.downlink(stored.type).name !== topic) return false;
     return shardIn(key) < shardsOf(stored.integration);
   }
 

@@ -2,15 +2,19 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { isIP } from 'node:net';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 
-interface GuardOptions {
-  /** Names with a dot that may be called, and whose pages may call. */
-  readonly hosts: readonly string[];
-  readonly logger: Logger;
-}
-
-interface Refusal {
+export interface Refusal {
   readonly status: 400 | 403 | 421 | 500 | 503;
   readonly message: string;
+}
+
+/** Why a request is not to be answered; undefined: it may be. */
+export type Judge = (request: Pick<IncomingMessage, 'headersDistinct'>) => Refusal | undefined;
+
+/** @param hosts names with a dot that may be called, and whose pages may call */
+export function judgeOf(hosts: readonly string[]): Judge {
+  // As URLs have them: in lower case, beyond ASCII in Punycode; a port does not matter.
+  const allowed = new Set(hosts.map((host) => URL.parse(`http://${host}`)?.hostname ?? host));
+  return (request) => refusedOf(request, allowed);
 }
 
 /**
@@ -18,13 +22,13 @@ interface Refusal {
  * reach it: neither from elsewhere nor under a name of its own that it points at this machine (DNS rebinding). Nothing that
  * the listener throws ends the process: one request is not to take everybody's node away.
  */
-export function guardedListener(listener: RequestListener, options: GuardOptions): RequestListener {
-  const { logger } = options;
-  // As URLs have them: in lower case, beyond ASCII in Punycode; a port does not matter.
-  const allowed = new Set(options.hosts.map((host) => URL.parse(`http://${host}`)?.hostname ?? host));
+export function guardedListener(
+  listener: RequestListener,
+  { judge, logger }: { readonly judge: Judge; readonly logger: Logger },
+): RequestListener {
   return (request, response) => {
     try {
-      const refusal = isProbe(request) ? refusedOfProbe(request) : refusedOf(request, allowed);
+      const refusal = isProbe(request) ? refusedOfProbe(request) : judge(request);
       if (refusal === undefined) return listener(request, response);
       logger.debug('an HTTP request was refused', { status: refusal.status, why: refusal.message });
       refuse(response, refusal);
@@ -36,7 +40,10 @@ export function guardedListener(listener: RequestListener, options: GuardOptions
   };
 }
 
-/** What probes ask is no secret: by whatever name, and from a load balancer that speaks HTTP/1.0 without any. */
+/**
+ * Whether a node is well is no secret: by whatever name it is asked, and by a load balancer that speaks HTTP/1.0 without any.
+ * Why it is not is told only where everything else is.
+ */
 export const isProbe = ({ url }: Pick<IncomingMessage, 'url'>) => url?.startsWith('/health/') ?? false;
 
 const BROKEN: Refusal = {
@@ -48,7 +55,10 @@ function refusedOfProbe({ headers, headersDistinct }: IncomingMessage): Refusal 
   return headers.host === undefined || authorityOf(headersDistinct.host) ? undefined : BROKEN;
 }
 
-function refusedOf({ headersDistinct }: IncomingMessage, allowed: ReadonlySet<string>): Refusal | undefined {
+function refusedOf(
+  { headersDistinct }: Pick<IncomingMessage, 'headersDistinct'>,
+  allowed: ReadonlySet<string>,
+): Refusal | undefined {
   const called = authorityOf(headersDistinct.host);
   if (called === undefined) return BROKEN;
   if (!isOfNobodyElse(called.hostname) && !allowed.has(called.hostname)) return misdirected(called.hostname);

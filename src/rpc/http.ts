@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { DescService } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
@@ -7,7 +7,7 @@ import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Problem } from '../runtime/readiness.ts';
 import { rpcErrors, tellingMalformed } from './connect.ts';
-import { guardedListener } from './http-guard.ts';
+import { guardedListener, type Judge, judgeOf } from './http-guard.ts';
 import { HttpRoom } from './http-room.ts';
 import { sendMetrics } from './metrics-page.ts';
 import type { RpcService } from './service.ts';
@@ -33,6 +33,7 @@ interface HttpOptions {
 /** The services as JSON over HTTP (the Connect protocol), with `/metrics`, `/health/live` and `/health/ready`. */
 export function createHttpServer(options: HttpOptions): Server {
   const room = new HttpRoom(options.metrics);
+  const judge = judgeOf(options.hosts);
   const server = createServer(
     {
       headersTimeout: 10 * SECOND,
@@ -40,7 +41,10 @@ export function createHttpServer(options: HttpOptions): Server {
       keepAliveTimeout: 60 * SECOND,
       maxHeaderSize: 16 << 10,
     },
-    cutting(options, room.listener(guardedListener(rpcListener(options), options))),
+    cutting(
+      options,
+      room.listener(guardedListener(rpcListener({ ...options, judge }), { ...options, judge })),
+    ),
   );
   room.guard(server);
   return server;
@@ -61,7 +65,7 @@ function cutting({ stallTimeout, metrics }: HttpOptions, listener: RequestListen
   };
 }
 
-function rpcListener({ services, maxReceive, maxSend, ...rest }: HttpOptions): RequestListener {
+function rpcListener({ services, maxReceive, maxSend, ...rest }: PageOptions & HttpOptions): RequestListener {
   return connectNodeAdapter({
     grpc: false,
     grpcWeb: false,
@@ -90,9 +94,11 @@ interface Page {
 type PageHandler = ReturnType<typeof connectNodeAdapter>;
 type PageRequest = Parameters<PageHandler>[0];
 
-function pageListener(
-  options: Pick<HttpOptions, 'metrics' | 'logger' | 'problems' | 'warnings'>,
-): PageHandler {
+interface PageOptions extends Pick<HttpOptions, 'metrics' | 'logger' | 'problems' | 'warnings'> {
+  readonly judge: Judge;
+}
+
+function pageListener(options: PageOptions): PageHandler {
   const { logger } = options;
   return async (request, response) => {
     if (pathOf(request) === '/metrics') return sendMetrics(request, response, options);
@@ -113,25 +119,24 @@ function pageListener(
 const pathOf = ({ method, url }: PageRequest): string | undefined =>
   method === 'GET' || method === 'HEAD' ? url?.split('?', 1)[0] : undefined;
 
-async function pageOf(
-  request: PageRequest,
-  { problems, warnings }: Pick<HttpOptions, 'problems' | 'warnings'>,
-): Promise<Page> {
+async function pageOf(request: PageRequest, { problems, warnings, judge }: PageOptions): Promise<Page> {
   switch (pathOf(request)) {
     case '/health/live':
       return { status: 200, text: 'live\n' };
     case '/health/ready':
-      return readyPage(problems(), warnings());
+      return readyPage(problems(), warnings(), judge(request as IncomingMessage) === undefined);
     default:
       return { status: 404, text: 'not found\n' };
   }
 }
 
-function readyPage(problems: readonly Problem[], warnings: readonly string[]): Page {
+/** To a page or a name of somebody else no more is told than whether it is. */
+function readyPage(problems: readonly Problem[], warnings: readonly string[], isOwn: boolean): Page {
   const isReady = problems.length === 0;
-  const lines = [
+  const reasons = [
     ...problems.map(({ name, reason }) => `${name}: ${reason}`),
     ...warnings.map((text) => `warning: ${text}`),
   ];
+  const lines = isOwn ? reasons : [];
   return { status: isReady ? 200 : 503, text: [isReady ? 'ready' : 'not ready', ...lines, ''].join('\n') };
 }

@@ -82,6 +82,10 @@ export class FaultyBus {
     take({ topic, partition, offset: this.#log.length, timestamp: 0, key, value });
   }
 
+  async listTopics(): Promise<readonly string[]> {
+    return [...new Set(this.#log.map(({ topic }) => topic))];
+  }
+
   async deleteTopics(names: readonly string[]): Promise<void> {
     const error = this.fails('delete', 0);
     if (error) throw error;

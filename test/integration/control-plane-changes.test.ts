@@ -180,6 +180,47 @@ test('changes of integrations', async (t) => {
     assert.equal(await total(), before + 1);
   });
 
+  await t.test(
+    'a creation whose twin was faster, and is deleted already, answers no integration',
+    async () => {
+      const request = { integration: HTTP, requestId: randomUUID() };
+      await using stored = new Database(system.postgresUrl, system);
+      await using locks = new Locks(system.postgresUrl, system);
+      let looks = 0;
+      const db: Pick<Database, 'query' | 'transaction'> = {
+        async query<R extends object>(sql: string, values?: readonly unknown[]) {
+          const isLook = sql.includes('where request_id = $1');
+          if (isLook) looks++;
+          if (isLook && looks === 2) await client.deleteIntegration({ id: (await twin!).integration!.id });
+          const found = await stored.query<R>(sql, values);
+          if (isLook && looks === 1) twin = client.createIntegration(request);
+          await twin; // it was not there yet, and is now
+          return found;
+        },
+        transaction: (work) => stored.transaction(work),
+      };
+      let twin: ReturnType<typeof client.createIntegration> | undefined;
+      const requester = { replyTopic: '', request: async () => message(ValidationResponseSchema) };
+      const wakes = { wakeRelay() {}, wakeReplays() {} };
+      const watches = new Watches(system.clock);
+      const deps = { ...system, ...wakes, ...CONFIG, db: db as Database, locks, requester, watches };
+      const headers = {
+        requestHeader: new Headers(),
+        responseHeader: new Headers(),
+        responseTrailer: new Headers(),
+      };
+      const call = { ...headers, signal: new AbortController().signal, timeoutMs: () => undefined };
+      const creation = message(CreateIntegrationRequestSchema, request);
+      const before = await total();
+      const { code, message: text } = await rpcRejection(() => createIntegration(deps, creation, call));
+      assert.equal(code, Code.ABORTED);
+      assert.match(text, /is deleted already, and no other was: repeat the request/);
+      assert.equal(await total(), before);
+      const { integration } = await client.createIntegration(request);
+      assert.equal((await client.getIntegration({ id: integration!.id })).integration?.name, HTTP.name);
+    },
+  );
+
   await t.test('deletion sends tombstones for every shard, and removes topics and group', async (t) => {
     const downlink = await downlinkForTests(t, system);
     const { id } = await create({ ...HTTP, delivery: { maxExecutors: 3 } });

@@ -35,14 +35,17 @@ async function store(t: TestContext) {
   const deps = { ...testDeps(), topics, topicDeletionDelay: 0 };
   await migrate(postgresUrl, 10_000, deps);
   const db = stack.use(new Database(postgresUrl, deps));
-  const node = (bus: Pick<FaultyBus, 'send' | 'feed'>) => {
+  const node = (bus: Pick<FaultyBus, 'send' | 'feed' | 'listTopics'>) => {
     const leadership = stack.use(new Leadership(postgresUrl, deps));
     const time = { leap: 0 };
     const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + time.leap };
     return { ...deps, db, bus, leadership, clock, time };
   };
   /** A node that publishes when it is told to. */
-  const publisherOn = (bus: Pick<FaultyBus, 'send' | 'feed'>, its: Partial<ReturnType<typeof node>> = {}) => {
+  const publisherOn = (
+    bus: Pick<FaultyBus, 'send' | 'feed' | 'listTopics'>,
+    its: Partial<ReturnType<typeof node>> = {},
+  ) => {
     const deps = { ...node(bus), ...its };
     const publisher = stack.use(new Publisher(deps, () => {}));
     const publish = async () => {
@@ -53,9 +56,9 @@ async function store(t: TestContext) {
     };
     return { ...deps, publisher, publish };
   };
-  const add = async (maxExecutors = 1, id: string = randomUUID()) => {
+  const add = async (maxExecutors = 1, id: string = randomUUID(), type = 'http') => {
     const draft = create(IntegrationSchema, { ...HTTP, delivery: { maxExecutors } });
-    const stored = firstRevision(draft, id, Date.now());
+    const stored = { ...firstRevision(draft, id, Date.now()), type };
     await saveNew(db, topics, stored, undefined, new Date(0));
     return id;
   };
@@ -83,6 +86,44 @@ test('records leave in the order of the changes, and only once', async (t) => {
   assert.deepEqual(bus.generations(id), [1, 2, 0]);
   assert.deepEqual(bus.generations(`${id}/1`), [1, 2, 0]);
   assert.equal(await waiting(), 0);
+});
+
+test('records leave in the order of the changes wherever PostgreSQL has put their rows', async (t) => {
+  const { publisherOn, add, change, db } = await store(t);
+  const bus = new FaultyBus();
+  const id = await add();
+  for (let i = 0; i < 11; i++) await change(id);
+  // Rows that are written anew lie behind the others.
+  await db.query('update outbox set key = key where generation <= 6');
+  await publisherOn(bus).publish();
+  assert.deepEqual(
+    bus.generations(id),
+    Array.from({ length: 12 }, (_, i) => i + 1),
+  );
+});
+
+test('a generation is published when Kafka has all records of it', async (t) => {
+  const { publisherOn, add, db } = await store(t);
+  const bus = new FaultyBus();
+  const { publish, time } = publisherOn(bus);
+  const id = await add(3);
+  const published = async () => {
+    const [row] = await db.query<{ n: string }>(
+      'select published_generation as n from integrations where id = $1',
+      [id],
+    );
+    return Number(row!.n);
+  };
+  for (const missing of [`${id}/2`, `${id}/1`, id]) {
+    bus.fails = (key) => (key === missing ? isAway() : undefined);
+    await publish();
+    time.leap += 10_000;
+    assert.equal(await published(), 0, missing);
+  }
+  assert.ok([id, `${id}/1`, `${id}/2`].every((key) => bus.generations(key).length > 0));
+  bus.fails = () => undefined;
+  await publish();
+  assert.equal(await published(), 1);
 });
 
 test('what Kafka did not take is sent again, with all that follows it', async (t) => {
@@ -277,6 +318,60 @@ test('what landed late while nobody led is put right by whoever leads next', asy
   assert.deepEqual(bus.generations('other'), [1]);
 });
 
+test('what landed late of a type that only a newer version knows is put right, too', async (t) => {
+  const { publisherOn, add, change, remove } = await store(t);
+  const bus = new FaultyBus();
+  const before = publisherOn(bus);
+  const [changed, deleted] = [await add(1, randomUUID(), 'newer'), await add(1, randomUUID(), 'newer')];
+  await before.publish();
+  await change(changed);
+  await remove(deleted);
+  await before.publish();
+  await before.leadership[Symbol.asyncDispose]();
+  for (const id of [changed, deleted]) bus.repeat(id, 1);
+  // Kafka does not tell at once which topics there are.
+  let asked = 0;
+  const listTopics = async () => {
+    if (asked++ === 0) throw isAway();
+    return await bus.listTopics();
+  };
+  const heir = publisherOn({
+    listTopics,
+    send: (topic, record) => bus.send(topic, record),
+    feed: (options) => bus.feed(options),
+  });
+  await waitUntil('the heir puts them right', async () => {
+    await heir.publish();
+    return bus.generations(changed).length > 3 && bus.generations(deleted).length > 3;
+  });
+  assert.deepEqual(bus.generations(changed), [1, 2, 1, 2]);
+  assert.deepEqual(bus.generations(deleted), [1, 0, 1, 0]);
+});
+
+test('what was read as the leader is sent before anything else is asked', async (t) => {
+  const { publisherOn, add, db } = await store(t);
+  const bus = new FaultyBus();
+  const first = await add();
+  const gate = Promise.withResolvers<void>();
+  const slow: Pick<Database, 'query' | 'transaction'> = {
+    async query(sql, values) {
+      if (sql.includes('from deleted_integrations')) await gate.promise;
+      return await db.query(sql, values);
+    },
+    transaction: (work) => db.transaction(work),
+  };
+  const { publisher, time } = publisherOn(bus, { db: slow as Database });
+  await publisher.begin(never);
+  await publisher.idle(); // it comes back to those who look for stragglers
+  const second = await add();
+  time.leap += 1000;
+  const begun = publisher.begin(never);
+  await waitUntil('it is sent', () => bus.generations(second).length === 1);
+  gate.resolve();
+  await begun;
+  assert.deepEqual([bus.generations(first), bus.generations(second)], [[1], [1]]);
+});
+
 test('records of a transaction that commits late are not passed over', async (t) => {
   const { publisherOn, add, postgresUrl, waiting } = await store(t);
   const bus = new FaultyBus();
@@ -295,7 +390,7 @@ test('records of a transaction that commits late are not passed over', async (t)
   assert.equal(await waiting(), 0);
 });
 
-test('a relay goes on by itself when Kafka is back, and publishes at once when it is woken', async (t) => {
+test('a relay goes on by itself when Kafka is back', async (t) => {
   const { node, add, stack } = await store(t);
   const bus = new FaultyBus();
   bus.fails = isAway;
@@ -306,6 +401,21 @@ test('a relay goes on by itself when Kafka is back, and publishes at once when i
   assert.deepEqual(bus.generations(id), []);
   bus.fails = () => undefined;
   await waitUntil('published', () => bus.generations(id).length === 1);
+});
+
+test('a relay publishes when it is woken, and does not wait for its next look', async (t) => {
+  const { node, add, stack } = await store(t);
+  const bus = new FaultyBus();
+  const deps = node(bus);
+  const looks: (() => void)[] = [];
+  // Its looks never come.
+  const clock = { ...deps.clock, sleep: () => new Promise<void>((resolve) => looks.push(resolve)) };
+  const relay = stack.use(startRelay({ ...deps, clock }));
+  await waitUntil('it has looked', () => looks.length > 0);
+  const id = await add();
+  relay.wake();
+  await waitUntil('published', () => bus.generations(id).length === 1);
+  for (const look of looks) look();
 });
 
 test('what was never published is found and published', async (t) => {

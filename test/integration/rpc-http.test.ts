@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import { Code } from '../../gen/google/rpc/code_pb.ts';
 import type { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
+import { failed } from '../../src/rpc/error.ts';
 import type { Handlers } from '../../src/rpc/service.ts';
 import { BROKEN_HOSTS, rawRequest } from '../helpers/raw-http.ts';
 import { INTEGRATION, rpcServerForTests, SECRET_TEXT } from '../helpers/rpc-server.ts';
@@ -124,6 +126,23 @@ test('a stream is served over HTTP and ends with its error', async (t) => {
   assert.match(text, /\{"error":\{"code":"internal","message":"internal error"\}\}/);
 });
 
+test('a stream over HTTP ends with the code and the details that its handler gave', async (t) => {
+  const { url } = await rpcServerForTests(t, {
+    watchIntegrations: async function* () {
+      yield {};
+      throw failed(Code.RESOURCE_EXHAUSTED, 'TOO_MANY', 'too many');
+    },
+  });
+  const response = await fetch(`${url}/penstock.v1.IntegrationService/WatchIntegrations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/connect+json' },
+    body: EMPTY_FRAME,
+  });
+  const text = await response.text();
+  assert.match(text, /"error":\{"code":"resource_exhausted","message":"too many","details":\[/);
+  assert.match(text, /TOO_MANY/);
+});
+
 test('who reads nothing for long is cut; who is only sent nothing is not', async (t) => {
   const ended: string[] = [];
   const goOn = Promise.withResolvers<void>();
@@ -211,6 +230,36 @@ test('a load balancer may ask for the health without naming a host', async (t) =
   const { server } = await rpcServerForTests(t);
   for (const path of ['/health/live', '/health/ready']) {
     assert.match(await rawRequest(server.httpAddress, [`GET ${path} HTTP/1.0`]), /^HTTP\/1\.1 200 /);
+  }
+});
+
+test('why a node is not ready is told only to who may call everything else', async (t) => {
+  const { server } = await rpcServerForTests(
+    t,
+    {},
+    {
+      readiness: { problems: () => [{ name: 'kafka', reason: 'kafka.inner:9092 is away' }], onChange() {} },
+      warnings: { all: () => ['a topic has one replica'] },
+      httpHosts: ['penstock.example.com'],
+    },
+  );
+  const ask = async (...lines: string[]) => {
+    const [head = '', body] = (await rawRequest(server.httpAddress, lines)).split('\r\n\r\n', 2);
+    assert.match(head, /^HTTP\/1\.1 503 /);
+    return body;
+  };
+  const get = 'GET /health/ready HTTP/1.1';
+  const whole = 'not ready\nkafka: kafka.inner:9092 is away\nwarning: a topic has one replica\n';
+  for (const host of ['127.0.0.1', 'penstock', 'penstock.example.com']) {
+    assert.ok((await ask(get, `host: ${host}`))?.includes(whole), host);
+  }
+  for (const lines of [
+    [get, 'host: evil.example'],
+    [get, 'host: 127.0.0.1', 'origin: http://evil.example'],
+    ['GET /health/ready HTTP/1.0'],
+  ]) {
+    const body = await ask(...lines);
+    assert.ok(body?.includes('not ready\n') && !body.includes('kafka'), lines.join());
   }
 });
 

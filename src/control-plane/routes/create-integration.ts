@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { Code } from '../../../gen/google/rpc/code_pb.ts';
 import type {
   CreateIntegrationRequest,
   CreateIntegrationResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
+import { failed } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import { answerOf, loadAnswer } from '../answer.ts';
 import { kafkaError, validate } from '../checks.ts';
@@ -58,7 +60,9 @@ export async function createIntegration(
   }
   // The same request came twice at once, and the other one was faster.
   const first = await findCreated(db, requestId!, since);
-  return first ? await createdBefore(deps, first, call) : { integration: answer };
+  if (first) return await createdBefore(deps, first, call);
+  const text = `the integration that was made by the same request (${requestId}) is deleted already, and no other was: repeat the request to make one`;
+  throw failed(Code.ABORTED, 'CREATED_AND_DELETED', text);
 }
 
 /** The answer to a request that comes again: its caller did not get the first one, or not in time. */
