@@ -59,10 +59,10 @@ interface Row {
 }
 
 /** As any version of the control plane inserts them. */
-async function insert({ db }: Store, rows: readonly Row[]): Promise<string[]> {
+async function insert({ db }: Store, rows: readonly Row[], step = 1): Promise<string[]> {
   const begin = Date.now();
   const made = rows.map(({ name, description = '', enabled = true }, i): Integration => {
-    const time = timestampFromMs(begin + i);
+    const time = timestampFromMs(begin + i * step);
     return create(IntegrationSchema, {
       id: randomUUID(),
       name,
@@ -242,6 +242,23 @@ test('a list by state follows the nodes: each integration is in one list, page b
   assert.deepEqual(await lists(), running);
   await hears(store, 'e0', { start: 10 });
   assert.deepEqual(await lists(), nobody, 'it was started again');
+});
+
+test('integrations that were made at the same moment are all listed, page by page, whatever the filter', async (t) => {
+  const store = await storeForTests(t);
+  const rows = Array.from({ length: 7 }, (_, n) => ({ name: `number ${n}` }));
+  const ids = await insert(store, rows, 0);
+  const filters = [{}, { states: [STATES.PENDING] }, { text: 'number' }, { types: [1] }];
+  for (const filter of filters as Parameters<Store['list']>[0][]) {
+    const found: string[] = [];
+    let pageToken = '';
+    do {
+      const page = await store.list(filter, 2, pageToken);
+      found.push(...(page.integrations ?? []).map(({ id }) => id!));
+      pageToken = page.nextPageToken ?? '';
+    } while (pageToken !== '');
+    assert.deepEqual(found, ids.toSorted(), JSON.stringify(filter));
+  }
 });
 
 test('no page reads more integrations than it shows, however many there are', async (t) => {

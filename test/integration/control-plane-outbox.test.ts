@@ -114,13 +114,13 @@ test('a generation is published when Kafka has all records of it', async (t) => 
     );
     return Number(row!.n);
   };
-  for (const missing of [`${id}/2`, `${id}/1`, id]) {
-    bus.fails = (key) => (key === missing ? isAway() : undefined);
+  bus.fails = (key) => (key === `${id}/1` ? isAway() : undefined);
+  for (let tries = 0; tries < 3; tries++) {
     await publish();
     time.leap += 10_000;
-    assert.equal(await published(), 0, missing);
+    assert.equal(await published(), 0);
   }
-  assert.ok([id, `${id}/1`, `${id}/2`].every((key) => bus.generations(key).length > 0));
+  assert.deepEqual([bus.generations(id), bus.generations(`${id}/1`)], [[1], []]);
   bus.fails = () => undefined;
   await publish();
   assert.equal(await published(), 1);

@@ -60,10 +60,13 @@ test('a start waits for PostgreSQL, and gives up with what to do', async (t) => 
 
 test('a PostgreSQL that stops after the migration holds up no start', { timeout: 30_000 }, async (t) => {
   const { proxy, postgresUrl } = await proxied(t);
+  let silenced: Promise<unknown> | undefined;
   const logger = createLogger('info', systemClock, (line) => {
-    if (line.includes(`"version":${MIGRATIONS.length}`)) void proxy.set(SILENT);
+    if (line.includes(`"version":${MIGRATIONS.length}`)) silenced = proxy.set(SILENT);
   });
   await migrate(postgresUrl, 10_000, { ...testDeps(), logger });
+  assert.ok(silenced, 'PostgreSQL stopped');
+  await silenced;
   await proxy.set({});
 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import { EventKind } from '../../gen/penstock/v1/event_service_pb.ts';
 import {
   type IntegrationSchema,
@@ -63,6 +63,11 @@ test('reports of executors, and lists', async (t) => {
       executors.map(({ serviceId }) => serviceId),
       ['e1'],
     );
+
+    // Said again, it is as old as it was.
+    await send(report(id, { time: timestampFromMs(timestampMs(started.time!) + 5000) }));
+    await waitUntil('it is stored', async () => (await eventsOf(id)).length === 2);
+    assert.deepEqual((await statusOf(id)).since, started.time);
 
     await send(report(id, { report: failedStart('no such host') }));
     await stateBecomes(id, IntegrationState.FAILED);

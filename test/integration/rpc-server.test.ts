@@ -6,7 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as grpc from '@grpc/grpc-js';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { BadRequestSchema, ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
+import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { detailOf, RpcError } from '../../src/rpc/error.ts';
+import { createClient } from '../../src/rpc/grpcjs.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 import { HOST, INTEGRATION, rpcServerForTests, SECRET_TEXT } from '../helpers/rpc-server.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -111,6 +114,20 @@ test('a deadline ends the call on both sides', async (t) => {
   await waitUntil('the handler is told', () => aborted);
   assert.ok(left !== undefined && left <= 200);
   assert.deepEqual(logged, []);
+});
+
+test('a call that nobody gave a deadline has one of its own', async (t) => {
+  const { server } = await rpcServerForTests(t, {
+    getIntegration: async (_, { signal }) => {
+      await sleep(60_000, undefined, { signal }).catch(() => {});
+      return {};
+    },
+  });
+  // Of its ten seconds all but a moment are over already.
+  const clock = { ...systemClock, now: () => Date.now() - 9700 };
+  using client = createClient(IntegrationService, server.grpcAddress, clock);
+  const error = await rpcErrorOf(client.getIntegration({ id: ID }));
+  assert.equal(error.code, Code.DEADLINE_EXCEEDED);
 });
 
 test('cancelling ends a stream on both sides', async (t) => {

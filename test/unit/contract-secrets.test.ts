@@ -94,6 +94,11 @@ test('no secret of the schema is where it could not be told whose it is: in a ma
       1,
       `${nameOf(path)} must be optional, so that unset can be told from empty`,
     );
+    assert.equal(
+      path.at(-1)?.oneof,
+      undefined,
+      `${nameOf(path)} must be no choice: it is kept when it is unset`,
+    );
   }
 });
 

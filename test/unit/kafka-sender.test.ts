@@ -22,9 +22,10 @@ async function world(leaders: readonly number[], options: Partial<KafkaOptions> 
   const partitions = cluster.topic('t', leaders);
   const all = { ...DEFAULTS, requestTimeout: 1000, ...options };
   let refused = 0;
+  const sockets = new Sockets(all, contextOf());
   const sender = new RecordSender({
     cluster: () => cluster.asCluster,
-    sockets: new Sockets(all, contextOf()),
+    sockets,
     topic: 't',
     options: all,
     clock,
@@ -55,7 +56,7 @@ async function world(leaders: readonly number[], options: Partial<KafkaOptions> 
       ]),
     );
   };
-  return { clock, cluster, partitions, sender, connect, deliver, during, refused: () => refused };
+  return { clock, cluster, partitions, sockets, sender, connect, deliver, during, refused: () => refused };
 }
 
 /** A key of this partition, out of two. */
@@ -121,6 +122,30 @@ test('what is refused as a whole is not tried again; what breaks off is, as ofte
   assert.equal(await tries({ idempotence: false }, ErrorCode.NOT_ENOUGH_REPLICAS), 1);
   assert.equal(await tries({ retries: 3 }, ErrorCode.NOT_ENOUGH_REPLICAS), 4);
   assert.equal(await tries({ retries: 3, acks: 1 }, ErrorCode.NOT_ENOUGH_REPLICAS), 4);
+});
+
+test('without acknowledgements a record is delivered once it has left, and not before', async () => {
+  const { cluster, connect, deliver, sockets, during, clock, sender } = await world([1, 1], { acks: 0 });
+  cluster.answersProduce = false;
+  await connect();
+  assert.deepEqual(await deliver([record('a')]), { a: 'ok' });
+  const left = Promise.withResolvers<void>();
+  sockets.drained = () => left.promise;
+  let isOver = false;
+  const delivered = sender.deliver([record('b')], never).then((outcomes) => {
+    isOver = true;
+    return outcomes;
+  });
+  await during(clock.sleep(500));
+  assert.equal(isOver, false);
+  assert.deepEqual(cluster.requests.at(-1), ['b']);
+  left.resolve();
+  assert.deepEqual(
+    (await during(delivered)).map(({ delivered }) => delivered),
+    [true],
+  );
+  sockets.drained = () => Promise.reject(new Error('the connection was lost before everything was sent'));
+  assert.notDeepEqual(await deliver([record('c')]), { c: 'ok' });
 });
 
 test('where the cluster does not allow idempotence, it is done without, unless it was asked for', async () => {
