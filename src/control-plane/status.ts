@@ -131,8 +131,10 @@ function verdict(stored: StoredIntegration, shards: Shards, cluster: Cluster): V
   const active = of(IntegrationState.ACTIVE);
   if (active.length > 0) {
     const all = shardsOf(integration);
-    const reasons =
+    const notices = new Set(active.map((one) => one.reason).filter((reason) => reason !== ''));
+    const missing =
       active.length < all ? [`${active.length} of ${all} shards run`, ...absences(shards, cluster)] : [];
+    const reasons = [...missing, ...notices];
     const since = latest(active.map((one) => one.since));
     return { state: IntegrationState.ACTIVE, reason: reasons.join('; '), since };
   }

@@ -26,6 +26,7 @@ import type { CancelTimer, Clock } from '../../src/runtime/clock.ts';
 import { sleepOn } from '../../src/runtime/clock.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeClient, FakeKafka, type Watcher } from './fake-kafka.ts';
+import { type Cutting, failureOfCut, isCutting, Losses } from './lost-connections.ts';
 import { Chain, type Plan } from './scripted-runs.ts';
 import { testDeps } from './test-deps.ts';
 
@@ -36,7 +37,7 @@ const TOPICS = topicsOf('t');
 const { metrics, logger } = testDeps();
 
 /** How the handler answers one call. */
-export type Answer = 'outcomes' | 'rejects' | 'throws' | 'never' | 'too few' | 'refuses';
+export type Answer = 'outcomes' | 'rejects' | 'throws' | 'never' | 'too few' | 'refuses' | Cutting;
 
 export interface Script {
   readonly answer: Answer;
@@ -49,6 +50,9 @@ export interface Shape {
   readonly parallel: number;
   readonly policy: Policy;
 }
+
+/** Each connection that a `poison` is on is lost, until the faults end. */
+export type Kind = 'plain' | 'expires' | 'unreadable' | 'poison';
 
 /** What is known about a message, from outside. */
 interface Message {
@@ -64,14 +68,14 @@ interface Message {
   excused: number;
   deadLettered: number;
   skipped: number;
-  unreadable: boolean;
+  readonly kind: Kind;
   removed: boolean;
   /** It holds those behind it no longer: the external system refused it for good, or it is about to be given up. */
   refused: boolean;
 }
 
 const isGivenUp = (message: Message) =>
-  message.deadLettered + message.skipped > 0 || message.unreadable || message.removed;
+  message.deadLettered + message.skipped > 0 || message.kind === 'unreadable' || message.removed;
 const isIn = (ranges: readonly OffsetRange[], { offset }: Message) =>
   ranges.some(({ start, end }) => offset >= start && offset < end);
 const isSettled = (message: Message) => message.told > 0 || isGivenUp(message);
@@ -85,11 +89,16 @@ export class World implements Watcher {
   readonly #messages: Message[][];
   /** The next answers of the handlers; then they deliver everything. */
   script: Script[];
+  /** Nothing loses connections any more. */
+  isHealed = false;
+  /** Whether connections are lost for a `poison` alone, by the script, or also where the script has it. */
+  readonly isOnlyPoison: boolean;
   /** The first thing that went wrong where nobody could be told. */
   #broken: unknown;
 
-  constructor(shape: Shape, script: readonly Script[]) {
+  constructor(shape: Shape, script: readonly Script[], isOnlyPoison = false) {
     this.shape = shape;
+    this.isOnlyPoison = isOnlyPoison;
     this.script = [...script];
     this.kafka = new FakeKafka(shape.partitions, this.clock, this);
     this.#messages = Array.from({ length: shape.partitions }, () => []);
@@ -110,7 +119,7 @@ export class World implements Watcher {
     return message;
   }
 
-  publish(partition: number, key: string | null, kind: 'plain' | 'expires' | 'unreadable' = 'plain'): void {
+  publish(partition: number, key: string | null, kind: Kind = 'plain'): void {
     const envelope = create(EnvelopeSchema, {
       topicName: kind === 'unreadable' ? '' : `t/${partition}/${this.kafka.end(partition)}`,
       receivedTime: timestampFromMs(this.clock.now()),
@@ -125,7 +134,7 @@ export class World implements Watcher {
       key,
       value,
       ...account,
-      unreadable: kind === 'unreadable',
+      kind,
       removed: false,
       refused: false,
     });
@@ -232,6 +241,10 @@ export class World implements Watcher {
     this.message(partition, offset).refused = true;
   }
 
+  isPoisoned(pack: readonly Outbound[]): boolean {
+    return !this.isHealed && pack.some((one) => this.message(one.partition, one.offset).kind === 'poison');
+  }
+
   told({ partition, offset }: InFlight): void {
     const message = this.message(partition, offset);
     message.told++;
@@ -251,6 +264,7 @@ export class World implements Watcher {
   /** All faults end; then everything must get to its end. */
   async quiesce(): Promise<void> {
     this.script = [];
+    this.isHealed = true;
     Object.assign(this.kafka.faults, { refusedCommits: 0, stalledCommits: 0, failedSends: 0 });
     if (!this.processes.some((one) => one.isRunning)) await this.start();
     const isDone = () =>
@@ -420,7 +434,8 @@ export class TestExecutor {
   readonly #ownClock: ProcessClock;
   readonly #processClock: ProcessClock;
   readonly #errors: ErrorReports;
-  readonly #calls = new Set<{ readonly pack: readonly Outbound[]; readonly signal: AbortSignal }>();
+  readonly #calls = new Set<Call>();
+  readonly #losses: Losses;
   /** Messages of one key at the handler, where runs are wanted. */
   readonly #chains = new Map<string, Chain>();
   /** Refused, and given up when they are kept; what has expired does not arrive any more, whatever comes before it. */
@@ -435,6 +450,7 @@ export class TestExecutor {
     this.#world = world;
     this.#claim = claim;
     const { shape } = world;
+    this.#losses = new Losses(shape.policy);
     const { client } = process;
     this.share = claim.partition;
     this.#processClock = process.clock;
@@ -604,6 +620,8 @@ export class TestExecutor {
     world.must(open.length < world.shape.parallel, 'too many packs at the handler');
     const moving = pack.length + open.reduce((sum, call) => sum + call.pack.length, 0);
     world.must(moving <= world.shape.policy.maxInFlight, `${moving} messages at the handler`);
+    const isApart = [...open, { pack }].some((call) => call.pack.some((one) => this.#losses.isApart(one)));
+    world.must(!isApart || moving === 1, 'one for which connections may be lost is not alone');
     const { maxMessages, maxBytes } = world.shape.pack;
     world.must(pack.length > 0 && pack.length <= maxMessages, `a pack of ${pack.length}`);
     const bytes = pack.reduce(
@@ -644,11 +662,8 @@ export class TestExecutor {
       world.must(envelope.topicName === `t/${partition}/${offset}`, 'the envelope is another message');
     }
     const { answer: scripted, plans } = world.script.shift() ?? HEALTHY;
-    // What comes across holds back what is handed over before a failure is heard of: this one does not fail that soon.
-    const answer = scripted === 'throws' && world.shape.pack.runs === 'across' ? 'rejects' : scripted;
+    const answer = this.#answerTo(pack, scripted);
     if (answer === 'throws') throw new Error('thrown');
-    const call = { pack, signal };
-    this.#calls.add(call);
     const { promise, resolve, reject } = Promise.withResolvers<readonly Outcome[]>();
     const now = world.clock.now();
     const planned = pack.map((message, i) => {
@@ -656,25 +671,50 @@ export class TestExecutor {
       const link = this.#link(message);
       return { message, plan, link, delay: link.due(now + plan.delay) - now };
     });
-    for (const { message, plan, link, delay } of planned) {
-      world.clock.setTimer(() => {
-        if (link.isBroken()) return;
-        const cut = signal.aborted || this.#gone;
-        if (answer !== 'refuses' && plan.outcome === 'delivered' && (plan.stubborn || !cut))
-          world.land(message);
-        else if (answer === 'outcomes' && !cut && isFinal(plan)) world.refuse(message);
-        else link.break();
-      }, delay);
-    }
     const endLinks = (outcomes: readonly Outcome[]) => {
       for (const [i, { link }] of planned.entries())
         link.end(comesAgain(outcomes[i] ?? AWAY, pack.length, world.shape.policy));
     };
+    const call: Call = {
+      pack,
+      signal,
+      isLost: false,
+      lose: (failure) => {
+        call.isLost = true;
+        // What of it has not arrived does not; of the calls that are lost together the delivery hears one after another.
+        for (const { message, link } of planned) if (!call.arrived.has(message)) link.break();
+        const first = planned.filter(({ message }) => this.#losses.lost(message, failure) === 1);
+        queueMicrotask(() => {
+          for (const one of planned) one.link.end(failure.cut !== undefined && first.includes(one));
+        });
+        if (failure.cut === undefined) for (const message of pack) world.refuse(message);
+        resolve(pack.map(() => failure));
+      },
+      arrived: new Set(),
+    };
+    this.#calls.add(call);
+    for (const { message, plan, link, delay } of planned) {
+      world.clock.setTimer(() => {
+        if (link.isBroken() || call.isLost) return;
+        const cut = signal.aborted || this.#gone;
+        if (arrives(answer) && plan.outcome === 'delivered' && (plan.stubborn || !cut)) {
+          call.arrived.add(message);
+          world.land(message);
+        } else if (answer === 'outcomes' && !cut && isFinal(plan)) world.refuse(message);
+        else link.break();
+      }, delay);
+    }
     signal.addEventListener('abort', () => endLinks([]));
     const end = Math.max(...planned.map(({ delay }) => delay));
     this.#processClock.setTimer(() => {
+      if (call.isLost) return;
       if (answer !== 'never') this.#calls.delete(call);
       if (this.#gone || answer === 'never') return;
+      if (isCutting(answer)) {
+        if (!signal.aborted) this.#loseConnection([call, ...this.#calls], answer);
+        return;
+      }
+      this.#losses.forget(pack);
       if (answer === 'rejects') {
         endLinks([]);
         return reject(new Error('rejected'));
@@ -689,7 +729,38 @@ export class TestExecutor {
     }, end);
     return promise;
   }
+
+  #answerTo(pack: readonly Outbound[], scripted: Answer): Answer {
+    const world = this.#world;
+    if (world.isPoisoned(pack)) return isCutting(scripted) ? scripted : 'cuts maybe';
+    if (isCutting(scripted) && world.isOnlyPoison) return 'outcomes';
+    // What comes across holds back what is handed over before a failure is heard of: this one does not fail that soon.
+    return scripted === 'throws' && world.shape.pack.runs === 'across' ? 'rejects' : scripted;
+  }
+
+  /** The one connection of the handler is lost, with these calls on it. */
+  #loseConnection(calls: readonly Call[], kind: Cutting): void {
+    const open = calls.filter(({ signal }) => !signal.aborted);
+    const failure = failureOfCut(kind, open.reduce((sum, { pack }) => sum + pack.length, 0) > 1);
+    for (const call of open) {
+      this.#calls.delete(call);
+      call.lose(failure);
+    }
+  }
 }
+
+/** Messages at the handler. */
+interface Call {
+  readonly pack: readonly Outbound[];
+  readonly signal: AbortSignal;
+  /** Those that took effect. */
+  readonly arrived: Set<Outbound>;
+  isLost: boolean;
+  /** The connection that it is on is lost. */
+  lose(failure: Failure): void;
+}
+
+const arrives = (answer: Answer) => answer !== 'refuses' && !isCutting(answer);
 
 const HEALTHY: Script = { answer: 'outcomes', plans: [{ outcome: 'delivered', delay: 1, stubborn: true }] };
 

@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test';
 import { Delivery } from '../../src/executor/delivery/delivery.ts';
+import type { Policy } from '../../src/executor/delivery/policy.ts';
 import type { InFlight } from '../../src/executor/delivery/window.ts';
 import { Window } from '../../src/executor/delivery/window.ts';
 import type { Failure, HandlerContext, Outbound } from '../../src/executor/handlers/handler.ts';
@@ -27,11 +28,12 @@ export async function engine(
   t: TestContext,
   configuration: Configuration,
   context?: Partial<HandlerContext>,
+  own: Partial<Policy> = {},
 ) {
   const handler = await connected(t, configuration, { maxInFlight: MAX_IN_FLIGHT, ...context });
   const told: Told = { delivered: [], givenUp: new Map(), failures: 0 };
   const payload = ({ envelope }: Outbound) => Buffer.from(envelope.payload).toString();
-  const policy = {
+  const policy: Policy = {
     strategy: 'RETRY_ALL',
     retries: 0,
     pauseBetweenRetries: 20,
@@ -41,7 +43,8 @@ export async function engine(
     maxInFlightBytes: Number.POSITIVE_INFINITY,
     deadLetter: true,
     maxHops: 8,
-  } as const;
+    ...own,
+  };
   const delivery = new Delivery({
     handler,
     window: new Window(policy, new ByteLimit(Number.POSITIVE_INFINITY)),

@@ -108,6 +108,12 @@ test('active: since the last of its shards runs', () => {
   assert.deepEqual(verdict(states, stored(true, 3)), { state: ACTIVE, reason: '2 of 3 shards run', since });
 });
 
+test('active: what its shards have to say all the same is told, each thing once', () => {
+  const states = ['one', 'one', 'another', ''].map((reason, i) => shard({ shard: i, reason }));
+  const { state, reason } = verdict(states, stored(true, 5));
+  assert.deepEqual([state, reason], [ACTIVE, '4 of 5 shards run; one; another']);
+});
+
 test('an executor that died without a word gives way to the one that took over', () => {
   const dead = shard({ state: FAILED, reason: 'old' });
   const heir = shard({ serviceId: 'b', time: at(101) });

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import type { Policy } from '../../src/executor/delivery/policy.ts';
-import { type Plan, type Script, type Shape, World } from '../helpers/delivery-world.ts';
+import { type Kind, type Plan, type Script, type Shape, World } from '../helpers/delivery-world.ts';
 
 const { PENSTOCK_TEST_SEED, PENSTOCK_TEST_PATH, PENSTOCK_TEST_RUNS } = process.env;
 const PARAMETERS: fc.Parameters<unknown> = {
@@ -65,6 +65,10 @@ const script: fc.Arbitrary<readonly Script[]> = fc.array(
         'refuses' as const,
         'refuses' as const,
         'refuses' as const,
+        'cuts surely' as const,
+        'cuts maybe' as const,
+        'cuts maybe' as const,
+        'cuts no' as const,
       ),
     ),
     plans: fc.array(plan, { minLength: 1, maxLength: 5 }),
@@ -79,21 +83,23 @@ const step = <T>(name: string, value: fc.Arbitrary<T>, run: (world: World, value
     return Object.assign(named, { [fc.toStringMethod]: () => `${name}(${JSON.stringify(one)})` });
   });
 
-const publish = step(
-  'publish',
-  fc.array(
-    fc.record({
-      partition: fc.nat(3),
-      key: fc.constantFrom('a', 'b', 'c', null),
-      kind: fc.constantFrom('plain', 'plain', 'plain', 'plain', 'expires', 'unreadable'),
-    }),
-    { minLength: 1, maxLength: 20 },
-  ),
-  (world, messages) => {
-    for (const { partition, key, kind } of messages)
-      world.publish(partition % world.kafka.log.length, key, kind);
-  },
-);
+const publishOf = (...kinds: Kind[]) =>
+  step(
+    'publish',
+    fc.array(
+      fc.record({
+        partition: fc.nat(3),
+        key: fc.constantFrom('a', 'b', 'c', null),
+        kind: fc.constantFrom(...kinds),
+      }),
+      { minLength: 1, maxLength: 20 },
+    ),
+    (world, messages) => {
+      for (const { partition, key, kind } of messages)
+        world.publish(partition % world.kafka.log.length, key, kind);
+    },
+  );
+const publish = publishOf('plain', 'plain', 'plain', 'plain', 'expires', 'unreadable');
 const advance = step('advance', fc.oneof(fc.nat(50), fc.nat(3000), fc.nat(20_000)), (world, ms) =>
   world.advance(ms),
 );
@@ -143,7 +149,7 @@ async function play(world: World, steps: readonly Step[]): Promise<void> {
 for (const runs of RUNS)
   test(`whatever fails, nothing is lost, each key keeps its order, and every message is accounted for${said(runs)}`, async () => {
     const anyStep = fc.oneof(
-      { arbitrary: publish, weight: 6 },
+      { arbitrary: fc.oneof(publish, publishOf('plain', 'plain', 'poison')), weight: 6 },
       { arbitrary: advance, weight: 8 },
       { arbitrary: start, weight: 2 },
       ...[stop, kill, isolate, suspend, rebalance, grow, fault],
@@ -187,6 +193,39 @@ for (const runs of RUNS)
         await play(world, all);
         assert.ok(
           world.messages.every(({ landed, deadLettered, skipped }) => landed + deadLettered + skipped <= 1),
+        );
+      }),
+      { ...PARAMETERS, numRuns: Math.ceil(PARAMETERS.numRuns! / 3) },
+    );
+  });
+
+for (const runs of RUNS)
+  test(`connections that are lost for some messages cost no other one its delivery${said(runs)}`, async () => {
+    const loses = fc.record({
+      answer: fc.constantFrom('cuts surely' as const, 'cuts maybe' as const),
+      plans: fc.array(
+        fc.record({
+          outcome: fc.constant('delivered' as const),
+          delay: fc.nat(50),
+          stubborn: fc.constant(true),
+        }),
+        { minLength: 1 },
+      ),
+    });
+    const anyStep = fc.oneof(
+      { arbitrary: publishOf('plain', 'plain', 'plain', 'plain', 'poison'), weight: 4 },
+      { arbitrary: advance, weight: 4 },
+      ...[start, stop, kill, rebalance],
+    );
+    const steps = fc.array(anyStep, { maxLength: 20, size: 'max' });
+    await fc.assert(
+      fc.asyncProperty(shapes(runs), fc.array(loses), steps, async (form, answers, all) => {
+        const world = new World(form, answers, true);
+        await play(world, all);
+        const given = world.messages.filter(({ deadLettered, skipped }) => deadLettered + skipped > 0);
+        assert.deepEqual(
+          given.filter(({ kind }) => kind === 'plain'),
+          [],
         );
       }),
       { ...PARAMETERS, numRuns: Math.ceil(PARAMETERS.numRuns! / 3) },

@@ -5,7 +5,9 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import fc from 'fast-check';
 import { EnvelopeSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import type { Policy } from '../../src/executor/delivery/policy.ts';
-import { decide, isExpired } from '../../src/executor/delivery/strategy.ts';
+import { decide as decideBy, isExpired } from '../../src/executor/delivery/strategy.ts';
+import { UNSUSPECTED } from '../../src/executor/delivery/suspicion.ts';
+import type { Failure } from '../../src/executor/handlers/handler.ts';
 
 const POLICY: Policy = {
   strategy: 'RETRY_ALL',
@@ -24,6 +26,8 @@ const failure = (failureClass: FailureClass, retryAfter?: number) => ({
   reason: 'x',
   ...(retryAfter === undefined ? {} : { retryAfter }),
 });
+const decide = (policy: Policy, failed: Failure, attempts: number, random: number) =>
+  decideBy(policy, failed, attempts, random, UNSUSPECTED);
 const CLASSES = Object.values(FailureClass);
 const HOPELESS: readonly FailureClass[] = [
   FailureClass.REJECTED,

@@ -186,6 +186,7 @@ test('what is found is told with its reason, until the watch ends', async () => 
     lag: 7,
     progress: progress(3, 0),
     lastFailure: 'HTTP 503',
+    suspicion: undefined as string | undefined,
     async backlog() {
       if (watched.isKafkaAway) throw new Error('Kafka is away');
       return 4;
@@ -200,6 +201,7 @@ test('what is found is told with its reason, until the watch ends', async () => 
       stalled: (reason) => told.push(reason),
       resumed: () => told.push('resumed'),
       silent: (reason) => told.push(reason),
+      suspected: (reason) => told.push(`suspected: ${reason}`),
     },
     { ...testDeps(), clock },
   );
@@ -236,6 +238,7 @@ test('messages that come while Kafka is asked whether there are any are no silen
     lag: 4,
     progress: progress(0, 0),
     lastFailure: '',
+    suspicion: undefined,
     async backlog() {
       asked++;
       if (asked === 2) watched.progress = progress(3, 3);
@@ -250,6 +253,7 @@ test('messages that come while Kafka is asked whether there are any are no silen
       stalled: (reason) => told.push(reason),
       resumed: () => told.push('resumed'),
       silent: (reason) => told.push(reason),
+      suspected: (reason) => told.push(`suspected: ${reason}`),
     },
     { ...testDeps(), clock },
   );
@@ -257,4 +261,28 @@ test('messages that come while Kafka is asked whether there are any are no silen
   assert.ok(asked >= 2);
   assert.deepEqual(told, []);
   watch[Symbol.dispose]();
+});
+
+test('a message that connections seem to be lost for is told, until it is found innocent or given up', async () => {
+  const clock = new FakeClock();
+  const suspicion: string | undefined = undefined;
+  const watched = {
+    ...{ lag: 0, lastFailure: '', suspicion, progress: progress(3, 0) },
+    backlog: async () => 0,
+  };
+  const told: string[] = [];
+  const tell = (what: string) => (reason?: string) => told.push(`${what}: ${reason}`);
+  const findings = {
+    ...{ stalled: tell('stalled'), resumed: tell('resumed') },
+    ...{ silent: tell('silent'), suspected: tell('suspected') },
+  };
+  using watch = new ProgressWatch(watched, 60_000, findings, { ...testDeps(), clock });
+  await clock.advance(10_000);
+  Object.assign(watched, { suspicion: 'message 0-7' });
+  await clock.advance(20_000);
+  assert.deepEqual(told.splice(0), ['suspected: message 0-7'], 'once');
+  Object.assign(watched, { suspicion: undefined, progress: progress(3, 3) });
+  await clock.advance(5000);
+  assert.deepEqual(told.splice(0), ['suspected: undefined']);
+  assert.equal(watch.stalledReason, undefined);
 });

@@ -193,7 +193,8 @@ export const OrderNoneSchema: GenMessage<OrderNone> = /*@__PURE__*/
   messageDesc(file_penstock_v1_delivery, 4);
 
 /**
- * What an executor does with messages that failed.
+ * What an executor does with messages that failed. A message that shares a connection fails with the connection, and that is
+ * no try of it: it is sent again, and after two such losses in a row with nothing else on its way.
  *
  * @generated from enum penstock.v1.AckStrategy
  */
@@ -206,7 +207,8 @@ export const AckStrategy = {
   UNSPECIFIED: 0,
 
   /**
-   * A failed or timed-out message is given up at once.
+   * A failed or timed-out message is given up at once. One whose connection was lost is sent once more, with nothing else on its
+   * way.
    *
    * @generated from enum value: ACK_STRATEGY_SKIP_ALL = 1;
    */
@@ -221,7 +223,8 @@ export const AckStrategy = {
 } as const;
 
 /**
- * What an executor does with messages that failed.
+ * What an executor does with messages that failed. A message that shares a connection fails with the connection, and that is
+ * no try of it: it is sent again, and after two such losses in a row with nothing else on its way.
  *
  * @generated from enum penstock.v1.AckStrategy
  */

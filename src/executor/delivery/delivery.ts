@@ -1,33 +1,18 @@
 import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
 import { Change } from '../../runtime/change.ts';
-import type { Clock } from '../../runtime/clock.ts';
-import type { Failure, Handler, Outcome, PackLimits } from '../handlers/handler.ts';
+import type { Failure, Outcome } from '../handlers/handler.ts';
 import { Attempts } from './attempt.ts';
-import type { DeliveryEvents } from './delivery-events.ts';
+import type { DeliveryDeps } from './delivery-deps.ts';
 import { Lanes } from './lanes.ts';
 import { Linger } from './linger.ts';
 import { readyFor, takePack } from './pack.ts';
 import { Pauses } from './pauses.ts';
-import type { Policy } from './policy.ts';
 import { decide, EXPIRED, isExpired, isHeld, isSuspect, LOOPING, NO_OUTCOME } from './strategy.ts';
+import { Suspects } from './suspects.ts';
 import type { InFlight, Window } from './window.ts';
 
 /** Messages that may leave or have left, for each that may be on its way: the next ones wait here, not in Kafka. */
 const READY = 2;
-
-interface Deps {
-  readonly window: Window;
-  readonly handler: Handler;
-  readonly pack: PackLimits;
-  readonly policy: Policy;
-  readonly events: DeliveryEvents;
-  /** Keeps a message that is given up. Tries until it is kept; rejects only when `signal` aborts. */
-  deadLetter(message: InFlight, failure: Failure, signal: AbortSignal): Promise<void>;
-  /** Whether the partitions are still this executor's for sure. */
-  holdsLease(): boolean;
-  readonly clock: Clock;
-  random(): number;
-}
 
 /**
  * Keeps the window of one integration moving: hands messages to the handler in packs, several at once, tries failed ones
@@ -35,10 +20,11 @@ interface Deps {
  */
 export class Delivery {
   readonly window: Window;
-  readonly #deps: Deps;
+  readonly #deps: DeliveryDeps;
   readonly #lanes: Lanes<InFlight>;
   readonly #attempts: Attempts;
   readonly #pauses: Pauses;
+  readonly #suspects: Suspects;
   readonly #linger: Linger;
   readonly #stop = new AbortController();
   #deadLettering = 0;
@@ -47,11 +33,12 @@ export class Delivery {
   #reached: ReadonlyMap<number, number> | undefined;
   readonly #change = new Change();
 
-  constructor(deps: Deps) {
+  constructor(deps: DeliveryDeps) {
     this.#deps = deps;
     this.#lanes = new Lanes(deps.pack.runs === 'across');
     this.#attempts = new Attempts(deps.handler, deps.policy.packProcessingTimeout, deps.clock);
     this.#pauses = new Pauses(deps.clock);
+    this.#suspects = new Suspects(deps.policy, deps.window);
     this.#linger = new Linger(deps.clock, deps.pack.maxWait ?? 0, () => this.#pump());
     this.window = deps.window;
   }
@@ -66,6 +53,11 @@ export class Delivery {
   /** Nothing leaves any more. */
   get hasStopped(): boolean {
     return this.#stop.signal.aborted;
+  }
+
+  /** Which message connections seem to be lost for, for people; undefined: none. */
+  get suspicion(): string | undefined {
+    return this.#suspects.reason;
   }
 
   /** Resolves at the next change of the window, or `wake`. */
@@ -113,7 +105,8 @@ export class Delivery {
   /** What may leave next, of at most `room` messages. */
   #next(room: number): readonly InFlight[] | undefined {
     const [{ pack }, { next }] = [this.#deps, this.#lanes];
-    if (room === 0 || next === undefined) return undefined;
+    if (room === 0 || next === undefined || !this.#suspects.mayLeave(next, this.#attempts.size))
+      return undefined;
     const most = Math.min(pack.maxMessages, next.companions + 1, room);
     if (!this.#linger.isOver(readyFor(this.#lanes, pack) >= most || this.#stopping)) return undefined;
     return takePack(this.#lanes, most, pack);
@@ -137,6 +130,7 @@ export class Delivery {
       message.attempts++;
       message.firstAttempt ||= now;
     }
+    this.#suspects.leave(pack);
     this.#attempts.start(pack, (outcomes) => {
       if (outcomes) this.#ended(pack, outcomes);
       else this.#recalled(pack);
@@ -160,11 +154,15 @@ export class Delivery {
     pack.forEach((message, i) => {
       const outcome = outcomes[i] ?? NO_OUTCOME;
       if (outcome.delivered) {
+        this.#suspects.delivered();
         this.#deps.events.delivered(message);
         this.#settle(message);
-      } else if (isHeld(outcome, this.#lanes.isStalled(message))) back.push(message);
-      else if (pack.length > 1 && isSuspect(outcome)) suspects.push(message);
-      else this.#failed(message, outcome);
+        return;
+      }
+      const failure = this.#suspects.failed(message, outcome);
+      if (isHeld(failure, this.#lanes.isStalled(message))) back.push(message);
+      else if (pack.length > 1 && isSuspect(failure)) suspects.push(message);
+      else this.#failed(message, failure);
     });
     // They were refused together: the one at fault is found by halves, and only it is given up.
     for (const message of suspects) message.companions = Math.ceil(suspects.length / 2) - 1;
@@ -174,7 +172,8 @@ export class Delivery {
   #failed(message: InFlight, failure: Failure): void {
     const { policy, events, random } = this.#deps;
     if (this.hasStopped) return; // not settled, so it comes again
-    const decision = decide(policy, failure, message.attempts, random());
+    if (message.suspicion.isExcused) message.attempts--;
+    const decision = decide(policy, failure, message.attempts, random(), message.suspicion);
     if (!this.window.isOwned(message)) this.#release(message);
     else if (!decision.retry) this.#giveUp(message, failure);
     else {

@@ -3,17 +3,25 @@ import { type Envelope, FailureClass } from '../../../gen/penstock/v1/envelope_p
 import { backoffPause } from '../../runtime/backoff.ts';
 import { type Failure, isHopeless } from '../handlers/handler.ts';
 import type { Policy } from './policy.ts';
+import type { Suspicion } from './suspicion.ts';
 
 export type Decision = { readonly retry: true; readonly pause: number } | { readonly retry: false };
 
 /**
- * What becomes of a message after its `attempts`-th failed try.
+ * What becomes of a message after its `attempts`-th failed try, or after one that does not count.
  * @param random a number in [0, 1), for the jitter
  */
-export function decide(policy: Policy, failure: Failure, attempts: number, random: number): Decision {
-  if (policy.strategy === 'SKIP_ALL' || isHopeless(failure)) return { retry: false };
-  if (policy.retries > 0 && attempts > policy.retries) return { retry: false };
-  const pause = backoffPause({ initial: policy.pauseBetweenRetries, max: policy.maxPause }, attempts, random);
+export function decide(
+  policy: Policy,
+  failure: Failure,
+  attempts: number,
+  random: number,
+  { isExcused, losses }: Suspicion,
+): Decision {
+  const isLast = policy.strategy === 'SKIP_ALL' || (policy.retries > 0 && attempts > policy.retries);
+  if (isHopeless(failure) || (isLast && !isExcused)) return { retry: false };
+  const failures = attempts + (isExcused ? losses : 0);
+  const pause = backoffPause({ initial: policy.pauseBetweenRetries, max: policy.maxPause }, failures, random);
   return { retry: true, pause: Math.max(pause, failure.retryAfter ?? 0) };
 }
 
@@ -26,7 +34,7 @@ export function isHeld(failure: Failure, isStalled: boolean): boolean {
   return failure.isHeld === true || (isStalled && !isItsOwn);
 }
 
-/** Whether the external system refused messages together for good without saying which of them is at fault. */
+/** Whether the external system refused messages losses for good without saying which of them is at fault. */
 export function isSuspect(failure: Failure): boolean {
   return failure.ofPack === true && isHopeless(failure);
 }

@@ -5,6 +5,7 @@ import type { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { Outbound } from '../handlers/handler.ts';
 import type { Policy } from './policy.ts';
 import { SettledPrefix } from './settled-prefix.ts';
+import { type Suspicion, UNSUSPECTED } from './suspicion.ts';
 
 /** How far a partition may run ahead of its first message that is not settled: what lies between is read again at a restart. */
 export const MAX_AHEAD = 100_000;
@@ -34,6 +35,8 @@ export interface InFlight extends Outbound {
   attempts: number;
   /** How many others may leave in one pack with it: it was in packs that were refused as a whole. */
   companions: number;
+  /** What the connections that were lost with it make of it. */
+  suspicion: Suspicion;
   /** The ownership of its partition that it was taken in under. */
   readonly prefix: SettledPrefix;
 }
@@ -98,6 +101,7 @@ export class Window {
       firstAttempt: 0,
       attempts: 0,
       companions: Number.POSITIVE_INFINITY,
+      suspicion: UNSUSPECTED,
       prefix,
     };
     this.#messages.add(message);

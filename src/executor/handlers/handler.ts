@@ -31,6 +31,16 @@ export interface Failure {
   readonly ofPack?: boolean;
   /** It did not leave, for one before it in its lane failed: this was no try, and it leaves again behind that one. */
   readonly isHeld?: boolean;
+  /** The connection that it was on was lost before it was answered. */
+  readonly cut?: Cut;
+}
+
+/** A connection that was lost with messages on it. */
+export interface Cut {
+  /** Whether other messages were on it, too: then it was no try of any of them. */
+  readonly isShared: boolean;
+  /** Whether it was lost for what one of them is. */
+  readonly isForOne: 'surely' | 'maybe' | 'no';
 }
 
 /** Classes that another try cannot mend. Everything else, also what is not known, is worth one. */

@@ -168,6 +168,10 @@ export class Instance implements AsyncDisposable {
     return this.#statistics.lastFailure;
   }
 
+  get suspicion(): string | undefined {
+    return this.#delivery.suspicion;
+  }
+
   get lag(): number {
     return this.#intake.lag;
   }

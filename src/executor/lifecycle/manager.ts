@@ -27,6 +27,9 @@ const newEntry = (integrationId: string): Entry => ({
   settling: undefined,
 });
 
+/** What there is to say of one that runs. */
+const noticeOf = ({ notice, suspicion }: Instance) => [notice, suspicion ?? ''].filter(Boolean).join('; ');
+
 const FIRST_PAUSE = 1000;
 /** Between starts that fail because of Kafka: when it is back, everything is to run soon. */
 const KAFKA_RETRY = { initial: FIRST_PAUSE, max: 5000 };
@@ -94,7 +97,7 @@ export class Manager {
     state.wish = wish;
     const stalled = watch.stalledReason;
     const is = stalled === undefined ? IntegrationState.ACTIVE : IntegrationState.FAILED;
-    this.#report(wish, LifecycleAction.UPDATED, true, is, stalled ?? instance.notice);
+    this.#report(wish, LifecycleAction.UPDATED, true, is, stalled ?? noticeOf(instance));
   }
 
   async #start(
@@ -128,7 +131,7 @@ export class Manager {
   /** Tells when the instance makes no progress, and starts it anew when no messages come to it any more. */
   #watch(key: string, entry: Entry, instance: Instance): ProgressWatch {
     const { ACTIVE, FAILED } = IntegrationState;
-    const { RESUMED, STALLED } = LifecycleAction;
+    const { RESUMED, STALLED, SUSPECTED } = LifecycleAction;
     const running = () =>
       entry.state.kind === 'running' && entry.state.instance === instance ? entry.state : undefined;
     const tell = (action: LifecycleAction, state: IntegrationState, reason: string) => {
@@ -137,7 +140,9 @@ export class Manager {
     };
     const findings = {
       stalled: (reason: string) => tell(STALLED, FAILED, reason),
-      resumed: () => tell(RESUMED, ACTIVE, instance.notice),
+      resumed: () => tell(RESUMED, ACTIVE, noticeOf(instance)),
+      suspected: (reason: string | undefined) =>
+        tell(reason === undefined ? RESUMED : SUSPECTED, ACTIVE, noticeOf(instance)),
       silent: (reason: string) => {
         tell(STALLED, FAILED, reason);
         const state = running();

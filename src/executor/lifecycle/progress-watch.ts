@@ -12,6 +12,8 @@ interface Watched {
   readonly progress: Progress;
   /** Why a message last failed; empty: none did since one was delivered. */
   readonly lastFailure: string;
+  /** Which message connections seem to be lost for; undefined: none. */
+  readonly suspicion: string | undefined;
   /** How many messages Kafka has for it that were not taken yet. Rejects when Kafka does not tell. */
   backlog(): Promise<number>;
 }
@@ -20,6 +22,8 @@ interface Watched {
 export interface Findings {
   stalled(reason: string): void;
   resumed(): void;
+  /** Connections seem to be lost for a message; undefined: for none any more. */
+  suspected(reason: string | undefined): void;
   /** It gets no messages although there are some. */
   silent(reason: string): void;
 }
@@ -38,6 +42,8 @@ export class ProgressWatch implements Disposable {
   readonly #findings: Findings;
   readonly #deps: Deps;
   #watch: Watch;
+  /** Which message connections seem to be lost for, as last told; undefined: none. */
+  #suspicion: string | undefined;
   #cancel = () => {};
   #isOver = false;
 
@@ -66,8 +72,17 @@ export class ProgressWatch implements Disposable {
     if (finding === 'stalled') this.#stalled(this.#whyStalled());
     else if (finding === 'resumed') {
       this.stalledReason = undefined;
+      this.#suspicion = this.#watched.suspicion;
       this.#findings.resumed();
     } else if (finding === 'idle') await this.#lookAtKafka(progress);
+    this.#lookForSuspects();
+  }
+
+  #lookForSuspects(): void {
+    const { suspicion } = this.#watched;
+    if (this.#isOver || this.stalledReason !== undefined || suspicion === this.#suspicion) return;
+    this.#suspicion = suspicion;
+    this.#findings.suspected(suspicion);
   }
 
   #stalled(reason: string): void {

@@ -1,5 +1,4 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
-import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import type { MqttConfiguration } from '../../../../gen/penstock/v1/mqtt_pb.ts';
 import { backoffPause } from '../../../runtime/backoff.ts';
 import type { CancelTimer } from '../../../runtime/clock.ts';
@@ -13,6 +12,7 @@ import {
   type Outcome,
 } from '../handler.ts';
 import type { ConnectionError } from './course.ts';
+import { cutFailure, disconnected } from './disconnected.ts';
 import type { Identity } from './identities.ts';
 import type { PublicationWriter } from './publication.ts';
 import { publishFailure, SESSION_TAKEN_OVER, wordsOf } from './reason-code.ts';
@@ -46,6 +46,8 @@ export class BrokerConnection {
   #waiting: Sending[] = [];
   #session: Session | undefined;
   #window = 0;
+  /** Messages that have left over the session: all of them; up to the last of QoS 0; up to the last that was answered. */
+  #sent = { all: 0, unanswerable: 0, answered: 0 };
   #reason = 'not connected yet';
   #cancelPause: CancelTimer = () => {};
   #cancelPatience: CancelTimer | undefined;
@@ -135,6 +137,7 @@ export class BrokerConnection {
     if (session.lost) throw session.lost;
     session.onLost = (error) => this.#lost(error);
     this.#session = session;
+    this.#sent = { all: 0, unanswerable: 0, answered: 0 };
     this.#window = Math.min(
       this.#config.maxInFlight ?? Number.POSITIVE_INFINITY,
       session.limits.receiveMaximum,
@@ -150,9 +153,14 @@ export class BrokerConnection {
       return;
     }
     this.#inFlight.add(sending);
+    const sent = this.#sent;
+    const place = ++sent.all;
+    const { qos } = publication.options;
+    if (qos === 0) sent.unanswerable = place;
     session.publish(publication, (error, packet) => {
       // Without a code it is no answer: the connection is about to be lost.
       if (error && typeof error.code !== 'number') return;
+      if (qos !== 0) sent.answered = Math.max(sent.answered, place);
       if (!this.#inFlight.delete(sending)) return;
       const words = error && wordsOf(packet?.properties, this.#identity.password);
       sending.settle(error ? publishFailure(error.code as number, words) : DELIVERED);
@@ -169,8 +177,10 @@ export class BrokerConnection {
   #lost(error: ConnectionError): void {
     this.#session = undefined;
     this.#reason = error.message;
-    const failure = disconnected(error.message);
     const lost = [...this.#inFlight];
+    // The broker takes what comes over a connection one after another: what it has not come to yet was on it, too.
+    const isShared = lost.length > 1 || this.#sent.unanswerable > this.#sent.answered;
+    const failure = cutFailure(error, isShared);
     this.#inFlight.clear();
     for (const sending of lost) sending.settle(failure);
     if (this.#isForGood) {
@@ -221,9 +231,3 @@ export class BrokerConnection {
     this.#cancelPatience = undefined;
   }
 }
-
-const disconnected = (reason: string): Failure => ({
-  delivered: false,
-  failureClass: FailureClass.DISCONNECTED,
-  reason,
-});

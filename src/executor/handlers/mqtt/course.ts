@@ -3,8 +3,9 @@ import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { IConnackPacket, IDisconnectPacket } from 'mqtt';
 import type { MqttConfiguration } from '../../../../gen/penstock/v1/mqtt_pb.ts';
 import { messageOf } from '../../../runtime/logger.ts';
+import type { Cut } from '../handler.ts';
 import type { Identity } from './identities.ts';
-import { connectionReason, type Words, wordsOf } from './reason-code.ts';
+import { connectionReason, isForMessage, type Words, wordsOf } from './reason-code.ts';
 import { addressOf, isWebSocket } from './stream.ts';
 
 const CONNECT_TIMEOUT = 10_000;
@@ -14,10 +15,12 @@ export class ConnectionError extends Error {
   override readonly name = 'ConnectionError';
   /** The broker's code; undefined: it gave none. */
   readonly code: number | undefined;
+  readonly isForMessage: Cut['isForOne'];
 
-  constructor(message: string, code?: number) {
+  constructor(message: string, code: number | undefined, isForMessage: Cut['isForOne']) {
     super(message);
     this.code = code;
+    this.isForMessage = isForMessage;
   }
 }
 
@@ -66,7 +69,13 @@ export class Course {
   }
 
   error(): ConnectionError {
-    return new ConnectionError(this.#reason(), this.#code);
+    return new ConnectionError(this.#reason(), this.#code, this.#isForMessage());
+  }
+
+  /** A broker that closes without a word may do so for a message; what else ends a connection does not. */
+  #isForMessage(): Cut['isForOne'] {
+    if (this.#code !== undefined) return isForMessage(this.#code);
+    return this.#error === undefined || isClosed(this.#error) ? 'maybe' : 'no';
   }
 
   #reason(): string {
@@ -86,7 +95,9 @@ export class Course {
     const what = error ?? 'the connection was closed';
     switch (this.#stage) {
       case 'open':
-        return error && !isClosed(this.#error) ? `the connection to ${address} was lost: ${error}` : CLOSED;
+        return error && !isPlainlyClosed(this.#error)
+          ? `the connection to ${address} was lost: ${error}`
+          : CLOSED;
       case 'connack':
         return `${address} did not answer CONNECT: ${error ?? `${what}; it may want another mqtt_version, or ssl`}`;
       case 'upgrade':
@@ -99,8 +110,12 @@ export class Course {
   }
 }
 
+const codeOf = (error: (Error & { readonly code?: string }) | undefined) => error?.code;
+
 /** Whether it only tells that the other side has closed. */
-const isClosed = (error: (Error & { readonly code?: string }) | undefined) => error?.code === 'EPIPE';
+const isPlainlyClosed = (error: Error | undefined) => codeOf(error) === 'EPIPE';
+
+const isClosed = (error: Error) => isPlainlyClosed(error) || codeOf(error) === 'ECONNRESET';
 
 const CLOSED =
   'the broker closed the connection without a reason: it may not allow the topic or the size of a message, or so many ' +

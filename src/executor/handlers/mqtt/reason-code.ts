@@ -1,6 +1,6 @@
 import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import { masked } from '../../../contract/masked.ts';
-import type { Failure } from '../handler.ts';
+import type { Cut, Failure } from '../handler.ts';
 
 interface Reason {
   readonly name: string;
@@ -80,6 +80,21 @@ const FAILURE_CLASSES: ReadonlyMap<number, FailureClass> = new Map([
   [0x97, FailureClass.THROTTLED],
   [0x99, FailureClass.REJECTED],
 ]);
+
+/** With these a broker that ends a connection speaks of what it was sent. */
+const ABOUT_SENT: ReadonlySet<number> = new Set([0x81, 0x82, 0x90, 0x95, 0x99, 0x9a, 0x9b]);
+/** With these it may do so: brokers have no other one for a topic that is not allowed, or a payload over a quota. */
+const MAYBE_ABOUT_SENT: ReadonlySet<number> = new Set([0x80, 0x83, 0x87, 0x97]);
+
+/** Whether a connection that was ended with this code was so for a message. */
+export function isForMessage(code: number): Cut['isForOne'] {
+  if (ABOUT_SENT.has(code)) return 'surely';
+  return MAYBE_ABOUT_SENT.has(code) ? 'maybe' : 'no';
+}
+
+/** The class of a message for which a connection was ended with this code. */
+export const classOfCulprit = (code: number): FailureClass =>
+  FAILURE_CLASSES.get(code) ?? FailureClass.REJECTED;
 
 /** A broker's words along with a code: MQTT 5's reason string and server reference. */
 export interface Words {

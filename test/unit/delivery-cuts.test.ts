@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { create } from '@bufbuild/protobuf';
+import { EnvelopeSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
+import { Delivery } from '../../src/executor/delivery/delivery.ts';
+import { Window } from '../../src/executor/delivery/window.ts';
+import {
+  type Cut,
+  DELIVERED,
+  type Failure,
+  type Outbound,
+  type Outcome,
+} from '../../src/executor/handlers/handler.ts';
+import { ByteLimit } from '../../src/runtime/byte-limit.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+
+const { DISCONNECTED, REJECTED, THROTTLED } = FailureClass;
+const lost = (isShared: boolean, isForOne: Cut['isForOne'] = 'maybe'): Failure => ({
+  delivered: false,
+  failureClass: DISCONNECTED,
+  reason: 'closed',
+  cut: { isShared, isForOne },
+});
+const THROTTLE: Failure = { delivered: false, failureClass: THROTTLED, reason: 'slowly' };
+
+/** A delivery of single messages over one connection; each call ends when it is let go, or the connection is lost. */
+function overOneConnection(policy: { readonly strategy?: 'SKIP_ALL'; readonly retries?: number } = {}) {
+  const calls = new Map<number, (outcome: Outcome) => void>();
+  const left: number[] = [];
+  const tried: [number, number][] = [];
+  const letters: [number, number, FailureClass][] = [];
+  const clock = new FakeClock();
+  const ignore = () => {};
+  const full = {
+    ...{ strategy: 'RETRY_ALL' as const, retries: 0, pauseBetweenRetries: 100, maxPause: 100 },
+    ...{ packProcessingTimeout: 1e6, maxInFlight: 8, maxInFlightBytes: 1e9, deadLetter: true, maxHops: 8 },
+    ...policy,
+  };
+  const engine = new Delivery({
+    window: new Window(full, new ByteLimit(1e9)),
+    handler: {
+      parallel: 4,
+      connect: async () => {},
+      deliver([{ offset }]: readonly [Outbound]) {
+        left.push(offset);
+        const { promise, resolve } = Promise.withResolvers<readonly Outcome[]>();
+        calls.set(offset, (outcome) => resolve([outcome]));
+        return promise;
+      },
+      [Symbol.asyncDispose]: async () => {},
+    } as never,
+    pack: { maxMessages: 1, maxBytes: 1e9, runs: 'across' },
+    policy: full,
+    events: {
+      ...{ received: ignore, delivered: ignore, skipped: ignore, deadLettered: ignore, released: ignore },
+      failed: ({ offset, attempts }) => tried.push([offset, attempts]),
+    },
+    deadLetter: async ({ offset, attempts }, { failureClass }) => {
+      letters.push([offset, attempts, failureClass]);
+    },
+    holdsLease: () => true,
+    clock,
+    random: () => 1,
+  });
+  let next = 0;
+  /** What leaves until so many milliseconds have passed. */
+  const leaving = async (ms: number) => {
+    await clock.advance(ms);
+    return left.splice(0);
+  };
+  return {
+    letters,
+    tried,
+    leaving,
+    engine,
+    take(...keys: string[]) {
+      const envelope = create(EnvelopeSchema, { topicName: 'a/b' });
+      for (const key of keys) engine.take(0, next++, key, envelope, new Uint8Array(10));
+    },
+    end(offset: number, outcome: Outcome = DELIVERED) {
+      calls.get(offset)!(outcome);
+      calls.delete(offset);
+    },
+    lose(isForOne: Cut['isForOne'] = 'maybe') {
+      const failure = lost(calls.size > 1, isForOne);
+      for (const end of calls.values()) end(failure);
+      calls.clear();
+    },
+  };
+}
+
+test('those that were on two lost connections leave one by one, in the order of their keys, until one is left over', async () => {
+  const { take, leaving, lose, end, letters, tried, engine } = overOneConnection({ retries: 9 });
+  take('a', 'a', 'b', 'c');
+  assert.deepEqual(await leaving(0), [0, 1, 2, 3]);
+  lose();
+  assert.deepEqual(await leaving(0), [], 'after a pause');
+  take('d');
+  assert.deepEqual(await leaving(0), [4], 'what was not on it goes on');
+  end(4);
+  assert.deepEqual(await leaving(100), [0, 1, 2, 3]);
+  take('e', 'e');
+  lose();
+  const apart: number[][] = [];
+  while (engine.window.size > 0) {
+    const now = await leaving(50);
+    if (now.length > 0) apart.push(now);
+    if (now[0] === 1) lose();
+    else for (const offset of now) end(offset);
+  }
+  assert.deepEqual(apart, [[5, 6], [0], [1], [2], [3], [1], [1]]);
+  assert.deepEqual(letters, [[1, 3, REJECTED]]);
+  assert.deepEqual(
+    tried.filter(([offset]) => offset !== 1).map(([, attempts]) => attempts),
+    [0, 0, 0, 0, 0, 0],
+  );
+});
+
+test('while one leaves apart nothing else does, and it waits until nothing else is on its way', async () => {
+  const { take, leaving, lose, end, engine } = overOneConnection();
+  take('a', 'b');
+  await leaving(0);
+  lose('surely');
+  take('c', 'd');
+  assert.deepEqual(await leaving(1000), [2, 3]);
+  end(2);
+  assert.deepEqual(await leaving(0), []);
+  end(3);
+  assert.deepEqual(await leaving(0), [0]);
+  take('e');
+  assert.deepEqual(await leaving(1000), []);
+  end(0);
+  assert.deepEqual(await leaving(0), [1]);
+  end(1);
+  assert.deepEqual(await leaving(0), [4]);
+  end(4);
+  await leaving(0);
+  assert.equal(engine.window.size, 0);
+});
+
+test('SKIP_ALL sends what was on a lost connection once more, alone, before it gives up', async () => {
+  const { take, leaving, lose, end, letters, engine } = overOneConnection({ strategy: 'SKIP_ALL' });
+  take('a', 'b', 'c');
+  await leaving(0);
+  lose();
+  for (let offset = 0; offset < 3; offset++) {
+    assert.deepEqual(await leaving(offset === 0 ? 100 : 0), [offset]);
+    if (offset === 1) lose();
+    else end(offset);
+  }
+  await leaving(0);
+  assert.deepEqual([letters, engine.window.size], [[[1, 1, DISCONNECTED]], 0]);
+});
+
+test('one that is answered did not cost the connection, and leaves with others again', async () => {
+  const { take, leaving, lose, end, engine } = overOneConnection();
+  take('a', 'b');
+  await leaving(0);
+  lose('surely');
+  assert.deepEqual(await leaving(100), [0]);
+  end(0, THROTTLE);
+  assert.deepEqual(await leaving(0), [1]);
+  end(1);
+  take('c');
+  assert.deepEqual(await leaving(100), [2, 0]);
+  assert.equal(engine.suspicion, undefined);
+});
+
+test('what connections seem to be lost for is told until it is settled; it is not given up while nothing gets through', async () => {
+  const { take, leaving, lose, end, letters, engine } = overOneConnection();
+  take('a');
+  for (let i = 0; i < 20; i++) {
+    assert.deepEqual(await leaving(100), [0]);
+    lose();
+  }
+  await leaving(0);
+  assert.match(
+    engine.suspicion!,
+    /only message 0-0 is on it, of topic a\/b: .*nothing else on its way; closed$/,
+  );
+  take('b');
+  assert.deepEqual(await leaving(0), [1]);
+  end(1);
+  assert.deepEqual([await leaving(100), letters], [[0], []]);
+  lose();
+  await leaving(0);
+  assert.deepEqual(letters, [[0, 20, REJECTED]]);
+  assert.equal(engine.suspicion, undefined);
+});
