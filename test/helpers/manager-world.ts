@@ -22,6 +22,7 @@ export const KAFKA_AWAY = 'Kafka is away';
 interface Told {
   readonly at: number;
   readonly id: string;
+  readonly shard: number;
   readonly generation: bigint;
   readonly state: IntegrationState;
   readonly reason: string;
@@ -30,8 +31,8 @@ interface Told {
 /** A manager, and a Kafka that gives no messages, on one clock. Jitter makes each pause half of what it may be. */
 export class ManagerWorld {
   readonly clock = new FakeClock(0);
-  /** `end`: where each message topic ends, of which nothing is ever given. */
-  readonly kafka = { isAway: false, end: 0, hangs: (_topic: string) => false };
+  /** `end`: where each partition of a message topic ends, of which nothing is ever given. */
+  readonly kafka = { isAway: false, end: 0, partitions: 1, hangs: (_topic: string) => false };
   /** When a start asked Kafka for its messages. */
   readonly tries: number[] = [];
   readonly reports: Told[] = [];
@@ -63,7 +64,7 @@ export class ManagerWorld {
         this.tries.push(this.clock.now());
         this.#end();
         if (this.kafka.hangs(topic)) await new Promise(() => {});
-        return [0];
+        return Array.from({ length: this.kafka.partitions }, (_, partition) => partition);
       },
       onGrown: () => ({ [Symbol.dispose]() {} }),
       feed: ({ onPosition }) => {
@@ -81,10 +82,10 @@ export class ManagerWorld {
   }
 
   #report({ value }: OutgoingRecord): void {
-    const { integrationId: id, generation, report } = fromBinary(UplinkRecordSchema, value!);
+    const { integrationId: id, shard, generation, report } = fromBinary(UplinkRecordSchema, value!);
     if (report.case !== 'lifecycle') return;
     const { state, reason } = report.value;
-    this.reports.push({ at: this.clock.now(), id, generation, state, reason });
+    this.reports.push({ at: this.clock.now(), id, shard, generation, state, reason });
   }
 
   /** Wants an integration, as generation 1 unless it says otherwise. */

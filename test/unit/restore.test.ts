@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
+import { fromBinary } from '@bufbuild/protobuf';
+import fc from 'fast-check';
+import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
+import { topicsOf } from '../../src/bus/topics.ts';
+import { downlinkRows, goneRows, tombstones } from '../../src/control-plane/downlink.ts';
+import type { OutboxRow } from '../../src/control-plane/store/outbox.ts';
 import { Restore } from '../../src/executor/lifecycle/restore.ts';
 import { FakeDownlink } from '../helpers/fake-downlink.ts';
 import { integrationOf, ManagerWorld } from '../helpers/manager-world.ts';
@@ -107,4 +113,69 @@ test('a tombstone that tells no generation ends a part that came back, live or w
   read.downlink.assign(0);
   await read.publish(4n, { gone: 6n }, undefined, 7n, undefined);
   assert.deepEqual(read.started(), []);
+});
+
+/** What an integration is one after the other: on how many executors; 0: it is deleted, for good. */
+const history = fc
+  .tuple(fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 8 }), fc.boolean())
+  .map(([shards, isDeleted]) => (isDeleted ? [...shards, 0] : shards));
+
+/** What was on its way for long: which record, and how far behind its place it lands. */
+const delays = fc.array(fc.tuple(fc.nat({ max: 60 }), fc.integer({ min: 1, max: 60 })), { maxLength: 4 });
+
+const topics = topicsOf('t');
+const revision = (shards: number, generation: number) => ({
+  integration: integrationOf(ID, { generation: BigInt(generation), delivery: { maxExecutors: shards } }),
+  type: 'http' as const,
+  topicState: 'kept' as const,
+  topicIncarnation: 1,
+});
+
+/** All that a control plane publishes of it, also late, and at last what is true once more. */
+function publications(shards: readonly number[], late: readonly (readonly [number, number])[]): OutboxRow[] {
+  const rows = shards.flatMap((count, i) => {
+    const before = i === 0 ? undefined : revision(shards[i - 1]!, i);
+    if (count === 0) return tombstones(topics, before!);
+    return downlinkRows(topics, revision(count, i + 1), before?.integration);
+  });
+  const last = shards.at(-1)!;
+  const truth = last === 0 ? [] : downlinkRows(topics, revision(last, shards.length));
+  const isThere = ({ key }: OutboxRow) => truth.some((one) => one.key === key);
+  const generation = BigInt(last === 0 ? shards.length - 1 : shards.length);
+  const gone = [...new Map(rows.map((row) => [row.key, row])).values()]
+    .filter((row) => !isThere(row))
+    .flatMap((row) => goneRows({ ...row, generation }));
+  const landed = [...rows];
+  for (const [which, by] of late) landed.splice(which + by, 0, rows[which % rows.length]!);
+  return [...landed, ...truth, ...gone];
+}
+
+test('whatever lands late, a part that comes back is never taken for gone, and one that is gone does not run', async () => {
+  await fc.assert(
+    fc.asyncProperty(history, delays, fc.boolean(), async (shards, late, isLive) => {
+      const { world, downlink } = setUp();
+      world.kafka.partitions = 4;
+      downlink.assign(0);
+      const rows = publications(shards, late);
+      if (isLive) downlink.readNothing(0);
+      for (const [offset, { key, value }] of rows.entries()) {
+        const record = value ? fromBinary(DownlinkRecordSchema, value) : undefined;
+        downlink.readRecord(0, offset, rows.length, key, record);
+        await world.clock.advance(1);
+      }
+      await world.clock.advance(10_000);
+      const runs = new Map(
+        world.reports.map(({ shard, generation, state }) => [
+          shard,
+          state === IntegrationState.ACTIVE ? generation : undefined,
+        ]),
+      );
+      for (let shard = 0; shard < 4; shard++) {
+        const expected = shard < shards.at(-1)! ? BigInt(shards.length) : undefined;
+        assert.equal(runs.get(shard), expected, `part ${shard}`);
+      }
+      await world.stop();
+    }),
+    { numRuns: 60 },
+  );
 });
