@@ -220,7 +220,6 @@ test('changes that race with compaction and with nodes that come and go', async 
   assert.deepEqual(late, [], `seed ${seed}`);
 
   const { written, kept } = await compaction(world);
-  assert.ok(kept < written, 'the topic was compacted meanwhile');
   const { kills, stops } = nodes.counts;
   assert.ok(kills > 0 && stops > 0 && restarts > 0);
   t.diagnostic(

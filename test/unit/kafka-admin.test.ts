@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Kafka } from 'kafkajs';
 import { Admin } from '../../src/bus/kafka/admin.ts';
+import { topicsOf } from '../../src/bus/topics.ts';
 import { protocolError } from '../../src/kafkajs/protocol-error.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 
@@ -39,4 +40,33 @@ test('a topic that is missing is told at once', async () => {
   const missing = world(UNKNOWN_TOPIC, 9);
   await assert.rejects(missing.admin.offsets('t'), { reason: 'unknown-topic' });
   assert.equal(missing.asked(), 1);
+});
+
+test('who lets a topic grow is answered when its new partitions are known, and led', async () => {
+  const clock = new FakeClock();
+  const leaders = [1];
+  const admin = {
+    connect: async () => {},
+    disconnect: async () => {},
+    listTopics: async () => ['t'],
+    fetchTopicMetadata: async () => ({
+      topics: [{ name: 't', partitions: leaders.map((leader, partitionId) => ({ partitionId, leader })) }],
+    }),
+    createPartitions: async () => {
+      clock.setTimer(() => leaders.push(-1, -1), 500); // the node that is asked hears of it later
+      clock.setTimer(() => leaders.fill(1), 1000);
+    },
+  };
+  const kafka = { admin: () => admin } as unknown as Kafka;
+  const created = new Admin(kafka, clock, { replication: 1 }).createTopics([
+    { ...topicsOf('').messages('a'), name: 't', partitions: 3 },
+  ]);
+  let isDone = false;
+  void created.then(() => {
+    isDone = true;
+  });
+  await clock.advance(900);
+  assert.equal(isDone, false);
+  await clock.advance(1000);
+  assert.equal(isDone, true);
 });

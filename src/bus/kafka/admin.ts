@@ -41,10 +41,9 @@ export class Admin {
     await this.#call('creating topics', async (admin) => {
       const existing = new Set(await admin.listTopics());
       const missing = topics.filter(({ name }) => !existing.has(name));
-      await addPartitions(
-        admin,
-        topics.filter(({ name }) => existing.has(name)),
-      );
+      const present = topics.filter(({ name }) => existing.has(name));
+      const grown = await addPartitions(admin, present);
+      if (grown.length > 0) await this.#untilUsable(admin, grown);
       if (missing.length === 0) return;
       try {
         await admin.createTopics({
@@ -90,13 +89,19 @@ export class Admin {
     return this.#call('bounding topics', () => keepBounds(this.#kafka, topics, bounds));
   }
 
-  /** Waits until every partition has a leader; the deadline is that of the whole call. */
+  /** Waits until every partition is there, and has a leader; the deadline is that of the whole call. */
   async #untilUsable(admin: KafkaAdmin, topics: readonly Topic[]): Promise<void> {
     const deadline = this.#clock.monotonic() + DEADLINE;
     for (;;) {
       try {
         const metadata = await admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) });
-        if (metadata.topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))) return;
+        const led = new Map(
+          metadata.topics.map(({ name, partitions }) => [
+            name,
+            partitions.every(({ leader }) => leader >= 0) ? partitions.length : 0,
+          ]),
+        );
+        if (topics.every(({ name, partitions }) => (led.get(name) ?? 0) >= partitions)) return;
       } catch (error) {
         if (protocolErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
       }
@@ -197,15 +202,15 @@ export class Admin {
   }
 }
 
-/** Lets those grow that have fewer partitions than they should; none shrinks. */
-async function addPartitions(admin: KafkaAdmin, topics: readonly Topic[]): Promise<void> {
-  if (topics.length === 0) return;
+/** Lets those grow that have fewer partitions than they should, and answers which; none shrinks. */
+async function addPartitions(admin: KafkaAdmin, topics: readonly Topic[]): Promise<readonly Topic[]> {
+  if (topics.length === 0) return [];
   const metadata = await admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) });
   const counts = new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
-  const topicPartitions = topics
-    .filter(({ name, partitions }) => (counts.get(name) ?? partitions) < partitions)
-    .map(({ name, partitions }) => ({ topic: name, count: partitions }));
+  const small = topics.filter(({ name, partitions }) => (counts.get(name) ?? partitions) < partitions);
+  const topicPartitions = small.map(({ name, partitions }) => ({ topic: name, count: partitions }));
   if (topicPartitions.length > 0) await admin.createPartitions({ topicPartitions, timeout: 10_000 });
+  return small;
 }
 
 async function offsetsOf(admin: KafkaAdmin, topic: string): Promise<ReadonlyMap<number, OffsetRange>> {

@@ -6,9 +6,8 @@ import { PayloadContentType } from '../../../gen/penstock/v1/payload_pb.ts';
 import type { Bus } from '../../../src/bus/bus.ts';
 import type { Topic, Topics } from '../../../src/bus/topics.ts';
 import { partitionOfKey } from '../../../src/kafkajs/key-partition.ts';
-import { waitUntil } from '../../helpers/wait-until.ts';
 
-/** Small segments that are cleaned at once, and tombstones that go with the next cleaning. */
+/** Small segments that Kafka may clean at once, and tombstones that go with the next cleaning: it does so when it does. */
 const COMPACTED_AT_ONCE = {
   'cleanup.policy': 'compact',
   'segment.bytes': '1048576',
@@ -17,7 +16,6 @@ const COMPACTED_AT_ONCE = {
   'min.compaction.lag.ms': '0',
   'delete.retention.ms': '0',
 };
-const DEADLINE = 90_000;
 
 /** Partitions of a downlink topic with a fate of their own; all others hold integrations. */
 const PARTITION = { empty: 0, emptied: 1, endsWithoutRecord: 2 } as const;
@@ -91,23 +89,8 @@ export class DownlinkTopic {
     await producer.disconnect();
   }
 
-  /** Waits until compaction has left no more records than these; answers how many there are. */
-  async compacted(most: number): Promise<number> {
-    const churn = [...this.ids(4 * this.topic.partitions), ...this.ids(1, 'emptied')];
-    let count = 0;
-    const done = async () => {
-      // Each partition's newest record rolls the segment before it, which can then be cleaned.
-      await this.remove(churn);
-      count = await this.#count();
-      return count <= most;
-    };
-    await waitUntil(`no more than ${most} records are left`, done, DEADLINE).catch((cause) => {
-      throw new Error(`${count} records are left`, { cause });
-    });
-    return count;
-  }
-
-  async #count(): Promise<number> {
+  /** How many records there are now. */
+  async count(): Promise<number> {
     const { name } = this.topic;
     let count = 0;
     const eachBatch = async (records: readonly unknown[]) => {
