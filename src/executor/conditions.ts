@@ -1,7 +1,7 @@
 import type { Condition } from '../runtime/readiness.ts';
 import type { Restore } from './lifecycle/restore.ts';
 
-/** A lease ends some seconds after the last heartbeat that Kafka has answered; a rebalance ends none. Milliseconds. */
+/** A lease ends some seconds after the last heartbeat that Kafka has answered; a rebalance that hangs may end it. Milliseconds. */
 const LEASE_PATIENCE = 5000;
 /** Partitions that come with a rebalance are read within a second or two. */
 const RESTORE_PATIENCE = 15_000;
@@ -20,7 +20,7 @@ export function executorConditions(
       trouble: () =>
         restore.membership.holdsLease()
           ? undefined
-          : 'Kafka has not answered the heartbeats of this executor lately: it begins nothing, others may take over',
+          : 'Kafka has not answered this executor lately, or waits for it to join anew: it begins nothing, others may take over',
     },
     {
       name: 'integrations',
