@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BusError } from '../../src/bus/bus.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 import { acks, listenerForTests, publish, pubrel, reasonOf } from '../helpers/mqtt-listener.ts';
@@ -353,24 +352,4 @@ test('a message of QoS 0 that Kafka refuses is dropped, and those after it begin
   client.send(publish(1, 1));
   await client.received(3);
   assert.deepEqual([sink.lanes.length, sink.lanes[1]?.refusal], [2, undefined]);
-});
-
-test('a client that does not read what it is answered is read no further, and read on when it does', async (t) => {
-  const { address } = await listenerForTests(t);
-  const client = await RawMqttClient.connected(t, address, 4);
-  const { socket } = client;
-  socket.removeAllListeners('data').pause();
-  const filters = Buffer.from('00016100'.repeat(15_000), 'hex');
-  const subscribe = Buffer.concat([Buffer.from('82e2d4030001', 'hex'), filters]); // answered with 15 kB
-  for (let i = 0; i < 1000; i++) socket.write(subscribe);
-  let [last, same] = [-1, 0];
-  await waitUntil('nothing moves any more', async () => {
-    await sleep(100);
-    same = socket.writableLength === last ? same + 1 : 0;
-    last = socket.writableLength;
-    return same >= 5;
-  });
-  assert.ok(last > 0, 'it is not taken in');
-  socket.resume();
-  await waitUntil('it is read on', () => socket.writableLength < last);
 });
