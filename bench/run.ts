@@ -4,6 +4,7 @@ import { cpus, totalmem } from 'node:os';
 import { measureApi } from './api.ts';
 import { measureClients } from './clients.ts';
 import { measureHttp } from './http.ts';
+import { measureIngress } from './ingress.ts';
 import { measureKafka } from './kafka.ts';
 import { measureLatency } from './latency.ts';
 import { measureMany } from './many.ts';
@@ -17,6 +18,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<object>>> = {
   http: measureHttp,
   mqtt: measureMqtt,
   kafka: measureKafka,
+  ingress: measureIngress,
   clients: measureClients,
   latency: measureLatency,
   sizes: measureSizes,
