@@ -34,6 +34,8 @@ const HEAD = 61;
 /** The length counts from behind itself, the checksum covers what is behind it. */
 const LENGTH_FROM = 12;
 const CRC_FROM = 21;
+/** Characters of a text that is written one by one, at most. */
+const SHORT = 64;
 
 /** A batch of records (magic 2) in its bytes. */
 export async function recordBatch(init: BatchInit): Promise<Buffer> {
@@ -110,20 +112,36 @@ const sizeOfList = (list: readonly Header[]) =>
 
 function sizeOf(content: Content): number {
   if (content === null || content === undefined) return 1;
-  const length = typeof content === 'string' ? Buffer.byteLength(content) : content.length;
+  const length = typeof content === 'string' ? byteLength(content) : content.length;
   return sizeOfVarint(length) + length;
+}
+
+/** Of a text, most of which are keys and names: looking at those here costs less than to ask about them. */
+const byteLength = (text: string) => (isShortAscii(text) ? text.length : Buffer.byteLength(text));
+
+function isShortAscii(text: string): boolean {
+  if (text.length > SHORT) return false;
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
 }
 
 /** Answers where the next one goes. */
 function write(buffer: Buffer, content: Content, at: number): number {
   if (content === null || content === undefined) return writeVarint(buffer, -1, at);
   if (typeof content === 'string') {
+    if (isShortAscii(content)) return writeAscii(buffer, content, at);
     const begin = writeVarint(buffer, Buffer.byteLength(content), at);
     return begin + buffer.write(content, begin);
   }
   const begin = writeVarint(buffer, content.length, at);
   buffer.set(content, begin);
   return begin + content.length;
+}
+
+function writeAscii(buffer: Buffer, text: string, at: number): number {
+  let end = writeVarint(buffer, text.length, at);
+  for (let i = 0; i < text.length; i++) buffer[end++] = text.charCodeAt(i);
+  return end;
 }
 
 /** In zigzag order, so that small negative numbers are small, too. Beyond 31 bits it takes a detour. */
