@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
+import { fromBinary } from '@bufbuild/protobuf';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
+import { DeadLetterSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { type Bus, BusError, type OutgoingRecord } from '../../src/bus/bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
 import { DeadLetters } from '../../src/executor/delivery/dead-letters.ts';
@@ -14,15 +16,16 @@ const never = new AbortController().signal;
 /** The topic of an integration's dead letters, as Kafka has it. */
 function world() {
   const clock = new FakeClock();
-  const kafka = { exists: false, created: 0, kept: [] as (string | null)[] };
+  const kafka = { exists: false, created: 0, kept: [] as (string | null)[], values: [] as Uint8Array[] };
   const bus: Partial<Bus> = {
     async createTopics() {
       kafka.exists = true;
       kafka.created++;
     },
-    async send(_topic: string, { key }: OutgoingRecord) {
+    async send(_topic: string, { key, value }: OutgoingRecord) {
       if (!kafka.exists) throw new BusError('unknown-topic', 'there is no such topic');
       kafka.kept.push(key);
+      kafka.values.push(value!);
     },
   };
   const letters = new DeadLetters('id', () => 1n, {
@@ -32,7 +35,7 @@ function world() {
     serviceId: 'ie-0',
     clock,
   });
-  const keep = (key: string, signal = never) => {
+  const keep = (key: string, signal = never, tries: Partial<InFlight> = {}) => {
     const message: Partial<InFlight> = {
       key,
       value: new Uint8Array(),
@@ -40,6 +43,7 @@ function world() {
       firstAttempt: 1,
       partition: 0,
       offset: 0,
+      ...tries,
     };
     return letters.keep(message as InFlight, FAILURE, signal);
   };
@@ -71,4 +75,21 @@ test('a dead letter that Kafka does not take is tried until the signal says that
   stopping.abort(new Error('stopped'));
   await refused;
   assert.equal(clock.timers, 0);
+});
+
+test('a dead letter says when its message was first and last tried, or given up untried', async () => {
+  const { clock, kafka, keep } = world();
+  await clock.advance(1000);
+  const first = clock.now();
+  await keep('a', never, { attempts: 0, firstAttempt: 0 });
+  await clock.advance(5000);
+  await keep('b', never, { attempts: 2, firstAttempt: first });
+  const times = kafka.values.map((value) => {
+    const { firstAttemptTime, lastAttemptTime } = fromBinary(DeadLetterSchema, value);
+    return [timestampMs(firstAttemptTime!), timestampMs(lastAttemptTime!)];
+  });
+  assert.deepEqual(times, [
+    [first, first],
+    [first, first + 5000],
+  ]);
 });

@@ -96,6 +96,16 @@ test('a pack takes one of each key, and then the next ones of them in turn; a ke
   assert.deepEqual(offsets().at(-1), [1, 2]);
 });
 
+test('a pack that one key fills is full: it waits for nothing more', async () => {
+  const { take, clock, offsets } = delivery({ runs: 'within', maxWait: 1000 });
+  take('x', 'x', 'x', 'x');
+  await clock.advance(500);
+  assert.deepEqual(offsets(), []);
+  take('x');
+  await clock.advance(0);
+  assert.deepEqual(offsets(), [[0, 1, 2, 3, 4]]);
+});
+
 test('what is behind a failed message of its key leaves again behind it, and only that one has had a try', async () => {
   const { take, packs, clock, offsets, tries, givenUp } = delivery({ runs: 'within' }, 1, 1);
   take('x', 'a', 'a', 'b', 'a');
