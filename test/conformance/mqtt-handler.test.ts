@@ -165,7 +165,9 @@ test('what MQTT cannot carry is given up alone, and the connection stays', async
     [{}, /\$\{username\} has no value/],
     [{ username: 'a/#' }, /topic name/],
     [{ ...sound, contentType: 'a\0' }, /content type: must not contain NUL/],
-    [{ ...sound, responseTopic: 'a/+' }, /response topic/],
+    ...['a/+', '#', 'a#b', '', 'a\0', 'ä'.repeat(32_768)].map(
+      (responseTopic) => [{ ...sound, responseTopic }, /response topic/] as const,
+    ),
     [{ ...sound, userProperties: [{ key: 'a', value: 'ü'.repeat(40_000) }] }, /user property.*65535 bytes/],
     [{ ...sound, correlationData: new Uint8Array(65_536) }, /correlation data.*65535 bytes/],
   ];

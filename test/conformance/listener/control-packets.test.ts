@@ -17,7 +17,7 @@ const unsubscribe = (
 ) => subscribe(version, filters, { first: 0xa2, ...init });
 /** The DISCONNECT of 5.0, with what follows its header. */
 const disconnect = (body: string) => packet(0xe0, hex(body));
-const pubrel = (body: string) => Buffer.concat([publish(5, { flags: 4 }), packet(0x62, hex(body))]);
+const pubrel = (body: string) => packet(0x62, hex(body));
 
 const TABLE: readonly Statement[] = [
   {
@@ -192,9 +192,7 @@ const TABLE: readonly Statement[] = [
     numbers: 'MQTT-3.6.2-1',
     what: 'PUBREL with a reason code that it has, and its properties',
     send: () =>
-      ['0009 00', '0009 92', '0009 00 00', '0009 92 03 1f 0000', '0009 00 05 26 0000 0000'].map((body) =>
-        packet(0x62, hex(body)),
-      ),
+      ['0009 00', '0009 92', '0009 00 00', '0009 92 03 1f 0000', '0009 00 05 26 0000 0000'].map(pubrel),
     told: only5('pubcomp 9 0x92'),
   },
   {
@@ -207,10 +205,7 @@ const TABLE: readonly Statement[] = [
   {
     numbers: 'MQTT-4.13.1-1',
     what: 'PUBREL that is cut short, or goes on after its end',
-    send: () =>
-      ['00', '0001 00 09', '0001 00 01 1f', `0001 00 00 ${'ff'.repeat(50)}`].map((body) =>
-        packet(0x62, hex(body)),
-      ),
+    send: () => ['00', '0001 00 09', '0001 00 01 1f', `0001 00 00 ${'ff'.repeat(50)}`].map(pubrel),
     told: only5('disconnect 0x81, closed'),
   },
   {
