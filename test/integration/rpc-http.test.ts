@@ -6,6 +6,7 @@ import { Code } from '../../gen/google/rpc/code_pb.ts';
 import type { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { failed } from '../../src/rpc/error.ts';
 import type { Handlers } from '../../src/rpc/service.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 import { BROKEN_HOSTS, rawRequest } from '../helpers/raw-http.ts';
 import { INTEGRATION, rpcServerForTests, SECRET_TEXT } from '../helpers/rpc-server.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -197,7 +198,8 @@ test('metrics are served, other paths are not', async (t) => {
 });
 
 test('stopping closes connections that are kept alive', async (t) => {
-  const { server, url } = await rpcServerForTests(t);
+  const clock = { ...systemClock, setTimer: () => () => {} }; // the time that it gives to what is under way never ends
+  const { server, url } = await rpcServerForTests(t, {}, { clock });
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   t.after(() => socket.destroy());
