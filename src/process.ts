@@ -122,12 +122,14 @@ export async function startProcess(
   const key = `${settings.TB_SERVICE_ID} ${clock.now()}`;
   const { earliest, latest } = stack.use(await startKafkaClock({ ...own, bus, topics, key }));
   const deps = { ...own, bus, topics, metrics, warnings, resolver, startTime: earliest.now() };
+  const ending = new AbortController();
+  const starting = AbortSignal.any([signal, ending.signal]);
   const start = (role: Role): Starting => {
     const { promise, resolve: begin } = Promise.withResolvers<RolePart>();
     // Messages are never older for who asks than for who took them in.
     const clock = role === 'executor' ? earliest : latest;
     const started = LOADERS[role]().then(({ startRole }) =>
-      startRole(settings, { ...deps, clock, logger: logger.with({ role }), begun: begin }, signal),
+      startRole(settings, { ...deps, clock, logger: logger.with({ role }), begun: begin }, starting),
     );
     const begun = Promise.race([promise, started]);
     begun.catch(() => {}); // whoever waits for it is told
@@ -140,6 +142,7 @@ export async function startProcess(
   stack.use(reportNode(await describe(roles, settings, deps.startTime), { ...deps, clock: latest }));
   const others = ROLES.filter((role) => role !== 'control-plane' && roles.includes(role)).map(start);
   stack.defer(() => stopAll(others));
+  stack.defer(() => ending.abort(new Error('the process ends'))); // what still starts does not go on
   // Whoever asks is told what they still wait for.
   const parts = await Promise.all([...first, ...others].map(({ begun }) => begun));
   const readiness = stack.use(new Readiness(partsOf(parts, bus), deps));

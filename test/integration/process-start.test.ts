@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { createKafkaBus } from '../../src/bus/kafka-bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
 import { startProcess } from '../../src/process.ts';
+import { type Clock, systemClock } from '../../src/runtime/clock.ts';
 import { readSettings } from '../../src/runtime/settings.ts';
 import { kafkaForTests } from '../helpers/kafka.ts';
 import { onEnd } from '../helpers/on-end.ts';
@@ -11,20 +14,43 @@ import { steadyPorts } from '../helpers/steady-ports.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
-test('a node that still restores listens, lives, is not ready and says why; and is ready once it has started', async (t) => {
-  const brokers = await kafkaForTests();
+/** What an executor is started with, alone, in a Kafka that nobody else uses. */
+async function executorSettings(env: NodeJS.ProcessEnv = {}) {
   const prefix = `t${randomBytes(5).toString('hex')}`;
-  const [httpPort] = await steadyPorts(1);
-  const deps = testDeps();
+  const brokers = await kafkaForTests();
   const settings = readSettings({
     TB_KAFKA_SERVERS: brokers,
     TB_SERVICE_ID: 'ie',
     PENSTOCK_KAFKA_PREFIX: prefix,
     PENSTOCK_GRPC_PORT: '0',
-    PENSTOCK_HTTP_PORT: String(httpPort),
+    PENSTOCK_HTTP_PORT: '0',
+    ...env,
   });
+  return { settings, prefix, brokers };
+}
+
+const never = new AbortController().signal;
+
+test('a port that is taken ends a start at once, whatever is still restored', async (t) => {
+  const blocker = createServer().listen(0, '127.0.0.1');
+  await once(blocker, 'listening');
+  onEnd(t, () => blocker.close());
+  const { port } = blocker.address() as AddressInfo;
+  const { settings } = await executorSettings({ PENSTOCK_HTTP_PORT: String(port) });
+  // No restoring is given up for its length.
+  const setTimer: Clock['setTimer'] = (callback, ms, options) =>
+    ms < 60_000 ? systemClock.setTimer(callback, ms, options) : () => {};
+  const clock = { ...systemClock, setTimer };
+  const starting = startProcess(['executor'], settings, { ...testDeps(), clock }, never);
+  await assert.rejects(starting, /PENSTOCK_HTTP_PORT/);
+});
+
+test('a node that still restores listens, lives, is not ready and says why; and is ready once it has started', async (t) => {
+  const [httpPort] = await steadyPorts(1);
+  const deps = testDeps();
+  const { settings, prefix, brokers } = await executorSettings({ PENSTOCK_HTTP_PORT: String(httpPort) });
   let hasStarted = false;
-  const starting = startProcess(['executor'], settings, deps, new AbortController().signal);
+  const starting = startProcess(['executor'], settings, deps, never);
   starting.then(
     () => {
       hasStarted = true;
