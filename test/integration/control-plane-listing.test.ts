@@ -4,7 +4,6 @@ import { type TestContext, test } from 'node:test';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import fc from 'fast-check';
-import type { Client } from 'pg';
 import { NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import { DeliveryPolicySchema } from '../../gen/penstock/v1/delivery_pb.ts';
 import {
@@ -20,7 +19,7 @@ import { NodeReportSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { RouteDeps } from '../../src/control-plane/routes/deps.ts';
 import { listIntegrationsRoute } from '../../src/control-plane/routes/list-integrations.ts';
 import { statusOf } from '../../src/control-plane/status.ts';
-import { Database } from '../../src/control-plane/store/database.ts';
+import { Database, type Queries } from '../../src/control-plane/store/database.ts';
 import { countNodes } from '../../src/control-plane/store/integration-states.ts';
 import { listIntegrations } from '../../src/control-plane/store/integrations.ts';
 import { foldCounts } from '../../src/control-plane/store/listed-counts.ts';
@@ -299,7 +298,7 @@ test('no page reads more integrations than it shows, however many there are', as
 });
 
 /** The rows that PostgreSQL looks at for a query. */
-async function rowsLookedAt(client: Client, sql: string, values: readonly unknown[]): Promise<number> {
+async function rowsLookedAt(queries: Queries, sql: string, values: readonly unknown[]): Promise<number> {
   interface Plan {
     readonly 'Node Type': string;
     readonly 'Actual Rows': number;
@@ -313,9 +312,9 @@ async function rowsLookedAt(client: Client, sql: string, values: readonly unknow
     const inner = (plan.Plans ?? []).reduce((sum, one) => sum + ofPlan(one), 0);
     return inner + (isOfTable ? own * plan['Actual Loops'] : 0);
   };
-  const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(
+  const rows = await queries.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(
     `explain (analyze, timing off, format json) ${sql}`,
-    [...values],
+    values,
   );
   return ofPlan(rows[0]!['QUERY PLAN'][0].Plan);
 }
@@ -337,16 +336,26 @@ test('no page looks at more than so many, whatever is stored; one for a text say
   await client.query(
     `insert into listed_integrations select id, create_time, type,
        case when id::text like '%0000' then 'a rare one' else 'number ' || id end, case when enabled then 2 else 1 end
-     from integrations where id <> $1`,
+     from integrations where id <> $1 order by md5(id::text)`, // not in the order of time
     [first],
   );
   await client.query('analyze');
   let looked = 0;
   const query = db.query.bind(db);
   db.query = async (sql: string, values: readonly unknown[] = []) => {
-    if (/^(select|with)/.test(sql)) looked += await rowsLookedAt(client, sql, values);
+    if (/^(select|with)/.test(sql)) looked += await rowsLookedAt({ query }, sql, values);
     return (await query(sql, values)) as never;
   };
+  const transaction = db.transaction.bind(db);
+  db.transaction = (work) =>
+    transaction((queries) =>
+      work({
+        query: async (sql, values = []) => {
+          if (/^with/.test(sql)) looked += await rowsLookedAt(queries, sql, values);
+          return queries.query(sql, values);
+        },
+      }),
+    );
   for (const [filter, total] of [
     [{}, 50_001],
     [{ states: [PENDING] }, 33_335],

@@ -1,6 +1,6 @@
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { IntegrationState } from '../../../gen/penstock/v1/integration_pb.ts';
-import type { Queries } from './database.ts';
+import type { Database, Queries } from './database.ts';
 import {
   COLUMNS,
   type IntegrationRow,
@@ -38,13 +38,13 @@ type Selection = Omit<IntegrationSelection, 'ids'>;
 
 /** Looks at hardly more than a page takes, or for a text at so many, whatever is stored. */
 export function integrationPage(
-  queries: Queries,
+  db: Database,
   selection: Selection,
   size: number,
   from: PageStart | undefined,
 ): Promise<IntegrationPage> {
   const page = selection.text === undefined ? pageOfKinds : searchedPage;
-  return page(queries, selection, size, from);
+  return page(db, selection, size, from);
 }
 
 async function pageOfKinds(
@@ -98,13 +98,22 @@ type SearchedRow = { looked: number; passing: number; last_time: Date; last_id: 
   | { config: null }
 );
 
+/** By the index that has all in their order, whatever PostgreSQL thinks that it costs: it would rather sort all there is. */
+function inOrder(db: Database, sql: string, values: readonly unknown[]): Promise<SearchedRow[]> {
+  return db.transaction(async (queries) => {
+    await queries.query('set local enable_seqscan = off; set local enable_bitmapscan = off');
+    return queries.query<SearchedRow>(sql, values);
+  });
+}
+
 async function searchedPage(
-  queries: Queries,
+  db: Database,
   selection: Selection,
   size: number,
   from: PageStart | undefined,
 ): Promise<IntegrationPage> {
-  const rows = await queries.query<SearchedRow>(
+  const rows = await inOrder(
+    db,
     `with looked as materialized (
        select integration_id, create_time, ${SELECTED} as passes from listed_integrations
        where text <> '' and ($5::timestamptz is null or (create_time, integration_id) > ($5, $6::uuid))
