@@ -99,7 +99,10 @@ test('a token endpoint that is away does no harm as long as the token lives', as
   endpoint.respond = answer(503);
   clock.advance(250_000);
   for (let i = 0; i < 20; i++) assert.equal(await tokens.token(never), 't1');
-  await waitUntil('it was asked', () => endpoint.received.length === 2);
+  await waitUntil(
+    'it was asked, and has answered',
+    () => endpoint.received.length === 2 && clock.timers === 0,
+  );
   clock.advance(50_000);
   await assert.rejects(tokens.token(never), /answered 503/);
 });

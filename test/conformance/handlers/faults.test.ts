@@ -104,9 +104,17 @@ conforms('a connection that breaks while the answer is due is a lost connection'
   const handler = await connected(t, peer.configuration);
   await warm(handler);
   await peer.network.set(SILENT);
-  const sending = handler.deliver([outbound('cut')], never);
+  let isOver = false;
+  const sending = handler.deliver([outbound('cut')], never).finally(() => {
+    isOver = true;
+  });
   await has(peer, 'cut');
-  peer.network.cut();
+  // What leaves once more by a new connection loses that, too.
+  const cut = () => {
+    if (!isOver) peer.network.cut();
+    return isOver;
+  };
+  await waitUntil('it has failed', cut, 60_000);
   assert.equal(failureOf((await sending)[0]).failureClass, FailureClass.DISCONNECTED);
 });
 
