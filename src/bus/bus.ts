@@ -5,6 +5,8 @@ import type { Bounds, Topic } from './topics.ts';
 export interface OutgoingRecord {
   readonly key: string | null;
   readonly value: Uint8Array | null;
+  /** As of `Copies`; also so that an earlier record of its key never comes behind a later one. */
+  readonly isOnce?: boolean;
 }
 
 /** One message for several topics: the copies share its value. */

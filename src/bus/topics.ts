@@ -2,6 +2,7 @@ import type { DescMessage } from '@bufbuild/protobuf';
 import { EmptySchema } from '@bufbuild/protobuf/wkt';
 import { DownlinkRecordSchema, ValidationRequestSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import { DeadLetterSchema, EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
+import { ReceivedMessageSchema } from '../../gen/penstock/v1/session_pb.ts';
 import { UplinkRecordSchema, ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 
 /** A topic: its name, what its values are, and how it is created. */
@@ -43,7 +44,15 @@ export interface Bounds {
 /** Kafka removes whole segments: they are to be small beside what is kept, and take the largest batch. */
 const segmentOf = (bytes: number) => Math.max(2 * MAX_RECORD_BYTES, Math.min(1 << 30, Math.floor(bytes / 8)));
 
-const FAMILIES = ['ie.clock', 'ie.downlink.', 'ie.validation.', 'ie.uplink', 'msg.ie.', 'dlq.ie.'];
+const FAMILIES = [
+  'ie.clock',
+  'ie.sessions',
+  'ie.downlink.',
+  'ie.validation.',
+  'ie.uplink',
+  'msg.ie.',
+  'dlq.ie.',
+];
 
 /** The topics of an installation, by design section 5. `prefix` lets several share a Kafka. */
 export type Topics = ReturnType<typeof topicsOf>;
@@ -74,6 +83,14 @@ export function topicsOf(prefix: string, deadLetterBytes = 1 << 30) {
       ...retained(10 * MINUTE),
       'segment.ms': String(10 * MINUTE),
       'message.timestamp.type': 'LogAppendTime',
+    }),
+    /** What a node remembers of its MQTT clients through a restart. Small segments: it reads all of them when it starts. */
+    sessions: topic(`${prefix}.ie.sessions`, ReceivedMessageSchema, SHARED_PARTITIONS, {
+      'cleanup.policy': 'compact',
+      'min.cleanable.dirty.ratio': '0.1',
+      'segment.ms': String(10 * MINUTE),
+      'segment.bytes': String(16 << 20),
+      'delete.retention.ms': String(DAY),
     }),
     messages: (integrationId: string, partitions = 1) =>
       topic(`${prefix}.msg.ie.${integrationId}`, EnvelopeSchema, partitions, {

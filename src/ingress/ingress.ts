@@ -15,6 +15,7 @@ import { createFanOut } from './fan-out.ts';
 import { reportFilters } from './filter-reports.ts';
 import { followFilters } from './filters.ts';
 import { startListener } from './listener/listener.ts';
+import { ReceivedNotes } from './listener/received-notes.ts';
 import { publishMessage } from './routes/publish-message.ts';
 
 export interface IngressDeps {
@@ -63,11 +64,16 @@ export async function startIngress(
   const onRead = (read: number, all: number) => {
     restoring = `restoring the topic filters (${read} of ${all} partitions)`;
   };
+  const notes = new ReceivedNotes({ ...deps, serviceId: config.serviceId });
+  const restored = notes.restore(signal);
+  restored.catch(() => {}); // should the filters fail first
   const followed = started.use(await followFilters({ ...deps, onTaken, onRead }, signal));
   const newId = createUuidV7(deps.clock.now, randomFillSync);
   const takeIn = createFanOut({ ...deps, filters: followed.filters, node: config.serviceId, newId });
+  restoring = 'restoring the sessions of MQTT clients';
+  await restored;
   const listener = started.use(
-    await startListener(config.mqtt, { ...deps, takeIn, waiting: deps.bus.outgoing }),
+    await startListener(config.mqtt, { ...deps, takeIn, notes, waiting: deps.bus.outgoing }),
   );
   publish = publishMessage({ ...deps, takeIn, waiting: deps.bus.outgoing });
   restoring = undefined;

@@ -49,6 +49,11 @@ export function createMetrics() {
       help: 'Sessions of MQTT clients forgotten before their expiry, to bound memory.',
       registers,
     }),
+    mqttNotesFailed: new Counter({
+      name: 'penstock_mqtt_session_notes_failed_total',
+      help: 'Messages of QoS 2 that Kafka has, and did not take a note of: after a restart they may come twice.',
+      registers,
+    }),
     httpCrowdedOut: new Counter({
       name: 'penstock_http_crowded_out_total',
       help: 'What had no room on the HTTP port: connection = cut without a whole request, request = refused with 503.',

@@ -5,6 +5,7 @@ import type { Lane } from '../../src/bus/lane.ts';
 import type { PublishedMessage } from '../../src/contract/encode-envelope.ts';
 import type { TakeIn } from '../../src/ingress/fan-out.ts';
 import { type ListenerConfig, startListener } from '../../src/ingress/listener/listener.ts';
+import type { Note, NotedSession, SessionNotes } from '../../src/ingress/listener/received-notes.ts';
 import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { type Clock, systemClock } from '../../src/runtime/clock.ts';
 import { testDeps } from './test-deps.ts';
@@ -24,6 +25,27 @@ export class Sink {
   }
 }
 
+/** Notes in memory: what they are at last, and what was asked of them. */
+export class FakeNotes implements SessionNotes {
+  readonly found = new Map<string, NotedSession>();
+  readonly asked: string[] = [];
+  readonly kept = new Map<string, Note>();
+  answer: () => Promise<void> = async () => {};
+  stored(clientId: string, packetId: number, note: Note): Promise<void> {
+    this.asked.push(`stored ${clientId} ${packetId}`);
+    this.kept.set(`${clientId} ${packetId}`, note);
+    return this.answer();
+  }
+  released(clientId: string, packetId: number): Promise<void> {
+    this.asked.push(`released ${clientId} ${packetId}`);
+    this.kept.delete(`${clientId} ${packetId}`);
+    return this.answer();
+  }
+  forget(clientId: string, packetIds: Iterable<number>): void {
+    for (const packetId of packetIds) void this.released(clientId, packetId);
+  }
+}
+
 export const LISTENER: ListenerConfig = {
   host: '127.0.0.1',
   port: 0,
@@ -39,14 +61,15 @@ export async function listenerForTests(
   t: TestContext,
   limits: Partial<Omit<ListenerConfig, 'host' | 'port'>> = {},
   clock: Clock = systemClock,
+  notes = new FakeNotes(),
 ) {
   const sink = new Sink();
   const deps = { ...testDeps(), clock };
   const config = { ...LISTENER, ...limits };
   const waiting = new ByteLimit(1000);
-  const listener = await startListener(config, { ...deps, takeIn: sink.takeIn, waiting });
+  const listener = await startListener(config, { ...deps, takeIn: sink.takeIn, notes, waiting });
   t.after(() => listener[Symbol.asyncDispose]());
-  return { sink, waiting, listener, address: listener.address, metrics: deps.metrics };
+  return { sink, notes, waiting, listener, address: listener.address, metrics: deps.metrics };
 }
 
 /** A connected mqtt.js client that does not reconnect; ended after the test. */

@@ -16,7 +16,8 @@ import { startRpcServer } from '../../src/rpc/server.ts';
 import type { RpcService } from '../../src/rpc/service.ts';
 import { busForTests } from '../helpers/bus.ts';
 import { follow } from '../helpers/follow.ts';
-import { LISTENER } from '../helpers/mqtt-listener.ts';
+import { LISTENER, publish, pubrel } from '../helpers/mqtt-listener.ts';
+import { RawMqttClient } from '../helpers/raw-mqtt-client.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -88,6 +89,50 @@ async function start(t: TestContext, bus: Bus, topics: Topics) {
   t.after(() => client.endAsync(true));
   return { client, grpc, metrics: deps.metrics };
 }
+
+test('QoS 2 through a restart: what is stored and not released is known to the next run of the node', {
+  timeout: 120_000,
+}, async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const id = randomUUID();
+  await bus.createTopics([topics.downlink('http'), topics.messages(id)]);
+  await publishIntegration(bus, topics, id, { topicFilters: ['a/#'] });
+  const messages = await messagesOf(t, bus, topics, id);
+  const run = async (serviceId: string) => {
+    const config = { serviceId, kafkaPrefix: '', mqtt: LISTENER };
+    const deps = { ...testDeps(), bus, topics, begun() {} };
+    return await startIngress(config, deps, new AbortController().signal);
+  };
+  const kept = { clean: false, clientId: 'device' };
+  {
+    await using ingress = await run('node/1');
+    const client = await RawMqttClient.connected(t, ingress.mqttAddress, 4, kept);
+    client.send(publish(1, 2), publish(2, 2), publish(3, 2));
+    await client.received(4);
+    client.send(pubrel(2));
+    await client.received(5);
+    client.socket.destroy();
+  }
+  {
+    await using ingress = await run('node/1');
+    const client = await RawMqttClient.connected(t, ingress.mqttAddress, 4, kept);
+    assert.equal((client.packets[0] as { sessionPresent?: boolean }).sessionPresent, true);
+    client.send(publish(1, 2, { dup: true }), publish(3, 2, { dup: true }), publish(2, 2));
+    await client.received(4);
+    client.send(pubrel(1), pubrel(2), pubrel(3));
+    await client.received(7);
+  }
+  await using ingress = await run('node/1');
+  const client = await RawMqttClient.connected(t, ingress.mqttAddress, 4, kept);
+  assert.equal((client.packets[0] as { sessionPresent?: boolean }).sessionPresent, false);
+  client.send(publish(4, 1));
+  await client.received(2);
+  await waitUntil('the last one', () => messages.length >= 5);
+  assert.deepEqual(
+    messages.map(({ envelope }) => Buffer.from(envelope.payload).toString()),
+    ['m1', 'm2', 'm3', 'm2', 'm4'],
+  );
+});
 
 test('from a filter on Kafka to an envelope on Kafka', { timeout: 120_000 }, async (t) => {
   const { bus, topics } = await busForTests(t);

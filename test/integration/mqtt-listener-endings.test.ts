@@ -5,7 +5,7 @@ import { BusError } from '../../src/bus/bus.ts';
 import { startListener } from '../../src/ingress/listener/listener.ts';
 import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
-import { acks, LISTENER, listenerForTests, publish, reasonOf } from '../helpers/mqtt-listener.ts';
+import { acks, FakeNotes, LISTENER, listenerForTests, publish, reasonOf } from '../helpers/mqtt-listener.ts';
 import { RawMqttClient } from '../helpers/raw-mqtt-client.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -214,7 +214,7 @@ test('a port that cannot be listened on is told in one line, with the setting to
   const start = (host: string) => {
     return startListener(
       { ...LISTENER, host, port },
-      { ...testDeps(), takeIn: async () => 0, waiting: new ByteLimit(1) },
+      { ...testDeps(), takeIn: async () => 0, notes: new FakeNotes(), waiting: new ByteLimit(1) },
     );
   };
   await assert.rejects(start('127.0.0.1'), {

@@ -12,6 +12,7 @@ import { PublishFlow } from '../../src/ingress/listener/publish-flow.ts';
 import { Received } from '../../src/ingress/listener/received.ts';
 import { takenInBy } from '../../src/ingress/listener/taken-in.ts';
 import { ByteLimit } from '../../src/runtime/byte-limit.ts';
+import { FakeNotes } from '../helpers/mqtt-listener.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 
 type Qos = 1 | 2;
@@ -74,7 +75,13 @@ interface Message {
 class ResendingClient {
   readonly acknowledged = new Set<number>();
   readonly #queue: Queue;
-  readonly #session = { received: new Received(), lane: new Lane() };
+  readonly #session = {
+    received: new Received(),
+    lane: new Lane(),
+    expiry: 60,
+    isOver: false,
+    noted: new Map(),
+  };
   readonly #deps = testDeps();
   readonly #takenIn = takenInBy(this.#deps.metrics);
   #unacknowledged: Message[] = [];
@@ -120,6 +127,8 @@ class ResendingClient {
       outgoing,
       inFlightBytes: new ByteLimit(1e9),
       shares: new FairShares(this.#deps.clock),
+      notes: new FakeNotes(),
+      origin: 'here',
       onFailure: () => {
         intake.end();
         this.#intake = undefined;

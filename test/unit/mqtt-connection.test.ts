@@ -8,7 +8,7 @@ import { ClientConnection } from '../../src/ingress/listener/client-connection.t
 import { sharedByConnections } from '../../src/ingress/listener/listener.ts';
 import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
-import { LISTENER, publish, Sink } from '../helpers/mqtt-listener.ts';
+import { FakeNotes, LISTENER, publish, Sink } from '../helpers/mqtt-listener.ts';
 import { connectPacket } from '../helpers/raw-mqtt-client.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 
@@ -40,7 +40,13 @@ test('a client that does not read its acknowledgements is not read on, until it 
   const sink = new Sink();
   const socket = new DeafSocket();
   const { takeIn } = sink;
-  const deps = { ...testDeps(), clock: new ManualClock(), takeIn, waiting: new ByteLimit(1e6) };
+  const deps = {
+    ...testDeps(),
+    clock: new ManualClock(),
+    takeIn,
+    notes: new FakeNotes(),
+    waiting: new ByteLimit(1e6),
+  };
   new ClientConnection(socket as unknown as Socket, sharedByConnections(LISTENER, deps));
   const come = (...packets: Parameters<typeof generate>[0][]) => {
     for (const packet of packets) socket.push(generate(packet, { protocolVersion: 4 }));

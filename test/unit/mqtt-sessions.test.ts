@@ -4,12 +4,14 @@ import { Received } from '../../src/ingress/listener/received.ts';
 import { MAX_SESSION_EXPIRY, Sessions, sessionMemory } from '../../src/ingress/listener/sessions.ts';
 import type { Will } from '../../src/ingress/listener/wills.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
+import { FakeNotes } from '../helpers/mqtt-listener.ts';
 
 const LOST = { expiry: 60, will: undefined, isOurs: false };
 const MESSAGE = { topicName: 't', payload: Buffer.alloc(100), qos: 1, retain: false, userProperties: [] };
 
 function newSessions(maxOffline: number, maxBytes = 1e6) {
   const clock = new ManualClock();
+  const notes = new FakeNotes();
   let forgotten = 0;
   const wills: string[] = [];
   const tell = (what: string) => (will: Will) => wills.push(`${what} ${will.message.clientId}`);
@@ -17,6 +19,7 @@ function newSessions(maxOffline: number, maxBytes = 1e6) {
     { maxOffline, maxBytes },
     {
       clock,
+      notes,
       wills: { publish: tell('publish'), keep: tell('keep'), takeBack: () => {}, back: () => {} },
       onForgotten: () => forgotten++,
     },
@@ -28,7 +31,7 @@ function newSessions(maxOffline: number, maxBytes = 1e6) {
     sessions.close(clientId, owner, { expiry, will, isOurs: false });
     return opened;
   };
-  return { clock, sessions, visit, wills, forgotten: () => forgotten };
+  return { clock, sessions, notes, visit, wills, forgotten: () => forgotten };
 }
 
 test('a session is found again with what it holds, unless the client wants a clean one', () => {
@@ -75,7 +78,7 @@ test('the connection that lost its client id does not end the session of the one
 });
 
 test('sessions have a bound in bytes, with the packet identifiers that they may come to hold', () => {
-  const one = sessionMemory('a', { received: new Received() });
+  const one = sessionMemory('a', { received: new Received(), noted: new Map() });
   const { sessions, visit, forgotten } = newSessions(10, 8192 + 2.5 * one);
   const owner = { origin: 'here', takenOver: () => {} };
   const { session } = sessions.open('a', false, owner);
@@ -167,7 +170,7 @@ test('strangers push out their own sessions, however many client ids they have, 
 });
 
 test('where bytes are scarce, the sessions go from where there are the most bytes', () => {
-  const one = sessionMemory('a', { received: new Received() });
+  const one = sessionMemory('a', { received: new Received(), noted: new Map() });
   const { visit } = newSessions(100, 10 * one);
   for (let i = 0; i < 5; i++) visit(`a${i}`, false, 60, undefined, 'many small ones');
   for (const i of [0, 1, 2]) visit(`${i}${'x'.repeat(one)}`, false, 60, undefined, 'few large ones');

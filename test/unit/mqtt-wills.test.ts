@@ -7,6 +7,7 @@ import { Sessions } from '../../src/ingress/listener/sessions.ts';
 import { takenInBy } from '../../src/ingress/listener/taken-in.ts';
 import { type Will, Wills, willMemory } from '../../src/ingress/listener/wills.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
+import { FakeNotes } from '../helpers/mqtt-listener.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 
 const will = (clientId: string): Will => ({
@@ -112,7 +113,10 @@ test('of a client that is back nothing is tried any more', async () => {
 test('what waits for Kafka of a client that is back is not written any more, and is counted', async () => {
   const queue = new Queue();
   const { clock, wills, counts } = newWills(1e6, queue);
-  const sessions = new Sessions({ maxOffline: 10, maxBytes: 1e6 }, { clock, wills, onForgotten: () => {} });
+  const sessions = new Sessions(
+    { maxOffline: 10, maxBytes: 1e6 },
+    { clock, notes: new FakeNotes(), wills, onForgotten: () => {} },
+  );
   for (const clientId of ['lost', 'let go', 'stays away']) {
     const owner = { origin: 'here', takenOver: () => {} };
     sessions.open(clientId, true, owner);
@@ -134,7 +138,10 @@ test('what waits for Kafka of a client that is back is not written any more, and
 test('a will that the return of its client publishes is written, and not tried again behind what the client sends', async () => {
   const queue = new Queue();
   const { clock, wills, counts } = newWills(1e6, queue);
-  const sessions = new Sessions({ maxOffline: 10, maxBytes: 1e6 }, { clock, wills, onForgotten: () => {} });
+  const sessions = new Sessions(
+    { maxOffline: 10, maxBytes: 1e6 },
+    { clock, notes: new FakeNotes(), wills, onForgotten: () => {} },
+  );
   const connect = (clientId: string, delay: number) => {
     const departure = { expiry: 60, will: { ...will(clientId), delay }, isOurs: false };
     const owner = { origin: 'here', takenOver: () => sessions.close(clientId, owner, departure) };

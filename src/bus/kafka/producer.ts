@@ -90,8 +90,8 @@ export class BusProducer implements AsyncDisposable {
     });
   }
 
-  send(topic: string, { key, value }: OutgoingRecord): Promise<void> {
-    return this.#send({ value, to: [{ topic, key }] });
+  send(topic: string, { key, value, isOnce = false }: OutgoingRecord): Promise<void> {
+    return this.#send({ value, to: [{ topic, key }], isOnce });
   }
 
   sendCopies(copies: Copies): Promise<void> {

@@ -20,7 +20,8 @@ import { OutgoingPackets } from './outgoing-packets.ts';
 import { Patience } from './patience.ts';
 import { MqttError, ReasonCode } from './protocol.ts';
 import { PublishFlow } from './publish-flow.ts';
-import type { Sessions } from './sessions.ts';
+import type { SessionNotes } from './received-notes.ts';
+import { MAX_SESSION_EXPIRY, type Sessions } from './sessions.ts';
 import type { TakenIn } from './taken-in.ts';
 import type { Turns } from './turns.ts';
 
@@ -36,6 +37,7 @@ export interface ConnectionLimits {
 export interface ClientConnectionDeps {
   readonly limits: ConnectionLimits;
   readonly sessions: Sessions;
+  readonly notes: SessionNotes;
   readonly newcomers: Newcomers;
   readonly holdings: Holdings;
   readonly inFlightBytes: ByteLimit;
@@ -195,9 +197,11 @@ export class ClientConnection {
     const properties = connackProperties(connect, clientId, limits.maxPacketBytes);
     this.#outgoing.to = connect;
     const { session, isPresent } = sessions.open(clientId, isClean, this);
+    session.expiry = Math.min(connect.sessionExpiry, MAX_SESSION_EXPIRY);
     const flow = new PublishFlow(session, {
       ...this.#deps,
       clientId,
+      origin: this.origin,
       outgoing: this.#outgoing,
       onFailure: (error) => this.#notStored(error),
       onSettled: () => (this.#nextEnd ? this.#endWhenDrained(this.#nextEnd) : this.#read()),

@@ -14,6 +14,7 @@ import { FairShares } from './fair-shares.ts';
 import { Holdings } from './holdings.ts';
 import { Newcomers } from './newcomers.ts';
 import { Occasional } from './occasional.ts';
+import type { SessionNotes } from './received-notes.ts';
 import { Sessions } from './sessions.ts';
 import { takenInBy } from './taken-in.ts';
 import { Turns } from './turns.ts';
@@ -29,6 +30,7 @@ export interface ListenerConfig extends ConnectionLimits {
 
 export interface ListenerDeps {
   readonly takeIn: TakeIn;
+  readonly notes: SessionNotes;
   /** What waits for Kafka, of all that this process sends. */
   readonly waiting: Waiting;
   readonly clock: Clock;
@@ -106,7 +108,7 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
 
 /** What all connections have in common. */
 export function sharedByConnections(config: ListenerConfig, deps: ListenerDeps) {
-  const { clock, logger, metrics, takeIn, waiting } = deps;
+  const { clock, logger, metrics, takeIn, notes, waiting } = deps;
   const { maxConnections, maxMemoryBytes } = config;
   const share = (of: keyof typeof SHARES) => Math.floor(maxMemoryBytes * SHARES[of]);
   const takenIn = takenInBy(metrics);
@@ -120,11 +122,12 @@ export function sharedByConnections(config: ListenerConfig, deps: ListenerDeps) 
   };
   const sessions = new Sessions(
     { maxOffline: maxConnections, maxBytes: share('offline') },
-    { clock, wills, onForgotten },
+    { clock, notes, wills, onForgotten },
   );
   return {
     limits: config,
     sessions,
+    notes,
     wills,
     newcomers: new Newcomers(MAX_NEWCOMERS),
     holdings: new Holdings(share('connected')),

@@ -5,6 +5,7 @@ import type { TakeIn } from '../fan-out.ts';
 import { type FairShares, MAX_IN_FLIGHT } from './fair-shares.ts';
 import type { OutgoingPackets } from './outgoing-packets.ts';
 import { MqttError, PacketType, protocolError, ReasonCode } from './protocol.ts';
+import { digestOf, isAnother, type ReceivedNotes } from './received-notes.ts';
 import { type Session, sessionMemory } from './sessions.ts';
 import type { TakenIn } from './taken-in.ts';
 
@@ -18,6 +19,9 @@ interface Deps {
   readonly outgoing: OutgoingPackets;
   readonly inFlightBytes: ByteLimit;
   readonly shares: FairShares;
+  readonly notes: Pick<ReceivedNotes, 'stored' | 'released'>;
+  /** Where the client comes from. */
+  readonly origin: string;
   /** A message that the client must send again: it must not be acknowledged, and nothing after it. */
   onFailure(error: unknown): void;
   /** Fewer messages are in flight than before. */
@@ -109,9 +113,27 @@ export class PublishFlow {
   release(packetId: number): void {
     const received = this.#session.received.get(packetId);
     if (received !== undefined && received !== 'stored') throw protocolError('PUBREL before PUBREC');
+    if (this.#session.noted.has(packetId)) {
+      void this.#takeBack(packetId);
+      return;
+    }
     this.#session.received.delete(packetId);
     const reasonCode = received ? ReasonCode.SUCCESS : ReasonCode.PACKET_IDENTIFIER_NOT_FOUND;
     this.#deps.outgoing.acknowledge(PacketType.PUBCOMP, packetId, reasonCode);
+  }
+
+  /** Its packet identifier is free when that is noted, too. */
+  async #takeBack(packetId: number): Promise<void> {
+    const { clientId, notes, outgoing, onFailure } = this.#deps;
+    const { noted, received } = this.#session;
+    try {
+      await notes.released(clientId, packetId);
+      noted.delete(packetId);
+      received.delete(packetId);
+      outgoing.acknowledge(PacketType.PUBCOMP, packetId, ReasonCode.SUCCESS);
+    } catch (error) {
+      if (!this.#isOver) onFailure(error);
+    }
   }
 
   /** What comes again may be on its way already: only when it has arrived, or has not, is it known what to do with it. */
@@ -138,18 +160,32 @@ export class PublishFlow {
     }
   }
 
+  /** A session that outlives its connection outlives this process, too. */
+  async #storeAndNote(message: PublishedMessage, packetId: number): Promise<number> {
+    const { clientId, notes, origin } = this.#deps;
+    const session = this.#session;
+    if (session.expiry === 0) return this.#store(message);
+    const digest = digestOf(message); // the message is valid during this call only
+    const matches = await this.#store(message);
+    if (matches > 0 && !session.isOver) {
+      session.noted.set(packetId, undefined);
+      await notes.stored(clientId, packetId, { digest, expiry: session.expiry, origin });
+    }
+    return matches;
+  }
+
   /** A QoS 2 message that comes again before its PUBREL is the same one: it is acknowledged, not stored again. */
   #storeOnce(message: PublishedMessage, packetId: number): Promise<number> {
-    const { received } = this.#session;
+    const { received, noted } = this.#session;
     const { version } = this.#deps.outgoing.to;
     const known = received.get(packetId);
-    if (known === 'stored') return Promise.resolve(1);
-    if (known !== undefined) return known.stored;
+    if (known === 'stored' && !isAnother(message, noted.get(packetId))) return Promise.resolve(1);
+    if (known !== undefined && known !== 'stored') return known.stored;
     // Only 5.0 is told a maximum; older clients may use every packet identifier before they release one.
     if (version === 5 && received.size >= MAX_IN_FLIGHT) {
       throw new MqttError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, `${received.size} messages without PUBREL`);
     }
-    const stored = this.#store(message);
+    const stored = this.#storeAndNote(message, packetId);
     received.set(packetId, { stored });
     stored.then(
       () => received.set(packetId, 'stored'),

@@ -2,6 +2,7 @@ import { Lane } from '../../bus/lane.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import { Origins } from './origins.ts';
 import { Received } from './received.ts';
+import type { ReceivedNotes } from './received-notes.ts';
 import { type Will, type Wills, willMemory } from './wills.ts';
 
 /** What a client's session holds: a publish-only server has nothing but QoS 2 messages that await their PUBREL. */
@@ -10,6 +11,12 @@ export interface Session {
   readonly received: Received;
   /** What its connections send, in order: a message of QoS 2 may be on its way for an earlier one. */
   lane: Lane;
+  /** How long it outlives its connection, in seconds. */
+  expiry: number;
+  /** The client has no use for it any more. */
+  isOver: boolean;
+  /** Packet identifiers of which there is a note; of those from a run before, the digest of the message. */
+  readonly noted: Map<number, number | undefined>;
 }
 
 /** A session without a connection. */
@@ -34,6 +41,7 @@ interface Owner {
 
 interface Deps {
   readonly clock: Clock;
+  readonly notes: Pick<ReceivedNotes, 'forget' | 'found'>;
   readonly wills: Pick<Wills, 'publish' | 'keep' | 'takeBack' | 'back'>;
   /** A session was forgotten before its time, to make room. */
   onForgotten(): void;
@@ -60,11 +68,21 @@ interface Departure {
 export const MAX_SESSION_EXPIRY = 3600;
 /** What a session keeps in memory besides what is in it, about, in bytes. */
 const OVERHEAD = 512;
+/** What is known of a note, about. */
+const NOTE_BYTES = 64;
 
 /** What a client's session keeps in memory. */
-export function sessionMemory(clientId: string, { received }: Pick<Session, 'received'>): number {
-  return OVERHEAD + 2 * clientId.length + received.bytes;
+export function sessionMemory(clientId: string, session: Pick<Session, 'received' | 'noted'>): number {
+  return OVERHEAD + 2 * clientId.length + session.received.bytes + NOTE_BYTES * session.noted.size;
 }
+
+const newSession = (): Session => ({
+  received: new Received(),
+  lane: new Lane(),
+  expiry: 0,
+  isOver: false,
+  noted: new Map(),
+});
 
 /** The sessions of this node: one connection each at most, and for some time without one. */
 export class Sessions {
@@ -80,6 +98,7 @@ export class Sessions {
   constructor(limits: Limits, deps: Deps) {
     this.#limits = limits;
     this.#deps = deps;
+    this.#restore();
   }
 
   get online(): number {
@@ -100,7 +119,7 @@ export class Sessions {
     if (kept && isPresent) this.#resume(clientId, kept);
     else if (kept) this.#end(clientId, kept);
     wills.back(clientId);
-    const session = isPresent ? kept.session : { received: new Received(), lane: new Lane() };
+    const session = isPresent ? kept.session : newSession();
     this.#online.set(clientId, { owner, session });
     return { session, isPresent };
   }
@@ -114,23 +133,49 @@ export class Sessions {
     const stays = Math.min(expiry, MAX_SESSION_EXPIRY);
     const delay = Math.min(will?.delay ?? 0, stays);
     if (will && delay === 0) this.#deps.wills[isOurs ? 'keep' : 'publish'](will);
-    if (stays === 0) return;
-    const offline: Offline = {
-      session: open.session,
-      origin: owner.origin,
-      expires: this.#deps.clock.monotonic() + stays * 1000,
-      bytes: sessionMemory(clientId, open.session),
-    };
+    if (stays === 0) {
+      this.#discard(clientId, open.session);
+      return;
+    }
+    const offline = this.#offlineOf(clientId, open.session, owner.origin, stays);
     if (will && delay > 0) this.#delay(will, delay, offline);
+    this.#keep(clientId, offline);
+  }
+
+  /** The node stops: wills that wait are due. What is noted of the sessions is for its next run. */
+  endOffline(): void {
+    for (const offline of this.#offline.values()) {
+      const will = this.#takeWill(offline);
+      if (will) this.#deps.wills.publish(will);
+    }
+  }
+
+  #restore(): void {
+    const { found } = this.#deps.notes;
+    for (const [clientId, { expiry, origin, received }] of found) {
+      const session = { ...newSession(), expiry, noted: received };
+      for (const packetId of received.keys()) session.received.set(packetId, 'stored');
+      this.#keep(clientId, this.#offlineOf(clientId, session, origin, expiry));
+    }
+    found.clear();
+  }
+
+  #offlineOf(clientId: string, session: Session, origin: string, stays: number): Offline {
+    const expires = this.#deps.clock.monotonic() + stays * 1000;
+    return { session, origin, expires, bytes: sessionMemory(clientId, session) };
+  }
+
+  #keep(clientId: string, offline: Offline): void {
     this.#offline.set(clientId, offline);
     this.#origins.add(offline.origin, clientId, offline.bytes);
     this.#offlineBytes += offline.bytes;
     this.#makeRoom();
   }
 
-  /** Ends all sessions that have no connection: their wills are due. */
-  endOffline(): void {
-    for (const [clientId, offline] of this.#offline) this.#end(clientId, offline);
+  /** Nobody comes back to it. */
+  #discard(clientId: string, session: Session): void {
+    session.isOver = true;
+    this.#deps.notes.forget(clientId, session.noted.keys());
   }
 
   #delay(will: Will, delay: number, offline: Offline): void {
@@ -164,6 +209,7 @@ export class Sessions {
   #end(clientId: string, offline: Offline): void {
     const will = this.#takeWill(offline);
     this.#forget(clientId, offline);
+    this.#discard(clientId, offline.session);
     if (will) this.#deps.wills.publish(will);
   }
 

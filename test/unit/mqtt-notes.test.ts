@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Bus, BusError, type OutgoingRecord, type ReadOptions } from '../../src/bus/bus.ts';
+import { topicsOf } from '../../src/bus/topics.ts';
+import { digestOf, ReceivedNotes } from '../../src/ingress/listener/received-notes.ts';
+import { ManualClock } from '../helpers/manual-clock.ts';
+import { testDeps } from '../helpers/test-deps.ts';
+
+const { signal } = new AbortController();
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const NOTE = { digest: 5, expiry: 60, origin: '10.0.0.1' };
+
+/** Kafka, as one partition. */
+class Log implements Pick<Bus, 'createTopics' | 'send' | 'offsets' | 'read'> {
+  readonly records: OutgoingRecord[] = [];
+  fails = false;
+  #fail() {
+    if (this.fails) throw new BusError('timeout', 'late');
+  }
+  async createTopics() {
+    this.#fail();
+  }
+  async send(_: string, record: OutgoingRecord) {
+    this.#fail();
+    this.records.push(record);
+  }
+  async offsets() {
+    return new Map([[0, { start: 0, end: this.records.length }]]);
+  }
+  async read({ topic, eachBatch }: ReadOptions) {
+    const records = this.records.map(({ key, value }, offset) => {
+      return { topic, partition: 0, offset, timestamp: 0, key, value };
+    });
+    await eachBatch(records);
+  }
+}
+
+function world() {
+  const log = new Log();
+  const clock = new ManualClock();
+  const deps = { ...testDeps(), clock, bus: log, topics: topicsOf('p') };
+  const run = (serviceId: string) => new ReceivedNotes({ ...deps, serviceId });
+  const found = async (serviceId: string) => {
+    const notes = run(serviceId);
+    await notes.restore(signal);
+    return [...notes.found].map(([clientId, { received, ...rest }]) => {
+      return { clientId, ...rest, received: [...received] };
+    });
+  };
+  return { log, clock, run, found, metrics: deps.metrics };
+}
+
+test('the next run of a node finds what is stored and not released, of its own clients alone', async () => {
+  const { run, found } = world();
+  const notes = run('node/1');
+  for (const packetId of [1, 2, 65_535]) await notes.stored('a/1', packetId, NOTE);
+  await notes.stored('b', 1, NOTE);
+  await notes.released('a/1', 2);
+  notes.forget('b', [1]);
+  await run('node').stored('a/1', 3, NOTE);
+  await turn();
+  const received = [
+    [1, 5],
+    [65_535, 5],
+  ];
+  assert.deepEqual(await found('node/1'), [{ clientId: 'a/1', expiry: 60, origin: '10.0.0.1', received }]);
+  assert.deepEqual(await found('another'), []);
+});
+
+test('what cannot be taken back is tried again until it can', async () => {
+  const { log, clock, run, found } = world();
+  const notes = run('n');
+  await notes.stored('a', 1, NOTE);
+  log.fails = true;
+  notes.forget('a', [1]);
+  await turn();
+  clock.advance(5000);
+  await turn();
+  log.fails = false;
+  assert.equal((await found('n')).length, 1);
+  clock.advance(5000);
+  await turn();
+  assert.deepEqual([await found('n'), clock.timers], [[], 0]);
+});
+
+test('a note of a newer session is not taken back with those of the one before', async () => {
+  const { log, clock, run, found } = world();
+  const notes = run('n');
+  for (let packetId = 1; packetId <= 2500; packetId++) await notes.stored('a', packetId, NOTE);
+  log.fails = true;
+  notes.forget(
+    'a',
+    Array.from({ length: 2500 }, (_, index) => index + 1),
+  );
+  await turn();
+  log.fails = false;
+  for (const packetId of [1, 2400]) await notes.stored('a', packetId, { ...NOTE, digest: 6 });
+  clock.advance(5000);
+  for (let i = 0; i < 10; i++) await turn();
+  const received = [
+    [1, 6],
+    [2400, 6],
+  ];
+  assert.deepEqual(await found('n'), [{ clientId: 'a', expiry: 60, origin: '10.0.0.1', received }]);
+});
+
+test('a note that Kafka does not take holds nothing up, and is counted; taking one back is told', async () => {
+  const { log, run, metrics } = world();
+  const notes = run('n');
+  log.fails = true;
+  await notes.stored('a', 1, NOTE);
+  assert.equal((await metrics.mqttNotesFailed.get()).values[0]?.value, 1);
+  await assert.rejects(notes.released('a', 1), { name: 'BusError' });
+});
+
+test('without the topic of sessions they end with the process', async () => {
+  const { log, run } = world();
+  log.fails = true;
+  const notes = run('n');
+  await notes.restore(signal);
+  log.fails = false;
+  await notes.stored('a', 1, NOTE);
+  await notes.released('a', 1);
+  assert.deepEqual(log.records, []);
+});
+
+test('a digest is of the topic name and the payload', () => {
+  const digest = (topicName: string, payload: string) =>
+    digestOf({ topicName, payload: Buffer.from(payload) });
+  const all = [digest('a', 'b'), digest('b', 'b'), digest('a', 'c'), digest('a', '')];
+  assert.equal(new Set(all).size, 4);
+  assert.equal(digest('a', 'b'), all[0]);
+});
