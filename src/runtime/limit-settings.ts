@@ -17,7 +17,7 @@ export const LIMIT_SETTINGS = {
     min: 1,
   }),
   PENSTOCK_LIMIT_BUFFER_BYTES: integer(
-    268_435_456,
+    1_073_741_824,
     'The most memory that an integration may ask for: to keep records until they are sent, for one request, or for one answer.',
     { unit: 'bytes', min: 65_536 },
   ),
