@@ -5,7 +5,9 @@ import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { HttpVersion } from '../../gen/penstock/v1/http_pb.ts';
 import { DELIVERED, type Handler } from '../../src/executor/handlers/handler.ts';
 import { serverCertificate } from '../helpers/certificates.ts';
+import { engine } from '../helpers/engine.ts';
 import { faultProxy } from '../helpers/fault-proxy.ts';
+import { outbound } from '../helpers/handler.ts';
 import { type HttpEndpoint, httpEndpoint, type Respond } from '../helpers/http-endpoint.ts';
 import {
   bodies,
@@ -190,6 +192,31 @@ test('requests whose connection dies without an answer leave once more by a new 
   assert.equal((await failureOf(handler)).failureClass, FailureClass.DISCONNECTED);
   assert.equal(endpoint.received.length, 2);
 });
+
+const ENDS: Readonly<Record<string, (response: object) => void>> = {
+  'its connection': (response) => streamOf(response).session?.socket.destroy(),
+  'its session': (response) => streamOf(response).session?.destroy(undefined, 2),
+};
+
+for (const [what, end] of Object.entries(ENDS))
+  for (const policy of [{ strategy: 'SKIP_ALL' }, { strategy: 'RETRY_ALL', retries: 1 }] as const)
+    test(`a message that costs ${what} costs no other one on it a try (${policy.strategy})`, async (t) => {
+      const { endpoint, config } = await setUp(t, {}, { ...TWO, sendOnlyMsgPayload: true });
+      endpoint.respond = (response, { body }) => {
+        // The others are on it by then.
+        if (body.toString() === 'bad') setTimeout(() => end(response), 5);
+        else setTimeout(() => response.writeHead(200).end(), 20);
+      };
+      const { told, take, settled } = await engine(t, { case: 'http', value: config }, {}, policy);
+      const good = Array.from({ length: 40 }, (_, i) => `m${i}`);
+      for (const [i, payload] of good.entries()) {
+        if (i === 10) await take(outbound('bad', 0, 'bad'));
+        await take(outbound(payload, 0, payload));
+      }
+      await settled();
+      assert.deepEqual(told.delivered.toSorted(), good.toSorted());
+      assert.deepEqual([...told.givenUp.keys()], ['bad']);
+    });
 
 test('interim answers are skipped, and behind a status the status decides', async (t) => {
   const { endpoint, handler } = await setUp(t, {}, TWO);

@@ -53,7 +53,9 @@ test('a batch after one that was written but not acknowledged is not taken for i
   for (let i = 0; i < 3; i++) {
     await peer.network.set({ downstream: { resetPeer: true } });
     const [outcome] = await handler.deliver([outbound(`lost ${i}`)], never);
-    assert.equal(failureOf(outcome).failureClass, FailureClass.DISCONNECTED);
+    const { failureClass, cut } = failureOf(outcome);
+    assert.equal(failureClass, FailureClass.DISCONNECTED);
+    assert.deepEqual(cut, { isShared: true, isForOne: 'no' }, 'it was no try of what was on it');
     await peer.network.set({});
     await waitUntil('the next one is delivered', async () => {
       const [next] = await handler.deliver([outbound(`next ${i}`)], never);
@@ -61,6 +63,17 @@ test('a batch after one that was written but not acknowledged is not taken for i
     });
     assert.ok((await peer.payloads()).includes(`next ${i}`));
   }
+});
+
+test('a broker that cannot be reached fails what was to leave, each a try', async (t) => {
+  const peer = await kafka.start(t);
+  const handler = await connected(t, peer.configuration);
+  assert.deepEqual(await handler.deliver([outbound('first')], never), [DELIVERED]);
+  await peer.network.set({ down: true });
+  await waitUntil('no connection is left to lose', async () => {
+    const [outcome] = await handler.deliver([outbound('never')], never);
+    return failureOf(outcome).cut === undefined;
+  });
 });
 
 test('a broker that does not answer is a timeout, after request.timeout.ms', async (t) => {

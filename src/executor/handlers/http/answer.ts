@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Connection, Passenger } from './connection.ts';
 import type { Connections } from './connections.ts';
+import { LostError } from './lost-error.ts';
 import type { Statuses } from './statuses.ts';
 import type { Wire } from './wire.ts';
 
@@ -120,16 +121,26 @@ export class Answer implements Passenger {
 
   onResponseEnd(): void {
     if (this.#wire) this.#wire.hasServed = true;
+    this.#wire?.end();
     this.#settle(undefined);
     this.#end();
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    // Of several requests the first one may fail before the connection is seen to be lost.
+    if (this.#wire?.isShared && !this.#wire.isLost) setImmediate(() => this.#failed(error));
+    else this.#failed(error);
+  }
+
+  #failed(error: Error): void {
+    const wire = this.#wire;
+    const isLost = wire?.isLost ?? false;
+    wire?.end();
     if (this.#mayRepeat()) {
       this.#repeat();
       return;
     }
-    this.#settle(error);
+    this.#settle(wire && isLost ? new LostError(error, wire.wasShared) : error);
     this.#end();
   }
 

@@ -7,6 +7,7 @@ import type { Failure } from '../handler.ts';
 import { TokenError } from '../oauth2.ts';
 import type { HttpAnswer } from './answer.ts';
 import { httpDate } from './http-date.ts';
+import { LostError } from './lost-error.ts';
 import type { Statuses } from './statuses.ts';
 
 const SECONDS = /^\d+$/;
@@ -54,7 +55,10 @@ function pauseText(wanted: number | undefined, most: number): string {
 /** There was no answer: the request may not be sent as things are, or its connection could not be made, or was lost. */
 export function connectionFailure(error: unknown): Failure {
   const failureClass = mayNotSend(error) ? FailureClass.UNAVAILABLE : FailureClass.DISCONNECTED;
-  return { delivered: false, failureClass, reason: messageOf(error) };
+  const failure: Failure = { delivered: false, failureClass, reason: messageOf(error) };
+  const isShared = error instanceof LostError && error.isShared;
+  // Behind an address there are many servers: what one of them does is no reason to give a message up.
+  return isShared ? { ...failure, cut: { isShared, isForOne: 'no' } } : failure;
 }
 
 function mayNotSend(error: unknown): boolean {

@@ -22,6 +22,10 @@ export class Wire {
   /** Whether a request was answered. */
   hasServed = false;
   readonly #socket: Socket;
+  /** Requests on it that are not over. */
+  #open = 0;
+  /** Whether there were several when it was lost. */
+  #wasShared: boolean | undefined;
   #isSilent = true;
   #expectsHead = false;
   /** Between the status line of an interim answer and its end. */
@@ -39,8 +43,29 @@ export class Wire {
     return this.#isSilent && this.#socket.destroyed;
   }
 
+  get isShared(): boolean {
+    return this.#open > 1;
+  }
+
+  /** Whether it has ended; to be asked before the first of its requests is over for that. */
+  get isLost(): boolean {
+    if (this.#socket.destroyed) this.#wasShared ??= this.isShared;
+    return this.#socket.destroyed;
+  }
+
+  /** Of one that is lost: whether several requests were on it. */
+  get wasShared(): boolean {
+    return this.#wasShared ?? false;
+  }
+
+  /** A request is over. */
+  end(): void {
+    this.#open--;
+  }
+
   /** A request leaves. */
   begin(): void {
+    this.#open++;
     this.status = 0;
     this.#isSilent = true;
     this.#expectsHead = true;

@@ -1,7 +1,7 @@
 import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import { protocolErrorType } from '../../../kafkajs/protocol-error.ts';
 import type { Failure } from '../handler.ts';
-import { reasonOf, rootOf } from './reason.ts';
+import { DisconnectedError, reasonOf, rootOf } from './reason.ts';
 
 const { UNAVAILABLE, DISCONNECTED, TIMEOUT, THROTTLED, REJECTED, TOO_LARGE } = FailureClass;
 
@@ -34,7 +34,16 @@ export const failureOf = (error: unknown, topic: string): Failure => ({
   delivered: false,
   failureClass: classOf(error),
   reason: reasonOf(error, topic),
+  ...(isCut(error) && { cut: CUT }),
 });
+
+/** Any number of records may be on one connection; that a broker ends it says nothing of them. */
+const CUT = { isShared: true, isForOne: 'no' } as const;
+
+function isCut(error: unknown): boolean {
+  const root = rootOf(error);
+  return root instanceof DisconnectedError && root.wasOpen;
+}
 
 /** Refused before anything was written: the same for every partition. */
 const WHOLLY: ReadonlySet<string> = new Set([

@@ -40,6 +40,13 @@ const ABOUT_TOPICS = /TOPIC|MESSAGE|RECORD|PARTITION/;
 /** The client was closed, or the connection lost, before it was known whether the records arrived. */
 export class DisconnectedError extends Error {
   override readonly name = 'DisconnectedError';
+  /** Whether a connection was lost that had been made: records may have been on it. */
+  readonly wasOpen: boolean;
+
+  constructor(message: string, wasOpen = false, cause?: Error) {
+    super(message, cause && { cause });
+    this.wasOpen = wasOpen;
+  }
 }
 
 /** Why Kafka could not be used, and what to do about it, for people. */

@@ -40,8 +40,10 @@ export class Sockets {
       () => socket.destroy(new Error(`no connection to ${target.host}:${port} within ${connectTimeout} ms`)),
       connectTimeout,
     );
+    let isOpen = false;
     socket.once(ssl ? 'secureConnect' : 'connect', () => {
       cancel();
+      isOpen = true;
       onConnect();
     });
     let cause: Error | undefined;
@@ -51,7 +53,7 @@ export class Sockets {
     socket.once('close', () => {
       cancel();
       this.#open.delete(socket);
-      this.lost = new DisconnectedError(`the connection to ${target.host}:${port} was lost`, { cause });
+      this.lost = new DisconnectedError(`the connection to ${target.host}:${port} was lost`, isOpen, cause);
     });
     socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE);
     socket.setTimeout(maxIdle, () => socket.destroy(new Error(`nothing was sent for ${maxIdle} ms`)));
