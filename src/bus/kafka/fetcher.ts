@@ -9,6 +9,7 @@ import { BusError, type Feed, type FeedOptions, type OffsetRange, type TopicPart
 import { NodeFetcher } from './node-fetcher.ts';
 import { PartitionCounts } from './partition-counts.ts';
 import { nameOf, PartitionFeed } from './partition-feed.ts';
+import { TopicQuestions } from './topic-questions.ts';
 
 const DEADLINE = 10_000;
 const CLOSE_DEADLINE = 2000;
@@ -40,6 +41,7 @@ export class Fetcher implements AsyncDisposable {
   /** What no node fetches. */
   readonly #homeless = new Set<PartitionFeed>();
   readonly #counts: PartitionCounts;
+  readonly #questions = new TopicQuestions((topics) => this.#metadata(topics));
   #connecting: Promise<void> | undefined;
   #homing: Promise<void> | undefined;
   /** Resolves when there is more to look for. */
@@ -188,7 +190,7 @@ export class Fetcher implements AsyncDisposable {
 
   /** The partitions of a topic. */
   async partitions(topic: string): Promise<readonly number[]> {
-    const [found] = await this.#metadata([topic]);
+    const found = await this.#questions.of(topic);
     if (found?.topicErrorCode !== 0) throw new BusError('unknown-topic', `there is no topic ${topic}`);
     return found.partitionMetadata.map(({ partitionId }) => partitionId);
   }
