@@ -104,6 +104,38 @@ test('packets come out of a stream as they went in, wherever it is cut', () => {
   );
 });
 
+/** One of each type that a client may send, and headers that are longer than they need to be. */
+const OF_EACH_TYPE = {
+  CONNECT: '10 0d 00044d51545404020000 000161',
+  'PUBLISH of QoS 0': '30 05 0003612f62',
+  'PUBLISH of QoS 2, empty': '34 07 0003612f620001',
+  'PUBLISH of 200 bytes': `30 c801 0003612f62${'61'.repeat(195)}`,
+  PUBREL: '62 02 0005',
+  SUBSCRIBE: '82 08 0001 0003612f62 00',
+  UNSUBSCRIBE: 'a2 07 0001 0003612f62',
+  PINGREQ: 'c0 00',
+  'PINGREQ with a length of four bytes': 'c0 80808000',
+  DISCONNECT: 'e0 00',
+  'DISCONNECT with a length of two bytes': 'e0 8000',
+  'DISCONNECT with a reason': 'e0 01 04',
+};
+
+for (const [name, hex] of Object.entries(OF_EACH_TYPE)) {
+  test(`wherever it is cut, ${name} is there with its last byte, and with what comes right behind it`, () => {
+    const packet = Buffer.from(hex.replaceAll(' ', ''), 'hex');
+    const wholes = (stream: Buffer, cuts: readonly number[]) =>
+      framesOf(stream, cuts).map(({ whole }) => whole.toString('hex'));
+    const expected = packet.toString('hex');
+    for (let cut = 1; cut < packet.length; cut++) assert.deepEqual(wholes(packet, [cut]), [expected]);
+    const everywhere = Array.from(packet, (_, index) => index);
+    assert.deepEqual(wholes(packet, everywhere), [expected]);
+    const twice = Buffer.concat([packet, packet]);
+    for (let cut = 1; cut < twice.length; cut++) {
+      assert.deepEqual(wholes(twice, [cut]), [expected, expected], `cut at ${cut}`);
+    }
+  });
+}
+
 test('CONNECT is read as it was written', () => {
   fc.assert(
     fc.property(connect, version, (packet, protocolVersion) => {

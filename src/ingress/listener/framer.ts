@@ -59,8 +59,9 @@ export class Framer {
       if (size !== undefined && size <= this.#unread.length) return frameOf(this.#take(size), size);
     }
     while (this.#unread.length > 0) {
-      const size = this.#sizeOf(this.#gathered.subarray(0, this.#length));
-      this.#gather((size ?? Math.max(this.#length + 1, MIN_PACKET_BYTES)) - this.#length);
+      const announced = this.#gatheredSize();
+      this.#gather((announced ?? Math.max(this.#length + 1, MIN_PACKET_BYTES)) - this.#length);
+      const size = announced ?? this.#gatheredSize(); // a packet without a body ends with its header
       if (this.#length === size) return frameOf(this.#gatheredPacket(), size);
     }
     return undefined;
@@ -103,6 +104,10 @@ export class Framer {
     }
     more.copy(this.#gathered, this.#length);
     this.#length = length;
+  }
+
+  #gatheredSize(): number | undefined {
+    return this.#sizeOf(this.#gathered.subarray(0, this.#length));
   }
 
   #gatheredPacket(): Buffer {
