@@ -25,13 +25,12 @@ export function startTopicUpkeep(deps: Deps): Periodic {
       interval: INTERVAL,
       async work(signal) {
         const names = (await bus.listTopics()).filter((name) => topics.has(name));
-        await lookAtReplicas(deps, names, signal);
-        const prefix = topics.deadLetters('').name;
-        const deadLetters = names.filter((name) => name.startsWith(prefix));
-        for (const some of pagesOf(deadLetters)) {
-          signal.throwIfAborted();
-          await bus.keepBounds(some, topics.deadLetterBounds);
-        }
+        // Neither waits for the other: of one of the topics Kafka may refuse it for good.
+        const done = await Promise.allSettled([
+          lookAtReplicas(deps, names, signal),
+          keepBounds(deps, names, signal),
+        ]);
+        for (const one of done) if (one.status === 'rejected') throw one.reason;
         return false;
       },
     },
@@ -41,6 +40,18 @@ export function startTopicUpkeep(deps: Deps): Periodic {
 
 const pagesOf = (names: readonly string[]) =>
   Array.from({ length: Math.ceil(names.length / PAGE) }, (_, i) => names.slice(i * PAGE, (i + 1) * PAGE));
+
+async function keepBounds(
+  { bus, topics }: Deps,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const prefix = topics.deadLetters('').name;
+  for (const some of pagesOf(names.filter((name) => name.startsWith(prefix)))) {
+    signal.throwIfAborted();
+    await bus.keepBounds(some, topics.deadLetterBounds);
+  }
+}
 
 async function lookAtReplicas(
   { bus, warnings, logger }: Deps,

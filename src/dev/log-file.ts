@@ -9,6 +9,7 @@ export class LogFile implements Disposable {
   readonly #maxBytes: number;
   #file: WriteStream;
   #bytes = 0;
+  #isBroken = false;
 
   constructor(path: string, maxBytes = MAX_BYTES) {
     this.path = path;
@@ -17,6 +18,7 @@ export class LogFile implements Disposable {
   }
 
   write(line: string): void {
+    if (this.#isBroken) this.#replace();
     if (this.#bytes >= this.#maxBytes) this.#putAside();
     this.#bytes += Buffer.byteLength(line);
     this.#file.write(line);
@@ -31,20 +33,32 @@ export class LogFile implements Disposable {
     fchmodSync(fd, 0o600); // also one that was there already
     this.#bytes = fstatSync(fd).size;
     const file = createWriteStream(this.path, { fd });
-    file.on('error', () => {}); // a full disk is not to end the process
+    this.#isBroken = false;
+    // A full disk is not to end the process; when there is room again, lines are written again.
+    file.on('error', () => {
+      this.#isBroken = true;
+    });
     return file;
   }
 
-  /** Where that cannot be done, this one goes on. */
+  /** Where that cannot be done, this one goes on, and it is tried again after as many lines. */
   #putAside(): void {
     this.#bytes = 0;
     try {
       renameSync(this.path, `${this.path}.1`);
-      const before = this.#file;
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) return;
+    }
+    this.#replace();
+  }
+
+  #replace(): void {
+    const before = this.#file;
+    try {
       this.#file = this.#open();
       before.end(); // what it still holds is written to what was put aside
     } catch {
-      // It is tried again after as many lines.
+      // There may be no descriptor left.
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { ProducerIdentity } from './cluster.ts';
 import { type BatchLimits, type Judge, type Outgoing, UNUSED } from './outgoing.ts';
+import { isBefore, sequenceAfter } from './sequence.ts';
 
 /** Records of one partition that leave together; when they are sent again, the same ones do. */
 export interface Batch<T extends Outgoing> {
@@ -12,12 +13,6 @@ export interface Batch<T extends Outgoing> {
   /** Tries that failed. */
   readonly failures: number;
 }
-
-/** Sequence numbers begin anew behind it. */
-const MAX_SEQUENCE = 0x7fffffff;
-
-type Numbered = Pick<Batch<Outgoing>, 'sequence'>;
-const isBefore = (a: Numbered, b: Numbered) => ((a.sequence - b.sequence) & MAX_SEQUENCE) > MAX_SEQUENCE / 2;
 
 /**
  * The records of one partition, which leave in their order, in batches. What failed is sent again before anything else, and
@@ -100,7 +95,7 @@ export class PartitionQueue<T extends Outgoing> {
     this.#waiting.splice(0, taken);
     if (records.length === 0) return undefined;
     const sequence = this.#sequence;
-    this.#sequence = (sequence + records.length) & MAX_SEQUENCE;
+    this.#sequence = sequenceAfter(sequence, records.length);
     return { queue: this, records, identity: this.identity, sequence, failures: 0 };
   }
 
@@ -132,7 +127,7 @@ export class PartitionQueue<T extends Outgoing> {
   outOfOrder(batch: Batch<T>, error: unknown): boolean {
     const isBehind =
       this.#onWay[0] !== batch ||
-      this.#failed.some((other) => isBefore(other, batch)) ||
+      this.#failed.some((other) => isBefore(other.sequence, batch.sequence)) ||
       this.#renumberFrom !== undefined;
     if (!isBehind) {
       if (batch.identity === this.identity) this.#lose();
@@ -154,7 +149,7 @@ export class PartitionQueue<T extends Outgoing> {
       records[0]!.settle(error);
     } else {
       this.#again({ ...batch, records: records.slice(0, middle) });
-      this.#again({ ...batch, records: records.slice(middle), sequence: (sequence + middle) & MAX_SEQUENCE });
+      this.#again({ ...batch, records: records.slice(middle), sequence: sequenceAfter(sequence, middle) });
     }
     this.#drained();
   }
@@ -167,7 +162,7 @@ export class PartitionQueue<T extends Outgoing> {
   }
 
   #again(batch: Batch<T>): void {
-    const at = this.#failed.findIndex((other) => isBefore(batch, other));
+    const at = this.#failed.findIndex((other) => isBefore(batch.sequence, other.sequence));
     this.#failed.splice(at === -1 ? this.#failed.length : at, 0, batch);
     this.#isDraining = true;
   }
@@ -199,7 +194,7 @@ export class PartitionQueue<T extends Outgoing> {
 
   /** Takes out what is not on its way: it goes elsewhere. */
   takeBack(): readonly T[] {
-    if (this.#onWay.length > 0) return [];
+    if (this.#onWay.length > 0 || this.#isAwaited()) return [];
     if (this.#failed.length > 0) this.#lose();
     this.#unnumber();
     this.#bytes = 0;
@@ -220,9 +215,13 @@ export class PartitionQueue<T extends Outgoing> {
     for (const [record, refusal] of refusals) record.settle(refusal);
   }
 
+  /** Only under the numbers that it left with does Kafka tell whether it has what failed. */
+  #isAwaited(): boolean {
+    return this.#failed.some(({ records }) => records.some((record) => record.isAwaited?.()));
+  }
+
   #judgeFailed(judge: Judge<T>): void {
-    // Only under the numbers that it left with does Kafka tell whether it has it.
-    if (this.#failed.some(({ records }) => records.some((record) => record.isAwaited?.()))) return;
+    if (this.#isAwaited()) return;
     const kept: Batch<T>[] = [];
     let isTorn = false;
     for (const batch of this.#failed) {

@@ -33,14 +33,15 @@ export function createLogger(
 ): Logger {
   const line = (at: LogLevel, message: string, more?: LogFields) => {
     const time = new Date(clock.now()).toISOString();
-    write(`${JSON.stringify({ time, level: at, message, ...fields, ...more }, bounded)}\n`);
+    write(`${JSON.stringify({ time, level: at, message, ...more }, bounded)}\n`);
   };
+  // Told with the next line, whoever writes it: without the fields of that one.
   const leftOut = (of: string, count: number) => line('warn', 'log lines were left out', { of, count });
   const log = (at: LogLevel) =>
     LEVELS.indexOf(at) < LEVELS.indexOf(level)
       ? () => {}
       : (message: string, more?: LogFields) => {
-          if (at === 'debug' || rate.admits(message, leftOut)) line(at, message, more);
+          if (at === 'debug' || rate.admits(message, leftOut)) line(at, message, { ...fields, ...more });
         };
   return {
     debug: log('debug'),

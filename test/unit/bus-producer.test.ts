@@ -135,6 +135,38 @@ test('what must not be there twice is asked for until it is known, also when it 
   assert.equal(never.end, 'timeout', 'and not for ever');
 });
 
+test('what must not be there twice keeps its numbers while Kafka does not know its topic', async () => {
+  const { cluster, producer, run, away } = world();
+  const [partition] = cluster.topic('t', [1]);
+  const send = (text: string) =>
+    watch(
+      producer.sendCopies({
+        value: value(text),
+        to: [{ topic: 't', key: 'k' }],
+        lane: new Lane(),
+        isOnce: true,
+      }),
+    );
+  await run(100);
+  send('0');
+  await run(200);
+  cluster.losesAnswer = () => true;
+  const sent = send('1');
+  await run(20);
+  away(true);
+  cluster.losesAnswer = () => false;
+  const topic = cluster.topics.get('t')!;
+  cluster.topics.delete('t'); // as a node tells that has just started
+  await run(1000, 50);
+  away(false);
+  await run(5000, 50);
+  assert.equal(sent.end, undefined);
+  cluster.topics.set('t', topic);
+  await run(5000, 50);
+  assert.equal(sent.end, 'there');
+  assert.deepEqual(partition!.values, ['0', '1']);
+});
+
 test('copies for many topics share the memory of their value, and are taken all or none', async () => {
   const { cluster, producer, run, away } = world();
   const to = Array.from({ length: 4 }, (_, i) => ({ topic: `t${i}`, key: 'c' }));

@@ -13,12 +13,19 @@ const OURS = [topics.uplink.name, topics.messages('a').name, topics.deadLetters(
 /** A sweep over a Kafka of so many nodes, with this many replicas of each topic, and what it logs. */
 function setUp(nodes: number, replicas: number, names: readonly string[]) {
   const clock = new FakeClock();
-  const kafka = { nodes, replicas, asked: [] as string[][], bounded: [] as [string[], object][] };
+  const kafka = {
+    nodes,
+    replicas,
+    asked: [] as string[][],
+    bounded: [] as [string[], object][],
+    refuses: false,
+  };
   const lines: string[] = [];
   const bus = {
     listTopics: async () => names,
     async keepReplicas(topics: readonly string[]) {
       kafka.asked.push([...topics]);
+      if (kafka.refuses) throw new Error('a policy refuses it');
       return { nodes: kafka.nodes, replicas: new Map(topics.map((name) => [name, kafka.replicas])) };
     },
     async keepBounds(topics: readonly string[], bounds: object) {
@@ -58,6 +65,16 @@ test('topics of dead letters that are there are bounded as new ones are', async 
   const { name, config } = topics.deadLetters('a');
   const bounds = { 'retention.bytes': '400000000', 'segment.bytes': config['segment.bytes'] };
   assert.deepEqual(kafka.bounded, [[[name], bounds]]);
+  await sweep[Symbol.asyncDispose]();
+});
+
+test('dead letters are bounded also where Kafka does not let replicas be kept', async () => {
+  const { clock, kafka, sweep, lines } = setUp(3, 3, OURS);
+  kafka.refuses = true;
+  await clock.advance(1);
+  assert.equal(kafka.bounded.length, 1);
+  await clock.advance(LOOK);
+  assert.match(lines.join(), /a policy refuses it/);
   await sweep[Symbol.asyncDispose]();
 });
 

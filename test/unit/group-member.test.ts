@@ -144,6 +144,19 @@ const stay = fc.record({
   release: fc.integer({ min: 1, max: 4000 }),
 });
 
+test('a member that leaves while it joins is out as soon as that has ended', async () => {
+  const { clock, group, join } = world();
+  const member = join();
+  member.wire.delay[0] = 100;
+  await clock.advance(100);
+  let isOut = false;
+  void member.membership[Symbol.asyncDispose]().then(() => {
+    isOut = true;
+  });
+  await clock.advance(2000);
+  assert.deepEqual([isOut, group.memberIds.length], [true, 0]);
+});
+
 test('whatever is lost or late, nothing is held by two, and in the end all is held', async () => {
   await fc.assert(
     fc.asyncProperty(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { LogFile } from '../../src/dev/log-file.ts';
@@ -31,6 +31,28 @@ test('a log that is full is put aside while lines come, none is lost, and there 
   await waitUntil('the earlier ones, too', async () => (await textOf(`${path}.1`)) === lines(10, 20));
   assert.deepEqual((await readdir(directory)).toSorted(), ['a.log', 'a.log.1']);
   assert.equal(await modeOf(`${path}.1`), 0o600);
+});
+
+test('a log that somebody took away is made anew when it is full', async (t) => {
+  const path = join(await temporaryDirectory(t), 'a.log');
+  using log = new LogFile(path, 10);
+  log.write('0123456789\n');
+  await waitUntil('it is written', async () => (await textOf(path)) === '0123456789\n');
+  await unlink(path);
+  log.write('after\n');
+  await waitUntil('it is there again', async () => (await textOf(path)) === 'after\n');
+});
+
+test('what cannot be written on a full disk is left out, and lines are written again when there is room', async (t) => {
+  const path = join(await temporaryDirectory(t), 'a.log');
+  await symlink('/dev/full', path);
+  using log = new LogFile(path);
+  log.write('lost\n');
+  await unlink(path);
+  await waitUntil('lines are written again', async () => {
+    log.write('line\n');
+    return (await textOf(path)).includes('line\n');
+  });
 });
 
 test('one that was full before is put aside with the first line', async (t) => {

@@ -173,7 +173,7 @@ export class Commits {
       advice: `let it take ${METADATA_LIMIT} (offset.metadata.max.bytes)`,
     });
     one.offsets = this.#written(one.committed);
-    return true;
+    return one.offsets.some(({ metadata }, i) => metadata.length < lengths[i]!);
   }
 
   /** What Kafka says to each partition. */

@@ -119,7 +119,7 @@ export class GroupMember implements Membership {
       try {
         await this.#join();
         failures = 0;
-        await this.#due.promise;
+        if (!leaving.aborted) await this.#due.promise; // else nobody tells any more
       } catch (error) {
         const type = protocolErrorType(error);
         if (type === 'UNKNOWN_MEMBER_ID') this.#learn({ kind: 'unknown' });
