@@ -105,10 +105,13 @@ test('those that were on two lost connections leave one by one, in the order of 
   while (engine.window.size > 0) {
     const now = await leaving(50);
     if (now.length > 0) apart.push(now);
-    if (now[0] === 1) lose();
-    else for (const offset of now) end(offset);
+    if (now[0] !== 1) for (const offset of now) end(offset);
+    else {
+      lose();
+      if (apart.length === 6) take('f');
+    }
   }
-  assert.deepEqual(apart, [[5, 6], [0], [1], [2], [3], [1], [1]]);
+  assert.deepEqual(apart, [[5, 6], [0], [1], [2], [3], [1], [7], [1]]);
   assert.deepEqual(letters, [[1, 3, REJECTED]]);
   assert.deepEqual(
     tried.filter(([offset]) => offset !== 1).map(([, attempts]) => attempts),
@@ -168,22 +171,42 @@ test('one that is answered did not cost the connection, and leaves with others a
 
 test('what connections seem to be lost for is told until it is settled; it is not given up while nothing gets through', async () => {
   const { take, leaving, lose, end, letters, engine } = overOneConnection();
+  const loseAlone = async (times: number) => {
+    for (let i = 0; i < times; i++) {
+      assert.deepEqual(await leaving(100), [0]);
+      lose();
+    }
+    await leaving(0);
+  };
   take('a');
-  for (let i = 0; i < 20; i++) {
-    assert.deepEqual(await leaving(100), [0]);
-    lose();
-  }
-  await leaving(0);
+  await loseAlone(20);
   assert.match(
     engine.suspicion!,
     /only message 0-0 is on it, of topic a\/b: .*nothing else on its way; closed$/,
   );
-  take('b');
-  assert.deepEqual(await leaving(0), [1]);
-  end(1);
-  assert.deepEqual([await leaving(100), letters], [[0], []]);
-  lose();
-  await leaving(0);
-  assert.deepEqual(letters, [[0, 20, REJECTED]]);
+  for (const other of [1, 2]) {
+    assert.deepEqual(letters, []);
+    take('b');
+    assert.deepEqual(await leaving(0), [other]);
+    end(other);
+    await loseAlone(1);
+  }
+  assert.deepEqual(letters, [[0, 21, REJECTED]]);
   assert.equal(engine.suspicion, undefined);
+});
+
+test('an outage in which each PUBLISH costs the connection gives up none that was on one before it', async () => {
+  const { take, leaving, lose, end, letters, engine } = overOneConnection();
+  take('a', 'b', 'c', 'd');
+  await leaving(0);
+  lose();
+  take('e');
+  assert.deepEqual(await leaving(0), [4]);
+  end(4);
+  assert.equal((await leaving(100)).length, 4);
+  lose();
+  for (let i = 0; i < 100; i++) if ((await leaving(100)).length > 0) lose();
+  assert.deepEqual(letters, []);
+  while (engine.window.size > 0) for (const offset of await leaving(100)) end(offset);
+  assert.deepEqual(letters, []);
 });

@@ -47,7 +47,7 @@ export class Suspects {
     message.suspicion = afterCut(message.suspicion, cut, this.#policy, this.#delivered);
     if (message.suspicion.isApart) message.companions = 0;
     if (message.suspicion.alone > 0) this.#accuse(message, failure);
-    return isCulprit(message.suspicion, this.#delivered) ? culpritFailure(failure) : failure;
+    return isCulprit(message.suspicion) ? culpritFailure(failure) : failure;
   }
 
   #accuse(message: InFlight, { reason }: Failure): void {
