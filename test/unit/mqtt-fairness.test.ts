@@ -6,14 +6,19 @@ import { ManualClock } from '../helpers/manual-clock.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Kafka as one line: it takes so many messages in a millisecond, and answers `delay` ms later. */
-function run(connections: number, { rate, delay, ms }: { rate: number; delay: number; ms: number }) {
+/** Kafka as one line: it takes so many messages in a millisecond, and answers `delay` ms later, or as it is then. */
+function run(
+  connections: number,
+  { rate, delay, ms }: { rate: number; delay: number | ((time: number) => number); ms: number },
+) {
+  const delayAt = typeof delay === 'number' ? () => delay : delay;
   const clock = new ManualClock();
   const shares = new FairShares(clock);
   const line: { readonly of: number; readonly sent: number }[] = [];
   const answers: { readonly of: number; readonly sent: number; readonly due: number }[] = [];
   const inFlight = Array<number>(connections).fill(0);
   const took: number[] = [];
+  const arrived: number[] = [];
   const flood = () => {
     for (let of = 0; of < connections; of++) {
       for (; inFlight[of]! < shares.messages; inFlight[of]!++) {
@@ -25,15 +30,16 @@ function run(connections: number, { rate, delay, ms }: { rate: number; delay: nu
   for (let time = 0; time < ms; time++) {
     flood();
     clock.advance(1);
-    for (const one of line.splice(0, rate)) answers.push({ ...one, due: clock.monotonic() + delay });
+    for (const one of line.splice(0, rate)) answers.push({ ...one, due: clock.monotonic() + delayAt(time) });
     while (answers[0] && answers[0].due <= clock.monotonic()) {
       const { of, sent } = answers.shift()!;
       shares.arrived(sent);
       took.push(clock.monotonic() - sent);
+      arrived.push(time);
       if (--inFlight[of]! === 0) shares.left();
     }
   }
-  return { took, rate: took.length / ms };
+  return { took, arrived, rate: took.length / ms };
 }
 
 test('many that flood share what one may have, and more only as far as it arrives at once', () => {
@@ -57,6 +63,12 @@ for (const rate of [5, 40]) {
 test('where only the answers take their time, as much is on its way as it takes', () => {
   const { rate } = run(20, { rate: 40, delay: 50, ms: 15_000 });
   assert.ok(rate > 40 * 0.8, `${rate}`);
+});
+
+test('where the answers take longer from some time on, as much is on its way as it takes after a while', () => {
+  const { arrived } = run(20, { rate: 5, delay: (time) => (time < 2000 ? 3 : 50), ms: 40_000 });
+  const seen = arrived.filter((time) => time >= 30_000).length / 10_000;
+  assert.ok(seen > 5 * 0.8, `${seen}`);
 });
 
 test('those who wait take turns: sixteen in a turn of the event loop, and who asks again is behind the others', async () => {

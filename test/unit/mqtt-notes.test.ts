@@ -83,6 +83,20 @@ test('what cannot be taken back is tried again until it can', async () => {
   assert.deepEqual([await found('n'), clock.timers], [[], 0]);
 });
 
+test('what is noted of sessions that end one after the other is taken back of each', async () => {
+  const { run, found } = world();
+  const notes = run('n');
+  for (const clientId of ['a', 'b', 'c']) await notes.stored(clientId, 1, NOTE);
+  for (const clientId of ['a', 'b']) {
+    notes.forget(clientId, [1]);
+    await turn();
+  }
+  assert.deepEqual(
+    (await found('n')).map(({ clientId }) => clientId),
+    ['c'],
+  );
+});
+
 test('a note of a newer session is not taken back with those of the one before', async () => {
   const { log, clock, run, found } = world();
   const notes = run('n');

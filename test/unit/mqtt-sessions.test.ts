@@ -130,6 +130,17 @@ test('the will of a session that is forgotten to make room is due, and all are w
   assert.deepEqual(wills, ['publish a', 'publish b']);
 });
 
+test('a will that was due, or is void, takes no room from the sessions', () => {
+  const { clock, visit, wills, forgotten } = newSessions(10, 8192);
+  for (let i = 0; i < 50; i++) {
+    visit('due', false, 60, 10);
+    visit('void', false, 60, 20);
+    clock.advance(15_000);
+  }
+  assert.equal(wills.length, 50);
+  assert.equal(forgotten(), 0);
+});
+
 test('a takeover keeps the session, and with it a will that is delayed', () => {
   const { clock, sessions, wills } = newSessions(10);
   const takeOver = (delay: number, isClean: boolean) => {
