@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { topicsOf } from '../../src/bus/topics.ts';
+import { Replays } from '../../src/control-plane/replays.ts';
+import type { Database } from '../../src/control-plane/store/database.ts';
+import type { Locks } from '../../src/control-plane/store/locks.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+import { testDeps } from '../helpers/test-deps.ts';
+
+const INTERVAL = 500;
+
+/** Replays that go on until they are told to leave their places, and are never over. */
+function world(ids: readonly string[]) {
+  const clock = new FakeClock();
+  const begun: string[] = [];
+  const runs = new Map<string, PromiseWithResolvers<never[]>>();
+  const db = {
+    async query(sql: string, [id = '']: readonly string[] = []) {
+      if (sql.startsWith('select id from replays')) return ids.map((one) => ({ id: one }));
+      begun.push(id);
+      const run = Promise.withResolvers<never[]>();
+      runs.set(id, run);
+      return run.promise;
+    },
+  };
+  const lock = { signal: new AbortController().signal, async prove() {}, async [Symbol.asyncDispose]() {} };
+  const replays = new Replays({
+    ...testDeps(),
+    clock,
+    random: () => 1,
+    db: db as unknown as Database,
+    locks: { tryLock: async () => lock } as unknown as Locks,
+    bus: { read: () => assert.fail(), send: () => assert.fail() },
+    topics: topicsOf('p'),
+  });
+  const leave = async (id: string) => {
+    runs.get(id)?.resolve([]);
+    await clock.advance(INTERVAL);
+  };
+  const stop = async () => {
+    const ended = replays[Symbol.asyncDispose]();
+    for (const run of runs.values()) run.resolve([]);
+    await clock.advance(INTERVAL);
+    await ended;
+  };
+  return { clock, begun, leave, stop };
+}
+
+test('a few replays run at a time, and of the others those that ran longest ago are next', async () => {
+  const { clock, begun, leave, stop } = world(['a', 'b', 'c', 'd', 'e', 'f']);
+  await clock.advance(1);
+  assert.deepEqual(begun.splice(0), ['a', 'b', 'c', 'd']);
+  for (const id of ['c', 'a', 'b', 'e']) await leave(id);
+  assert.deepEqual(begun, ['e', 'f', 'a', 'b']);
+  await stop();
+});
