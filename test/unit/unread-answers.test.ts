@@ -60,6 +60,20 @@ test('a large answer on a connection that takes something has more time, but not
   assert.deepEqual(cuts, ['stalled']);
 });
 
+test('an answer of which some was taken has all that time anew', async () => {
+  const { clock, cuts, open, sent, took } = world();
+  const slow = open();
+  sent(slow, 900);
+  for (let period = 1; period <= 20; period++) {
+    slow.session.socket.bytesWritten += 16_384;
+    await clock.advance(30_000);
+    if (period === 10) took(slow, 100);
+  }
+  assert.deepEqual(cuts, []);
+  await clock.advance(30_000);
+  assert.deepEqual(cuts, ['stalled']);
+});
+
 test('what keeps a connection alive is no reading', async () => {
   const { clock, cuts, open, sent } = world();
   const stuck = open();
