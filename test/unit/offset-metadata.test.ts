@@ -86,6 +86,18 @@ test('what is read is bounded, whatever was written', () => {
   ]);
 });
 
+test('a range that begins where no more is read is left out', () => {
+  const ahead = {
+    ranges: [
+      { start: 6, end: 7 },
+      { start: 1_000_005, end: 1_000_006 },
+    ],
+    latest: 1,
+  };
+  const metadata = metadataOf({ ...MESSAGE, offset: 5, ahead, tag: '' });
+  assert.deepEqual(parseMetadata(metadata, 5).ahead?.ranges, [{ start: 6, end: 7 }]);
+});
+
 test('as many ranges as may be ahead fit, wherever they lie', () => {
   const each = Math.floor(MAX_AHEAD / MAX_RANGES);
   const shapes: readonly (readonly (readonly [number, number])[])[] = [

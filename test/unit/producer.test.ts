@@ -367,6 +367,20 @@ test('a topic that is not known is asked for at each tick, however much comes fo
   assert.ok(asked < 10, `asked ${asked} times`);
 });
 
+test('once Kafka tells of topics again, who comes next waits for no pause', async () => {
+  const { run, cluster, send } = world({});
+  for (const topic of ['a', 'b']) cluster.topic(topic, [1]);
+  for (const node of [1, 2, 3]) cluster.down.add(node);
+  const first = send('a', 0, 'a');
+  await run(2000);
+  cluster.down.clear();
+  await run(1000);
+  assert.equal(first.end, 'there');
+  const second = send('b', 0, 'b');
+  await run(60);
+  assert.equal(second.end, 'there');
+});
+
 test('when a producer has closed nothing of it goes on, leaves or connects, whatever was under way', async () => {
   for (const age of [0, 1, 20, 45, 60, 70, 90, 400, 1000]) {
     const { run, clock, cluster, producer, send } = world({});

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { BatchLimits, Outgoing } from '../../src/kafkajs/outgoing.ts';
+import { type Batch, PartitionQueue } from '../../src/kafkajs/partition-queue.ts';
+
+const LIMITS: BatchLimits = { maxRecords: 10, maxBytes: 100, maxOnWay: 5 };
+const MAX_SEQUENCE = 0x7fffffff;
+
+/** A queue whose numbers Kafka knows: it has taken a batch. */
+function newQueue() {
+  const queue = new PartitionQueue<Outgoing>('t', 0);
+  queue.identity = { producerId: '1', producerEpoch: 0 };
+  const add = (value: string, bytes = 60) =>
+    queue.add({ topic: 't', record: { key: null, value }, bytes, settle() {} });
+  const take = () => queue.take(LIMITS, () => undefined, 0);
+  add('first');
+  queue.succeeded(take()!, 0);
+  return { queue, add, take };
+}
+
+const valuesOf = (batch: Batch<Outgoing> | undefined) => batch?.records.map(({ record }) => record.value);
+
+test('what comes back behind a record that was refused counts among the bytes that make a batch full', () => {
+  const { queue, add, take } = newQueue();
+  for (const value of ['refused', 'a', 'b']) add(value);
+  const refused = take()!;
+  const behind = take()!;
+  assert.deepEqual([valuesOf(refused), valuesOf(behind)], [['refused'], ['a']]);
+  queue.refused(refused, new Error('no'));
+  queue.outOfOrder(behind, new Error('a gap'));
+  assert.deepEqual(valuesOf(take()), ['a']);
+  assert.equal(take(), undefined, 'one that is not full waits while another is on its way');
+  add('c');
+  assert.deepEqual(valuesOf(take()), ['b']);
+});
+
+test('tries that failed are forgotten once Kafka takes something', () => {
+  const { queue, add, take } = newQueue();
+  add('a');
+  for (let failures = 1; failures <= 3; failures++) {
+    queue.failed(take()!, new Error('no'));
+    assert.equal(queue.failures, failures);
+  }
+  queue.succeeded(take()!, 0);
+  assert.deepEqual([queue.failures, queue.error], [0, undefined]);
+});
+
+test('the halves of a batch over whose middle the numbers begin anew leave in their order', () => {
+  const { queue, add, take } = newQueue();
+  for (const value of ['a', 'b']) add(value, 20);
+  const batch = take()!;
+  Object.assign(batch, { sequence: MAX_SEQUENCE }); // as after two thousand million records
+  queue.refused(batch, new Error('too large'));
+  const halves = [take()!, take()!];
+  assert.deepEqual(halves.map(valuesOf), [['a'], ['b']]);
+  assert.deepEqual(
+    halves.map(({ sequence }) => sequence),
+    [MAX_SEQUENCE, 0],
+  );
+});
