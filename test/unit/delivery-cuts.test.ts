@@ -81,8 +81,8 @@ function overOneConnection(policy: { readonly strategy?: 'SKIP_ALL'; readonly re
       calls.get(offset)!(outcome);
       calls.delete(offset);
     },
-    lose(isForOne: Cut['isForOne'] = 'maybe') {
-      const failure = lost(calls.size > 1, isForOne);
+    lose(isForOne: Cut['isForOne'] = 'maybe', isShared = calls.size > 1) {
+      const failure = lost(isShared, isForOne);
       for (const end of calls.values()) end(failure);
       calls.clear();
     },
@@ -209,4 +209,20 @@ test('an outage in which each PUBLISH costs the connection gives up none that wa
   assert.deepEqual(letters, []);
   while (engine.window.size > 0) for (const offset of await leaving(100)) end(offset);
   assert.deepEqual(letters, []);
+});
+
+test('one that leaves apart is not the reason while it shares its connections with what nobody answers', async () => {
+  const { take, leaving, lose, end, letters, engine } = overOneConnection();
+  take('a');
+  await leaving(0);
+  lose('surely', true);
+  for (let other = 1; other < 30; other++) {
+    take('b');
+    assert.deepEqual(await leaving(0), [other]);
+    end(other);
+    assert.deepEqual(await leaving(100), [0]);
+    lose('maybe', true);
+    await leaving(0);
+  }
+  assert.deepEqual([letters, engine.suspicion], [[], undefined]);
 });

@@ -63,7 +63,7 @@ test('a message is the reason after three connections on which it was alone, wit
       for (const [one, others] of all) {
         delivered += others;
         since += others;
-        const isAlone = (suspicion.isApart || !one.isShared) && one.isForOne !== 'no';
+        const isAlone = !one.isShared && one.isForOne !== 'no';
         suspicion = afterCut(suspicion, one, RETRY, delivered);
         if (isAlone && since > 0) [alone, since] = [alone + 1, 0];
         else if (alone === 0) since = 1;

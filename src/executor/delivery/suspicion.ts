@@ -14,7 +14,10 @@ export interface Suspicion {
   readonly alone: number;
   /** Messages that had got through at the last of those. */
   readonly delivered: number;
-  /** It leaves when nothing else is on its way, and nothing leaves before it has ended: what happens then is its doing. */
+  /**
+   * It leaves when nothing else is on its way, and nothing leaves before it has ended: what happens then is its doing, or that
+   * of one that nobody answers, and that the broker has not come to yet.
+   */
   readonly isApart: boolean;
   /** The last loss was no try of it: it may have been another's doing. */
   readonly isExcused: boolean;
@@ -41,8 +44,8 @@ export function afterCut(
 ): Suspicion {
   const isExcused = !before.isApart;
   const losses = before.losses + 1;
-  const isAlone = !isShared || before.isApart;
-  const counts = isAlone && isForOne !== 'no' && (before.alone === 0 || delivered > before.delivered);
+  // Also one that leaves apart is not alone behind those that nobody answers.
+  const counts = !isShared && isForOne !== 'no' && (before.alone === 0 || delivered > before.delivered);
   const alone = before.alone + (counts ? 1 : 0);
   const isSuspect = isForOne === 'surely' || alone > 0 || losses >= (strategy === 'SKIP_ALL' ? 1 : LOSSES);
   return {
