@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { MqttTransport } from '../../gen/penstock/v1/mqtt_pb.ts';
-import { DELIVERED, type Failure, type Outcome } from '../../src/executor/handlers/handler.ts';
+import { DELIVERED, type Failure, type Outcome, WRITTEN } from '../../src/executor/handlers/handler.ts';
 import { bound, connected, contextOf, never, outbound } from '../helpers/handler.ts';
 import { httpEndpoint } from '../helpers/http-endpoint.ts';
 import { mosquitto, passwordFile } from '../helpers/mosquitto.ts';
@@ -119,7 +119,7 @@ test('a broker without QoS 2, without QoS 1 or without RETAIN is not sent what e
   };
   assert.equal(await deliver({ maximumQoS: 1 }, { qos: 2 }), DELIVERED);
   assert.equal(broker.published.at(-1)!.qos, 1);
-  assert.equal(await deliver({ maximumQoS: 0 }, { qos: 0 }), DELIVERED);
+  assert.equal(await deliver({ maximumQoS: 0 }, { qos: 0 }), WRITTEN);
   assert.equal(await deliver({ retainAvailable: false }, { qos: 1 }), DELIVERED);
   const before = broker.published.length;
   for (const [properties, init, reason] of [

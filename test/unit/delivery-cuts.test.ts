@@ -10,6 +10,7 @@ import {
   type Failure,
   type Outbound,
   type Outcome,
+  WRITTEN,
 } from '../../src/executor/handlers/handler.ts';
 import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
@@ -225,4 +226,25 @@ test('one that leaves apart is not the reason while it shares its connections wi
     await leaving(0);
   }
   assert.deepEqual([letters, engine.suspicion], [[], undefined]);
+});
+
+test('what nobody answers is not one that got through', async () => {
+  for (const [outcome, expected] of [
+    [DELIVERED, [[0, 2, REJECTED]]],
+    [WRITTEN, []],
+  ] as const) {
+    const { take, leaving, lose, end, letters } = overOneConnection();
+    take('a');
+    assert.deepEqual(await leaving(0), [0]);
+    lose();
+    for (const other of [1, 2]) {
+      take('b');
+      assert.deepEqual(await leaving(0), [other]);
+      end(other, outcome);
+      assert.deepEqual(await leaving(100), [0]);
+      lose();
+      await leaving(0);
+    }
+    assert.deepEqual(letters, expected);
+  }
 });

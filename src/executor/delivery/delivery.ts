@@ -154,7 +154,7 @@ export class Delivery {
     pack.forEach((message, i) => {
       const outcome = outcomes[i] ?? NO_OUTCOME;
       if (outcome.delivered) {
-        this.#suspects.delivered();
+        this.#suspects.delivered(outcome);
         this.#deps.events.delivered(message);
         this.#settle(message);
         return;

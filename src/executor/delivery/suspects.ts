@@ -1,5 +1,5 @@
 import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
-import type { Failure } from '../handlers/handler.ts';
+import type { Delivered, Failure } from '../handlers/handler.ts';
 import type { Policy } from './policy.ts';
 import { afterCut, culpritFailure, isCulprit, UNSUSPECTED } from './suspicion.ts';
 import type { InFlight, Window } from './window.ts';
@@ -11,6 +11,7 @@ const EXCERPT = 100;
 export class Suspects {
   readonly #policy: Policy;
   readonly #window: Pick<Window, 'has'>;
+  /** Messages that got through: those that were answered. */
   #delivered = 0;
   /** The one that leaves, or has left, apart. */
   #apart: InFlight | undefined;
@@ -31,8 +32,8 @@ export class Suspects {
     this.#apart = first?.suspicion.isApart ? first : undefined;
   }
 
-  delivered(): void {
-    this.#delivered++;
+  delivered({ isUnanswered }: Delivered): void {
+    if (!isUnanswered) this.#delivered++;
   }
 
   /** Hears of a failure, and answers what it counts as. */

@@ -16,9 +16,16 @@ export interface Outbound {
 }
 
 /** What became of one envelope. */
-export type Outcome = typeof DELIVERED | Failure;
+export type Outcome = Delivered | Failure;
 
-export const DELIVERED = { delivered: true } as const;
+export interface Delivered {
+  readonly delivered: true;
+  /** It was written to the connection, and nobody answers it: that tells nothing of who is at the other end. */
+  readonly isUnanswered?: true;
+}
+
+export const DELIVERED: Delivered = { delivered: true };
+export const WRITTEN: Delivered = { delivered: true, isUnanswered: true };
 
 export interface Failure {
   readonly delivered: false;

@@ -10,6 +10,7 @@ import {
   heldBy,
   type Outbound,
   type Outcome,
+  WRITTEN,
 } from '../handler.ts';
 import type { ConnectionError } from './course.ts';
 import { cutFailure, disconnected } from './disconnected.ts';
@@ -163,7 +164,8 @@ export class BrokerConnection {
       if (qos !== 0) sent.answered = Math.max(sent.answered, place);
       if (!this.#inFlight.delete(sending)) return;
       const words = error && wordsOf(packet?.properties, this.#identity.password);
-      sending.settle(error ? publishFailure(error.code as number, words) : DELIVERED);
+      const delivered = qos === 0 ? WRITTEN : DELIVERED;
+      sending.settle(error ? publishFailure(error.code as number, words) : delivered);
       this.#flush();
     });
   }
