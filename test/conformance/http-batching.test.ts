@@ -139,6 +139,18 @@ test('of several requests of a pack, each has its own outcome', async (t) => {
   assert.deepEqual(classes(outcomes), ['delivered', 'delivered', 'REJECTED', 'REJECTED', 'delivered']);
 });
 
+test('requests of a pack that were answered before its deadline stay delivered', async (t) => {
+  const { endpoint, handler } = await setUp(t, { batching: { maxBytes: 1 } });
+  const deadline = new AbortController();
+  endpoint.respond = (response) => {
+    if (endpoint.received.length === 1) response.writeHead(200).end();
+    else deadline.abort(new Error('its time is over'));
+  };
+  const outcomes = await handler.deliver(pack('1', '2', '3'), deadline.signal);
+  assert.deepEqual(classes(outcomes), ['delivered', 'TIMEOUT', 'TIMEOUT']);
+  assert.equal(endpoint.received.length, 2);
+});
+
 test('behind a message that failed, its lane waits for the next pack; others do not', async (t) => {
   const { endpoint, handler } = await setUp(t, { batching: { maxBytes: 1 } });
   const respond: Respond = (...call) => answer(endpoint.received.length === 1 ? 503 : 200)(...call);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { DEFAULTS, type KafkaOptions } from '../../src/executor/handlers/kafka/options.ts';
+import { DisconnectedError } from '../../src/executor/handlers/kafka/reason.ts';
 import type { KafkaRecord } from '../../src/executor/handlers/kafka/record.ts';
 import { RecordSender } from '../../src/executor/handlers/kafka/record-sender.ts';
 import { Sockets } from '../../src/executor/handlers/kafka/sockets.ts';
@@ -177,6 +178,30 @@ test('what is aborted rejects at once, does not leave any more, and harms no oth
   cluster.down.delete(1);
   assert.deepEqual(await during(deliver([record('next')])), { next: 'ok' });
   assert.deepEqual(partitions[0]!.values, ['next']);
+});
+
+test('what Kafka has taken when its pack is aborted stays delivered', async () => {
+  const { cluster, clock, sender, connect, deliver, during } = await world([1, 2]);
+  await connect();
+  await deliver([record('0', 0), record('1', 1)]);
+  cluster.mute.add(2);
+  const aborter = new AbortController();
+  const sending = sender.deliver([record('there', 0), record('late', 1)], aborter.signal);
+  await during(clock.sleep(100));
+  aborter.abort(new Error('its time is over'));
+  assert.deepEqual(await sending, [
+    { delivered: true },
+    { delivered: false, failureClass: FailureClass.TIMEOUT, reason: 'its time is over' },
+  ]);
+});
+
+test('a broker that does not answer in time is told so, whatever connections were lost before', async () => {
+  const { cluster, connect, deliver, sockets } = await world([1, 1], { idempotence: false });
+  await connect();
+  await deliver([record('0')]);
+  sockets.lost = new DisconnectedError('the connection was idle', true);
+  cluster.mute.add(1);
+  assert.deepEqual(await deliver([record('1')]), { 1: 'TIMEOUT' });
 });
 
 test('what does not fit into the buffer waits outside, and ends when it is aborted there', async () => {

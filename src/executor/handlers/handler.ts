@@ -132,7 +132,10 @@ export interface Handler extends AsyncDisposable {
   /** Packs it can have on their way at a time; more are not handed to it. */
   readonly parallel: number;
   connect(signal: AbortSignal): Promise<void>;
-  /** outcomes[i] belongs to pack[i]. Rejects only when the signal aborts: a message's own failure is an outcome. */
+  /**
+   * outcomes[i] belongs to pack[i]. Rejects only when the signal aborts and nothing is known of any of them: a message's own
+   * failure is an outcome.
+   */
   deliver(pack: readonly Outbound[], signal: AbortSignal): Promise<readonly Outcome[]>;
 }
 

@@ -1,4 +1,6 @@
+import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import type { HttpBatching, HttpConfiguration } from '../../../../gen/penstock/v1/http_pb.ts';
+import { messageOf } from '../../../runtime/logger.ts';
 import {
   type Failure,
   type Handler,
@@ -51,7 +53,11 @@ export class BatchHandler implements Handler {
         return failure === undefined;
       });
       if (batch.length === 0) continue;
-      const outcome = await this.#exchange.send(this.#writeRequest(batch), signal, batch.length > 1);
+      const sent = this.#exchange.send(this.#writeRequest(batch), signal, batch.length > 1);
+      const outcome = await sent.catch((error) => {
+        if (outcomes.length === 0 || !signal.aborted) throw error;
+        return unanswered(error);
+      });
       for (const { message, index } of batch) {
         outcomes[index] = outcome;
         if (!outcome.delivered && message.key !== null) failures.set(message.key, outcome);
@@ -64,3 +70,10 @@ export class BatchHandler implements Handler {
     return this.#exchange.destroy();
   }
 }
+
+/** The deadline has passed: what other requests of the pack were answered stays so. */
+const unanswered = (error: unknown): Failure => ({
+  delivered: false,
+  failureClass: FailureClass.TIMEOUT,
+  reason: messageOf(error),
+});

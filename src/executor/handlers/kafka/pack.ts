@@ -1,4 +1,6 @@
+import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import type { Outgoing } from '../../../kafkajs/outgoing.ts';
+import { messageOf } from '../../../runtime/logger.ts';
 import { DELIVERED, type Outcome } from '../handler.ts';
 import { failureOf, isAboutRecords } from './outcome.ts';
 import type { KafkaRecord } from './record.ts';
@@ -32,15 +34,26 @@ export class Pack {
   }
 
   settle(place: number, outcome: Outcome): void {
+    if (this.aborted) return;
     this.#outcomes[place] = outcome;
     this.#left--;
     if (this.#left === 0) this.#resolve(this.#outcomes);
   }
 
-  /** What of it is not on its way does not leave any more. */
+  /**
+   * What of it is not on its way does not leave any more, and what has no outcome failed: it may arrive nevertheless. Without
+   * any outcome it rejects.
+   */
   abort(reason: unknown): void {
-    this.aborted ??= { reason };
-    this.#reject(reason);
+    if (this.aborted) return;
+    this.aborted = { reason };
+    if (this.#left === this.#outcomes.length) this.#reject(reason); // what is resolved then is nobody's
+    const failure = {
+      delivered: false,
+      failureClass: FailureClass.TIMEOUT,
+      reason: messageOf(reason),
+    } as const;
+    this.#resolve(Array.from(this.#outcomes, (outcome) => outcome ?? failure));
   }
 }
 

@@ -77,3 +77,9 @@ export function rootOf(error: unknown): unknown {
   }
   return root;
 }
+
+/** Whether kafkajs tells by it that a connection broke, or could not be made. */
+export function isLostConnection(error: unknown): boolean {
+  const root = rootOf(error);
+  return root instanceof Error && /^KafkaJSConnection/.test(root.name);
+}

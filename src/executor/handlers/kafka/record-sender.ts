@@ -11,7 +11,7 @@ import { CODECS } from './codecs.ts';
 import type { KafkaOptions } from './options.ts';
 import { isAboutRecords, isWhollyRefused } from './outcome.ts';
 import { Pack, Sending } from './pack.ts';
-import { DisconnectedError } from './reason.ts';
+import { DisconnectedError, isLostConnection } from './reason.ts';
 import type { KafkaRecord } from './record.ts';
 import type { Sockets } from './sockets.ts';
 
@@ -107,7 +107,10 @@ export class RecordSender {
     );
   }
 
-  /** outcomes[i] belongs to records[i]. Rejects with the signal's reason when that aborts. */
+  /**
+   * outcomes[i] belongs to records[i]. When the signal aborts, what has none by then failed for that; rejects with its reason
+   * when none has.
+   */
   async deliver(records: readonly KafkaRecord[], signal: AbortSignal): Promise<readonly Outcome[]> {
     signal.throwIfAborted();
     if (records.length === 0) return [];
@@ -172,8 +175,7 @@ export class RecordSender {
 
   /** kafkajs tells of a lost connection without why. */
   #causeOf(error: unknown): unknown {
-    const { lost } = this.#deps.sockets;
-    return protocolErrorType(error) === undefined && lost ? lost : error;
+    return isLostConnection(error) ? (this.#deps.sockets.lost ?? error) : error;
   }
 
   /** Cuts what is on its way, for good. */
