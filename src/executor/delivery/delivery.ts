@@ -38,7 +38,7 @@ export class Delivery {
     this.#lanes = new Lanes(deps.pack.runs === 'across');
     this.#attempts = new Attempts(deps.handler, deps.policy.packProcessingTimeout, deps.clock);
     this.#pauses = new Pauses(deps.clock);
-    this.#suspects = new Suspects(deps.policy, deps.window);
+    this.#suspects = new Suspects(deps.policy);
     this.#linger = new Linger(deps.clock, deps.pack.maxWait ?? 0, () => this.#pump());
     this.window = deps.window;
   }
@@ -218,6 +218,7 @@ export class Delivery {
 
   #settle(message: InFlight): void {
     this.window.settle(message);
+    this.#suspects.forget(message);
     this.#lanes.done(message);
     // What is taken in then is many at a time.
     if (this.#stopping || this.#lanes.heads <= this.#deps.policy.maxInFlight) this.wake();

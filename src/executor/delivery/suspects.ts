@@ -2,34 +2,32 @@ import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { Delivered, Failure } from '../handlers/handler.ts';
 import type { Policy } from './policy.ts';
 import { afterCut, culpritFailure, isCulprit, UNSUSPECTED } from './suspicion.ts';
-import type { InFlight, Window } from './window.ts';
+import type { InFlight } from './window.ts';
 
 /** Of a topic name, this much stands in a reason. */
 const EXCERPT = 100;
 
 /** Finds the messages that connections are lost for: those that were on them leave one by one, until one is left over. */
 export class Suspects {
-  readonly #policy: Policy;
-  readonly #window: Pick<Window, 'has'>;
+  readonly #policy: Pick<Policy, 'strategy'>;
   /** Messages that got through: those that were answered. */
   #delivered = 0;
-  /** The one that leaves, or has left, apart. */
-  #apart: InFlight | undefined;
-  /** Of those that were alone on a connection when it was lost, one that is not settled. */
+  /** Whether what left last left apart. */
+  #isApart = false;
+  /** Of those that were alone on a connection when it was lost, one that is neither answered nor settled. */
   #accused: { readonly message: InFlight; readonly reason: string } | undefined;
 
-  constructor(policy: Policy, window: Pick<Window, 'has'>) {
+  constructor(policy: Pick<Policy, 'strategy'>) {
     this.#policy = policy;
-    this.#window = window;
   }
 
   /** Whether this one may leave now, while so many calls are on their way. */
   mayLeave({ suspicion }: InFlight, onTheirWay: number): boolean {
-    return onTheirWay === 0 || (!suspicion.isApart && this.#apart === undefined);
+    return onTheirWay === 0 || !(suspicion.isApart || this.#isApart);
   }
 
   leave([first]: readonly InFlight[]): void {
-    this.#apart = first?.suspicion.isApart ? first : undefined;
+    this.#isApart = first?.suspicion.isApart ?? false;
   }
 
   delivered({ isUnanswered }: Delivered): void {
@@ -42,6 +40,7 @@ export class Suspects {
     if (isHeld) return failure;
     if (!cut) {
       // What was answered did not cost the connection.
+      if (isAnswer(failure)) this.forget(message);
       message.suspicion = isAnswer(failure) ? UNSUSPECTED : { ...message.suspicion, isExcused: false };
       return failure;
     }
@@ -52,14 +51,18 @@ export class Suspects {
   }
 
   #accuse(message: InFlight, { reason }: Failure): void {
-    if (this.#accused && this.#accused.message !== message && this.#window.has(this.#accused.message)) return;
-    this.#accused = { message, reason };
+    if (!this.#accused || this.#accused.message === message) this.#accused = { message, reason };
+  }
+
+  /** It is settled, or answered. */
+  forget(message: InFlight): void {
+    if (this.#accused?.message === message) this.#accused = undefined;
   }
 
   /** Which message connections seem to be lost for, and why, for people; undefined: none. */
   get reason(): string | undefined {
-    const { message, reason } = this.#accused ?? {};
-    if (!message || !this.#window.has(message) || message.suspicion.alone === 0) return undefined;
+    if (!this.#accused) return undefined;
+    const { message, reason } = this.#accused;
     const { partition, offset, envelope } = message;
     return (
       `the connection is lost while only message ${partition}-${offset} is on it, of topic ` +
