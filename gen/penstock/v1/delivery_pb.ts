@@ -207,8 +207,9 @@ export const AckStrategy = {
   UNSPECIFIED: 0,
 
   /**
-   * A failed or timed-out message is given up at once. One whose connection was lost is sent once more, with nothing else on its
-   * way.
+   * A failed or timed-out message is given up at once. One that shared the connection that was lost (MQTT: any that was on it) is
+   * sent once more, with nothing else on its way. Apart from that, a request that a reused HTTP connection lost leaves once more
+   * at once, as with each strategy: servers close those that are idle.
    *
    * @generated from enum value: ACK_STRATEGY_SKIP_ALL = 1;
    */
