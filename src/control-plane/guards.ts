@@ -6,6 +6,7 @@ import { beyondLimits, type Limits } from '../contract/limits.ts';
 import { missingSecrets } from '../contract/missing-secrets.ts';
 import { violationsOf } from '../contract/validate.ts';
 import { failed, invalidArgument, notFound, type RpcError } from '../rpc/error.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { tooLarge } from './checks.ts';
 import type { StoredIntegration } from './store/integrations.ts';
 import type { Lock, Locks } from './store/locks.ts';
@@ -66,13 +67,32 @@ export function requireTopic({ integration, topicState }: StoredIntegration): vo
 /** Held while dead letters are put back or removed. */
 export const deadLettersLock = (integrationId: string): string => `dead letters of ${integrationId}`;
 
+/** Held, beside the other, by whoever only looks at them for a moment; taken first. */
+export const lookLock = (integrationId: string): string => `looking at dead letters of ${integrationId}`;
+
+/** How often a look is waited for, with this pause in milliseconds. */
+const LOOKS = 50;
+const LOOK_PAUSE = 100;
+
 /**
  * Lets one redrive or purge of an integration run at a time, across nodes.
  * @throws RpcError FAILED_PRECONDITION while another one runs
  */
-export async function lockDeadLetters(locks: Locks, integrationId: string): Promise<Lock> {
-  const lock = await locks.tryLock(deadLettersLock(integrationId));
+export async function lockDeadLetters(
+  { locks, clock }: { readonly locks: Pick<Locks, 'tryLock'>; readonly clock: Pick<Clock, 'sleep'> },
+  integrationId: string,
+): Promise<Lock> {
+  const tryLock = () => locks.tryLock(deadLettersLock(integrationId));
+  const lock = await tryLock();
   if (lock) return lock;
+  for (let looks = 0; looks < LOOKS; looks++) {
+    await using look = await locks.tryLock(lookLock(integrationId));
+    // While nobody looks, it is another redrive or purge that holds it.
+    const again = look && (await tryLock());
+    if (again) return again;
+    if (look) break;
+    await clock.sleep(LOOK_PAUSE);
+  }
   const text = `a redrive or a purge of the dead letters of integration ${integrationId} is running: wait for its end, or cancel it`;
   throw failed(Code.FAILED_PRECONDITION, 'REDRIVE_RUNNING', text);
 }

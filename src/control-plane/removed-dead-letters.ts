@@ -8,7 +8,7 @@ import { uplinkRecord } from '../bus/uplink-record.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { type DeadLetterDeps, deadLetterRanges, type Ranges } from './dead-letters.ts';
-import { deadLettersLock } from './guards.ts';
+import { deadLettersLock, lookLock } from './guards.ts';
 import { integrationIdsIn } from './orphan-names.ts';
 import { Periodic, type PeriodicDeps } from './periodic.ts';
 import type { Database } from './store/database.ts';
@@ -55,7 +55,8 @@ export async function lookForRemoved(deps: SweepDeps, signal: AbortSignal): Prom
   for (const id of ids) {
     signal.throwIfAborted();
     lock.signal.throwIfAborted();
-    await using one = await locks.tryLock(deadLettersLock(id));
+    await using look = await locks.tryLock(lookLock(id));
+    await using one = look && (await locks.tryLock(deadLettersLock(id)));
     if (one) await noticeRemoved(deps, id, await deadLetterRanges(deps, id));
   }
   return false;

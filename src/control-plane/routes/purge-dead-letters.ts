@@ -15,9 +15,9 @@ export async function purgeDeadLetters(
   deps: RouteDeps,
   { integrationId }: PurgeDeadLettersRequest,
 ): Promise<MessageInitShape<typeof PurgeDeadLettersResponseSchema>> {
-  const { db, bus, topics, locks } = deps;
+  const { db, bus, topics } = deps;
   if (!(await findIntegration(db, integrationId))) throw unknownIntegration(integrationId);
-  await using _lock = await lockDeadLetters(locks, integrationId);
+  await using _lock = await lockDeadLetters(deps, integrationId);
   try {
     const all = await deadLetterRanges(deps, integrationId);
     await noticeRemoved(deps, integrationId, all);

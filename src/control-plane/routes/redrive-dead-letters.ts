@@ -26,7 +26,7 @@ export async function* redriveDeadLetters(
   const stored = await findIntegration(deps.db, integrationId);
   if (!stored) throw unknownIntegration(integrationId);
   requireTopic(stored);
-  await using lock = await lockDeadLetters(deps.locks, integrationId);
+  await using lock = await lockDeadLetters(deps, integrationId);
   const stop = new AbortController();
   const signal = AbortSignal.any([call.signal, lock.signal, stop.signal]);
   const progress: RedriveProgress = { total: 0, redriven: 0 };

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { deadLettersLock, lockDeadLetters, lookLock } from '../../src/control-plane/guards.ts';
+import type { Lock } from '../../src/control-plane/store/locks.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+
+/** Locks of PostgreSQL, in memory. */
+function world() {
+  const held = new Set<string>();
+  const tryLock = async (name: string): Promise<Lock | undefined> => {
+    if (held.has(name)) return undefined;
+    held.add(name);
+    const signal = new AbortController().signal;
+    return { signal, prove: async () => {}, [Symbol.asyncDispose]: async () => void held.delete(name) };
+  };
+  const clock = new FakeClock();
+  return { held, clock, deps: { locks: { tryLock }, clock } };
+}
+
+test('who looks at dead letters for a moment is waited for by a redrive', async () => {
+  const { held, clock, deps } = world();
+  held.add(lookLock('i')).add(deadLettersLock('i'));
+  const locking = lockDeadLetters(deps, 'i');
+  await clock.advance(1000);
+  held.clear();
+  await clock.advance(200);
+  await using lock = await locking;
+  assert.ok(lock);
+  assert.deepEqual([...held], [deadLettersLock('i')]);
+});
+
+test('another redrive is told at once, and a look without end some time later', async () => {
+  const { held, clock, deps } = world();
+  held.add(deadLettersLock('i'));
+  await assert.rejects(lockDeadLetters(deps, 'i'), /is running/);
+  assert.deepEqual([...held], [deadLettersLock('i')]);
+  held.add(lookLock('i'));
+  const refused = assert.rejects(lockDeadLetters(deps, 'i'), /is running/);
+  await clock.advance(10_000);
+  await refused;
+});
