@@ -44,8 +44,6 @@ export class PublishFlow {
   readonly #deps: Deps;
   readonly #pending: Pending[] = [];
   #isOver = false;
-  /** What an earlier connection sent, in a lane that is refused, may still be on its way, and be written. */
-  #awaitsEarlier = false;
   #inFlight = 0;
   #bytes = 0;
 
@@ -53,6 +51,7 @@ export class PublishFlow {
     this.#session = session;
     this.#deps = deps;
     if (session.lane.refusal) this.#beginAnew(session);
+    else this.#awaitEarlier();
   }
 
   get isIdle(): boolean {
@@ -65,7 +64,7 @@ export class PublishFlow {
   }
 
   get isFull(): boolean {
-    if (this.#awaitsEarlier) return true;
+    if (this.#session.received.earlier) return true;
     const { shares } = this.#deps;
     // Those that Kafka has may wait for their acknowledgement behind one that it has not.
     const isFull = this.#inFlight >= shares.messages || this.#pending.length >= MAX_IN_FLIGHT;
@@ -139,12 +138,13 @@ export class PublishFlow {
   /** What comes again may be on its way already: only when it has arrived, or has not, is it known what to do with it. */
   #beginAnew(session: Session): void {
     session.lane = new Lane();
-    this.#awaitsEarlier = session.received.hasOnTheirWay;
-    if (!this.#awaitsEarlier) return;
-    void session.received.arrived().then(() => {
-      this.#awaitsEarlier = false;
-      this.#deps.onSettled();
-    });
+    session.received.leaveBehind();
+    this.#awaitEarlier();
+  }
+
+  /** Also for a connection that comes after the one that began anew. */
+  #awaitEarlier(): void {
+    void this.#session.received.earlier?.then(() => this.#deps.onSettled());
   }
 
   async #store(message: PublishedMessage): Promise<number> {

@@ -16,13 +16,15 @@ export class Received {
   readonly #few = new Set<number>();
   #many: Uint8Array | undefined;
   #stored = 0;
+  #earlier: Promise<void> | undefined;
 
   get size(): number {
     return this.#onTheirWay.size + this.#stored;
   }
 
-  get hasOnTheirWay(): boolean {
-    return this.#onTheirWay.size > 0;
+  /** Ends when all has arrived, or has not, that was sent before its lane was refused; undefined: nothing is on its way. */
+  get earlier(): Promise<void> | undefined {
+    return this.#earlier;
   }
 
   /** What it keeps in memory once all are stored: a client may use every identifier, and never release one. */
@@ -30,9 +32,14 @@ export class Received {
     return this.#many || this.size > FEW ? BITMAP_BYTES : this.size * ENTRY_BYTES;
   }
 
-  /** Resolves when none is on its way any more of those that are now. */
-  async arrived(): Promise<void> {
-    await Promise.allSettled([...this.#onTheirWay.values()].map(({ stored }) => stored));
+  /** The lane of what is on its way was refused: what is sent in the next one must not pass it. */
+  leaveBehind(): void {
+    if (this.#onTheirWay.size === 0) return;
+    const stored = [...this.#onTheirWay.values()].map((one) => one.stored);
+    const earlier = Promise.allSettled(stored).then(() => {
+      if (this.#earlier === earlier) this.#earlier = undefined;
+    });
+    this.#earlier = earlier;
   }
 
   get(packetId: number): OnItsWay | 'stored' | undefined {
