@@ -5,7 +5,15 @@ import { BusError } from '../../src/bus/bus.ts';
 import { startListener } from '../../src/ingress/listener/listener.ts';
 import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
-import { acks, FakeNotes, LISTENER, listenerForTests, publish, reasonOf } from '../helpers/mqtt-listener.ts';
+import {
+  acks,
+  FakeNotes,
+  LISTENER,
+  listenerForTests,
+  publish,
+  pubrel,
+  reasonOf,
+} from '../helpers/mqtt-listener.ts';
 import { RawMqttClient } from '../helpers/raw-mqtt-client.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -128,6 +136,28 @@ test('a client that hung up, and whose message Kafka does not take, is let go li
     values.map(({ labels, value }) => [labels.reason, value]),
     [['not-stored', 1]],
   );
+});
+
+test('a PUBREL before a hang-up or a DISCONNECT has its PUBCOMP, also when taking back its note takes its time', async (t) => {
+  const { notes, address } = await listenerForTests(t);
+  for (const clientId of ['hangs up', 'disconnects']) {
+    notes.answer = async () => {};
+    const client = await RawMqttClient.connected(t, address, 4, { clientId, clean: false });
+    client.send(publish(7, 2));
+    await client.received(2);
+    const released = Promise.withResolvers<void>();
+    notes.answer = () => released.promise;
+    client.send(pubrel(7));
+    if (clientId === 'hangs up') client.socket.end();
+    else client.send({ cmd: 'disconnect' });
+    await waitUntil('it is taken back', () => notes.asked.includes(`released ${clientId} 7`));
+    const other = await RawMqttClient.connected(t, address, 4, { clientId: 'other' });
+    other.send({ cmd: 'pingreq' });
+    await other.received(2);
+    released.resolve();
+    await client.closed();
+    assert.deepEqual(acks(client.packets), ['pubrec 7', 'pubcomp 7']);
+  }
 });
 
 test('a client that hung up and is back before Kafka has its messages takes its session along', async (t) => {

@@ -81,6 +81,7 @@ class ResendingClient {
     expiry: 60,
     isOver: false,
     noted: new Map(),
+    releasing: new Map(),
   };
   readonly #deps = testDeps();
   readonly #takenIn = takenInBy(this.#deps.metrics);

@@ -6,11 +6,18 @@ import { ManualClock } from '../helpers/manual-clock.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Kafka as one line: it takes so many messages in a millisecond, and answers `delay` ms later, or as it is then. */
-function run(
-  connections: number,
-  { rate, delay, ms }: { rate: number; delay: number | ((time: number) => number); ms: number },
-) {
+interface Line {
+  /** Messages that it takes in a millisecond. */
+  readonly rate: number;
+  /** How much later it answers, in milliseconds, or how much it is then. */
+  readonly delay: number | ((time: number) => number);
+  readonly ms: number;
+  /** Every so many ms the event loop stands still for 25 ms. */
+  readonly stallEvery?: number;
+}
+
+/** Kafka as one line. */
+function run(connections: number, { rate, delay, ms, stallEvery = Infinity }: Line) {
   const delayAt = typeof delay === 'number' ? () => delay : delay;
   const clock = new ManualClock();
   const shares = new FairShares(clock);
@@ -23,17 +30,23 @@ function run(
     for (let of = 0; of < connections; of++) {
       for (; inFlight[of]! < shares.messages; inFlight[of]!++) {
         if (inFlight[of] === 0) shares.joined();
+        shares.added();
         line.push({ of, sent: shares.sent() });
       }
     }
   };
   for (let time = 0; time < ms; time++) {
     flood();
-    clock.advance(1);
-    for (const one of line.splice(0, rate)) answers.push({ ...one, due: clock.monotonic() + delayAt(time) });
+    const stands = time > 0 && time % stallEvery === 0 ? 25 : 1;
+    time += stands - 1;
+    clock.advance(stands);
+    for (const one of line.splice(0, rate * stands)) {
+      answers.push({ ...one, due: clock.monotonic() + delayAt(time) });
+    }
     while (answers[0] && answers[0].due <= clock.monotonic()) {
       const { of, sent } = answers.shift()!;
       shares.arrived(sent);
+      shares.settled();
       took.push(clock.monotonic() - sent);
       arrived.push(time);
       if (--inFlight[of]! === 0) shares.left();
@@ -69,6 +82,12 @@ test('where the answers take longer from some time on, as much is on its way as 
   const { arrived } = run(20, { rate: 5, delay: (time) => (time < 2000 ? 3 : 50), ms: 40_000 });
   const seen = arrived.filter((time) => time >= 30_000).length / 10_000;
   assert.ok(seen > 5 * 0.8, `${seen}`);
+});
+
+test('where our own event loop stands still now and then, no less is on its way for it', () => {
+  const steady = run(20, { rate: 100, delay: 30, ms: 5000 });
+  const stalling = run(20, { rate: 100, delay: 30, ms: 5000, stallEvery: 300 });
+  assert.ok(stalling.rate > steady.rate * 0.8, `${stalling.rate} of ${steady.rate}`);
 });
 
 test('those who wait take turns: sixteen in a turn of the event loop, and who asks again is behind the others', async () => {

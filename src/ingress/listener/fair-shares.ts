@@ -26,7 +26,8 @@ export class FairShares {
   #connections = 0;
   #onTheirWay = 0;
   #window = MAX_IN_FLIGHT;
-  #narrowed = 0;
+  /** When the first late one of the last that were late together arrived. */
+  #lastLate = -Infinity;
   #quickest = Infinity;
   #quickestBefore = Infinity;
   #since = 0;
@@ -59,12 +60,21 @@ export class FairShares {
     this.#connections--;
   }
 
-  /** A message is on its way; answers when, for `arrived`. */
-  sent(): number {
+  /** Something is on its way, or is not any more. */
+  added(): void {
     this.#onTheirWay++;
+  }
+
+  settled(): void {
+    this.#onTheirWay--;
+  }
+
+  /** Kafka is about to get a message; answers when, for `arrived`. */
+  sent(): number {
     return this.#clock.monotonic();
   }
 
+  /** Kafka has it. Whatever else becomes of a message says nothing of Kafka's own time. */
   arrived(sent: number): void {
     const now = this.#clock.monotonic();
     const took = now - sent;
@@ -74,15 +84,15 @@ export class FairShares {
       this.#quickest = Infinity;
     }
     this.#quickest = Math.min(this.#quickest, took);
-    if (took > Math.min(this.#quickest, this.#quickestBefore) + PATIENCE) this.#narrow(sent, now);
+    if (took > Math.min(this.#quickest, this.#quickestBefore) + PATIENCE) this.#late(sent, now);
     else if (this.#onTheirWay > this.#window / 2) this.#window = Math.min(WIDEST, this.#window + WIDENING);
-    this.#onTheirWay--;
   }
 
-  /** Once for all that were on their way together. */
-  #narrow(sent: number, now: number): void {
-    if (sent < this.#narrowed) return;
-    this.#narrowed = now;
-    this.#window = Math.max(NARROWEST, this.#window / 2);
+  /** Once for all that were on their way together; and those sent next must be late, too: else it was us who stood still. */
+  #late(sent: number, now: number): void {
+    if (sent < this.#lastLate) return;
+    const isAgain = sent - this.#lastLate <= now - sent;
+    this.#lastLate = now;
+    if (isAgain) this.#window = Math.max(NARROWEST, this.#window / 2);
   }
 }

@@ -2,10 +2,11 @@ import { Lane } from '../../bus/lane.ts';
 import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import type { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { TakeIn } from '../fan-out.ts';
+import { ExactlyOnce } from './exactly-once.ts';
 import { type FairShares, MAX_IN_FLIGHT } from './fair-shares.ts';
 import type { OutgoingPackets } from './outgoing-packets.ts';
-import { MqttError, PacketType, protocolError, ReasonCode } from './protocol.ts';
-import { digestOf, isAnother, type ReceivedNotes } from './received-notes.ts';
+import { PacketType, ReasonCode } from './protocol.ts';
+import type { ReceivedNotes } from './received-notes.ts';
 import { type Session, sessionMemory } from './sessions.ts';
 import type { TakenIn } from './taken-in.ts';
 
@@ -42,7 +43,10 @@ interface Pending {
 export class PublishFlow {
   readonly #session: Session;
   readonly #deps: Deps;
+  readonly #exactlyOnce: ExactlyOnce;
   readonly #pending: Pending[] = [];
+  /** PUBRELs without their PUBCOMP. */
+  #releases = 0;
   #isOver = false;
   #inFlight = 0;
   #bytes = 0;
@@ -50,6 +54,9 @@ export class PublishFlow {
   constructor(session: Session, deps: Deps) {
     this.#session = session;
     this.#deps = deps;
+    const { version } = deps.outgoing.to;
+    const store = (message: PublishedMessage) => this.#store(message);
+    this.#exactlyOnce = new ExactlyOnce(session, { ...deps, version, store });
     if (session.lane.refusal) this.#beginAnew(session);
     else this.#awaitEarlier();
   }
@@ -58,9 +65,9 @@ export class PublishFlow {
     return this.#inFlight === 0;
   }
 
-  /** Whether no message waits for its acknowledgement. */
+  /** Whether no message waits for its acknowledgement, and no PUBREL for its PUBCOMP. */
   get isAcknowledged(): boolean {
-    return this.#pending.length === 0;
+    return this.#pending.length === 0 && this.#releases === 0;
   }
 
   get isFull(): boolean {
@@ -93,7 +100,7 @@ export class PublishFlow {
       this.#pending.push(pending);
       this.#track(this.#store(message), size, pending);
     } else {
-      const stored = this.#storeOnce(message, packetId);
+      const stored = this.#exactlyOnce.store(message, packetId);
       const pending: Pending = { type: PacketType.PUBREC, packetId };
       this.#pending.push(pending);
       this.#track(stored, size, pending);
@@ -108,31 +115,31 @@ export class PublishFlow {
     this.#acknowledge();
   }
 
-  /** PUBREL: the client will not send the message again, so its packet identifier is free. */
+  /** PUBREL: its packet identifier is free, when that is noted, too. */
   release(packetId: number): void {
-    const received = this.#session.received.get(packetId);
-    if (received !== undefined && received !== 'stored') throw protocolError('PUBREL before PUBREC');
-    if (this.#session.noted.has(packetId)) {
-      void this.#takeBack(packetId);
-      return;
-    }
-    this.#session.received.delete(packetId);
-    const reasonCode = received ? ReasonCode.SUCCESS : ReasonCode.PACKET_IDENTIFIER_NOT_FOUND;
-    this.#deps.outgoing.acknowledge(PacketType.PUBCOMP, packetId, reasonCode);
+    const released = this.#exactlyOnce.release(packetId);
+    if (typeof released === 'boolean') this.#complete(packetId, released);
+    else void this.#completeWhen(released, packetId);
   }
 
-  /** Its packet identifier is free when that is noted, too. */
-  async #takeBack(packetId: number): Promise<void> {
-    const { clientId, notes, outgoing, onFailure } = this.#deps;
-    const { noted, received } = this.#session;
+  async #completeWhen(released: Promise<void>, packetId: number): Promise<void> {
+    const { onFailure, onSettled } = this.#deps;
+    this.#add(OVERHEAD);
+    this.#releases++;
     try {
-      await notes.released(clientId, packetId);
-      noted.delete(packetId);
-      received.delete(packetId);
-      outgoing.acknowledge(PacketType.PUBCOMP, packetId, ReasonCode.SUCCESS);
+      await released;
+      this.#complete(packetId, true);
     } catch (error) {
       if (!this.#isOver) onFailure(error);
     }
+    this.#releases--;
+    this.#remove(OVERHEAD);
+    onSettled();
+  }
+
+  #complete(packetId: number, isKnown: boolean): void {
+    const reasonCode = isKnown ? ReasonCode.SUCCESS : ReasonCode.PACKET_IDENTIFIER_NOT_FOUND;
+    this.#deps.outgoing.acknowledge(PacketType.PUBCOMP, packetId, reasonCode);
   }
 
   /** What comes again may be on its way already: only when it has arrived, or has not, is it known what to do with it. */
@@ -148,10 +155,12 @@ export class PublishFlow {
   }
 
   async #store(message: PublishedMessage): Promise<number> {
-    const { takeIn, takenIn } = this.#deps;
+    const { takeIn, takenIn, shares } = this.#deps;
     const { qos } = message;
+    const sent = shares.sent();
     try {
       const matches = await takeIn(message, this.#session.lane);
+      if (matches > 0) shares.arrived(sent);
       (matches === 0 ? takenIn.unmatched : takenIn.stored).inc();
       return matches;
     } catch (error) {
@@ -160,56 +169,13 @@ export class PublishFlow {
     }
   }
 
-  /** A session that outlives its connection outlives this process, too. */
-  async #storeAndNote(message: PublishedMessage, packetId: number): Promise<number> {
-    const { clientId, notes, origin } = this.#deps;
-    const session = this.#session;
-    if (session.expiry === 0) return this.#store(message);
-    const digest = digestOf(message); // the message is valid during this call only
-    const matches = await this.#store(message);
-    if (matches > 0 && !session.isOver) {
-      session.noted.set(packetId, undefined);
-      await notes.stored(clientId, packetId, { digest, expiry: session.expiry, origin });
-    }
-    return matches;
-  }
-
-  /** A QoS 2 message that comes again before its PUBREL is the same one: it is acknowledged, not stored again. */
-  #storeOnce(message: PublishedMessage, packetId: number): Promise<number> {
-    const { received, noted } = this.#session;
-    const { version } = this.#deps.outgoing.to;
-    const known = received.get(packetId);
-    if (known === 'stored' && !isAnother(message, noted.get(packetId))) return Promise.resolve(1);
-    if (known !== undefined && known !== 'stored') return known.stored;
-    // Only 5.0 is told a maximum; older clients may use every packet identifier before they release one.
-    if (version === 5 && received.size >= MAX_IN_FLIGHT) {
-      throw new MqttError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, `${received.size} messages without PUBREL`);
-    }
-    const stored = this.#storeAndNote(message, packetId);
-    received.set(packetId, { stored });
-    stored.then(
-      () => received.set(packetId, 'stored'),
-      () => received.delete(packetId),
-    );
-    return stored;
-  }
-
   #track(stored: Promise<number>, size: number, pending: Pending | undefined): void {
-    const { inFlightBytes, shares, onSettled } = this.#deps;
+    const { onSettled } = this.#deps;
     const bytes = size + OVERHEAD;
-    if (this.#inFlight++ === 0) shares.joined();
-    const sent = shares.sent();
-    this.#bytes += bytes;
-    inFlightBytes.add(bytes);
-    const settled = () => {
-      shares.arrived(sent);
-      if (--this.#inFlight === 0) shares.left();
-      this.#bytes -= bytes;
-      inFlightBytes.remove(bytes);
-    };
+    this.#add(bytes);
     stored.then(
       (matches) => {
-        settled();
+        this.#remove(bytes);
         if (pending !== undefined) {
           pending.reasonCode = matches === 0 ? ReasonCode.NO_MATCHING_SUBSCRIBERS : ReasonCode.SUCCESS;
           this.#acknowledge();
@@ -217,11 +183,28 @@ export class PublishFlow {
         onSettled();
       },
       (error) => {
-        settled();
+        this.#remove(bytes);
         if (!this.#isOver) this.#fail(error, pending !== undefined);
         onSettled();
       },
     );
+  }
+
+  /** One more is in flight. */
+  #add(bytes: number): void {
+    const { inFlightBytes, shares } = this.#deps;
+    if (this.#inFlight++ === 0) shares.joined();
+    shares.added();
+    this.#bytes += bytes;
+    inFlightBytes.add(bytes);
+  }
+
+  #remove(bytes: number): void {
+    const { inFlightBytes, shares } = this.#deps;
+    shares.settled();
+    if (--this.#inFlight === 0) shares.left();
+    this.#bytes -= bytes;
+    inFlightBytes.remove(bytes);
   }
 
   /**

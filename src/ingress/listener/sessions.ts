@@ -17,6 +17,8 @@ export interface Session {
   isOver: boolean;
   /** Packet identifiers of which there is a note; of those from a run before, the digest of the message. */
   readonly noted: Map<number, number | undefined>;
+  /** Packet identifiers whose PUBREL has come and whose note is on its way back. */
+  readonly releasing: Map<number, Promise<void>>;
 }
 
 /** A session without a connection. */
@@ -82,6 +84,7 @@ const newSession = (): Session => ({
   expiry: 0,
   isOver: false,
   noted: new Map(),
+  releasing: new Map(),
 });
 
 /** The sessions of this node: one connection each at most, and for some time without one. */

@@ -1,0 +1,96 @@
+import type { PublishedMessage } from '../../contract/encode-envelope.ts';
+import { MAX_IN_FLIGHT } from './fair-shares.ts';
+import { MqttError, type ProtocolVersion, protocolError, ReasonCode } from './protocol.ts';
+import { digestOf, isAnother, type ReceivedNotes } from './received-notes.ts';
+import type { Session } from './sessions.ts';
+
+interface Deps {
+  readonly clientId: string;
+  readonly version: ProtocolVersion;
+  /** Where the client comes from. */
+  readonly origin: string;
+  readonly notes: Pick<ReceivedNotes, 'stored' | 'released'>;
+  /** Resolves with the number of integrations that want the message. */
+  store(message: PublishedMessage): Promise<number>;
+}
+
+/** The messages of QoS 2 of one connection: of those with one packet identifier only the first is stored, until its PUBREL. */
+export class ExactlyOnce {
+  readonly #session: Session;
+  readonly #deps: Deps;
+
+  constructor(session: Session, deps: Deps) {
+    this.#session = session;
+    this.#deps = deps;
+  }
+
+  /**
+   * A message that comes again before its PUBREL is the same one: it is acknowledged, not stored again.
+   * @throws MqttError when the client has too many that it does not release
+   */
+  store(message: PublishedMessage, packetId: number): Promise<number> {
+    const { received, noted, releasing } = this.#session;
+    const known = received.get(packetId);
+    if (known === 'stored' && !isAnother(message, noted.get(packetId))) return Promise.resolve(1);
+    if (known !== undefined && known !== 'stored') return known.stored;
+    // Only 5.0 is told a maximum; older clients may use every packet identifier before they release one.
+    const unreleased = received.size - releasing.size;
+    if (this.#deps.version === 5 && unreleased >= MAX_IN_FLIGHT) {
+      throw new MqttError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, `${unreleased} messages without PUBREL`);
+    }
+    const stored = this.#storeAndNote(message, packetId);
+    received.set(packetId, { stored });
+    stored.then(
+      () => received.set(packetId, 'stored'),
+      () => received.delete(packetId),
+    );
+    return stored;
+  }
+
+  /**
+   * PUBREL: the client will not send the message again, so its packet identifier is free: at once, or where there is a note of
+   * it, when that is taken back. Answers whether there was one.
+   * @throws MqttError when the message is not acknowledged yet
+   */
+  release(packetId: number): boolean | Promise<void> {
+    const { received, noted, releasing } = this.#session;
+    const known = received.get(packetId);
+    if (known !== undefined && known !== 'stored') throw protocolError('PUBREL before PUBREC');
+    if (noted.has(packetId)) return releasing.get(packetId) ?? this.#takeBack(packetId);
+    received.delete(packetId);
+    return known === 'stored';
+  }
+
+  /** A PUBREL that comes again meanwhile waits for the same: a second answer would come when the identifier is another's. */
+  #takeBack(packetId: number): Promise<void> {
+    const { clientId, notes } = this.#deps;
+    const { received, noted, releasing } = this.#session;
+    const takenBack = notes.released(clientId, packetId).then(
+      () => {
+        releasing.delete(packetId);
+        noted.delete(packetId);
+        received.delete(packetId);
+      },
+      (error) => {
+        releasing.delete(packetId);
+        throw error;
+      },
+    );
+    releasing.set(packetId, takenBack);
+    return takenBack;
+  }
+
+  /** A session that outlives its connection outlives this process, too. */
+  async #storeAndNote(message: PublishedMessage, packetId: number): Promise<number> {
+    const { clientId, notes, origin, store } = this.#deps;
+    const session = this.#session;
+    if (session.expiry === 0) return store(message);
+    const digest = digestOf(message); // the message is valid during this call only
+    const matches = await store(message);
+    if (matches > 0 && !session.isOver) {
+      session.noted.set(packetId, undefined);
+      await notes.stored(clientId, packetId, { digest, expiry: session.expiry, origin });
+    }
+    return matches;
+  }
+}
