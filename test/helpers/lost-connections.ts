@@ -16,10 +16,11 @@ export function failureOfCut(kind: Cutting, isShared: boolean): Failure {
   return { delivered: false, failureClass: FailureClass.DISCONNECTED, reason: kind, cut };
 }
 
-/** Which messages must leave alone, by the connections that were lost with them. */
+/** Which messages must leave apart, by the connections that were lost with them. */
 export class Losses {
   readonly #most: number;
   readonly #counts = new WeakMap<Outbound, number>();
+  readonly #apart = new WeakSet<Outbound>();
 
   constructor({ strategy }: Policy) {
     this.#most = strategy === 'SKIP_ALL' ? 1 : 2;
@@ -27,18 +28,22 @@ export class Losses {
 
   /** Answers how many it were, with this one. */
   lost(message: Outbound, { cut }: Failure): number {
-    const before = this.#counts.get(message) ?? 0;
-    const isSuspected = cut?.isForOne === 'surely' || (cut?.isForOne === 'maybe' && !cut.isShared);
-    this.#counts.set(message, isSuspected ? Math.max(before + 1, this.#most) : before + 1);
-    return before + 1;
+    const losses = (this.#counts.get(message) ?? 0) + 1;
+    this.#counts.set(message, losses);
+    const isMaybe = cut?.isForOne === 'maybe' && (!cut.isShared || losses >= this.#most);
+    if (cut?.isForOne === 'surely' || isMaybe) this.#apart.add(message);
+    return losses;
   }
 
   /** They failed in another way. */
   forget(messages: readonly Outbound[]): void {
-    for (const message of messages) this.#counts.delete(message);
+    for (const message of messages) {
+      this.#counts.delete(message);
+      this.#apart.delete(message);
+    }
   }
 
   isApart(message: Outbound): boolean {
-    return (this.#counts.get(message) ?? 0) >= this.#most;
+    return this.#apart.has(message);
   }
 }

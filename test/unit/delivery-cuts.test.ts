@@ -25,7 +25,9 @@ const lost = (isShared: boolean, isForOne: Cut['isForOne'] = 'maybe'): Failure =
 const THROTTLE: Failure = { delivered: false, failureClass: THROTTLED, reason: 'slowly' };
 
 /** A delivery of single messages over one connection; each call ends when it is let go, or the connection is lost. */
-function overOneConnection(policy: { readonly strategy?: 'SKIP_ALL'; readonly retries?: number } = {}) {
+function overOneConnection(
+  policy: { readonly strategy?: 'SKIP_ALL'; readonly retries?: number; readonly maxInFlight?: number } = {},
+) {
   const calls = new Map<number, (outcome: Outcome) => void>();
   const left: number[] = [];
   const tried: [number, number][] = [];
@@ -40,7 +42,7 @@ function overOneConnection(policy: { readonly strategy?: 'SKIP_ALL'; readonly re
   const engine = new Delivery({
     window: new Window(full, new ByteLimit(1e9)),
     handler: {
-      parallel: 4,
+      parallel: full.maxInFlight / 2,
       connect: async () => {},
       deliver([{ offset }]: readonly [Outbound]) {
         left.push(offset);
@@ -247,4 +249,44 @@ test('what nobody answers is not one that got through', async () => {
     }
     assert.deepEqual(letters, expected);
   }
+});
+
+for (const [strategy, losses] of [
+  [undefined, 2],
+  ['SKIP_ALL', 1],
+] as const)
+  test(`where lost connections say nothing of messages, those leave in groups that double, with others (${strategy ?? 'RETRY_ALL'})`, async () => {
+    const policy = { maxInFlight: 2000, ...(strategy && { strategy }) };
+    const { take, leaving, lose, end, letters, engine } = overOneConnection(policy);
+    take(...Array.from({ length: 1000 }, (_, i) => `a${i}`));
+    assert.equal((await leaving(0)).length, 1000);
+    lose('no');
+    for (let i = 1; i < losses; i++) {
+      assert.equal((await leaving(200)).length, 1000);
+      lose('no');
+    }
+    const groups: number[] = [];
+    for (let now = await leaving(200); now.length > 0; now = await leaving(0)) {
+      groups.push(now.length);
+      if (groups.length === 3) take(...Array.from({ length: 10 }, (_, i) => `b${i}`));
+      for (const offset of now) end(offset);
+    }
+    assert.deepEqual(groups.slice(0, 3), [1, 2, 4]);
+    assert.ok(groups.length <= 12, `${groups}`);
+    assert.deepEqual([letters, engine.window.size], [[], 0]);
+  });
+
+test('one that costs each connection, and is not known to, is given up, and none that shared them', async () => {
+  const { take, leaving, lose, end, letters, engine } = overOneConnection({
+    strategy: 'SKIP_ALL',
+    maxInFlight: 64,
+  });
+  take(...Array.from({ length: 32 }, (_, i) => `a${i}`));
+  for (let i = 0; i < 1000 && engine.window.size > 0; i++) {
+    const now = await leaving(100);
+    if (i < 100) take(`b${i}`);
+    if (now.includes(13)) lose('no');
+    else for (const offset of now) end(offset);
+  }
+  assert.deepEqual([letters.map(([offset]) => offset), engine.window.size], [[13], 0]);
 });

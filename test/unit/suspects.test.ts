@@ -26,7 +26,7 @@ test('a message for which connections seemed to be lost is let go of when it is 
     const message = window.take(0, 0, null, create(EnvelopeSchema, { topicName: 'a' }), new Uint8Array(10));
     suspects.failed(message, LOST);
     assert.match(suspects.reason!, /only message 0-0 is on it/);
-    suspects.leave([message]);
+    suspects.leave([message], 0);
     suspects.delivered(DELIVERED);
     window.settle(message);
     suspects.forget(message);

@@ -194,7 +194,9 @@ export const OrderNoneSchema: GenMessage<OrderNone> = /*@__PURE__*/
 
 /**
  * What an executor does with messages that failed. A message that shares a connection fails with the connection, and that is
- * no try of it: it is sent again, and after two such losses in a row with nothing else on its way.
+ * no try of it: it is sent again, and after two such losses in a row (with SKIP_ALL after one) with nothing else on its way. Over
+ * HTTP/2 and to Kafka, where a loss says nothing of messages, they are sent in groups then: first of one, and of twice as many after
+ * each that lost no connection; a loss is a try of one that was sent alone, as each is after three more.
  *
  * @generated from enum penstock.v1.AckStrategy
  */
@@ -208,7 +210,7 @@ export const AckStrategy = {
 
   /**
    * A failed or timed-out message is given up at once. One that shared the connection that was lost (MQTT: any that was on it) is
-   * sent once more, with nothing else on its way. Apart from that, a request that a reused HTTP connection lost leaves once more
+   * sent again, as above. Apart from that, a request that a reused HTTP connection lost leaves once more
    * at once, as with each strategy: servers close those that are idle.
    *
    * @generated from enum value: ACK_STRATEGY_SKIP_ALL = 1;
@@ -225,7 +227,9 @@ export const AckStrategy = {
 
 /**
  * What an executor does with messages that failed. A message that shares a connection fails with the connection, and that is
- * no try of it: it is sent again, and after two such losses in a row with nothing else on its way.
+ * no try of it: it is sent again, and after two such losses in a row (with SKIP_ALL after one) with nothing else on its way. Over
+ * HTTP/2 and to Kafka, where a loss says nothing of messages, they are sent in groups then: first of one, and of twice as many after
+ * each that lost no connection; a loss is a try of one that was sent alone, as each is after three more.
  *
  * @generated from enum penstock.v1.AckStrategy
  */

@@ -130,7 +130,7 @@ export class Delivery {
       message.attempts++;
       message.firstAttempt ||= now;
     }
-    this.#suspects.leave(pack);
+    this.#suspects.leave(pack, this.#attempts.size);
     this.#attempts.start(pack, (outcomes) => {
       if (outcomes) this.#ended(pack, outcomes);
       else this.#recalled(pack);

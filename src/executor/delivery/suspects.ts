@@ -1,19 +1,24 @@
 import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { Delivered, Failure } from '../handlers/handler.ts';
 import type { Policy } from './policy.ts';
-import { afterCut, culpritFailure, isCulprit, UNSUSPECTED } from './suspicion.ts';
+import { afterCut, culpritFailure, isCulprit, type Suspicion, UNSUSPECTED } from './suspicion.ts';
 import type { InFlight } from './window.ts';
 
 /** Of a topic name, this much stands in a reason. */
 const EXCERPT = 100;
 
-/** Finds the messages that connections are lost for: those that were on them leave one by one, until one is left over. */
+/**
+ * Finds the messages that connections are lost for: those that were on them leave one by one, until one is left over. Where a
+ * loss says nothing of messages, they leave in groups: of one first, of twice as many after each that lost no connection.
+ */
 export class Suspects {
   readonly #policy: Pick<Policy, 'strategy'>;
   /** Messages that got through: those that were answered. */
   #delivered = 0;
-  /** Whether what left last left apart. */
-  #isApart = false;
+  /** What left since nothing was on its way; how many may; and whether a connection was lost since the last wary group left. */
+  #group = { size: 0, most: Number.POSITIVE_INFINITY };
+  #wary = 1;
+  #isLost = false;
   /** Of those that were alone on a connection when it was lost, one that is neither answered nor settled. */
   #accused: { readonly message: InFlight; readonly reason: string } | undefined;
 
@@ -23,11 +28,23 @@ export class Suspects {
 
   /** Whether this one may leave now, while so many calls are on their way. */
   mayLeave({ suspicion }: InFlight, onTheirWay: number): boolean {
-    return onTheirWay === 0 || !(suspicion.isApart || this.#isApart);
+    if (onTheirWay === 0) return true;
+    const { size, most } = this.#group;
+    const isWary = suspicion.leaves === 'warily' && most < Number.POSITIVE_INFINITY;
+    return size < most && (suspicion.leaves === 'freely' || isWary);
   }
 
-  leave([first]: readonly InFlight[]): void {
-    this.#isApart = first?.suspicion.isApart ?? false;
+  leave(pack: readonly InFlight[], onTheirWay: number): void {
+    if (onTheirWay === 0) this.#group = { size: 0, most: this.#mostWith(pack[0]!.suspicion) };
+    this.#group.size += pack.length;
+  }
+
+  #mostWith({ leaves }: Suspicion): number {
+    if (leaves === 'freely') return Number.POSITIVE_INFINITY;
+    if (leaves === 'apart') return 1;
+    this.#wary = this.#isLost ? 1 : this.#wary * 2;
+    this.#isLost = false;
+    return this.#wary;
   }
 
   delivered({ isUnanswered }: Delivered): void {
@@ -44,8 +61,9 @@ export class Suspects {
       message.suspicion = isAnswer(failure) ? UNSUSPECTED : { ...message.suspicion, isExcused: false };
       return failure;
     }
-    message.suspicion = afterCut(message.suspicion, cut, this.#policy, this.#delivered);
-    if (message.suspicion.isApart) message.companions = 0;
+    this.#isLost = true;
+    message.suspicion = afterCut(message.suspicion, cut, this.#policy, this.#delivered, this.#group.size > 1);
+    if (message.suspicion.leaves !== 'freely') message.companions = 0;
     if (message.suspicion.alone > 0) this.#accuse(message, failure);
     return isCulprit(message.suspicion) ? culpritFailure(failure) : failure;
   }

@@ -2,8 +2,10 @@ import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { Cut, Failure } from '../handlers/handler.ts';
 import type { Policy } from './policy.ts';
 
-/** So many connections that are lost in a row with a message on them make it leave apart, whatever they are lost for. */
+/** So many connections that are lost in a row with a message on them make it leave otherwise, whatever they are lost for. */
 const LOSSES = 2;
+/** So many more, with few others on them, make it leave apart. */
+const WARY = 3;
 /** So many that are lost with it alone on them, with others that got through in between, make it the reason. */
 const ALONE = 3;
 
@@ -15,10 +17,11 @@ export interface Suspicion {
   /** Messages that had got through at the last of those. */
   readonly delivered: number;
   /**
-   * It leaves when nothing else is on its way, and nothing leaves before it has ended: what happens then is its doing, or that
-   * of one that nobody answers, and that the broker has not come to yet.
+   * Apart: when nothing else is on its way, and nothing leaves before it has ended. What happens then is its doing, or that of
+   * one that nobody answers, and that the broker has not come to yet. Warily: with few others, where the losses say nothing of
+   * messages.
    */
-  readonly isApart: boolean;
+  readonly leaves: 'freely' | 'warily' | 'apart';
   /** The last loss was no try of it: it may have been another's doing. */
   readonly isExcused: boolean;
 }
@@ -27,32 +30,36 @@ export const UNSUSPECTED: Suspicion = {
   losses: 0,
   alone: 0,
   delivered: 0,
-  isApart: false,
+  leaves: 'freely',
   isExcused: false,
 };
 
 /**
- * After one more connection was lost with the message on it. It is excused until it leaves apart, which is soon; where there
+ * After one more connection was lost with the message on it. It is excused until it leaves alone, which is soon; where there
  * is only one try it is at once. A broker that takes nothing for a while accuses none: nothing gets through between its losses.
  * @param delivered messages that have got through
+ * @param hadCompany whether others had left with it
  */
 export function afterCut(
   before: Suspicion,
   { isShared, isForOne }: Cut,
   { strategy }: Pick<Policy, 'strategy'>,
   delivered: number,
+  hadCompany: boolean,
 ): Suspicion {
-  const isExcused = !before.isApart;
+  const isExcused = before.leaves === 'freely' || (before.leaves === 'warily' && hadCompany);
   const losses = before.losses + 1;
   // Also one that leaves apart is not alone behind those that nobody answers.
   const counts = !isShared && isForOne !== 'no' && (before.alone === 0 || delivered > before.delivered);
   const alone = before.alone + (counts ? 1 : 0);
-  const isSuspect = isForOne === 'surely' || alone > 0 || losses >= (strategy === 'SKIP_ALL' ? 1 : LOSSES);
+  const most = strategy === 'SKIP_ALL' ? 1 : LOSSES;
+  const isSuspect = isForOne === 'surely' || alone > 0 || losses >= (isForOne === 'no' ? most + WARY : most);
+  const otherwise = losses >= most ? 'warily' : 'freely';
   return {
     losses,
     alone,
     delivered: counts ? delivered : before.delivered,
-    isApart: before.isApart || isSuspect,
+    leaves: before.leaves === 'apart' || isSuspect ? 'apart' : otherwise,
     isExcused,
   };
 }
