@@ -24,10 +24,20 @@ function newSessions(maxOffline: number, maxBytes = 1e6) {
       onForgotten: () => forgotten++,
     },
   );
-  const visit = (clientId: string, isClean = false, expiry = 60, delay?: number, origin = 'here') => {
+  const visit = (
+    clientId: string,
+    isClean = false,
+    expiry = 60,
+    delay?: number,
+    origin = 'here',
+    size = 100,
+  ) => {
     const owner = { origin, takenOver: () => {} };
     const opened = sessions.open(clientId, isClean, owner);
-    const will = delay === undefined ? undefined : { delay, message: { ...MESSAGE, clientId } };
+    const will =
+      delay === undefined
+        ? undefined
+        : { delay, message: { ...MESSAGE, payload: Buffer.alloc(size), clientId } };
     sessions.close(clientId, owner, { expiry, will, isOurs: false });
     return opened;
   };
@@ -186,4 +196,15 @@ test('where bytes are scarce, the sessions go from where there are the most byte
   for (let i = 0; i < 5; i++) visit(`a${i}`, false, 60, undefined, 'many small ones');
   for (const i of [0, 1, 2]) visit(`${i}${'x'.repeat(one)}`, false, 60, undefined, 'few large ones');
   for (let i = 0; i < 5; i++) assert.equal(visit(`a${i}`).isPresent, true);
+});
+
+test('a will that is published takes no bytes any more, also of those from where its client is', () => {
+  const one = sessionMemory('a', { received: new Received(), noted: new Map() });
+  const { clock, visit, forgotten } = newSessions(100, 10 * one);
+  visit('quiet', false, 60, 1, 'home', 5 * one);
+  clock.advance(1000);
+  for (let i = 0; i < 9; i++) visit(`a${i}`, false, 60, undefined, 'elsewhere');
+  for (let i = 0; i < 3; i++) visit(`b${i}`, false, 60, undefined, 'a third place');
+  assert.ok(forgotten() > 0);
+  assert.equal(visit('quiet', false, 60, undefined, 'home').isPresent, true);
 });

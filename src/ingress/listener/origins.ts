@@ -28,6 +28,15 @@ export class Origins<T> {
     if (group.members.size === 0) this.#groups.delete(origin);
   }
 
+  /** It takes another number of bytes now; its age stays. */
+  resize(origin: string, member: T, bytes: number): void {
+    const group = this.#groups.get(origin);
+    const before = group?.members.get(member);
+    if (!group || before === undefined) return;
+    group.members.set(member, bytes);
+    group.bytes += bytes - before;
+  }
+
   /** The oldest one from where there are the most, in number or in bytes; of places that are alike, from the oldest. */
   oldestOfMost(by: 'number' | 'bytes' = 'number'): T | undefined {
     let most: Group<T> | undefined;

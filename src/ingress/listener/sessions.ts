@@ -141,14 +141,14 @@ export class Sessions {
       return;
     }
     const offline = this.#offlineOf(clientId, open.session, owner.origin, stays);
-    if (will && delay > 0) this.#delay(will, delay, offline);
+    if (will && delay > 0) this.#delay(clientId, will, delay, offline);
     this.#keep(clientId, offline);
   }
 
   /** The node stops: wills that wait are due. What is noted of the sessions is for its next run. */
   endOffline(): void {
-    for (const offline of this.#offline.values()) {
-      const will = this.#takeWill(offline);
+    for (const [clientId, offline] of this.#offline) {
+      const will = this.#takeWill(clientId, offline);
       if (will) this.#deps.wills.publish(will);
     }
   }
@@ -181,10 +181,10 @@ export class Sessions {
     this.#deps.notes.forget(clientId, session.noted.keys());
   }
 
-  #delay(will: Will, delay: number, offline: Offline): void {
+  #delay(clientId: string, will: Will, delay: number, offline: Offline): void {
     const { clock, wills } = this.#deps;
     const onDue = () => {
-      this.#takeWill(offline);
+      this.#takeWill(clientId, offline);
       wills.publish(will);
     };
     offline.will = { will, cancel: clock.setTimer(onDue, delay * 1000, { unref: true }) };
@@ -192,25 +192,26 @@ export class Sessions {
   }
 
   /** The will is not the session's any more. */
-  #takeWill(offline: Offline): Will | undefined {
+  #takeWill(clientId: string, offline: Offline): Will | undefined {
     if (!offline.will) return undefined;
     const { will, cancel } = offline.will;
     cancel();
     offline.will = undefined;
     offline.bytes -= willMemory(will);
+    this.#origins.resize(offline.origin, clientId, offline.bytes);
     this.#offlineBytes -= willMemory(will);
     return will;
   }
 
   /** The client is back within the delay of its will, which is void. */
   #resume(clientId: string, offline: Offline): void {
-    this.#takeWill(offline);
+    this.#takeWill(clientId, offline);
     this.#forget(clientId, offline);
   }
 
   /** A will that still waits is due with the end of its session. */
   #end(clientId: string, offline: Offline): void {
-    const will = this.#takeWill(offline);
+    const will = this.#takeWill(clientId, offline);
     this.#forget(clientId, offline);
     this.#discard(clientId, offline.session);
     if (will) this.#deps.wills.publish(will);
