@@ -91,7 +91,6 @@ export class ClientConnection {
     this.#patience = new Patience({
       clock: deps.clock,
       ...deps.limits,
-      isHeldUp: () => this.#isHeldUp(),
       onEnd: (why, reasonCode) => this.#end(why, reasonCode),
     });
     this.closed = new Promise((resolve) => {
@@ -184,8 +183,10 @@ export class ClientConnection {
     const { inFlightBytes, waiting } = this.#deps;
     if (inFlightBytes.isFull) inFlightBytes.whenFree(this.#read);
     if (waiting.isFull) waiting.whenFree(this.#read);
+    const isHeldUp = this.#isHeldUp();
+    this.#patience.heldUp(isHeldUp);
     // A client that does not read its acknowledgements gets no new ones.
-    return this.#isHeldUp() || this.#socket.writableNeedDrain;
+    return isHeldUp || this.#socket.writableNeedDrain;
   }
 
   #connect(frame: Frame): void {

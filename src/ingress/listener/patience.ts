@@ -10,8 +10,6 @@ interface Deps {
   readonly connectTimeout: number;
   /** How long a client may take from the first byte of a packet to its last, in milliseconds. */
   readonly packetTimeout: number;
-  /** Whether the client is not read from at the moment: its silence is ours. */
-  isHeldUp(): boolean;
   onEnd(why: Impatience, reasonCode?: ReasonCode): void;
 }
 
@@ -23,6 +21,7 @@ export class Patience {
   /** By the monotonic clock, as all times here. */
   #lastPacket = 0;
   #packetBegan: number | undefined;
+  #isHeldUp = false;
   /** When the timer falls due; unset: there is none. */
   #due: number | undefined;
   #cancelTimer: CancelTimer;
@@ -53,6 +52,13 @@ export class Patience {
     this.#arm();
   }
 
+  /** Whether the client is not read from at the moment: its silence is ours. When it is again, its time begins anew. */
+  heldUp(isHeldUp: boolean): void {
+    if (isHeldUp === this.#isHeldUp) return;
+    this.#isHeldUp = isHeldUp;
+    if (!isHeldUp) this.#beginAnew();
+  }
+
   cancel(): void {
     this.#cancelTimer();
     this.#due = undefined;
@@ -78,15 +84,17 @@ export class Patience {
   }
 
   #ring(): void {
-    const { clock, isHeldUp, onEnd } = this.#deps;
+    const { clock, onEnd } = this.#deps;
     const now = clock.monotonic();
     this.#due = undefined;
-    if (isHeldUp()) {
-      this.#lastPacket = now;
-      if (this.#packetBegan !== undefined) this.#packetBegan = now;
-    }
+    if (this.#isHeldUp) this.#beginAnew();
     if (now >= this.#silenceEnds) onEnd('keep-alive', ReasonCode.KEEP_ALIVE_TIMEOUT);
     else if (now >= this.#packetEnds) onEnd('packet-timeout', ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR);
     else this.#arm();
+  }
+
+  #beginAnew(): void {
+    this.#lastPacket = this.#deps.clock.monotonic();
+    if (this.#packetBegan !== undefined) this.#packetBegan = this.#lastPacket;
   }
 }
