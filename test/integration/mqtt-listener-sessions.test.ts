@@ -79,6 +79,18 @@ test('after a restart a message that comes again is known, another one is not, a
   assert.deepEqual([...notes.kept.keys()], ['raw 3', 'raw 1']);
 });
 
+test('after a restart a message that is not sent again is another one, also where it says the same', async (t) => {
+  const notes = new FakeNotes();
+  const digest = digestOf({ topicName: 'a/b', payload: Buffer.from('on') });
+  notes.found.set('raw', { expiry: 60, origin: 'here', received: new Map([[1, digest]]) });
+  const { sink, address } = await listenerForTests(t, {}, systemClock, notes);
+  const client = await RawMqttClient.connected(t, address, 4, KEPT);
+  client.send(publish(1, 2, { payload: 'on' }), publish(1, 2, { payload: 'on', dup: true }));
+  await client.received(3);
+  assert.deepEqual(acks(client.packets), ['pubrec 1', 'pubrec 1']);
+  assert.deepEqual(sink.payloads, ['on']);
+});
+
 test('what is noted of a session goes with it, and stays when the node stops', async (t) => {
   const { notes, address, listener } = await listenerForTests(t);
   const first = await RawMqttClient.connected(t, address, 5, KEPT);

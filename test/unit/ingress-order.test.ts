@@ -156,7 +156,7 @@ class ResendingClient {
     }
     const payload = Buffer.from(String(number));
     const message = { topicName: 't', payload, clientId: 'c', qos, retain: false, userProperties: [] };
-    this.#intake?.publish(message, number, 100);
+    this.#intake?.publish(message, { packetId: number, isDup: false }, 100);
   }
 
   #read(bytes: Buffer): void {

@@ -75,7 +75,7 @@ test('who holds the most gives it up when connections hold too much, and nobody 
 
 test('a topic alias counts with its name, once', () => {
   const aliases = new TopicAliases(2);
-  const publish = { packetId: 0, qos: 0, retain: false, payload: Buffer.alloc(0) } as const;
+  const publish = { packetId: 0, qos: 0, retain: false, isDup: false, payload: Buffer.alloc(0) } as const;
   const resolve = (topicName: string, topicAlias: number) =>
     aliases.resolve({ ...publish, topicName, properties: { ...NO_PROPERTIES, topicAlias } });
   resolve('x'.repeat(1000), 1);

@@ -61,7 +61,7 @@ const publishTo =
   (flow: PublishFlow) =>
   (qos: 0 | 1 | 2, packetId: number, payload = 'm', topicName = 't') => {
     const message = { topicName, payload: Buffer.from(payload), clientId: 'a', qos, retain: false };
-    flow.publish({ ...message, userProperties: [] }, packetId, 20);
+    flow.publish({ ...message, userProperties: [] }, { packetId, isDup: false }, 20);
   };
 
 async function settled(): Promise<void> {

@@ -100,10 +100,10 @@ export class Client {
     const packet = readPublish(frame, this.#version);
     const topicName = this.#aliases.resolve(packet);
     checkTopicName(topicName);
-    const { properties, payload, qos, retain, packetId } = packet;
+    const { properties, payload, qos, retain } = packet;
     if (properties.hasTooManyUserProperties && qos !== 0) {
       // Sent again it would be the same: the client is told, and goes on with the next.
-      this.flow.refuse(qos, packetId, ReasonCode.QUOTA_EXCEEDED);
+      this.flow.refuse(qos, packet.packetId, ReasonCode.QUOTA_EXCEEDED);
       return;
     }
     checkUserProperties(properties);
@@ -123,7 +123,7 @@ export class Client {
       messageExpiryInterval,
       payloadFormatIndicator,
     };
-    this.flow.publish(message, packetId, frame.whole.length);
+    this.flow.publish(message, packet, frame.whole.length);
   }
 
   #disconnect({ reasonCode, sessionExpiry = this.sessionExpiry }: Goodbye): void {

@@ -1,6 +1,7 @@
 import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import { MAX_IN_FLIGHT } from './fair-shares.ts';
 import { MqttError, type ProtocolVersion, protocolError, ReasonCode } from './protocol.ts';
+import type { PublishPacket } from './publish-packet.ts';
 import { digestOf, isAnother, type ReceivedNotes } from './received-notes.ts';
 import type { Session } from './sessions.ts';
 
@@ -13,6 +14,9 @@ interface Deps {
   /** Resolves with the number of integrations that want the message. */
   store(message: PublishedMessage): Promise<number>;
 }
+
+/** How a message is sent. */
+export type Sending = Pick<PublishPacket, 'packetId' | 'isDup'>;
 
 /** The messages of QoS 2 of one connection: of those with one packet identifier only the first is stored, until its PUBREL. */
 export class ExactlyOnce {
@@ -28,10 +32,11 @@ export class ExactlyOnce {
    * A message that comes again before its PUBREL is the same one: it is acknowledged, not stored again.
    * @throws MqttError when the client has too many that it does not release
    */
-  store(message: PublishedMessage, packetId: number): Promise<number> {
+  store(message: PublishedMessage, { packetId, isDup }: Sending): Promise<number> {
     const { received, noted, releasing } = this.#session;
     const known = received.get(packetId);
-    if (known === 'stored' && !isAnother(message, noted.get(packetId))) return Promise.resolve(1);
+    const digest = noted.get(packetId);
+    if (known === 'stored' && !isAnother(message, isDup, digest)) return Promise.resolve(1);
     if (known !== undefined && known !== 'stored') return known.stored;
     // Only 5.0 is told a maximum; older clients may use every packet identifier before they release one.
     const unreleased = received.size - releasing.size;

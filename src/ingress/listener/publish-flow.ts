@@ -2,7 +2,7 @@ import { Lane } from '../../bus/lane.ts';
 import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import type { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { TakeIn } from '../fan-out.ts';
-import { ExactlyOnce } from './exactly-once.ts';
+import { ExactlyOnce, type Sending } from './exactly-once.ts';
 import { type FairShares, MAX_IN_FLIGHT } from './fair-shares.ts';
 import type { OutgoingPackets } from './outgoing-packets.ts';
 import { PacketType, ReasonCode } from './protocol.ts';
@@ -92,7 +92,8 @@ export class PublishFlow {
    * `size`: the bytes of the whole packet.
    * @throws MqttError when the client has too many messages of QoS 2 that it does not release
    */
-  publish(message: PublishedMessage, packetId: number, size: number): void {
+  publish(message: PublishedMessage, sending: Sending, size: number): void {
+    const { packetId } = sending;
     if (message.qos === 0) {
       this.#track(this.#store(message), size, undefined);
     } else if (message.qos === 1) {
@@ -100,7 +101,7 @@ export class PublishFlow {
       this.#pending.push(pending);
       this.#track(this.#store(message), size, pending);
     } else {
-      const stored = this.#exactlyOnce.store(message, packetId);
+      const stored = this.#exactlyOnce.store(message, sending);
       const pending: Pending = { type: PacketType.PUBREC, packetId };
       this.#pending.push(pending);
       this.#track(stored, size, pending);

@@ -15,6 +15,8 @@ export interface PublishPacket {
   readonly packetId: number;
   readonly qos: Qos;
   readonly retain: boolean;
+  /** It may have been sent before. */
+  readonly isDup: boolean;
   readonly properties: Properties;
   /** Aliases the network buffer. */
   readonly payload: Buffer;
@@ -28,7 +30,9 @@ export function readPublish(frame: Frame, version: ProtocolVersion): PublishPack
   const packetId = qos === 0 ? 0 : reader.packetId();
   const properties = version === 5 ? readProperties(reader, PUBLISH_PROPERTIES) : NO_PROPERTIES;
   const payload = reader.rest();
-  return { topicName, packetId, qos, retain: (frame.flags & 1) === 1, properties, payload };
+  const { flags } = frame;
+  const [retain, isDup] = [(flags & 1) === 1, (flags & 8) !== 0];
+  return { topicName, packetId, qos, retain, isDup, properties, payload };
 }
 
 export function qosOf(bits: number): Qos {

@@ -54,9 +54,12 @@ export function digestOf({ topicName, payload }: Pick<PublishedMessage, 'topicNa
 
 type Digested = Parameters<typeof digestOf>[0];
 
-/** Whether it is another message than the one of this digest, which a run before has noted; unset: none has. */
-export function isAnother(message: Digested, digest: number | undefined): boolean {
-  return digest !== undefined && digest !== digestOf(message);
+/**
+ * Whether it is another message than the one of this digest, which a run before has noted; unset: none has. That one comes
+ * again as a duplicate (MQTT-3.3.1-1); one that does not is another, whatever it says: the note may be of a session that is over.
+ */
+export function isAnother(message: Digested, isDup: boolean, digest: number | undefined): boolean {
+  return digest !== undefined && (!isDup || digest !== digestOf(message));
 }
 
 /**
