@@ -290,3 +290,26 @@ test('one that costs each connection, and is not known to, is given up, and none
   }
   assert.deepEqual([letters.map(([offset]) => offset), engine.window.size], [[13], 0]);
 });
+
+test('one is given up also when nothing else is left to get through; after a lull in an outage, which others share, none is', async () => {
+  for (const [keys, expected] of [
+    [['a'], [[0, 2, REJECTED]]],
+    [['a', 'b'], []],
+  ] as const) {
+    const { take, leaving, lose, end, letters } = overOneConnection();
+    const loseEach = async (times: number) => {
+      for (let i = 0; i < times; i++) if ((await leaving(100)).length > 0) lose();
+      await leaving(0);
+    };
+    take(...keys);
+    await leaving(0);
+    lose('surely', false);
+    await leaving(0);
+    take('lull');
+    const now = await leaving(0);
+    assert.deepEqual(now, [keys.length]);
+    end(now[0]!);
+    await loseEach(20);
+    assert.deepEqual(letters, expected);
+  }
+});

@@ -15,6 +15,8 @@ export class Suspects {
   readonly #policy: Pick<Policy, 'strategy'>;
   /** Messages that got through: those that were answered. */
   #delivered = 0;
+  /** The numbers of those that were lost since the last of them: one, or several. */
+  readonly #lost = new Set<number>();
   /** What left since nothing was on its way; how many may; and whether a connection was lost since the last wary group left. */
   #group = { size: 0, most: Number.POSITIVE_INFINITY };
   #wary = 1;
@@ -48,7 +50,9 @@ export class Suspects {
   }
 
   delivered({ isUnanswered }: Delivered): void {
-    if (!isUnanswered) this.#delivered++;
+    if (isUnanswered) return;
+    this.#delivered++;
+    this.#lost.clear();
   }
 
   /** Hears of a failure, and answers what it counts as. */
@@ -62,7 +66,9 @@ export class Suspects {
       return failure;
     }
     this.#isLost = true;
-    message.suspicion = afterCut(message.suspicion, cut, this.#policy, this.#delivered, this.#group.size > 1);
+    if (this.#lost.size < 2) this.#lost.add(message.number);
+    const [isOnly, hadCompany] = [this.#lost.size === 1, this.#group.size > 1];
+    message.suspicion = afterCut(message.suspicion, cut, this.#policy, this.#delivered, isOnly, hadCompany);
     if (message.suspicion.leaves !== 'freely') message.companions = 0;
     if (message.suspicion.alone > 0) this.#accuse(message, failure);
     return isCulprit(message.suspicion) ? culpritFailure(failure) : failure;

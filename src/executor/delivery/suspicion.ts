@@ -6,15 +6,15 @@ import type { Policy } from './policy.ts';
 const LOSSES = 2;
 /** So many more, with few others on them, make it leave apart. */
 const WARY = 3;
-/** So many that are lost with it alone on them, with others that got through in between, make it the reason. */
+/** So many that are lost with it alone on them, while others got through and none else was lost, make it the reason. */
 const ALONE = 3;
 
 /** What the connections that were lost with a message on them make of it. */
 export interface Suspicion {
   readonly losses: number;
-  /** Those on which it was alone, and which may have been lost for it: after the first, if others got through since the last. */
+  /** Those on which it was alone, and which may have been lost for it. */
   readonly alone: number;
-  /** Messages that had got through at the last of those. */
+  /** Messages that had got through at the first of those. */
   readonly delivered: number;
   /**
    * Apart: when nothing else is on its way, and nothing leaves before it has ended. What happens then is its doing, or that of
@@ -38,6 +38,7 @@ export const UNSUSPECTED: Suspicion = {
  * After one more connection was lost with the message on it. It is excused until it leaves alone, which is soon; where there
  * is only one try it is at once. A broker that takes nothing for a while accuses none: nothing gets through between its losses.
  * @param delivered messages that have got through
+ * @param isOnly whether no other was lost since the last that got through
  * @param hadCompany whether others had left with it
  */
 export function afterCut(
@@ -45,12 +46,14 @@ export function afterCut(
   { isShared, isForOne }: Cut,
   { strategy }: Pick<Policy, 'strategy'>,
   delivered: number,
+  isOnly: boolean,
   hadCompany: boolean,
 ): Suspicion {
   const isExcused = before.leaves === 'freely' || (before.leaves === 'warily' && hadCompany);
   const losses = before.losses + 1;
   // Also one that leaves apart is not alone behind those that nobody answers.
-  const counts = !isShared && isForOne !== 'no' && (before.alone === 0 || delivered > before.delivered);
+  const counts =
+    !isShared && isForOne !== 'no' && (before.alone === 0 || (isOnly && delivered > before.delivered));
   const alone = before.alone + (counts ? 1 : 0);
   const most = strategy === 'SKIP_ALL' ? 1 : LOSSES;
   const isSuspect = isForOne === 'surely' || alone > 0 || losses >= (isForOne === 'no' ? most + WARY : most);
@@ -58,7 +61,7 @@ export function afterCut(
   return {
     losses,
     alone,
-    delivered: counts ? delivered : before.delivered,
+    delivered: before.alone === 0 ? delivered : before.delivered,
     leaves: before.leaves === 'apart' || isSuspect ? 'apart' : otherwise,
     isExcused,
   };
@@ -71,5 +74,5 @@ export const isCulprit = ({ alone }: Suspicion): boolean => alone >= ALONE;
 export const culpritFailure = ({ reason }: Failure): Failure => ({
   delivered: false,
   failureClass: FailureClass.REJECTED,
-  reason: `the connection was lost ${ALONE} times with this message alone on it, and others got through in between: ${reason}`,
+  reason: `the connection was lost ${ALONE} times with this message alone on it, while others got through: ${reason}`,
 });
