@@ -67,6 +67,23 @@ test('a client that the server does not read from is not let go for its silence'
   assert.equal(reasonOf(client.packets.at(-1)), 0x8d);
 });
 
+test('the time that a client was not read from is not counted once it is again', async (t) => {
+  const clock = new ManualClock();
+  const { sink, address } = await listenerForTests(t, {}, clock);
+  const stored: ((matches: number) => void)[] = [];
+  sink.answer = () => new Promise((resolve) => stored.push(resolve));
+  const client = await RawMqttClient.connected(t, address, 5, { keepalive: 10 });
+  client.send(...Array.from({ length: 1024 }, (_, index) => publish(index + 1, 1)));
+  await waitUntil('the limit', () => stored.length === 1024);
+  clock.advance(10_000);
+  for (const resolve of stored) resolve(1);
+  await client.received(1025);
+  clock.advance(14_999);
+  client.send({ cmd: 'pingreq' });
+  await client.received(1026);
+  assert.equal(client.packets.at(-1)?.cmd, 'pingresp');
+});
+
 test('what a client sent before it hung up is read to its end, also when it had to wait', async (t) => {
   const { sink, address } = await listenerForTests(t);
   const stored: ((matches: number) => void)[] = [];
