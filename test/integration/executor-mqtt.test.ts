@@ -80,6 +80,6 @@ test('a message that ends connections is told by its place and topic, and given 
   await waitUntil('an event tells that it is given up', () => errors().some((one) => one.givenUp));
   const { failureClass, message } = errors().find((one) => one.givenUp)!;
   assert.equal(failureClass, FailureClass.REJECTED);
-  assert.match(message, /this message alone was on the connection/);
+  assert.match(message, /with this message alone on it/);
   assert.ok(errors().every(({ topicName }) => topicName === 'a/b'));
 });
