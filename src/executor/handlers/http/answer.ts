@@ -10,6 +10,8 @@ import type { Wire } from './wire.ts';
 const EXCERPT = 200;
 /** How long the rest of an answer is waited for behind its head, in milliseconds. */
 const BODY_TIMEOUT = 2000;
+/** A connection that is lost is seen to be so this long after its first request has failed, at most. Milliseconds. */
+const LOSS_SEEN = 100;
 
 export interface HttpAnswer {
   readonly status: number;
@@ -127,9 +129,11 @@ export class Answer implements Passenger {
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    const wire = this.#wire;
     // Of several requests the first one may fail before the connection is seen to be lost.
-    if (this.#wire?.isShared && !this.#wire.isLost) setImmediate(() => this.#failed(error));
-    else this.#failed(error);
+    if (this.#status === 0 && wire?.isShared && !wire.isLost) {
+      void wire.ended(this.#limits.clock, LOSS_SEEN).then(() => this.#failed(error));
+    } else this.#failed(error);
   }
 
   #failed(error: Error): void {

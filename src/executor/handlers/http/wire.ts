@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import type { Clock } from '../../../runtime/clock.ts';
 
 const NOTHING = Buffer.alloc(0);
 const [CR, LF] = [13, 10];
@@ -26,6 +27,7 @@ export class Wire {
   #open = 0;
   /** Whether there were several when it was lost. */
   #wasShared: boolean | undefined;
+  #ended: Promise<void> | undefined;
   #isSilent = true;
   #expectsHead = false;
   /** Between the status line of an interim answer and its end. */
@@ -51,6 +53,18 @@ export class Wire {
   get isLost(): boolean {
     if (this.#socket.destroyed) this.#wasShared ??= this.isShared;
     return this.#socket.destroyed;
+  }
+
+  /** Resolves when it has ended, or after so many milliseconds. */
+  ended(clock: Clock, within: number): Promise<void> {
+    this.#ended ??= new Promise((resolve) => this.#socket.once('close', resolve));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = clock.setTimer(resolve, within);
+    void this.#ended.then(() => {
+      cancel();
+      resolve();
+    });
+    return promise;
   }
 
   /** Of one that is lost: whether several requests were on it. */
