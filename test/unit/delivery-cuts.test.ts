@@ -291,6 +291,25 @@ test('one that costs each connection, and is not known to, is given up, and none
   assert.deepEqual([letters.map(([offset]) => offset), engine.window.size], [[13], 0]);
 });
 
+test('the last one left of those that shared a lost connection is given up when the others have got through', async () => {
+  const { take, leaving, lose, end, letters, engine } = overOneConnection();
+  take('a', 'b', 'c');
+  for (let losses = 0; losses < 2; losses++) {
+    assert.equal((await leaving(100)).length, 3);
+    lose();
+  }
+  // 1 costs each connection, and comes last.
+  for (let turns = 0; engine.window.size > 0 && turns < 50; turns++) {
+    const now = await leaving(100);
+    if (now.includes(1)) lose('maybe', false);
+    else for (const offset of now) end(offset);
+  }
+  assert.deepEqual(
+    letters.map(([offset, , failureClass]) => [offset, failureClass]),
+    [[1, REJECTED]],
+  );
+});
+
 test('one is given up also when nothing else is left to get through; after a lull in an outage, which others share, none is', async () => {
   for (const [keys, expected] of [
     [['a'], [[0, 2, REJECTED]]],

@@ -66,9 +66,9 @@ test('a message is the reason after three connections on which it was alone, wit
     fc.property(fc.array(fc.tuple(oneCut, fc.nat(1), fc.boolean()), { maxLength: 12 }), (all) => {
       let suspicion = UNSUSPECTED;
       let [delivered, alone, since] = [5, 0, 0];
-      for (const [one, others, isOnly] of all) {
+      for (const [i, [one, others, isOnly]] of all.entries()) {
         delivered += others;
-        if (alone > 0) since += others;
+        if (i > 0) since += others;
         const isAlone = !one.isShared && one.isForOne !== 'no';
         suspicion = afterCut(suspicion, one, RETRY, delivered, isOnly, true);
         if (isAlone && (alone === 0 || (isOnly && since > 0))) alone++;

@@ -14,7 +14,7 @@ export interface Suspicion {
   readonly losses: number;
   /** Those on which it was alone, and which may have been lost for it. */
   readonly alone: number;
-  /** Messages that had got through at the first of those. */
+  /** Messages that had got through when a connection was first lost with it. */
   readonly delivered: number;
   /**
    * Apart: when nothing else is on its way, and nothing leaves before it has ended. What happens then is its doing, or that of
@@ -61,7 +61,7 @@ export function afterCut(
   return {
     losses,
     alone,
-    delivered: before.alone === 0 ? delivered : before.delivered,
+    delivered: before.losses === 0 ? delivered : before.delivered,
     leaves: before.leaves === 'apart' || isSuspect ? 'apart' : otherwise,
     isExcused,
   };
