@@ -171,7 +171,10 @@ test('a lost connection comes back after growing pauses with jitter, and message
   await waitUntil('it tried 7 times', () => clock.set.length >= 7);
   assert.deepEqual(clock.set.slice(0, 7), [3750, 7500, 15_000, 30_000, 45_000, 45_000, 45_000]);
   await broker.start();
-  await waitUntil('it is back', () => broker.clients.size === 1);
+  await waitUntil('it is back', async () => {
+    const [outcome] = await handler.deliver([outbound('back')], never);
+    return outcome?.delivered === true;
+  });
   // The next loss begins with the first pause again, and a message that comes meanwhile waits.
   clock.set.length = 0;
   for (const { socket } of broker.clients) socket.destroy();
