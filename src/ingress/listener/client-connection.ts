@@ -12,8 +12,9 @@ import { connackProperties } from './connack.ts';
 import { ConnectRefusal, readConnect } from './connect-packet.ts';
 import { type End, type EndReason, LEVELS, loggedId } from './end-reason.ts';
 import type { FairShares } from './fair-shares.ts';
-import { type Frame, Framer } from './framer.ts';
+import type { Frame } from './framer.ts';
 import type { Holdings } from './holdings.ts';
+import { IncomingPackets } from './incoming-packets.ts';
 import type { Newcomers } from './newcomers.ts';
 import { originOf } from './origins.ts';
 import { OutgoingPackets } from './outgoing-packets.ts';
@@ -54,31 +55,24 @@ export interface ClientConnectionDeps {
 
 /** The largest CONNECT: strangers can send it. */
 const MAX_CONNECT_BYTES = 65_536;
-/** Packets that a connection handles before it is the turn of others. */
-const PACKETS_IN_TURN = 16;
 /** How long a client may take to close a connection that has ended, in milliseconds. */
 const LINGER = 1000;
 /** TCP's own probes find peers that vanished without a keep-alive of MQTT; milliseconds. */
 const TCP_KEEP_ALIVE = 60_000;
 
-/** One network connection: bytes in and out, its end. */
+/** One network connection: what its packets lead to, and its end. */
 export class ClientConnection {
   /** Resolves once the socket is closed. */
   readonly closed: Promise<void>;
   readonly origin: string;
   readonly #socket: Socket;
   readonly #deps: ClientConnectionDeps;
-  readonly #framer: Framer;
+  readonly #incoming: IncomingPackets;
   readonly #outgoing: OutgoingPackets;
   readonly #patience: Patience;
-  readonly #takeTurn = () => this.#readOn();
-  /** There is room for more, as for others, too. */
-  readonly #read = () => this.#deps.turns.wait(this.#takeTurn);
   #client: Client | undefined;
   /** Nothing more is read; set: what it ends with once all that was taken in is acknowledged. */
   #nextEnd: End | undefined;
-  /** The client sends no more; what it sent may still wait in the framer. */
-  #hasPeerEnded = false;
   #hasEnded = false;
   #cancelLinger: CancelTimer = () => {};
 
@@ -86,12 +80,20 @@ export class ClientConnection {
     this.#socket = socket;
     this.#deps = deps;
     this.origin = originOf(socket.remoteAddress);
-    this.#framer = new Framer(Math.min(deps.limits.maxPacketBytes, MAX_CONNECT_BYTES));
     this.#outgoing = new OutgoingPackets(socket);
     this.#patience = new Patience({
       clock: deps.clock,
       ...deps.limits,
       onEnd: (why, reasonCode) => this.#end(why, reasonCode),
+    });
+    this.#incoming = new IncomingPackets(socket, Math.min(deps.limits.maxPacketBytes, MAX_CONNECT_BYTES), {
+      ...deps,
+      patience: this.#patience,
+      flow: () => this.#client?.flow,
+      handle: (frame) => (this.#client ? this.#client.handle(frame) : this.#connect(frame)),
+      failed: (error) => this.#fail(error),
+      onRead: () => deps.holdings.hold(this, this.#incoming.bytes + (this.#client?.bytes ?? 0)),
+      onEnd: () => this.#drain({ reason: 'lost' }),
     });
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
@@ -102,16 +104,6 @@ export class ClientConnection {
       });
     });
     socket.on('error', (error) => deps.logger.debug('MQTT socket error', { error: messageOf(error) }));
-    socket.on('end', () => {
-      this.#hasPeerEnded = true;
-      this.#readOn();
-    });
-    socket.on('drain', this.#read);
-    socket.on('data', (chunk: Buffer) => {
-      if (this.#hasEnded) return;
-      this.#framer.push(chunk);
-      this.#readOn();
-    });
     socket.setNoDelay(true);
     socket.setKeepAlive(true, TCP_KEEP_ALIVE);
     deps.newcomers.add(this);
@@ -142,53 +134,6 @@ export class ClientConnection {
     this.#end('memory', ReasonCode.QUOTA_EXCEEDED);
   }
 
-  /** Handles what has arrived, as far as there is room for more; of much only some, and the rest in its turn. */
-  #readOn(): void {
-    try {
-      this.#handlePackets();
-    } catch (error) {
-      this.#fail(error);
-    }
-    if (!this.#hasEnded) this.#deps.holdings.hold(this, this.#framer.bytes + (this.#client?.bytes ?? 0));
-  }
-
-  #handlePackets(): void {
-    for (let left = PACKETS_IN_TURN; !this.#hasEnded && !this.#nextEnd; left--) {
-      const mustWait = this.#mustWait();
-      if (mustWait || left === 0) {
-        this.#socket.pause();
-        if (!mustWait) this.#read();
-        return;
-      }
-      const frame = this.#framer.next();
-      if (frame === undefined) {
-        if (this.#framer.isWithinPacket && this.#client) this.#patience.packetBegan();
-        if (this.#hasPeerEnded) this.#drain({ reason: 'lost' });
-        else this.#socket.resume();
-        return;
-      }
-      this.#patience.packetCame();
-      if (this.#client) this.#client.handle(frame);
-      else this.#connect(frame);
-    }
-  }
-
-  /** Whether Kafka has to catch up first. CONNECT does not wait for it. */
-  #isHeldUp(): boolean {
-    const { inFlightBytes, waiting } = this.#deps;
-    return this.#client !== undefined && (this.#client.flow.isFull || inFlightBytes.isFull || waiting.isFull);
-  }
-
-  #mustWait(): boolean {
-    const { inFlightBytes, waiting } = this.#deps;
-    if (inFlightBytes.isFull) inFlightBytes.whenFree(this.#read);
-    if (waiting.isFull) waiting.whenFree(this.#read);
-    const isHeldUp = this.#isHeldUp();
-    this.#patience.heldUp(isHeldUp);
-    // A client that does not read its acknowledgements gets no new ones.
-    return isHeldUp || this.#socket.writableNeedDrain;
-  }
-
   #connect(frame: Frame): void {
     const { sessions, limits, metrics } = this.#deps;
     const connect = readConnect(frame);
@@ -205,11 +150,11 @@ export class ClientConnection {
       origin: this.origin,
       outgoing: this.#outgoing,
       onFailure: (error) => this.#notStored(error),
-      onSettled: () => (this.#nextEnd ? this.#endWhenDrained(this.#nextEnd) : this.#read()),
+      onSettled: () => (this.#nextEnd ? this.#endWhenDrained(this.#nextEnd) : this.#incoming.read()),
     });
     const onDisconnect = () => this.#drain({ reason: 'disconnect' });
     this.#client = new Client(clientId, connect, { flow, outgoing: this.#outgoing, onDisconnect });
-    this.#framer.maxPacketBytes = limits.maxPacketBytes;
+    this.#incoming.maxPacketBytes = limits.maxPacketBytes;
     this.#deps.newcomers.delete(this);
     metrics.mqttConnections.inc();
     this.#outgoing.connack(isPresent, properties);
@@ -239,7 +184,7 @@ export class ClientConnection {
   #drain(end: End): void {
     this.#nextEnd ??= end;
     this.#patience.cancel();
-    this.#socket.pause();
+    this.#incoming.stop();
     this.#endWhenDrained(this.#nextEnd);
   }
 
@@ -254,7 +199,7 @@ export class ClientConnection {
   #end(reason: EndReason, reasonCode?: ReasonCode, error?: unknown): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    const { metrics, logger, inFlightBytes, waiting, holdings, turns, clock } = this.#deps;
+    const { metrics, logger, holdings, clock } = this.#deps;
     metrics.mqttDisconnects.inc({ reason });
     logger[LEVELS[reason] ?? 'debug']('MQTT connection ended', {
       reason,
@@ -262,11 +207,8 @@ export class ClientConnection {
       ...(error !== undefined && { error: messageOf(error) }),
     });
     this.#patience.cancel();
-    inFlightBytes.cancel(this.#read);
-    waiting.cancel(this.#read);
-    turns.cancel(this.#takeTurn);
+    this.#incoming.end();
     holdings.hold(this, 0);
-    this.#framer.clear();
     if (this.#client !== undefined) {
       this.#leave(this.#client, reason);
       if (reasonCode !== undefined) this.#outgoing.disconnect(reasonCode);
