@@ -78,6 +78,23 @@ test('a message is the reason after three connections on which it was alone, wit
   );
 });
 
+test('what got through since a connection was first lost with a message counts, also before it was alone; what did before does not', () => {
+  const rows: readonly (readonly [readonly number[], boolean])[] = [
+    [[9, 9, 9], true],
+    [[5, 9, 9], true],
+    [[5, 5, 9], false],
+    [[5, 5, 5], false],
+  ];
+  const shared = afterCut(UNSUSPECTED, cut(true, 'maybe'), RETRY, 5, true, true);
+  for (const [gotThrough, expected] of rows) {
+    const last = gotThrough.reduce(
+      (before, delivered) => afterCut(before, cut(false, 'maybe'), RETRY, delivered, true, false),
+      shared,
+    );
+    assert.equal(isCulprit(last), expected, `${gotThrough}`);
+  }
+});
+
 test('a broker that takes nothing for a while makes no message the reason, whatever got through before, or in a lull', () => {
   const alone = cut(false, 'maybe');
   const outage = (before: Suspicion, delivered: number) =>
