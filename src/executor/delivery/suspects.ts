@@ -52,7 +52,8 @@ export class Suspects {
   delivered({ isUnanswered }: Delivered): void {
     if (isUnanswered) return;
     this.#delivered++;
-    this.#lost.clear();
+    // Emptying a set allocates, and this is each message's path.
+    if (this.#lost.size > 0) this.#lost.clear();
   }
 
   /** Hears of a failure, and answers what it counts as. */
