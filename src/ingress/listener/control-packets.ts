@@ -8,12 +8,12 @@ import {
   UNSUBSCRIBE_PROPERTIES,
 } from './properties.ts';
 import {
-  MqttError,
   malformed,
   PacketType,
   type ProtocolVersion,
   protocolError,
   ReasonCode,
+  tooLarge,
 } from './protocol.ts';
 import { checkTopicFilter } from './topic-rules.ts';
 
@@ -41,9 +41,8 @@ export function checkHeader({ type, flags, whole }: Frame, version: ProtocolVers
   const expected = WITH_QOS_1.has(type) ? QOS_1 : 0;
   const again = version === 3 ? expected && expected | DUP : expected;
   if (flags !== expected && flags !== again) throw malformed(`flags ${flags} of a packet of type ${type}`);
-  if (whole.length <= MAX_CONTROL_BYTES) return;
-  const limit = `a packet of ${whole.length} bytes that is no message`;
-  throw new MqttError(ReasonCode.PACKET_TOO_LARGE, limit);
+  const { length } = whole;
+  if (length > MAX_CONTROL_BYTES) throw tooLarge(`a packet of ${length} bytes that is no message`);
 }
 
 /** @throws MqttError when a packet has more than its header */

@@ -1,4 +1,4 @@
-import { MqttError, malformed, ReasonCode } from './protocol.ts';
+import { malformed, tooLarge } from './protocol.ts';
 
 /** A control packet as it came. Its buffers alias the network buffer. */
 export interface Frame {
@@ -78,8 +78,7 @@ export class Framer {
   #sizeOf(start: Buffer): number | undefined {
     const size = packetSize(start);
     if (size !== undefined && size > this.maxPacketBytes) {
-      const limit = `a packet of ${size} bytes, more than the ${this.maxPacketBytes} allowed`;
-      throw new MqttError(ReasonCode.PACKET_TOO_LARGE, limit);
+      throw tooLarge(`a packet of ${size} bytes, more than the ${this.maxPacketBytes} allowed`);
     }
     return size;
   }

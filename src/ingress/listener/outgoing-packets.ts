@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { generate, type IConnackPacket, type Packet } from 'mqtt-packet';
 import type { Answerable } from './connect-packet.ts';
 import type { FilterList } from './control-packets.ts';
-import { MqttError, type PacketType, ReasonCode } from './protocol.ts';
+import { type PacketType, ReasonCode, tooLarge } from './protocol.ts';
 
 /** The return codes of 3.1 and 3.1.1 for the reason codes of a refused CONNECT. */
 const RETURN_CODES: Partial<Record<ReasonCode, number>> = {
@@ -87,8 +87,9 @@ export class OutgoingPackets {
     const { version, maximumPacketSize } = this.to;
     const bytes = generate(packet, { protocolVersion: version });
     if (bytes.length > maximumPacketSize) {
-      const limit = `an answer of ${bytes.length} bytes, more than the ${maximumPacketSize} that the client takes`;
-      throw new MqttError(ReasonCode.PACKET_TOO_LARGE, limit);
+      throw tooLarge(
+        `an answer of ${bytes.length} bytes, more than the ${maximumPacketSize} that the client takes`,
+      );
     }
     this.#reserve(bytes.length);
     this.#length += bytes.copy(this.#buffer, this.#length);

@@ -60,3 +60,7 @@ export function malformed(what: string): MqttError {
 export function protocolError(what: string): MqttError {
   return new MqttError(ReasonCode.PROTOCOL_ERROR, what);
 }
+
+export function tooLarge(what: string): MqttError {
+  return new MqttError(ReasonCode.PACKET_TOO_LARGE, what);
+}
