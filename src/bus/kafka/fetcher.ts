@@ -2,6 +2,7 @@ import type { Kafka } from 'kafkajs';
 import { type Cluster, closeCluster, createCluster, withCluster } from '../../kafkajs/cluster.ts';
 import { soundTopic, type TopicMetadata, topicMetadata } from '../../kafkajs/metadata.ts';
 import { backoffPause } from '../../runtime/backoff.ts';
+import { Change } from '../../runtime/change.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
@@ -44,8 +45,8 @@ export class Fetcher implements AsyncDisposable {
   readonly #questions = new TopicQuestions((topics) => this.#metadata(topics));
   #connecting: Promise<void> | undefined;
   #homing: Promise<void> | undefined;
-  /** Resolves when there is more to look for. */
-  #more = Promise.withResolvers<void>();
+  /** There is more to look for. */
+  readonly #more = new Change();
   #hasFailed = false;
 
   /** @param maxWait how long a fetch waits for records, in milliseconds */
@@ -87,7 +88,7 @@ export class Fetcher implements AsyncDisposable {
   #lookFor(...feeds: readonly PartitionFeed[]): void {
     for (const feed of feeds) if (!feed.isClosed) this.#homeless.add(feed);
     if (this.#stop.signal.aborted || this.#homeless.size === 0) return;
-    if (feeds.length > 0) this.#more.resolve();
+    if (feeds.length > 0) this.#more.tell();
     this.#homing ??= Promise.resolve()
       .then(() => this.#home())
       .finally(() => {
@@ -101,7 +102,7 @@ export class Fetcher implements AsyncDisposable {
     const { clock, logger, random } = this.#deps;
     const stop = this.#stop.signal;
     for (let attempt = 1; this.#homeless.size > 0 && !stop.aborted; attempt++) {
-      this.#more = Promise.withResolvers<void>();
+      const more = this.#more.next();
       try {
         const topics = [...new Set([...this.#homeless].map(({ topic }) => topic))];
         for (let i = 0; i < topics.length; i += TOPICS) {
@@ -118,7 +119,7 @@ export class Fetcher implements AsyncDisposable {
       }
       // What comes new does not wait with those that nobody leads.
       const pause = clock.sleep(backoffPause(RETRY, attempt, random()), stop).catch(() => {});
-      await Promise.race([pause, this.#more.promise]);
+      await Promise.race([pause, more]);
     }
   }
 

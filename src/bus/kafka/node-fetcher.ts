@@ -5,6 +5,7 @@ import {
   type FetchRequest,
   fetchExchange,
 } from '../../kafkajs/fetch.ts';
+import { Change } from '../../runtime/change.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { EndOffsets } from './end-offsets.ts';
 import { FetchQueue } from './fetch-queue.ts';
@@ -50,7 +51,8 @@ export class NodeFetcher {
   readonly #holding = new Set<PartitionFeed>();
   readonly #stop = new AbortController();
   readonly ends: EndOffsets;
-  #wake = Promise.withResolvers<void>();
+  /** Of what there is to fetch. */
+  readonly #change = new Change();
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -78,7 +80,7 @@ export class NodeFetcher {
   stop(): void {
     this.#stop.abort();
     for (const feed of this.#feeds.values()) feed.isBusy = false;
-    this.wake();
+    this.#change.tell();
   }
 
   add(feed: PartitionFeed): void {
@@ -105,12 +107,7 @@ export class NodeFetcher {
   changed(feed: PartitionFeed): void {
     if (!this.has(feed)) return;
     this.#queue.place(feed);
-    this.wake();
-  }
-
-  wake(): void {
-    this.#wake.resolve();
-    this.#wake = Promise.withResolvers<void>();
+    this.#change.tell();
   }
 
   async #quietly(): Promise<void> {
@@ -118,7 +115,7 @@ export class NodeFetcher {
     while (!this.#stop.signal.aborted) {
       this.#queue.takeQuiet();
       if (this.#session.size === 0) {
-        await this.#wake.promise;
+        await this.#change.next();
         continue;
       }
       const answer = await this.#fetch(QUIET, { ...this.#session.next(), maxWait });
@@ -126,7 +123,7 @@ export class NodeFetcher {
       else this.#session.answered(answer.sessionId);
       // Not one that took the place of the one that was asked for.
       await this.#hand(answer, (feed) => this.#session.has(feed), true);
-      this.wake();
+      this.#change.tell();
     }
   }
 
@@ -135,13 +132,13 @@ export class NodeFetcher {
     const noSession = { sessionId: 0, sessionEpoch: -1, forgotten: [], maxWait: 0 };
     let next = 0;
     while (!this.#stop.signal.aborted) {
-      const wake = this.#wake.promise;
+      const change = this.#change.next();
       const now = clock.monotonic();
       const feeds = this.#queue.takePrompt(now >= next);
       if (feeds.size === 0) {
         // What is quiet may be taken by the quiet fetch meanwhile.
         const isIdle = !this.#queue.hasWaiting;
-        await (isIdle ? wake : Promise.race([wake, clock.sleep(PAUSE)]));
+        await (isIdle ? change : Promise.race([change, clock.sleep(PAUSE)]));
         continue;
       }
       const answer = await this.#fetch(PROMPT, { ...noSession, partitions: [...feeds] });
@@ -151,7 +148,7 @@ export class NodeFetcher {
         feed.isBusy = false;
         this.#queue.place(feed);
       }
-      this.wake();
+      this.#change.tell();
       if (now >= next) next = clock.monotonic() + PAUSE;
       await Promise.resolve(); // the quiet fetch takes its feeds first
     }

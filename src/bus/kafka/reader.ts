@@ -1,3 +1,4 @@
+import { Change } from '../../runtime/change.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import { type Bus, BusError, type Feed, type IncomingRecord, type ReadOptions } from '../bus.ts';
 
@@ -38,7 +39,7 @@ class RangeReader implements Disposable {
   #isHanding = false;
   #count = 0;
   #bytes = 0;
-  #changed = Promise.withResolvers<void>();
+  readonly #changed = new Change();
   #cancelDeadline: CancelTimer = () => {};
 
   constructor(options: ReadOptions, clock: Clock) {
@@ -76,19 +77,19 @@ class RangeReader implements Disposable {
     const waiting = this.#waiting.get(record.partition);
     if (waiting) waiting.push(record);
     else this.#waiting.set(record.partition, [record]);
-    this.#changed.resolve();
+    this.#changed.tell();
     return true;
   }
 
   #fail(error: unknown): void {
     this.#error ??= error;
-    this.#changed.resolve();
+    this.#changed.tell();
   }
 
   #finish(partition: number): void {
     this.#feeds.get(partition)?.[Symbol.dispose]();
     this.#feeds.delete(partition);
-    this.#changed.resolve();
+    this.#changed.tell();
   }
 
   /** Hands out batches, until everything is read. */
@@ -113,8 +114,7 @@ class RangeReader implements Disposable {
           for (const feed of this.#feeds.values()) feed.resume();
         } else {
           this.#expectProgress();
-          await this.#changed.promise;
-          this.#changed = Promise.withResolvers<void>();
+          await this.#changed.next();
         }
       }
     } finally {
