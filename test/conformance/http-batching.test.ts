@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import type { ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
-import { HttpBatchFormat } from '../../gen/penstock/v1/http_pb.ts';
+import { HttpBatchFormat, HttpVersion } from '../../gen/penstock/v1/http_pb.ts';
 import { PayloadContentType } from '../../gen/penstock/v1/payload_pb.ts';
 import { DELIVERED, type Outcome } from '../../src/executor/handlers/handler.ts';
+import { serverCertificate } from '../helpers/certificates.ts';
 import { engine } from '../helpers/engine.ts';
 import { bound, contextOf, never } from '../helpers/handler.ts';
 import { answer, httpEndpoint, type Respond, reset } from '../helpers/http-endpoint.ts';
@@ -129,6 +132,85 @@ test('a batch that is refused may be so for any of its messages; other failures 
   const [alone] = await handler.deliver(pack('1'), never);
   assert.ok(alone && !alone.delivered && !alone.ofPack);
 });
+
+const CUT = { isShared: true, isForOne: 'no' } as const;
+const cutsOf = (outcomes: readonly Outcome[]) =>
+  outcomes.map((outcome) => (outcome.delivered ? 'delivered' : outcome.cut));
+
+test('a connection that is lost before an answer is told of a batch, not of a single message or where there was none', async (t) => {
+  const { endpoint, handler } = await setUp(t);
+  const partly: Respond = (response) => {
+    response.socket?.write('HTTP/1.1 2');
+    setTimeout(() => response.socket?.destroy(), 20);
+  };
+  const ends: readonly Respond[] = [reset, (response) => response.socket?.end(), partly];
+  for (const end of ends) {
+    endpoint.respond = end;
+    assert.deepEqual(cutsOf(await handler.deliver(pack('1', '2', '3'), never)), [CUT, CUT, CUT]);
+    assert.deepEqual(cutsOf(await handler.deliver(pack('1'), never)), [undefined]);
+  }
+  endpoint.respond = (response) => {
+    response.writeHead(503).write('so');
+    setTimeout(() => response.socket?.destroy(), 20);
+  };
+  assert.deepEqual(cutsOf(await handler.deliver(pack('1', '2'), never)), [undefined, undefined]);
+  await endpoint.stop();
+  assert.deepEqual(cutsOf(await handler.deliver(pack('1', '2'), never)), [undefined, undefined]);
+});
+
+/** The stream of an answer over HTTP/2. */
+const streamOf = (response: object) => (response as { readonly stream: ServerHttp2Stream }).stream;
+
+const CUTS: Readonly<Record<string, readonly [version: HttpVersion, cut: (response: object) => unknown]>> = {
+  'its connection': [
+    HttpVersion.HTTP_VERSION_1_1,
+    (response) => (response as { readonly socket: Socket }).socket.destroy(),
+  ],
+  'its connection of HTTP/2': [
+    HttpVersion.HTTP_VERSION_2,
+    (response) => streamOf(response).session?.socket.destroy(),
+  ],
+  'its session of HTTP/2': [
+    HttpVersion.HTTP_VERSION_2,
+    (response) => streamOf(response).session?.destroy(undefined, 2),
+  ],
+  'its stream of HTTP/2': [HttpVersion.HTTP_VERSION_2, (response) => streamOf(response).close(2)],
+};
+
+for (const [what, [httpVersion, cut]] of Object.entries(CUTS))
+  for (const policy of [{ strategy: 'SKIP_ALL' }, { strategy: 'RETRY_ALL', retries: 1 }] as const)
+    test(`a message that costs ${what} costs no other one of its batches a try (${policy.strategy})`, async (t) => {
+      const shown = await serverCertificate(t, 'valid');
+      const endpoint = await httpEndpoint(t, shown, {});
+      endpoint.respond = (response, { body }) =>
+        body.toString().includes('"bad"') ? cut(response) : response.writeHead(200).end();
+      const { told, take, settled } = await engine(
+        t,
+        {
+          case: 'http',
+          value: {
+            restEndpointUrl: endpoint.url,
+            tls: { caCert: shown.ca },
+            httpVersion,
+            payloadContentType: TEXT,
+            sendOnlyMsgPayload: true,
+            batching: { maxMessages: 20 },
+            // Each batch has a connection of its own, over HTTP/2, too.
+            ...(httpVersion === HttpVersion.HTTP_VERSION_2 && { maxParallelRequestsCount: 1 }),
+          },
+        },
+        {},
+        policy,
+      );
+      const good = Array.from({ length: 100 }, (_, i) => `m${i}`);
+      for (const [i, payload] of good.entries()) {
+        if (i === 50) await take(message('bad', { clientId: 'bad' }));
+        await take(message(payload, { clientId: `client ${i}` }));
+      }
+      await settled();
+      assert.deepEqual(told.delivered.toSorted(), good.toSorted());
+      assert.deepEqual([...told.givenUp.keys()], ['bad']);
+    });
 
 test('of several requests of a pack, each has its own outcome', async (t) => {
   const { endpoint, handler } = await setUp(t, { batching: { maxBytes: 5 } });

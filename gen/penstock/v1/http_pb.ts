@@ -254,8 +254,8 @@ export const SecretHeaderSchema: GenMessage<SecretHeader> = /*@__PURE__*/
 /**
  * Several messages in one request. Each is written as it is in a request of its own; payloads alone that are not JSON
  * become JSON strings, of binary ones in base64. When the endpoint refuses a batch with 400, 413, 414, 415, 422 or 431,
- * its messages are sent again in smaller ones, until those at fault are found. The messages of one client, or of whatever `delivery.order`
- * says, stand in a batch in their order.
+ * or ends the connection without an answer, its messages are sent again in smaller ones, until those at fault are found.
+ * The messages of one client, or of whatever `delivery.order` says, stand in a batch in their order.
  *
  * @generated from message penstock.v1.HttpBatching
  */

@@ -105,9 +105,9 @@ export class Delivery {
   /** What may leave next, of at most `room` messages. */
   #next(room: number): readonly InFlight[] | undefined {
     const [{ pack }, { next }] = [this.#deps, this.#lanes];
-    if (room === 0 || next === undefined || !this.#suspects.mayLeave(next, this.#attempts.size))
-      return undefined;
-    const most = Math.min(pack.maxMessages, next.companions + 1, room);
+    const inGroup = next ? this.#suspects.room(next, this.#attempts.size) : 0;
+    const most = Math.min(pack.maxMessages, (next?.companions ?? 0) + 1, room, inGroup);
+    if (most === 0) return undefined;
     if (!this.#linger.isOver(readyFor(this.#lanes, pack) >= most || this.#stopping)) return undefined;
     return takePack(this.#lanes, most, pack);
   }

@@ -1,5 +1,6 @@
 import type { PackLimits } from '../handlers/handler.ts';
 import type { Lanes } from './lanes.ts';
+import { mayAccompany } from './suspicion.ts';
 import type { InFlight } from './window.ts';
 
 /** How many messages may leave, as far as packs of these limits can hold them. */
@@ -18,7 +19,10 @@ export function takePack(lanes: Lanes<InFlight>, most: number, limits: PackLimit
   const fits = (message: InFlight) => {
     room = Math.min(room, message.companions + 1);
     bytes += message.value.byteLength;
-    return pack.length === 0 || (pack.length < room && bytes <= limits.maxBytes);
+    if (pack.length === 0) return true;
+    return (
+      pack.length < room && bytes <= limits.maxBytes && mayAccompany(pack[0]!.suspicion, message.suspicion)
+    );
   };
   for (let { next } = lanes; next && pack.length < most; next = lanes.next) {
     if (!fits(next)) return pack;

@@ -28,25 +28,31 @@ export class Suspects {
     this.#policy = policy;
   }
 
-  /** Whether this one may leave now, while so many calls are on their way. */
-  mayLeave({ suspicion }: InFlight, onTheirWay: number): boolean {
-    if (onTheirWay === 0) return true;
+  /** How many may leave now, with this one first, while so many calls are on their way. */
+  room({ suspicion }: InFlight, onTheirWay: number): number {
+    if (onTheirWay === 0) return this.#mostWith(suspicion);
     const { size, most } = this.#group;
     const isWary = suspicion.leaves === 'warily' && most < Number.POSITIVE_INFINITY;
-    return size < most && (suspicion.leaves === 'freely' || isWary);
+    return suspicion.leaves === 'freely' || isWary ? Math.max(0, most - size) : 0;
   }
 
   leave(pack: readonly InFlight[], onTheirWay: number): void {
-    if (onTheirWay === 0) this.#group = { size: 0, most: this.#mostWith(pack[0]!.suspicion) };
+    if (onTheirWay === 0) this.#begin(pack[0]!.suspicion);
     this.#group.size += pack.length;
+  }
+
+  #begin(suspicion: Suspicion): void {
+    const most = this.#mostWith(suspicion);
+    this.#group = { size: 0, most };
+    if (suspicion.leaves !== 'warily') return;
+    this.#wary = most;
+    this.#isLost = false;
   }
 
   #mostWith({ leaves }: Suspicion): number {
     if (leaves === 'freely') return Number.POSITIVE_INFINITY;
     if (leaves === 'apart') return 1;
-    this.#wary = this.#isLost ? 1 : this.#wary * 2;
-    this.#isLost = false;
-    return this.#wary;
+    return this.#isLost ? 1 : this.#wary * 2;
   }
 
   delivered({ isUnanswered }: Delivered): void {
@@ -70,7 +76,6 @@ export class Suspects {
     if (this.#lost.size < 2) this.#lost.add(message.number);
     const [isOnly, hadCompany] = [this.#lost.size === 1, this.#group.size > 1];
     message.suspicion = afterCut(message.suspicion, cut, this.#policy, this.#delivered, isOnly, hadCompany);
-    if (message.suspicion.leaves !== 'freely') message.companions = 0;
     if (message.suspicion.alone > 0) this.#accuse(message, failure);
     return isCulprit(message.suspicion) ? culpritFailure(failure) : failure;
   }

@@ -67,6 +67,10 @@ export function afterCut(
   };
 }
 
+/** Whether this one may leave in a pack that begins with that one. */
+export const mayAccompany = (first: Suspicion, { leaves }: Suspicion): boolean =>
+  leaves === 'freely' || (leaves === 'warily' && first.leaves === 'warily');
+
 /** Whether it is for this message that connections are lost. */
 export const isCulprit = ({ alone }: Suspicion): boolean => alone >= ALONE;
 

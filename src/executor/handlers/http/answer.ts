@@ -138,13 +138,13 @@ export class Answer implements Passenger {
 
   #failed(error: Error): void {
     const wire = this.#wire;
-    const isLost = wire?.isLost ?? false;
+    const isShared = wire?.isLost === true && wire.wasShared;
     wire?.end();
     if (this.#mayRepeat()) {
       this.#repeat();
       return;
     }
-    this.#settle(wire && isLost ? new LostError(error, wire.wasShared) : error);
+    this.#settle(wire ? new LostError(error, isShared) : error);
     this.#end();
   }
 

@@ -42,7 +42,7 @@ export class Exchange {
     this.#clock = context.clock;
   }
 
-  /** Rejects only when the signal aborts. @param isBatch whether any of several messages may be at fault for a refusal */
+  /** Rejects only when the signal aborts. @param isBatch whether it is of several messages: any may be at fault */
   send(request: HttpRequest, signal: AbortSignal, isBatch: boolean): Promise<Outcome> {
     return this.#readTimeout > 0
       ? this.#sendWithin(request, signal, isBatch)
@@ -58,7 +58,7 @@ export class Exchange {
       },
       (error) => {
         if (signal.aborted) throw error;
-        return connectionFailure(error);
+        return connectionFailure(error, isBatch);
       },
     );
   }

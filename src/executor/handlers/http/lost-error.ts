@@ -1,7 +1,7 @@
-/** The connection was lost that a request had left by, before it was answered. */
+/** A request had left, and its connection was lost before it was answered, or of HTTP/2 its stream. */
 export class LostError extends Error {
   override readonly name = 'LostError';
-  /** Whether other requests were on it, too. */
+  /** Whether the connection was lost, with other requests on it, too. */
   readonly isShared: boolean;
 
   constructor(cause: Error, isShared: boolean) {

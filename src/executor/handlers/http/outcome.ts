@@ -53,10 +53,10 @@ function pauseText(wanted: number | undefined, most: number): string {
 }
 
 /** There was no answer: the request may not be sent as things are, or its connection could not be made, or was lost. */
-export function connectionFailure(error: unknown): Failure {
+export function connectionFailure(error: unknown, isBatch: boolean): Failure {
   const failureClass = mayNotSend(error) ? FailureClass.UNAVAILABLE : FailureClass.DISCONNECTED;
   const failure: Failure = { delivered: false, failureClass, reason: messageOf(error) };
-  const isShared = error instanceof LostError && error.isShared;
+  const isShared = error instanceof LostError && (isBatch || error.isShared);
   // Behind an address there are many servers: what one of them does is no reason to give a message up.
   return isShared ? { ...failure, cut: { isShared, isForOne: 'no' } } : failure;
 }
