@@ -119,14 +119,15 @@ export class World implements Watcher {
     return message;
   }
 
-  publish(partition: number, key: string | null, kind: Kind = 'plain'): void {
+  /** `gap` offsets before it do not exist. */
+  publish(partition: number, key: string | null, kind: Kind = 'plain', gap = 0): void {
     const envelope = create(EnvelopeSchema, {
-      topicName: kind === 'unreadable' ? '' : `t/${partition}/${this.kafka.end(partition)}`,
+      topicName: kind === 'unreadable' ? '' : `t/${partition}/${this.kafka.end(partition) + gap}`,
       receivedTime: timestampFromMs(this.clock.now()),
       ...(kind === 'expires' ? { messageExpiryInterval: 1 } : {}),
     });
     const value = toBinary(EnvelopeSchema, envelope);
-    const { offset } = this.kafka.produce(partition, key, value);
+    const { offset } = this.kafka.produce(partition, key, value, gap);
     const account = { landed: 0, told: 0, excused: 0, deadLettered: 0, skipped: 0 };
     this.#messages[partition]!.push({
       partition,

@@ -105,6 +105,33 @@ test('what retention removed before it was delivered is told, once, and the rest
   assert.equal(world.kafka.commits.get(0), 7);
 });
 
+test('behind a large gap that retention left, delivery goes on as soon as what is on its way is settled', async () => {
+  const gap = 150_000_000;
+  const { world, publish, landed } = await worldWith([answer({ delay: 300 })]);
+  publish(1);
+  const { executor } = await world.start();
+  await world.advance(100);
+  world.publish(0, 'b', 'plain', gap);
+  publish(1, 0, 'c');
+  await world.advance(190);
+  assert.deepEqual([landed(), executor.retentionLost], [[0, 0, 0], 0]);
+  assert.ok(world.kafka.offered < 10, `${world.kafka.offered} records`);
+  await world.advance(50); // without a tick
+  assert.deepEqual([landed(), executor.retentionLost], [[1, 1, 1], gap]);
+  await world.advance(2000);
+  assert.equal(world.kafka.commits.get(0), gap + 3);
+});
+
+test('a small gap is stepped over while something before it is on its way', async () => {
+  const { world, publish, landed } = await worldWith([answer({ delay: 300 })]);
+  publish(1);
+  const { executor } = await world.start();
+  await world.advance(100);
+  world.publish(0, 'b', 'plain', 1000);
+  await world.advance(100);
+  assert.deepEqual([landed(), executor.retentionLost], [[0, 1], 1000]);
+});
+
 test('a topic that was made anew is delivered from its beginning', async () => {
   const { world, publish } = await worldWith([]);
   publish(5);
@@ -340,6 +367,7 @@ function intakeAlone(commit: (tag: string) => Promise<void>) {
           },
           next: () => undefined,
           missing: () => undefined,
+          mayReach: () => true,
           settled: () => state.settled,
           own() {},
           isSettled: () => false,

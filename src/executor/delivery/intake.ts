@@ -161,7 +161,7 @@ export class Intake implements AsyncDisposable {
     const { delivery, events } = this.#deps;
     const { partition, offset, timestamp, key, value } = record;
     this.#keepTicking();
-    if (!delivery.hasSpace(partition)) return false;
+    if (!delivery.hasSpace(partition) || !delivery.window.mayReach(partition, offset)) return false;
     const lost = this.#positions.missing(partition, offset);
     if (lost > 0) events.retentionLost(lost);
     if (delivery.window.isSettled(partition, offset, timestamp)) {

@@ -79,6 +79,15 @@ export class Window {
     );
   }
 
+  /**
+   * Whether the next record of this partition may be the one at this offset: over a large gap, which retention leaves, only when
+   * everything before it is settled. Each offset of one behind something that is not would be remembered.
+   */
+  mayReach(partition: number, offset: number): boolean {
+    const prefix = this.#prefixes.get(partition);
+    return !prefix || offset - prefix.next <= MAX_AHEAD || prefix.committable === prefix.next;
+  }
+
   /** Takes a message in. Offsets of a partition grow; one that is left out does not exist. */
   take(
     partition: number,
