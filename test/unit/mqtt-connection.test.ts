@@ -36,21 +36,80 @@ class DeafSocket extends Duplex {
   }
 }
 
-test('a client that does not read its acknowledgements is not read on, until it does', async () => {
+/** What all connections share, in front of a sink. */
+function world() {
   const sink = new Sink();
-  const socket = new DeafSocket();
-  const { takeIn } = sink;
   const deps = {
     ...testDeps(),
     clock: new ManualClock(),
-    takeIn,
+    takeIn: sink.takeIn,
     notes: new FakeNotes(),
     waiting: new ByteLimit(1e6),
   };
-  new ClientConnection(socket as unknown as Socket, sharedByConnections(LISTENER, deps));
-  const come = (...packets: Parameters<typeof generate>[0][]) => {
-    for (const packet of packets) socket.push(generate(packet, { protocolVersion: 4 }));
+  const shared = sharedByConnections(LISTENER, deps);
+  const open = () => {
+    const socket = new DeafSocket();
+    const connection = new ClientConnection(socket as unknown as Socket, shared);
+    const come = (...packets: Parameters<typeof generate>[0][]) => {
+      for (const packet of packets) socket.push(generate(packet, { protocolVersion: 4 }));
+    };
+    return { socket, connection, come };
   };
+  const connected = async () => (await deps.metrics.mqttConnections.get()).values[0]?.value;
+  return { sink, ...shared, open, connected };
+}
+
+const will = (payload: string) => ({ topic: 'gone', payload, qos: 1, retain: false }) as const;
+
+test('a client that connects again while it is the oldest of too many newcomers takes its place', async () => {
+  const { sessions, open, connected } = world();
+  const old = open();
+  old.come(connectPacket(4, 'c'));
+  await turn();
+  const again = open();
+  const silent = Array.from({ length: 999 }, open);
+  again.come(connectPacket(4, 'c'));
+  await turn();
+  await turn();
+  assert.equal(again.socket.destroyed, false);
+  assert.deepEqual([again.socket.writableEnded, sessions.isOnline('c'), await connected()], [false, true, 1]);
+  for (const { connection } of [old, again, ...silent]) connection.destroy();
+  await turn();
+  assert.deepEqual([sessions.online, await connected()], [0, 0]);
+});
+
+for (const [end, wills] of [
+  ['crowdOut', ['old', 'new']],
+  ['giveUp', ['old', 'new']],
+  ['takenOver', ['old', 'new']],
+  ['shutDown', ['old']],
+] as const) {
+  test(`a connection that ends while it takes over a client id gives it back: ${end}`, async () => {
+    const { sink, sessions, open, connected } = world();
+    const connect = { ...connectPacket(4, 'c'), clean: false };
+    const old = open();
+    old.come({ ...connect, will: will('old') });
+    await turn();
+    const next = open();
+    sink.answer = async ({ payload }) => {
+      if (Buffer.from(payload).toString() === 'old') next.connection[end]();
+      return 1;
+    };
+    next.come({ ...connect, will: will('new') });
+    await turn();
+    await turn();
+    assert.deepEqual([sessions.online, await connected()], [0, 0]);
+    assert.deepEqual(sink.payloads, wills);
+    assert.equal(next.socket.writableLength, 0, 'it is not accepted');
+    const back = open();
+    const { isPresent } = sessions.open('c', false, back.connection);
+    assert.equal(isPresent, true, 'its session stays');
+  });
+}
+
+test('a client that does not read its acknowledgements is not read on, until it does', async () => {
+  const { sink, open } = world();
+  const { socket, come } = open();
   come(connectPacket(4));
   const total = 5000; // their acknowledgements are 20 KB
   let sent = 0;

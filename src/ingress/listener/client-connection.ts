@@ -73,7 +73,7 @@ export class ClientConnection {
   #client: Client | undefined;
   /** Nothing more is read; set: what it ends with once all that was taken in is acknowledged. */
   #nextEnd: End | undefined;
-  #hasEnded = false;
+  #ended: EndReason | undefined;
   #cancelLinger: CancelTimer = () => {};
 
   constructor(socket: Socket, deps: ClientConnectionDeps) {
@@ -142,6 +142,8 @@ export class ClientConnection {
     const clientId = connect.clientId || `auto-${randomUUID()}`;
     const properties = connackProperties(connect, clientId, limits.maxPacketBytes);
     this.#outgoing.to = connect;
+    // Before: the older connection becomes one of them, for which the oldest may have to go.
+    this.#deps.newcomers.delete(this);
     const { session, isPresent } = sessions.open(clientId, isClean, this);
     session.expiry = Math.min(connect.sessionExpiry, MAX_SESSION_EXPIRY);
     const flow = new PublishFlow(session, {
@@ -154,9 +156,12 @@ export class ClientConnection {
     });
     const onDisconnect = () => this.#drain({ reason: 'disconnect' });
     this.#client = new Client(clientId, connect, { flow, outgoing: this.#outgoing, onDisconnect });
-    this.#incoming.maxPacketBytes = limits.maxPacketBytes;
-    this.#deps.newcomers.delete(this);
     metrics.mqttConnections.inc();
+    if (this.#ended) {
+      this.#leave(this.#client, this.#ended); // the end of the older connection led to that of this one
+      return;
+    }
+    this.#incoming.maxPacketBytes = limits.maxPacketBytes;
     this.#outgoing.connack(isPresent, properties);
     this.#patience.connected(keepAlive);
   }
@@ -197,8 +202,8 @@ export class ClientConnection {
 
   /** The one way out. What was acknowledged so far still leaves, then a DISCONNECT, where the client may have one. */
   #end(reason: EndReason, reasonCode?: ReasonCode, error?: unknown): void {
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
+    if (this.#ended) return;
+    this.#ended = reason;
     const { metrics, logger, holdings, clock } = this.#deps;
     metrics.mqttDisconnects.inc({ reason });
     logger[LEVELS[reason] ?? 'debug']('MQTT connection ended', {
