@@ -179,3 +179,23 @@ test('what is released does not count for the Receive Maximum, also while its no
   for (let id = 1; id <= MAX_IN_FLIGHT; id++) publish(2, 10_000 + id);
   assert.throws(() => publish(2, 20_000), { reasonCode: ReasonCode.RECEIVE_MAXIMUM_EXCEEDED });
 });
+
+for (const noted of [700, MAX_IN_FLIGHT]) {
+  test(`a message counts once for the Receive Maximum when it takes the place of one of ${noted} from a run before`, async () => {
+    const { sink, session, connected, byHand } = world();
+    for (let id = 1; id <= noted; id++) {
+      session.noted.set(id, 1);
+      session.received.set(id, 'stored');
+    }
+    const kafka = byHand(1);
+    sink.answer = kafka.answer;
+    const { publish } = connected();
+    const isRefused = () =>
+      assert.throws(() => publish(2, 20_000), { reasonCode: ReasonCode.RECEIVE_MAXIMUM_EXCEEDED });
+    for (let id = 1; id <= MAX_IN_FLIGHT; id++) publish(2, id);
+    isRefused();
+    await kafka.all();
+    isRefused();
+    assert.deepEqual([sink.messages.length, session.received.size], [MAX_IN_FLIGHT, MAX_IN_FLIGHT]);
+  });
+}

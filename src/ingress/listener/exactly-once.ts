@@ -39,7 +39,8 @@ export class ExactlyOnce {
     if (known === 'stored' && !isAnother(message, isDup, digest)) return Promise.resolve(1);
     if (known !== undefined && known !== 'stored') return known.stored;
     // Only 5.0 is told a maximum; older clients may use every packet identifier before they release one.
-    const unreleased = received.size - releasing.size;
+    const replaced = known === 'stored' && !releasing.has(packetId) ? 1 : 0;
+    const unreleased = received.size - releasing.size - replaced;
     if (this.#deps.version === 5 && unreleased >= MAX_IN_FLIGHT) {
       throw new MqttError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, `${unreleased} messages without PUBREL`);
     }

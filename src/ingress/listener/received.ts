@@ -51,6 +51,7 @@ export class Received {
       this.#onTheirWay.delete(packetId);
       this.#store(packetId);
     } else {
+      this.delete(packetId); // another message may be stored by this identifier
       this.#onTheirWay.set(packetId, state);
     }
   }
