@@ -82,7 +82,8 @@ function delivery(limits: Partial<PackLimits>, retries = 0, parallel = 4, keepsL
     return clock.advance(0);
   };
   if (!keepsLate) kept.resolve();
-  return { take, clock, packs, offsets, givenUp, tries, keep, window: engine.window };
+  const hasSpace = () => engine.hasSpace(0);
+  return { take, clock, packs, offsets, givenUp, tries, keep, hasSpace, window: engine.window };
 }
 
 test('a pack takes one of each key, and then the next ones of them in turn; a key is in one pack at a time', async () => {
@@ -104,6 +105,23 @@ test('a pack that one key fills is full: it waits for nothing more', async () =>
   take('x');
   await clock.advance(0);
   assert.deepEqual(offsets(), [[0, 1, 2, 3, 4]]);
+});
+
+test('no more is taken in than leaves soon; what waits behind one that failed does not count', async () => {
+  const { take, packs, clock, hasSpace, window } = delivery({ runs: 'within' }, 0, 1);
+  for (let n = 0; n < 15; n++) take('x');
+  assert.ok(hasSpace());
+  take('x');
+  assert.ok(!hasSpace(), 'twice as many as may be on their way');
+  await packs[0]!.end(() => AWAY);
+  assert.ok(hasSpace(), 'a lane that waits for its first one does not fill the window');
+  take('y');
+  await packs[1]!.end();
+  assert.ok(hasSpace());
+  await clock.advance(100);
+  assert.deepEqual([packs[2]!.offsets.length, hasSpace()], [5, false], 'it goes on');
+  await packs[2]!.end();
+  assert.deepEqual([window.size, hasSpace()], [11, true]);
 });
 
 test('what is behind a failed message of its key leaves again behind it, and only that one has had a try', async () => {

@@ -71,7 +71,8 @@ export class Attempts {
   readonly #handler: Handler;
   readonly #deadline: number;
   readonly #clock: Clock;
-  readonly #all = new Set<Attempt>();
+  /** Not in a Set: the tables that it outgrows keep packs alive until a full collection. */
+  readonly #all: Attempt[] = [];
   #messages = 0;
 
   /** @param deadline of each, in milliseconds */
@@ -82,7 +83,7 @@ export class Attempts {
   }
 
   get size(): number {
-    return this.#all.size;
+    return this.#all.length;
   }
 
   /** In all of them together. */
@@ -93,11 +94,11 @@ export class Attempts {
   /** @param onEnd called once, with the outcomes of the messages; without them, when it was cut */
   start(pack: readonly Outbound[], onEnd: (outcomes: readonly Outcome[] | undefined) => void): void {
     const attempt = new Attempt(this.#handler, pack, this.#deadline, this.#clock, (outcomes) => {
-      this.#all.delete(attempt);
+      this.#all.splice(this.#all.indexOf(attempt), 1);
       this.#messages -= pack.length;
       onEnd(outcomes);
     });
-    this.#all.add(attempt);
+    this.#all.push(attempt);
     this.#messages += pack.length;
   }
 

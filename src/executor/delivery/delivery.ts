@@ -11,7 +11,7 @@ import { decide, EXPIRED, isExpired, isHeld, isSuspect, LOOPING, NO_OUTCOME } fr
 import { Suspects } from './suspects.ts';
 import type { InFlight, Window } from './window.ts';
 
-/** Messages that may leave or have left, for each that may be on its way: the next ones wait here, not in Kafka. */
+/** Messages that may leave soon or have left, for each that may be on its way: the next ones wait here, not in Kafka. */
 const READY = 2;
 
 /**
@@ -45,8 +45,9 @@ export class Delivery {
 
   /** Whether one more message of this partition may be taken in. */
   hasSpace(partition: number): boolean {
-    // Those that wait behind others of their lane do not count: a blocked lane is not to fill the window.
-    if (this.#stopping || this.#lanes.heads >= this.#deps.policy.maxInFlight * READY) return false;
+    // Not those behind one that failed, nor where one of a lane leaves at a time: blocked lanes are not to fill the window.
+    const moving = this.#deps.pack.runs ? this.window.size - this.#lanes.blocked : this.#lanes.heads;
+    if (this.#stopping || moving >= this.#deps.policy.maxInFlight * READY) return false;
     return this.window.hasSpace(partition);
   }
 
@@ -149,8 +150,7 @@ export class Delivery {
   }
 
   #ended(pack: readonly InFlight[], outcomes: readonly Outcome[]): void {
-    const back: InFlight[] = [];
-    const suspects: InFlight[] = [];
+    const [back, suspects]: [InFlight[], InFlight[]] = [[], []];
     pack.forEach((message, i) => {
       const outcome = outcomes[i] ?? NO_OUTCOME;
       if (outcome.delivered) {

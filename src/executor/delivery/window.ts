@@ -3,6 +3,7 @@ import type { Position } from '../../bus/bus.ts';
 import { textMemory } from '../../contract/message-memory.ts';
 import type { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { Outbound } from '../handlers/handler.ts';
+import { type Linked, LinkedList } from './linked-list.ts';
 import type { Policy } from './policy.ts';
 import { SettledPrefix } from './settled-prefix.ts';
 import { type Suspicion, UNSUSPECTED } from './suspicion.ts';
@@ -23,7 +24,7 @@ const OVERHEAD = 1024;
 const SHARE = { messages: 64, bytes: 262_144 };
 
 /** A message in the window. */
-export interface InFlight extends Outbound {
+export interface InFlight extends Outbound, Linked<InFlight> {
   /** Grows from message to message as they are taken in. */
   readonly number: number;
   /** The record's value, byte for byte. */
@@ -44,7 +45,7 @@ export interface InFlight extends Outbound {
 /** What is taken in and not settled, and for each owned partition up to where everything is settled. */
 export class Window {
   /** The oldest first. */
-  readonly #messages = new Set<InFlight>();
+  readonly #messages = new LinkedList<InFlight>();
   readonly #prefixes = new Map<number, SettledPrefix>();
   readonly #policy: Pick<Policy, 'maxInFlight' | 'maxInFlightBytes'>;
   /** Of all windows of this executor. */
@@ -63,7 +64,7 @@ export class Window {
 
   /** The message that is not settled for longest. */
   get oldest(): InFlight | undefined {
-    return this.#messages.values().next().value;
+    return this.#messages.first;
   }
 
   /** Whether one more message of this partition fits; how many are on their way is not the window's to judge. */
@@ -112,6 +113,8 @@ export class Window {
       companions: Number.POSITIVE_INFINITY,
       suspicion: UNSUSPECTED,
       prefix,
+      before: undefined,
+      after: undefined,
     };
     this.#messages.add(message);
     this.#bytes += bytes;
