@@ -6,7 +6,7 @@ import type { Policy } from './policy.ts';
 const LOSSES = 2;
 /** So many more, with few others on them, make it leave apart. */
 const WARY = 3;
-/** So many that are lost with it alone on them, while others got through and none else was lost, make it the reason. */
+/** So many that are lost with it alone on them, while others got through between and none else was lost, make it the reason. */
 const ALONE = 3;
 
 /** What the connections that were lost with a message on them make of it. */
@@ -14,7 +14,7 @@ export interface Suspicion {
   readonly losses: number;
   /** Those on which it was alone, and which may have been lost for it. */
   readonly alone: number;
-  /** Messages that had got through when a connection was first lost with it. */
+  /** Messages that had got through at the last of those. */
   readonly delivered: number;
   /**
    * Apart: when nothing else is on its way, and nothing leaves before it has ended. What happens then is its doing, or that of
@@ -51,7 +51,8 @@ export function afterCut(
 ): Suspicion {
   const isExcused = before.leaves === 'freely' || (before.leaves === 'warily' && hadCompany);
   const losses = before.losses + 1;
-  // Also one that leaves apart is not alone behind those that nobody answers.
+  // Also one that leaves apart is not alone behind those that nobody answers. What got through before the last one that counts
+  // says nothing of this one: a broker that took others then may take nothing now.
   const counts =
     !isShared && isForOne !== 'no' && (before.alone === 0 || (isOnly && delivered > before.delivered));
   const alone = before.alone + (counts ? 1 : 0);
@@ -61,7 +62,7 @@ export function afterCut(
   return {
     losses,
     alone,
-    delivered: before.losses === 0 ? delivered : before.delivered,
+    delivered: counts ? delivered : before.delivered,
     leaves: before.leaves === 'apart' || isSuspect ? 'apart' : otherwise,
     isExcused,
   };
