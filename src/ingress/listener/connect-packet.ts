@@ -55,22 +55,41 @@ const NEVER = 0xffff_ffff;
 /** A bridge sets it in the level of 3.1 and 3.1.1 to say that it is one; 5.0 has no need of it. */
 const BRIDGE = 0x80;
 
-/** Reads a CONNECT packet; throws an `MqttError` where it is not one, a `ConnectRefusal` where it is owed an answer. */
+/**
+ * Reads a CONNECT packet.
+ * @throws ConnectRefusal where the client is owed an answer: 5.0 whatever is wrong with it, once it has told its version
+ * @throws MqttError otherwise
+ */
 export function readConnect(frame: Frame): ConnectPacket {
   if (frame.type !== PacketType.CONNECT || frame.flags !== 0) throw protocolError('no CONNECT');
   const reader = new PacketReader(frame.body);
   const version = versionOf(reader.string(), reader.byte());
+  const to = { version, maximumPacketSize: Infinity };
+  try {
+    return readRest(reader, to);
+  } catch (error) {
+    if (version < 5 || !(error instanceof MqttError) || error instanceof ConnectRefusal) throw error;
+    throw new ConnectRefusal(to, error.reasonCode, error.message);
+  }
+}
+
+/** What comes behind the version. What the client takes is set in `to` as soon as it has told it. */
+function readRest(
+  reader: PacketReader,
+  to: { version: ProtocolVersion; maximumPacketSize: number },
+): ConnectPacket {
+  const { version } = to;
   const flags = flagsOf(reader.byte(), version);
   const keepAlive = reader.uint16();
   const properties = version === 5 ? readProperties(reader, CONNECT_PROPERTIES) : NO_PROPERTIES;
-  const to = { version, maximumPacketSize: properties.maximumPacketSize ?? Infinity };
-  checkBounds(properties, to);
-  checkAuthentication(properties, to);
+  to.maximumPacketSize = properties.maximumPacketSize ?? Infinity;
+  checkUserProperties(properties);
+  checkAuthentication(properties);
   const clientId = reader.string();
   if (clientId === '' && (version === 3 || (version === 4 && !flags.isClean))) {
     throw new ConnectRefusal(to, ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, 'an empty client id');
   }
-  const will = flags.will && readWill(reader, to, flags.will);
+  const will = flags.will && readWill(reader, version, flags.will);
   // In 3.1 user name and password may be missing although their flags are set.
   const mayEnd = version === 3;
   const username = flags.username && !(mayEnd && reader.isAtEnd) ? reader.string() : undefined;
@@ -117,9 +136,9 @@ function flagsOf(byte: number, version: ProtocolVersion) {
 }
 
 /** The will outlives the packet: nothing of it aliases the network buffer. */
-function readWill(reader: PacketReader, to: Answerable, { qos, retain }: WillFlags) {
-  const properties = to.version === 5 ? readProperties(reader, WILL_PROPERTIES) : NO_PROPERTIES;
-  checkBounds(properties, to);
+function readWill(reader: PacketReader, version: ProtocolVersion, { qos, retain }: WillFlags) {
+  const properties = version === 5 ? readProperties(reader, WILL_PROPERTIES) : NO_PROPERTIES;
+  checkUserProperties(properties);
   const topicName = reader.string();
   checkTopicName(topicName, 'will topic');
   const payload = Buffer.from(reader.binary());
@@ -136,21 +155,9 @@ function readWill(reader: PacketReader, to: Answerable, { qos, retain }: WillFla
 }
 
 /** Data without a method is a fault of the client; a method is what this server does not have. */
-function checkAuthentication(
-  { authenticationMethod, hasAuthenticationData }: Properties,
-  to: Answerable,
-): void {
+function checkAuthentication({ authenticationMethod, hasAuthenticationData }: Properties): void {
   if (authenticationMethod !== undefined) {
-    throw new ConnectRefusal(to, ReasonCode.BAD_AUTHENTICATION_METHOD, 'enhanced authentication');
+    throw new MqttError(ReasonCode.BAD_AUTHENTICATION_METHOD, 'enhanced authentication');
   }
   if (hasAuthenticationData) throw protocolError('Authentication Data without an Authentication Method');
-}
-
-function checkBounds(properties: Properties, to: Answerable): void {
-  try {
-    checkUserProperties(properties);
-  } catch (error) {
-    if (error instanceof MqttError) throw new ConnectRefusal(to, error.reasonCode, error.message);
-    throw error;
-  }
 }

@@ -16,6 +16,13 @@ const ACCEPTED = all('connack');
 const WILL = (version: Version, topic: string | Buffer = 'w', props = hex('')) =>
   Buffer.concat([properties(version, props), string(topic), string('gone')]);
 const only5 = (told: string) => ({ 5: told });
+/** Older clients are not told: their CONNACK has no code for it. */
+const refused = (code: string): Record<Version, string> => ({
+  3: 'closed',
+  4: 'closed',
+  5: `connack ${code}, closed`,
+});
+const MALFORMED = refused('0x81');
 
 const TABLE: readonly Statement[] = [
   {
@@ -59,7 +66,7 @@ const TABLE: readonly Statement[] = [
     numbers: 'MQTT-3.1.2-3',
     what: 'the reserved flag of CONNECT is 0',
     send: (version) => connect(version, { flags: 3 }),
-    told: CLOSED,
+    told: MALFORMED,
   },
   {
     numbers: 'MQTT-2.2.2-2; MQTT-2.1.3-1',
@@ -69,13 +76,13 @@ const TABLE: readonly Statement[] = [
   },
   {
     numbers: 'MQTT-3.1.4-1',
-    what: 'a CONNECT that is too long or too short is not answered',
+    what: 'a CONNECT that is too long or too short is not accepted',
     send: (version) => [
       connect(version, { rest: hex('00') }),
       connect(version, { rest: string('x') }),
       packet(0x10, string(version === 3 ? 'MQIsdp' : 'MQTT'), Buffer.from([version, 2]), hex('00')),
     ],
-    told: CLOSED,
+    told: MALFORMED,
   },
   {
     numbers: 'MQTT-3.1.2-18..21; MQTT-3.1.2-16..19',
@@ -96,7 +103,7 @@ const TABLE: readonly Statement[] = [
       connect(version, { flags: 0xc2, rest: string('u') }),
       connect(version, { flags: 0xc6, rest: WILL(version) }),
     ],
-    told: { 3: 'connack', 4: 'closed', 5: 'closed' },
+    told: { ...MALFORMED, 3: 'connack' },
   },
   {
     numbers: 'MQTT-3.1.2-22',
@@ -108,13 +115,13 @@ const TABLE: readonly Statement[] = [
     numbers: 'MQTT-3.1.2-11, 13, 15; MQTT-3.1.2-11, 13',
     what: 'QoS and RETAIN of a will that is not there: 3.1 disregards them',
     send: (version) => [0x0a, 0x12, 0x1a, 0x22].map((flags) => connect(version, { flags })),
-    told: { 3: 'connack', 4: 'closed', 5: 'closed' },
+    told: { ...MALFORMED, 3: 'connack' },
   },
   {
     numbers: 'MQTT-3.1.2-14; MQTT-3.1.2-12',
     what: 'the QoS of a will is not 3',
     send: (version) => connect(version, { flags: 0x1e, rest: WILL(version) }),
-    told: CLOSED,
+    told: MALFORMED,
   },
   {
     numbers: 'MQTT-3.1.2-9',
@@ -127,16 +134,16 @@ const TABLE: readonly Statement[] = [
     numbers: 'MQTT-3.1.2-9',
     what: 'a will that is missing',
     send: (version) => connect(version, { flags: 0x06 }),
-    told: CLOSED,
+    told: MALFORMED,
   },
   {
     numbers: 'MQTT-4.7.1-1, 4.7.3-1, 4.7.3-2; MQTT-4.7.0-1, 4.7.3-1, 4.7.3-2',
     what: 'the topic of a will is a topic name',
     send: (version) =>
-      ['', '#', '+', 'a/+', 'a/#', 'a+b', 'a\0'].map((topic) =>
+      ['', '#', '+', 'a/+', 'a/#', 'a+b'].map((topic) =>
         connect(version, { flags: 0x06, rest: WILL(version, topic) }),
       ),
-    told: CLOSED,
+    told: refused('0x90'),
   },
   {
     numbers: 'MQTT-3.3.2-14, 4.7.3-1',
@@ -148,7 +155,7 @@ const TABLE: readonly Statement[] = [
           rest: WILL(version, 'w', Buffer.concat([hex('08'), string(topic)])),
         }),
       ),
-    told: only5('closed'),
+    told: only5('connack 0x90, closed'),
   },
   {
     numbers: 'MQTT-1.5.3-1, 1.5.3-2, 3.1.3-4, 10, 11; MQTT-1.5.4-1, 1.5.4-2, 3.1.3-4, 11, 12',
@@ -159,7 +166,7 @@ const TABLE: readonly Statement[] = [
         connect(version, { flags: 0x82, rest: string(text) }),
         connect(version, { flags: 0x06, rest: WILL(version, text) }),
       ]),
-    told: CLOSED,
+    told: MALFORMED,
   },
   {
     numbers: 'MQTT-3.1.3-5',
@@ -198,9 +205,15 @@ const TABLE: readonly Statement[] = [
         '1702', // neither 0 nor 1
         '1902',
         '16 0001 78', // Authentication Data without a method
-        '11 0000', // cut short
       ].map((props) => connect(version, { props: hex(props) })),
-    told: only5('closed'),
+    told: only5('connack 0x82, closed'),
+  },
+  {
+    numbers: 'MQTT-4.13.1-1',
+    what: 'properties of CONNECT that are cut short',
+    send: (version) =>
+      ['11 0000', '26 0001', '15 0005 78'].map((props) => connect(version, { props: hex(props) })),
+    told: only5('connack 0x81, closed'),
   },
   {
     numbers: 'MQTT-4.12.0-1',
@@ -230,6 +243,15 @@ const TABLE: readonly Statement[] = [
     what: 'a client that takes no CONNACK at all gets none',
     send: (version) =>
       [1, 2, 4].map((bytes) => connect(version, { props: Buffer.concat([hex('27 0000'), uint16(bytes)]) })),
+    told: only5('closed'),
+  },
+  {
+    numbers: 'MQTT-3.1.2-24',
+    what: 'a refusal is not larger than the client takes, whatever it is for',
+    send: (version) =>
+      [hex('27 00000004'), hex('27 00000004 16 0001 78')].map((props) =>
+        connect(version, { flags: 0x06, props, rest: WILL(version, '#') }),
+      ),
     told: only5('closed'),
   },
   {
