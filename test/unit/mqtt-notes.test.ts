@@ -12,8 +12,12 @@ const NOTE = { digest: 5, expiry: 60, origin: '10.0.0.1' };
 
 /** Kafka, as one partition. */
 class Log implements Pick<Bus, 'createTopics' | 'send' | 'offsets' | 'read'> {
-  readonly records: OutgoingRecord[] = [];
+  readonly records: (OutgoingRecord & { readonly timestamp: number })[] = [];
   fails = false;
+  readonly #now: () => number;
+  constructor(now: () => number) {
+    this.#now = now;
+  }
   #fail() {
     if (this.fails) throw new BusError('timeout', 'late');
   }
@@ -22,22 +26,22 @@ class Log implements Pick<Bus, 'createTopics' | 'send' | 'offsets' | 'read'> {
   }
   async send(_: string, record: OutgoingRecord) {
     this.#fail();
-    this.records.push(record);
+    this.records.push({ ...record, timestamp: this.#now() });
   }
   async offsets() {
     return new Map([[0, { start: 0, end: this.records.length }]]);
   }
   async read({ topic, eachBatch }: ReadOptions) {
-    const records = this.records.map(({ key, value }, offset) => {
-      return { topic, partition: 0, offset, timestamp: 0, key, value };
+    const records = this.records.map(({ key, value, timestamp }, offset) => {
+      return { topic, partition: 0, offset, timestamp, key, value };
     });
     await eachBatch(records);
   }
 }
 
 function world() {
-  const log = new Log();
   const clock = new ManualClock();
+  const log = new Log(() => clock.now());
   const deps = { ...testDeps(), clock, bus: log, topics: topicsOf('p') };
   const run = (serviceId: string) => new ReceivedNotes({ ...deps, serviceId });
   const found = async (serviceId: string) => {
@@ -65,6 +69,40 @@ test('the next run of a node finds what is stored and not released, of its own c
   ];
   assert.deepEqual(await found('node/1'), [{ clientId: 'a/1', expiry: 60, origin: '10.0.0.1', received }]);
   assert.deepEqual(await found('another'), []);
+});
+
+test('a note lives as long as its session would have, and never more than an hour, however long the node was gone', async () => {
+  const { log, clock, run, found } = world();
+  const notes = run('n');
+  await notes.stored('brief', 1, NOTE);
+  await notes.stored('endless', 1, { ...NOTE, expiry: 4_294_967_295 });
+  clock.advance(40_000);
+  await notes.stored('brief', 2, NOTE);
+  clock.advance(30_000);
+  const endless = { clientId: 'endless', expiry: 3530, origin: '10.0.0.1', received: [[1, 5]] };
+  assert.deepEqual(await found('n'), [
+    endless,
+    { clientId: 'brief', expiry: 30, origin: '10.0.0.1', received: [[2, 5]] },
+  ]);
+  await turn();
+  assert.deepEqual(
+    log.records.slice(3).map(({ key, value }) => [key, value]),
+    [['n/1/brief', null]],
+    'what is over is taken back',
+  );
+  clock.advance(3_530_000);
+  assert.deepEqual(await found('n'), []);
+});
+
+test('a note from the future, by a clock that was set back since, is a new one', async () => {
+  const { clock, log, run, found } = world();
+  clock.advance(1_000_000);
+  await run('n').stored('a', 1, NOTE);
+  log.records[0] = { ...log.records[0]!, timestamp: 9_000_000 };
+  assert.deepEqual(
+    (await found('n')).map(({ expiry }) => expiry),
+    [60],
+  );
 });
 
 test('what cannot be taken back is tried again until it can', async () => {
@@ -115,7 +153,7 @@ test('a note of a newer session is not taken back with those of the one before',
     [1, 6],
     [2400, 6],
   ];
-  assert.deepEqual(await found('n'), [{ clientId: 'a', expiry: 60, origin: '10.0.0.1', received }]);
+  assert.deepEqual(await found('n'), [{ clientId: 'a', expiry: 55, origin: '10.0.0.1', received }]);
 });
 
 test('a note that Kafka does not take holds nothing up, and is counted; taking one back is told', async () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Received } from '../../src/ingress/listener/received.ts';
-import { MAX_SESSION_EXPIRY, Sessions, sessionMemory } from '../../src/ingress/listener/sessions.ts';
+import { MAX_SESSION_EXPIRY } from '../../src/ingress/listener/session-expiry.ts';
+import { Sessions, sessionMemory } from '../../src/ingress/listener/sessions.ts';
 import type { Will } from '../../src/ingress/listener/wills.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 import { FakeNotes } from '../helpers/mqtt-listener.ts';

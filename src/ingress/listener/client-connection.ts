@@ -22,7 +22,8 @@ import { Patience } from './patience.ts';
 import { MqttError, ReasonCode } from './protocol.ts';
 import { PublishFlow } from './publish-flow.ts';
 import type { SessionNotes } from './received-notes.ts';
-import { MAX_SESSION_EXPIRY, type Sessions } from './sessions.ts';
+import { MAX_SESSION_EXPIRY } from './session-expiry.ts';
+import type { Sessions } from './sessions.ts';
 import type { TakenIn } from './taken-in.ts';
 import type { Turns } from './turns.ts';
 

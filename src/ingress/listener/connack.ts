@@ -3,7 +3,7 @@ import { MAX_TOPIC_ALIASES } from './client.ts';
 import { type ConnectPacket, ConnectRefusal } from './connect-packet.ts';
 import { MAX_IN_FLIGHT } from './fair-shares.ts';
 import { ReasonCode } from './protocol.ts';
-import { MAX_SESSION_EXPIRY } from './sessions.ts';
+import { MAX_SESSION_EXPIRY } from './session-expiry.ts';
 
 type ConnackProperties = NonNullable<IConnackPacket['properties']>;
 

@@ -10,12 +10,13 @@ import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { Occasional } from './occasional.ts';
+import { MAX_SESSION_EXPIRY } from './session-expiry.ts';
 
 /** A session as a run of this node before has left it. */
 export interface NotedSession {
-  /** In seconds. */
-  expiry: number;
-  origin: string;
+  /** What is left of it, in seconds. */
+  readonly expiry: number;
+  readonly origin: string;
   /** Digests of messages that are stored and not released, by packet identifier. */
   readonly received: Map<number, number>;
 }
@@ -26,6 +27,12 @@ export interface Note {
   /** In seconds. */
   readonly expiry: number;
   readonly origin: string;
+}
+
+/** A note as it is read; `expiry` is what is left of it, and negative where it is over. */
+interface ReadNote extends Note {
+  readonly clientId: string;
+  readonly packetId: number;
 }
 
 interface Deps {
@@ -94,40 +101,55 @@ export class ReceivedNotes {
     const { bus, topics, logger } = this.#deps;
     const { name: topic, schema } = topics.sessions;
     const decode = decoder(schema, this.#deps);
+    const notes = new Map<string, ReadNote>();
     try {
       await bus.createTopics([topics.sessions]);
       const ranges = await bus.offsets(topic);
       const eachBatch = async (records: readonly IncomingRecord[]) => {
-        for (const record of records) this.#take(record, decode);
+        for (const record of records) this.#read(record, decode, notes);
       };
       await bus.read({ topic, ranges, signal, isCompacted: true, eachBatch });
     } catch (error) {
       signal.throwIfAborted();
       this.#isOff = true;
-      this.found.clear();
       logger.warn('sessions of MQTT clients end with this process: the topic of sessions cannot be used', {
         topic,
         error: messageOf(error),
       });
+      return;
     }
+    for (const note of notes.values()) this.#restoreNote(note);
   }
 
-  #take(record: IncomingRecord, decode: ReturnType<typeof decoder<typeof ReceivedMessageSchema>>): void {
-    if (!record.key?.startsWith(this.#prefix)) return;
-    const rest = record.key.slice(this.#prefix.length);
+  #read(
+    record: IncomingRecord,
+    decode: ReturnType<typeof decoder<typeof ReceivedMessageSchema>>,
+    notes: Map<string, ReadNote>,
+  ): void {
+    const { key, timestamp } = record;
+    if (!key?.startsWith(this.#prefix)) return;
+    notes.delete(key);
+    const note = record.value === null ? undefined : decode(record);
+    if (!note) return;
+    const rest = key.slice(this.#prefix.length);
     const packetId = Number.parseInt(rest, 10);
     const clientId = rest.slice(rest.indexOf('/') + 1);
-    const session = this.found.get(clientId) ?? { expiry: 0, origin: '', received: new Map() };
-    if (record.value === null) session.received.delete(packetId);
-    else {
-      const note = decode(record);
-      if (!note) return;
-      session.received.set(packetId, note.digest);
-      session.expiry = note.sessionExpiry ? durationMs(note.sessionExpiry) / 1000 : 0;
-      session.origin = note.origin;
+    const { digest, origin, sessionExpiry } = note;
+    const age = Math.max(0, this.#deps.clock.now() - timestamp); // the wall clock may have been set back
+    const whole = Math.min(sessionExpiry ? durationMs(sessionExpiry) / 1000 : 0, MAX_SESSION_EXPIRY);
+    notes.set(key, { clientId, packetId, digest, origin, expiry: whole - age / 1000 });
+  }
+
+  /** However long the node was gone: the client has been elsewhere meanwhile, and uses its packet identifiers again. */
+  #restoreNote({ clientId, packetId, digest, expiry, origin }: ReadNote): void {
+    if (expiry <= 0) {
+      this.forget(clientId, [packetId]);
+      return;
     }
-    if (session.received.size === 0) this.found.delete(clientId);
-    else this.found.set(clientId, session);
+    const session = this.found.get(clientId);
+    const received = session?.received ?? new Map<number, number>();
+    received.set(packetId, digest);
+    this.found.set(clientId, { expiry: Math.max(expiry, session?.expiry ?? 0), origin, received });
   }
 
   /** A message is stored. Where that cannot be noted, it is known to this process alone. */

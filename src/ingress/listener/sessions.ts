@@ -3,6 +3,7 @@ import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import { Origins } from './origins.ts';
 import { Received } from './received.ts';
 import type { ReceivedNotes } from './received-notes.ts';
+import { MAX_SESSION_EXPIRY } from './session-expiry.ts';
 import { type Will, type Wills, willMemory } from './wills.ts';
 
 /** What a client's session holds: a publish-only server has nothing but QoS 2 messages that await their PUBREL. */
@@ -66,8 +67,6 @@ interface Departure {
   readonly isOurs: boolean;
 }
 
-/** The longest a session outlives its connection, in seconds. */
-export const MAX_SESSION_EXPIRY = 3600;
 /** What a session keeps in memory besides what is in it, about, in bytes. */
 const OVERHEAD = 512;
 /** What is known of a note, about. */
