@@ -1,17 +1,10 @@
 import type { ProducerIdentity } from './cluster.ts';
+import { FailedBatches, type NumberedBatch } from './failed-batches.ts';
 import { type BatchLimits, type Judge, type Outgoing, UNUSED } from './outgoing.ts';
-import { isBefore, sequenceAfter } from './sequence.ts';
+import { sequenceAfter } from './sequence.ts';
 
-/** Records of one partition that leave together; when they are sent again, the same ones do. */
-export interface Batch<T extends Outgoing> {
+export interface Batch<T extends Outgoing> extends NumberedBatch<T> {
   readonly queue: PartitionQueue<T>;
-  readonly records: readonly T[];
-  /** Whose sequence numbers its records have; undefined: they have none. */
-  readonly identity: ProducerIdentity | undefined;
-  /** The sequence number of the first record, by which Kafka keeps the order and tells what comes again. */
-  readonly sequence: number;
-  /** Tries that failed. */
-  readonly failures: number;
 }
 
 /**
@@ -38,7 +31,7 @@ export class PartitionQueue<T extends Outgoing> {
   #waiting: T[] = [];
   #bytes = 0;
   #onWay: Batch<T>[] = [];
-  #failed: Batch<T>[] = [];
+  readonly #failed = new FailedBatches<T, Batch<T>>();
   #isDraining = false;
   /** When Kafka last took a batch of this identity: of one that it does not know it takes any number for the first. */
   #taken = Number.NEGATIVE_INFINITY;
@@ -51,7 +44,7 @@ export class PartitionQueue<T extends Outgoing> {
   }
 
   get isEmpty(): boolean {
-    return this.#waiting.length === 0 && this.#onWay.length === 0 && this.#failed.length === 0;
+    return this.#waiting.length === 0 && this.#onWay.length === 0 && this.#failed.isEmpty;
   }
 
   /** What waits cannot even be tried. */
@@ -96,7 +89,7 @@ export class PartitionQueue<T extends Outgoing> {
     if (records.length === 0) return undefined;
     const sequence = this.#sequence;
     this.#sequence = sequenceAfter(sequence, records.length);
-    return { queue: this, records, identity: this.identity, sequence, failures: 0 };
+    return { queue: this, records, identity: this.identity, sequence, failures: 0, mayBeThere: false };
   }
 
   /** Kafka has it. */
@@ -112,11 +105,15 @@ export class PartitionQueue<T extends Outgoing> {
   }
 
   /** It is not known to be there, and comes again. */
-  failed(batch: Batch<T>, error: unknown): void {
+  failed(batch: Batch<T>, error: unknown, mayBeThere: boolean): void {
     if (!this.#ended(batch)) return;
     this.error = error;
     this.failures++;
-    this.#again({ ...batch, failures: batch.failures + 1 });
+    this.#again({
+      ...batch,
+      failures: batch.failures + 1,
+      mayBeThere: batch.mayBeThere || mayBeThere,
+    });
     this.#drained();
   }
 
@@ -125,13 +122,10 @@ export class PartitionQueue<T extends Outgoing> {
    * a failure: behind one that failed it is not, and ends when that one is there.
    */
   outOfOrder(batch: Batch<T>, error: unknown): boolean {
-    const isBehind =
-      this.#onWay[0] !== batch ||
-      this.#failed.some((other) => isBefore(other.sequence, batch.sequence)) ||
-      this.#renumberFrom !== undefined;
+    const isBehind = !this.#isFirst(batch) || this.#renumberFrom !== undefined;
     if (!isBehind) {
       if (batch.identity === this.identity) this.#lose();
-      this.failed(batch, error);
+      this.failed(batch, error, false);
     } else if (this.#ended(batch)) {
       this.#again(batch);
       this.#drained();
@@ -141,12 +135,17 @@ export class PartitionQueue<T extends Outgoing> {
 
   /** Kafka refused it, wrote nothing of it, and never will: of several records each half is tried by itself. */
   refused(batch: Batch<T>, error: unknown): void {
+    const isFirst = this.#isFirst(batch);
     if (!this.#ended(batch)) return;
     const { records, sequence } = batch;
     const middle = records.length >> 1;
-    if (middle === 0) {
-      this.#renumberFrom ??= sequence; // nothing behind it can be there, either
+    if (middle === 0 && isFirst) {
+      // Nothing behind it can be there, either, unless it was written before Kafka refused it: its number is taken then.
+      if (batch.mayBeThere) this.#lose();
+      else this.#renumberFrom ??= sequence;
       records[0]!.settle(error);
+    } else if (middle === 0) {
+      this.#again(batch); // what is before it may be there, and keeps its numbers until that is known
     } else {
       this.#again({ ...batch, records: records.slice(0, middle) });
       this.#again({ ...batch, records: records.slice(middle), sequence: sequenceAfter(sequence, middle) });
@@ -162,9 +161,13 @@ export class PartitionQueue<T extends Outgoing> {
   }
 
   #again(batch: Batch<T>): void {
-    const at = this.#failed.findIndex((other) => isBefore(batch.sequence, other.sequence));
-    this.#failed.splice(at === -1 ? this.#failed.length : at, 0, batch);
+    this.#failed.add(batch);
     this.#isDraining = true;
+  }
+
+  /** Whether nothing that is not known to be there comes before what is on its way. */
+  #isFirst(batch: Batch<T>): boolean {
+    return this.#onWay[0] === batch && !this.#failed.hasBefore(batch);
   }
 
   /** False: it is not on its way any more, and was settled. */
@@ -186,16 +189,15 @@ export class PartitionQueue<T extends Outgoing> {
   #unnumber(): void {
     this.#sequence = this.#renumberFrom ?? this.#sequence;
     this.#renumberFrom = undefined;
-    const records = this.#failed.flatMap((batch) => batch.records);
-    this.#failed = [];
+    const records = this.#failed.takeRecords();
     this.#waiting = [...records, ...this.#waiting];
     for (const { bytes } of records) this.#bytes += bytes;
   }
 
   /** Takes out what is not on its way: it goes elsewhere. */
   takeBack(): readonly T[] {
-    if (this.#onWay.length > 0 || this.#isAwaited()) return [];
-    if (this.#failed.length > 0) this.#lose();
+    if (this.#onWay.length > 0 || this.#failed.isAwaited()) return [];
+    if (!this.#failed.isEmpty) this.#lose();
     this.#unnumber();
     this.#bytes = 0;
     return this.#waiting.splice(0);
@@ -203,7 +205,11 @@ export class PartitionQueue<T extends Outgoing> {
 
   /** Settles what is not to be tried again. What may be there already is not taken out while it is on its way. */
   judge(judge: Judge<T>): void {
-    if (this.#onWay.length === 0 && this.#failed.length > 0) this.#judgeFailed(judge);
+    if (this.#onWay.length === 0 && this.#failed.judge(judge, this.looks, this.error)) {
+      // Kafka may have what is left out, and would take what follows with its numbers for repetitions, and drop it.
+      this.#lose();
+      this.#unnumber();
+    }
     const refusals: [T, unknown][] = [];
     for (const record of this.#waiting) {
       const refusal = judge(record, this.looks, this.error);
@@ -215,35 +221,11 @@ export class PartitionQueue<T extends Outgoing> {
     for (const [record, refusal] of refusals) record.settle(refusal);
   }
 
-  /** Only under the numbers that it left with does Kafka tell whether it has what failed. */
-  #isAwaited(): boolean {
-    return this.#failed.some(({ records }) => records.some((record) => record.isAwaited?.()));
-  }
-
-  #judgeFailed(judge: Judge<T>): void {
-    if (this.#isAwaited()) return;
-    const kept: Batch<T>[] = [];
-    let isTorn = false;
-    for (const batch of this.#failed) {
-      const refusals = batch.records.map((record) => judge(record, batch.failures + this.looks, this.error));
-      const records = batch.records.filter((record, i) => {
-        if (refusals[i] !== undefined) record.settle(refusals[i]);
-        return refusals[i] === undefined;
-      });
-      isTorn ||= records.length < batch.records.length;
-      if (records.length > 0) kept.push({ ...batch, records });
-    }
-    this.#failed = kept;
-    if (!isTorn) return;
-    // Kafka may have what is left out, and would take what follows with its numbers for repetitions, and drop it.
-    this.#lose();
-    this.#unnumber();
-  }
-
   /** Settles everything. What is on its way may be there nevertheless. */
   end(error: unknown): void {
-    const batches = [...this.#onWay.splice(0), ...this.#failed.splice(0)].flatMap(({ records }) => records);
+    const onWay = this.#onWay.splice(0).flatMap(({ records }) => records);
+    const records = [...onWay, ...this.#failed.takeRecords(), ...this.#waiting.splice(0)];
     this.#bytes = 0;
-    for (const record of [...batches, ...this.#waiting.splice(0)]) record.settle(error);
+    for (const record of records) record.settle(error);
   }
 }

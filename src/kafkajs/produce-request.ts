@@ -1,5 +1,6 @@
 import { int16, int32, text } from './bytes.ts';
 import type { Broker, Exchange } from './cluster.ts';
+import { protocolError } from './protocol-error.ts';
 
 /** Produce: from version 3 on a batch has the format of today, and up to 7 the request has the same form. */
 const PRODUCE = 0;
@@ -80,22 +81,36 @@ export function decodeProduced(raw: Buffer, version: number): readonly Produced[
   return produced;
 }
 
-export const UNKNOWN_TOPIC = 3;
-export const NOT_LEADER = 6;
+const UNKNOWN_TOPIC = 3;
+const NOT_LEADER = 6;
 
 /** 46: DUPLICATE_SEQUENCE_NUMBER, Kafka had the batch before. */
 const SOUND: ReadonlySet<number> = new Set([0, 46]);
 /** MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_TIMESTAMP, INVALID_RECORD. */
 const REFUSED: ReadonlySet<number> = new Set([10, 18, 32, 87]);
+/**
+ * CORRUPT_MESSAGE, UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION, NOT_ENOUGH_REPLICAS, TOPIC_AUTHORIZATION_FAILED,
+ * CLUSTER_AUTHORIZATION_FAILED: told before anything is written. Not so NOT_LEADER: who leads no more while the replicas fetch
+ * what was written says the same.
+ */
+const NOT_WRITTEN: ReadonlySet<number> = new Set([2, UNKNOWN_TOPIC, 17, 19, 29, 31]);
 /** OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING, UNKNOWN_PRODUCER_ID. */
 const OUT_OF_ORDER: ReadonlySet<number> = new Set([45, 47, 49, 59]);
 
 /**
  * What Kafka's number of an error means for a batch: `sound` it has it, `refused` it wrote nothing of it and never will,
- * `out-of-order` its numbers do not follow what it has, `failed` it may have it or not.
+ * `out-of-order` its numbers do not follow what it has, `not-written` it wrote nothing of it this time, `failed` it may have
+ * it or not.
  */
-export function meaningOf(errorCode: number): 'sound' | 'refused' | 'out-of-order' | 'failed' {
+export function meaningOf(
+  errorCode: number,
+): 'sound' | 'refused' | 'out-of-order' | 'not-written' | 'failed' {
   if (SOUND.has(errorCode)) return 'sound';
   if (REFUSED.has(errorCode)) return 'refused';
+  if (NOT_WRITTEN.has(errorCode)) return 'not-written';
   return OUT_OF_ORDER.has(errorCode) ? 'out-of-order' : 'failed';
 }
+
+/** A node says UNKNOWN_TOPIC of a partition that it does not have. Whether there is such a topic, only metadata tells. */
+export const errorOf = (errorCode: number): Error =>
+  protocolError(errorCode === UNKNOWN_TOPIC ? NOT_LEADER : errorCode);

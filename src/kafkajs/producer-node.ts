@@ -82,16 +82,16 @@ export class ProducerNode<T extends Outgoing> {
   }
 
   /**
-   * Sends batches in one request; answers what became of each partition, or undefined where nothing answers. When it rejects,
-   * Kafka may have them, and the connection is given up with all that was on its way.
+   * Sends batches in one request; answers what became of each partition, or undefined where nothing answers. When it rejects
+   * after they `leave`, Kafka may have them, and the connection is given up with all that was on its way.
    */
-  async send(batches: readonly Batch<T>[]): Promise<readonly Produced[] | undefined> {
+  async send(batches: readonly Batch<T>[], leave: () => void): Promise<readonly Produced[] | undefined> {
     const { cluster, clock, requestTimeout, closing } = this.#deps;
     this.#onWay++;
     // kafkajs has deadlines of its own, which are the same or sooner but for what waits before.
     using deadline = timeoutSignal(clock, 2 * requestTimeout, 'sending to Kafka', closing);
     try {
-      const written = withCluster(cluster, this.#write(batches, deadline.signal));
+      const written = withCluster(cluster, this.#write(batches, deadline.signal, leave));
       return await untilAborted(written, deadline.signal);
     } finally {
       this.#onWay--;
@@ -99,7 +99,11 @@ export class ProducerNode<T extends Outgoing> {
   }
 
   /** When the signal aborts before it is written, it is not written any more. */
-  async #write(batches: readonly Batch<T>[], signal: AbortSignal): Promise<readonly Produced[] | undefined> {
+  async #write(
+    batches: readonly Batch<T>[],
+    signal: AbortSignal,
+    leave: () => void,
+  ): Promise<readonly Produced[] | undefined> {
     const { acks, requestTimeout: timeout } = this.#deps;
     const before = this.#written;
     const turn = Promise.withResolvers<void>();
@@ -112,6 +116,7 @@ export class ProducerNode<T extends Outgoing> {
       const version = produceVersion(broker);
       const encoded = await Promise.all(batches.map((batch) => this.#encode(batch)));
       signal.throwIfAborted();
+      leave();
       const answer = connection.send(produceExchange({ acks, timeout, batches: encoded }, version));
       turn.resolve();
       const produced = await answer.catch((error) => {

@@ -3,12 +3,11 @@ import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import { type Cluster, closeCluster } from './cluster.ts';
 import type { BatchLimits, Judge, Outgoing } from './outgoing.ts';
 import type { Batch, PartitionQueue } from './partition-queue.ts';
-import { meaningOf, NOT_LEADER, type Produced, UNKNOWN_TOPIC } from './produce-request.ts';
+import { errorOf, meaningOf, type Produced } from './produce-request.ts';
 import { ProducerIds } from './producer-ids.ts';
 import { type NodeDeps, ProducerNode, type RequestOptions } from './producer-node.ts';
 import type { Partitions } from './producer-topic.ts';
 import { ProducerTopics } from './producer-topics.ts';
-import { protocolError } from './protocol-error.ts';
 
 export interface ProducerOptions extends RequestOptions {
   /** Whether Kafka is to keep the order through failures, and to drop what comes again. Wants acks -1. */
@@ -153,15 +152,18 @@ export class Producer<T extends Outgoing> {
 
   async #send(node: ProducerNode<T>, batches: readonly Batch<T>[]): Promise<void> {
     const { clock, random } = this.#deps;
+    let hasLeft = false;
     try {
-      const produced = await node.send(batches);
+      const produced = await node.send(batches, () => {
+        hasLeft = true;
+      });
       node.failures = 0;
       this.#settle(batches, produced);
     } catch (error) {
       node.failures++;
       node.notBefore = clock.monotonic() + backoffPause(this.#options.reconnect, node.failures, random());
       for (const batch of batches) {
-        batch.queue.failed(batch, error);
+        batch.queue.failed(batch, error, hasLeft);
         this.#rest(batch);
       }
     }
@@ -173,24 +175,24 @@ export class Producer<T extends Outgoing> {
     const codes = new Map(produced?.map((one) => [`${one.topic}/${one.partition}`, one.errorCode]));
     for (const batch of batches) {
       const { topic, partition } = batch.queue;
-      const answer = produced ? (codes.get(`${topic}/${partition}`) ?? -1) : 0;
-      // A node says so of a partition that it does not have. Whether there is such a topic, only metadata tells.
-      const code = answer === UNKNOWN_TOPIC ? NOT_LEADER : answer;
-      if (meaningOf(code) === 'sound') {
-        this.#failingSince = undefined;
-        batch.queue.succeeded(batch, this.#deps.clock.lease());
-      } else this.#refused(batch, code);
+      this.#answered(batch, produced ? (codes.get(`${topic}/${partition}`) ?? -1) : 0);
     }
   }
 
-  #refused(batch: Batch<T>, code: number): void {
-    const error = protocolError(code);
+  #answered(batch: Batch<T>, code: number): void {
+    const { queue } = batch;
     const meaning = meaningOf(code);
-    if (meaning === 'refused') batch.queue.refused(batch, error);
-    else if (meaning === 'failed') {
-      batch.queue.failed(batch, error);
+    if (meaning === 'sound') {
+      this.#failingSince = undefined;
+      queue.succeeded(batch, this.#deps.clock.lease());
+      return;
+    }
+    const error = errorOf(code);
+    if (meaning === 'refused') queue.refused(batch, error);
+    else if (meaning !== 'out-of-order') {
+      queue.failed(batch, error, meaning === 'failed');
       this.#rest(batch);
-    } else if (batch.queue.outOfOrder(batch, error)) this.#rest(batch);
+    } else if (queue.outOfOrder(batch, error)) this.#rest(batch);
   }
 
   /** It failed, and comes again when its time has come. */

@@ -8,8 +8,11 @@ export const ErrorCode = {
   UNKNOWN_TOPIC: 3,
   LEADER_NOT_AVAILABLE: 5,
   NOT_LEADER: 6,
+  REQUEST_TIMED_OUT: 7,
   MESSAGE_TOO_LARGE: 10,
   NOT_ENOUGH_REPLICAS: 19,
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND: 20,
+  TOPIC_AUTHORIZATION_FAILED: 29,
   OUT_OF_ORDER: 45,
   DUPLICATE: 46,
 } as const;
@@ -63,7 +66,7 @@ export class FakePartition {
   }
 }
 
-/** What a node does with one batch before it appends it: nothing, or the number of an error. */
+/** What a node does with one batch before it appends it, or answers when it has: nothing, or the number of an error. */
 export type Refuses = (topic: string, partition: number, values: readonly string[], nodeId: number) => number;
 
 /** A cluster of kafkajs as a producer sees it, in memory: idempotent as Kafka is, with nodes that fail. */
@@ -78,6 +81,8 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
   /** Nodes that take requests and answer nothing. */
   readonly mute = new Set<number>();
   refuses: Refuses = () => 0;
+  /** What it answers although it has the batch: replicas are late with it, or somebody else leads now. */
+  doubts: Refuses = () => 0;
   /** Whether an answer gets lost, and the connection with it. */
   losesAnswer = () => false;
   /** Whether records are acknowledged. */
@@ -243,7 +248,9 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
     const refusal = this.refuses(topic, index, values, nodeId);
     if (refusal !== 0) return refusal;
     const producer = `${bytes.readBigInt64BE(43)}/${bytes.readInt16BE(51)}`;
-    return partition.append({ producer, first: bytes.readInt32BE(53), count: values.length }, values);
+    const batch = { producer, first: bytes.readInt32BE(53), count: values.length };
+    const code = partition.append(batch, values);
+    return code === 0 ? this.doubts(topic, index, values, nodeId) : code;
   }
 }
 

@@ -5,7 +5,7 @@ import { BusProducer } from '../../src/bus/kafka/producer.ts';
 import { Lane } from '../../src/bus/lane.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { FakeCluster } from '../helpers/fake-cluster.ts';
+import { ErrorCode, FakeCluster } from '../helpers/fake-cluster.ts';
 
 function world() {
   const clock = new FakeClock();
@@ -130,6 +130,7 @@ test('what must not be there twice is asked for until it is known, also when it 
   assert.deepEqual(partition!.values, ['0', '1', 'with it', '4']);
   cluster.losesAnswer = () => true;
   const never = send('5', true);
+  await run(20);
   away(true);
   await run(3_650_000, 5000);
   assert.equal(never.end, 'timeout', 'and not for ever');
@@ -165,6 +166,79 @@ test('what must not be there twice keeps its numbers while Kafka does not know i
   await run(5000, 50);
   assert.equal(sent.end, 'there');
   assert.deepEqual(partition!.values, ['0', '1']);
+});
+
+/** Why a message of QoS 2 cannot be in Kafka, and what tells so. */
+const NOT_WRITTEN: Readonly<
+  Record<string, (here: ReturnType<typeof world>) => { code?: number; end: string }>
+> = {
+  'a partition below min.insync.replicas': () => ({ code: ErrorCode.NOT_ENOUGH_REPLICAS, end: 'timeout' }),
+  'a topic that may not be written to': () => ({
+    code: ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+    end: 'timeout',
+  }),
+  'a topic that was deleted': ({ cluster }) => {
+    cluster.topics.delete('t');
+    return { end: 'unknown-topic' };
+  },
+  'a node that nobody can connect to': ({ away }) => {
+    away(true);
+    return { end: 'timeout' };
+  },
+};
+for (const [what, happens] of Object.entries(NOT_WRITTEN)) {
+  test(`what must not be there twice is waited for no longer than the rest when it surely is not there: ${what}`, async () => {
+    const here = world();
+    const { cluster, producer, run } = here;
+    cluster.topic('healthy', [2]);
+    const [partition] = cluster.topic('t', [1]);
+    const send = (topics: readonly string[], isOnce: boolean) =>
+      watch(
+        producer.sendCopies({
+          value: value('x'),
+          to: topics.map((topic) => ({ topic, key: 'k' })),
+          lane: new Lane(),
+          isOnce,
+        }),
+      );
+    send(['t', 'healthy'], true);
+    await run(300);
+    const { code, end } = happens(here);
+    if (code !== undefined) cluster.refuses = (topic) => (topic === 't' ? code : 0);
+    const sent = [send(['t', 'healthy'], true), send(['t'], false)];
+    await run(200);
+    const behind = send(['t'], false);
+    await run(25_000, 50);
+    assert.deepEqual(
+      [...sent, behind].map((one) => one.end),
+      [end, end, end],
+    );
+    assert.equal(partition!.values.length, 1);
+    assert.equal(producer.trouble(), undefined);
+  });
+}
+
+test('what was written and then refused for what surely was not is asked for nevertheless', async () => {
+  for (const doubt of [ErrorCode.NOT_LEADER, ErrorCode.REQUEST_TIMED_OUT]) {
+    const { cluster, producer, run } = world();
+    const [partition] = cluster.topic('t', [1]);
+    const send = (text: string) =>
+      watch(producer.sendCopies({ value: value(text), to: [{ topic: 't', key: 'k' }], isOnce: true }));
+    send('0');
+    await run(300);
+    cluster.doubts = () => doubt;
+    const sent = send('1');
+    await run(50);
+    assert.deepEqual(partition!.values, ['0', '1']);
+    cluster.refuses = () => ErrorCode.NOT_ENOUGH_REPLICAS;
+    cluster.doubts = () => 0;
+    await run(60_000, 50);
+    assert.equal(sent.end, undefined);
+    cluster.refuses = () => 0;
+    await run(3000, 50);
+    assert.equal(sent.end, 'there');
+    assert.deepEqual(partition!.values, ['0', '1']);
+  }
 });
 
 test('copies for many topics share the memory of their value, and are taken all or none', async () => {

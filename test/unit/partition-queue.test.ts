@@ -38,11 +38,43 @@ test('tries that failed are forgotten once Kafka takes something', () => {
   const { queue, add, take } = newQueue();
   add('a');
   for (let failures = 1; failures <= 3; failures++) {
-    queue.failed(take()!, new Error('no'));
+    queue.failed(take()!, new Error('no'), false);
     assert.equal(queue.failures, failures);
   }
   queue.succeeded(take()!, 0);
   assert.deepEqual([queue.failures, queue.error], [0, undefined]);
+});
+
+test('a record that is refused behind one that may be there leaves that one its numbers', () => {
+  for (const isAnsweredFirst of [true, false]) {
+    const { queue, add, take } = newQueue();
+    for (const value of ['late', 'refused', 'behind']) add(value, 120);
+    const [late, refused, behind] = [take()!, take()!, take()!];
+    const fails = () => queue.failed(late, new Error('replicas are late'), true);
+    if (isAnsweredFirst) fails();
+    queue.refused(refused, new Error('too large'));
+    queue.outOfOrder(behind, new Error('a gap'));
+    if (!isAnsweredFirst) fails();
+    const again = [take()!, take()!];
+    assert.deepEqual(again.map(valuesOf), [['late'], ['refused']]);
+    assert.deepEqual(
+      again.map(({ sequence }) => sequence),
+      [late.sequence, refused.sequence],
+    );
+    queue.succeeded(again[0]!, 0);
+    queue.refused(again[1]!, new Error('too large'));
+    const next = take()!;
+    assert.deepEqual([valuesOf(next), next.sequence], [['behind'], refused.sequence]);
+  }
+});
+
+test('what may be there may be there still when a later try surely did not write it', () => {
+  const { queue, add, take } = newQueue();
+  add('a', 20);
+  add('b', 20);
+  queue.failed(take()!, new Error('the connection is lost'), true);
+  queue.failed(take()!, new Error('too few replicas'), false);
+  assert.equal(take()!.mayBeThere, true);
 });
 
 test('the halves of a batch over whose middle the numbers begin anew leave in their order', () => {

@@ -32,8 +32,13 @@ interface Sent extends Outgoing {
 function world({
   nodes = [1, 2, 3],
   judge = () => undefined,
+  isAwaited = () => false,
   ...options
-}: { nodes?: number[]; judge?: Judge<Sent> } & Partial<ProducerOptions>) {
+}: {
+  nodes?: number[];
+  judge?: Judge<Sent>;
+  isAwaited?: (record: Sent) => boolean;
+} & Partial<ProducerOptions>) {
   const clock = new FakeClock();
   const cluster = new FakeCluster(nodes, clock);
   const producer = new Producer<Sent>(
@@ -55,6 +60,7 @@ function world({
       at: clock.monotonic(),
       record: { key: null, value },
       bytes: value.length + 20,
+      isAwaited: () => isAwaited(record),
       settle(error) {
         assert.equal(record.end, undefined, 'it is settled once');
         record.end = error ?? 'there';
@@ -148,6 +154,43 @@ test('what is given up although it may be there does not let what follows pass f
   await run(1000);
   assert.equal(b.end, 'there');
   assert.deepEqual(new Set(partition!.values), new Set(['a', 'b']));
+});
+
+test('a record that is refused behind one that replicas are late with does not let that one be written twice', async () => {
+  for (const code of [ErrorCode.REQUEST_TIMED_OUT, ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND]) {
+    const { run, cluster, send } = world({ maxBatchBytes: 10 }); // one record in each batch
+    const [partition] = cluster.topic('t', [1]);
+    send('t', 0, 'x');
+    await run(200);
+    cluster.refuses = (_topic, _partition, [value]) => (value === 'BIG' ? ErrorCode.MESSAGE_TOO_LARGE : 0);
+    let left = 1;
+    cluster.doubts = () => (left-- > 0 ? code : 0);
+    const sent = ['a', 'BIG', 'b'].map((value) => send('t', 0, value));
+    await run(1000);
+    assert.deepEqual(partition!.values, ['x', 'a', 'b']);
+    assert.match(String(sent[1]!.end), /larger than the max message size/);
+    assert.deepEqual([sent[0]!.end, sent[2]!.end], ['there', 'there']);
+  }
+});
+
+test('what follows a record that was written, and is refused when it comes again, does not pass for its repetition', async () => {
+  const { run, cluster, send } = world({});
+  const [partition] = cluster.topic('t', [1]);
+  send('t', 0, 'x');
+  await run(200);
+  cluster.losesAnswer = () => true;
+  const large = send('t', 0, 'large');
+  await run(12);
+  assert.deepEqual(partition!.values, ['x', 'large']);
+  cluster.losesAnswer = () => false;
+  cluster.refuses = (_topic, _partition, values) =>
+    values.includes('large') ? ErrorCode.MESSAGE_TOO_LARGE : 0;
+  await run(500);
+  assert.match(String(large.end), /larger than the max message size/);
+  const next = send('t', 0, 'next');
+  await run(500);
+  assert.equal(next.end, 'there');
+  assert.deepEqual(partition!.values, ['x', 'large', 'next']);
 });
 
 test('a topic that is forgotten because nobody used it is written to anew, under another identity', async () => {
@@ -437,10 +480,15 @@ test('a producer with nothing to send is in no trouble', async () => {
 const fault = fc.record({
   at: fc.nat({ max: 4000 }),
   lasts: fc.integer({ min: 1, max: 1500 }),
-  kind: fc.constantFrom('move', 'leaderless', 'down', 'mute', 'lose', 'refuse'),
+  kind: fc.constantFrom('move', 'leaderless', 'down', 'mute', 'lose', 'refuse', 'doubt'),
   node: fc.integer({ min: 1, max: 3 }),
   partition: fc.nat({ max: 3 }),
   code: fc.constantFrom<number>(ErrorCode.NOT_LEADER, ErrorCode.NOT_ENOUGH_REPLICAS, 7, 13, 56),
+  doubt: fc.constantFrom<number>(
+    ErrorCode.NOT_LEADER,
+    ErrorCode.REQUEST_TIMED_OUT,
+    ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+  ),
 });
 type Fault = typeof fault extends fc.Arbitrary<infer T> ? T : never;
 
@@ -459,6 +507,8 @@ function befall(
     if (values.some(isTooLarge)) return ErrorCode.MESSAGE_TOO_LARGE;
     return [...active].find(({ kind, node }) => kind === 'refuse' && node === nodeId)?.code ?? 0;
   };
+  cluster.doubts = (_topic, _partition, _values, nodeId) =>
+    [...active].find(({ kind, node }) => kind === 'doubt' && node === nodeId)?.doubt ?? 0;
   const apply = () => {
     for (const node of [1, 2, 3]) {
       if (is('down', node) && !cluster.down.has(node)) cluster.cut(node);
@@ -558,6 +608,26 @@ test('whatever befalls the nodes, what is acknowledged by its deadline is there 
         assert.deepEqual([...new Set(kept)], [...acknowledged]);
         assert.ok(sent.every(({ end }) => end === 'there' || end === refusal));
         if (acknowledged.size === sent.length) assert.equal(values.length, sent.length, 'each once');
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('whatever befalls the nodes, and whatever they refuse, what must not be there twice is there once or was given up for good', async () => {
+  await fc.assert(
+    fc.asyncProperty(faults, bursts, fc.integer({ min: 50, max: 3000 }), async (what, counts, patience) => {
+      const isTooLarge = (value: string) => Number(value) % 7 === 1;
+      const isOnce = ({ record }: Sent) => Number(record.value) % 5 === 2;
+      const judge: Judge<Sent> = (record, _failures, error) =>
+        error !== undefined && here.clock.monotonic() - record.at >= patience ? refusal : undefined;
+      const here = world({ judge, isAwaited: isOnce });
+      for (const { values, sent } of await sendAll(here, what, counts, isTooLarge)) {
+        for (const one of sent) {
+          const times = values.filter((value) => value === one.record.value).length;
+          if (one.end === 'there') assert.ok(times > 0, `${one.record.value} is not there`);
+          if (isOnce(one)) assert.equal(times, one.end === 'there' ? 1 : 0, `${one.record.value}`);
+        }
       }
     }),
     { numRuns: 30 },
