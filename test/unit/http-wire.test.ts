@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Wire } from '../../src/executor/handlers/http/wire.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
 
 const FINAL = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const INTERIM: Record<string, string> = {
@@ -69,4 +72,38 @@ test('an interim answer is skipped however long it is', () => {
   const many = 'HTTP/1.1 100 Continue\r\nX: '.padEnd(1_000_000, 'x');
   assert.equal(read(many, many, `${many}\r\n\r`, '\n', FINAL), FINAL);
   assert.equal(wire.status, 200);
+});
+
+test('who waits for the end of a connection hears of it, or waits no longer than he said', async () => {
+  const clock = new FakeClock();
+  const socket = new Socket();
+  const wire = new Wire(socket);
+  const ended: string[] = [];
+  const wait = (name: string, within: number) => void wire.ended(clock, within).then(() => ended.push(name));
+  wait('short', 100);
+  wait('long', 1000);
+  await clock.advance(100);
+  assert.deepEqual(ended, ['short']);
+  wait('other', 100);
+  socket.destroy();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([ended, clock.timers], [['short', 'long', 'other'], 0]);
+});
+
+test('nothing is left of those who have waited for the end of a connection that goes on', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  const wire = new Wire(new Socket());
+  let timer: WeakRef<() => void> | undefined;
+  const setTimer = (due: () => void) => {
+    queueMicrotask(due);
+    const cancel = () => {};
+    timer = new WeakRef(cancel);
+    return cancel;
+  };
+  await wire.ended(Object.assign(new FakeClock(), { setTimer }), 100);
+  await new Promise((resolve) => setImmediate(resolve));
+  collect();
+  assert.equal(timer?.deref(), undefined);
+  assert.equal(wire.isLost, false);
 });

@@ -27,7 +27,8 @@ export class Wire {
   #open = 0;
   /** Whether there were several when it was lost. */
   #wasShared: boolean | undefined;
-  #ended: Promise<void> | undefined;
+  /** Those who wait for its end, and not for long: it may serve for days. */
+  readonly #waiting = new Set<() => void>();
   #isSilent = true;
   #expectsHead = false;
   /** Between the status line of an interim answer and its end. */
@@ -37,6 +38,9 @@ export class Wire {
 
   constructor(socket: Socket) {
     this.#socket = socket;
+    socket.once('close', () => {
+      for (const end of this.#waiting) end();
+    });
     if ((socket as Partial<TLSSocket>).alpnProtocol !== 'h2') this.#intercept();
   }
 
@@ -57,13 +61,14 @@ export class Wire {
 
   /** Resolves when it has ended, or after so many milliseconds. */
   ended(clock: Clock, within: number): Promise<void> {
-    this.#ended ??= new Promise((resolve) => this.#socket.once('close', resolve));
     const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = clock.setTimer(resolve, within);
-    void this.#ended.then(() => {
+    const end = () => {
       cancel();
+      this.#waiting.delete(end);
       resolve();
-    });
+    };
+    const cancel = clock.setTimer(end, within);
+    this.#waiting.add(end);
     return promise;
   }
 
