@@ -30,6 +30,7 @@ export class HttpRoom {
   /** Watches over the sockets of a server. */
   guard(server: Server): void {
     server.maxConnections = MAX_BUSY + MAX_IDLE + MAX_CLOSING;
+    server.on('drop', () => this.#metrics.httpCrowdedOut.inc({ what: 'connection' }));
     server.on('connection', (socket: Socket) => {
       this.#sockets.set(socket, undefined);
       socket.once('close', () => this.#closed(socket));

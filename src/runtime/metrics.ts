@@ -56,7 +56,7 @@ export function createMetrics() {
     }),
     httpCrowdedOut: new Counter({
       name: 'penstock_http_crowded_out_total',
-      help: 'What had no room on the HTTP port: connection = cut without a whole request, request = refused with 503.',
+      help: 'What had no room on the HTTP port: connection = cut without a whole request, or not let in, request = refused with 503.',
       labelNames: ['what'],
       registers,
     }),

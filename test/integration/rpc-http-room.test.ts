@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { HttpRoom } from '../../src/rpc/http-room.ts';
 import { rawRequest } from '../helpers/raw-http.ts';
 import { rpcServerForTests } from '../helpers/rpc-server.ts';
+import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 const CREATE = 'POST /penstock.v1.IntegrationService/CreateIntegration HTTP/1.1';
@@ -75,5 +78,23 @@ test('the health pages answer also when as many requests are being answered as m
   end.resolve({});
   await waitUntil('there is room again', async () =>
     (await rawRequest(server.httpAddress, [CREATE, ...HEADERS], BODY)).startsWith('HTTP/1.1 200'),
+  );
+});
+
+test('sockets beyond those that may be open are counted', async (t) => {
+  const { metrics } = testDeps();
+  const server = createServer();
+  new HttpRoom(metrics).guard(server);
+  server.maxConnections = 2;
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const sockets = await open(t, `127.0.0.1:${port}`, 5, '');
+  await waitUntil('those are closed', () => sockets.filter(({ closed }) => closed).length === 3);
+  const { values } = await metrics.httpCrowdedOut.get();
+  assert.deepEqual(
+    values.map(({ labels, value }) => [labels.what, value]),
+    [['connection', 3]],
   );
 });
