@@ -3,6 +3,7 @@ import { stopBusyTimer } from '../../kafkajs/request-queue.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { NameResolver } from '../../runtime/name-resolver.ts';
 import { openSocket } from '../../runtime/open-socket.ts';
+import { endRequestsWithConnections } from './connection-ends.ts';
 
 /** SASL PLAIN. */
 export interface KafkaLogin {
@@ -38,6 +39,7 @@ const RETRY: RetryOptions = { retries: 4, initialRetryTime: 100, maxRetryTime: 1
 /** `retry` belongs here: on a producer or consumer it does not cover reconnecting. */
 export function createClient(config: KafkaConfig, { logger, resolver: { lookUp } }: Deps): KafkaClient {
   stopBusyTimer();
+  endRequestsWithConnections();
   return new Kafka({
     brokers: [...config.brokers],
     clientId: config.clientId,
