@@ -664,7 +664,10 @@ export class TestExecutor {
     }
     const { answer: scripted, plans } = world.script.shift() ?? HEALTHY;
     const answer = this.#answerTo(pack, scripted);
-    if (answer === 'throws') throw new Error('thrown');
+    if (answer === 'throws') {
+      this.#losses.forget(pack);
+      throw new Error('thrown');
+    }
     const { promise, resolve, reject } = Promise.withResolvers<readonly Outcome[]>();
     const now = world.clock.now();
     const planned = pack.map((message, i) => {
