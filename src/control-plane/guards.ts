@@ -76,7 +76,7 @@ const LOOK_PAUSE = 100;
 
 /**
  * Lets one redrive or purge of an integration run at a time, across nodes.
- * @throws RpcError FAILED_PRECONDITION while another one runs
+ * @throws RpcError FAILED_PRECONDITION while another one runs; UNAVAILABLE when a look takes long
  */
 export async function lockDeadLetters(
   { locks, clock }: { readonly locks: Pick<Locks, 'tryLock'>; readonly clock: Pick<Clock, 'sleep'> },
@@ -90,9 +90,14 @@ export async function lockDeadLetters(
     // While nobody looks, it is another redrive or purge that holds it.
     const again = look && (await tryLock());
     if (again) return again;
-    if (look) break;
+    if (look) throw redriveRunning(integrationId);
     await clock.sleep(LOOK_PAUSE);
   }
+  const text = `the dead letters of integration ${integrationId} are being looked at: call again`;
+  throw failed(Code.UNAVAILABLE, 'DEAD_LETTERS_LOOKED_AT', text);
+}
+
+function redriveRunning(integrationId: string): RpcError {
   const text = `a redrive or a purge of the dead letters of integration ${integrationId} is running: wait for its end, or cancel it`;
-  throw failed(Code.FAILED_PRECONDITION, 'REDRIVE_RUNNING', text);
+  return failed(Code.FAILED_PRECONDITION, 'REDRIVE_RUNNING', text);
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { deadLettersLock, lockDeadLetters, lookLock } from '../../src/control-plane/guards.ts';
 import type { Lock } from '../../src/control-plane/store/locks.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
@@ -29,13 +30,14 @@ test('who looks at dead letters for a moment is waited for by a redrive', async 
   assert.deepEqual([...held], [deadLettersLock('i')]);
 });
 
-test('another redrive is told at once, and a look without end some time later', async () => {
+test('another redrive is told at once, and a look without end some time later, as what it is', async () => {
   const { held, clock, deps } = world();
   held.add(deadLettersLock('i'));
-  await assert.rejects(lockDeadLetters(deps, 'i'), /is running/);
+  await assert.rejects(lockDeadLetters(deps, 'i'), { code: Code.FAILED_PRECONDITION, message: /is running/ });
   assert.deepEqual([...held], [deadLettersLock('i')]);
   held.add(lookLock('i'));
-  const refused = assert.rejects(lockDeadLetters(deps, 'i'), /is running/);
+  const lookedAt = { code: Code.UNAVAILABLE, message: /are being looked at: call again/ };
+  const refused = assert.rejects(lockDeadLetters(deps, 'i'), lookedAt);
   await clock.advance(10_000);
   await refused;
 });
