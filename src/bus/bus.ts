@@ -17,9 +17,11 @@ export interface Copies {
   readonly lane?: Lane;
   /**
    * Whether what Kafka may have is not refused in time, as else it is, but asked for until it is known, for an hour: sent
-   * again by somebody who was refused it would be there twice.
+   * again by somebody who was refused it would be there twice. Nor are the other copies of what it may have.
    */
   readonly isOnce?: boolean;
+  /** Is told each topic that has it: also where the call rejects, for another one. */
+  readonly there?: Set<string> | undefined;
 }
 
 /** What waits for Kafka, by its bytes in memory. */

@@ -9,9 +9,10 @@ import type { Filters } from './filters.ts';
 /**
  * Takes a message in: resolves with the number of integrations that match once Kafka has it for all of them, rejects when
  * Kafka does not take it. The message is valid during the call only. Calls are stored in their order; those of a lane that
- * come behind one that was refused are refused too. One of QoS 2 in a lane is not refused while Kafka may have it.
+ * come behind one that was refused are refused too. One of QoS 2 in a lane is not refused while Kafka may have it. `there`:
+ * topics that have it already, and do not get it again; those that get it are added, also when the call rejects.
  */
-export type TakeIn = (message: PublishedMessage, lane?: Lane) => Promise<number>;
+export type TakeIn = (message: PublishedMessage, lane?: Lane, there?: Set<string>) => Promise<number>;
 
 interface Deps {
   readonly bus: Pick<Bus, 'sendCopies'>;
@@ -26,14 +27,16 @@ interface Deps {
 /** Writes each message to the message topic of every integration that wants it. */
 export function createFanOut({ bus, filters, clock, node, newId }: Deps): TakeIn {
   const encode = createEnvelopeEncoder();
-  return async (published, lane) => {
+  return async (published, lane, there) => {
     const destinations = [...filters.match(published.topicName)];
     if (destinations.length === 0) return 0;
     const message = withHops(published);
     const value = encode(message, { receivedTime: clock.now(), node, id: message.id ?? newId() });
-    const to = destinations.map(({ topic, order }) => ({ topic, key: orderKey(order, message) }));
+    const to = destinations
+      .filter(({ topic }) => !there?.has(topic))
+      .map(({ topic, order }) => ({ topic, key: orderKey(order, message) }));
     const isOnce = lane !== undefined && message.qos === 2;
-    await bus.sendCopies({ value, to, ...(lane && { lane }), ...(isOnce && { isOnce }) });
+    await bus.sendCopies({ value, to, ...(lane && { lane }), ...(isOnce && { isOnce }), there });
     return destinations.length;
   };
 }

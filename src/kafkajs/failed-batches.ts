@@ -45,7 +45,7 @@ export class FailedBatches<T extends Outgoing, B extends NumberedBatch<T>> {
   /** Only under the numbers that it left with does Kafka tell whether it has what it may have. */
   isAwaited(): boolean {
     return this.#batches.some(
-      ({ mayBeThere, records }) => mayBeThere && records.some((record) => record.isAwaited?.()),
+      ({ mayBeThere, records }) => mayBeThere && records.some((record) => record.once?.isAwaited()),
     );
   }
 

@@ -6,10 +6,18 @@ export interface Outgoing {
   readonly record: RecordInit;
   /** In a batch, about. */
   readonly bytes: number;
-  /** Whether it is not given up while Kafka may have it, nor what is on its way with it. Unset: it is. */
-  readonly isAwaited?: (() => boolean) | undefined;
+  /** Unset: it may be there twice. The same one for all copies of a message. */
+  readonly once?: Once | undefined;
   /** Called once: without an error Kafka has the record. */
   settle(error?: unknown): void;
+}
+
+/** What must not be there twice. */
+export interface Once {
+  /** Those of the copies that Kafka may have, by their queues. */
+  readonly out: Set<Outgoing>;
+  /** Whether none of them is given up while Kafka may have it, nor what is on its way with it. */
+  isAwaited(): boolean;
 }
 
 /** What to refuse a record with, which failed so many times, the last time with this error; undefined: it is tried again. */

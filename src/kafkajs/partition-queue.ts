@@ -64,6 +64,7 @@ export class PartitionQueue<T extends Outgoing> {
     if (this.#isDraining || this.#onWay.length >= maxOnWay) return undefined;
     const batch = this.#failed.shift() ?? this.#next(limits, judge);
     if (batch) this.#onWay.push(batch);
+    for (const record of batch?.records ?? []) record.once?.out.add(record);
     return batch;
   }
 
@@ -143,6 +144,7 @@ export class PartitionQueue<T extends Outgoing> {
       // Nothing behind it can be there, either, unless it was written before Kafka refused it: its number is taken then.
       if (batch.mayBeThere) this.#lose();
       else this.#renumberFrom ??= sequence;
+      records[0]!.once?.out.delete(records[0]!);
       records[0]!.settle(error);
     } else if (middle === 0) {
       this.#again(batch); // what is before it may be there, and keeps its numbers until that is known
@@ -161,6 +163,7 @@ export class PartitionQueue<T extends Outgoing> {
   }
 
   #again(batch: Batch<T>): void {
+    if (!batch.mayBeThere) for (const record of batch.records) record.once?.out.delete(record);
     this.#failed.add(batch);
     this.#isDraining = true;
   }
@@ -211,13 +214,17 @@ export class PartitionQueue<T extends Outgoing> {
       this.#unnumber();
     }
     const refusals: [T, unknown][] = [];
+    const kept: T[] = [];
     for (const record of this.#waiting) {
       const refusal = judge(record, this.looks, this.error);
-      if (refusal === undefined) break; // those behind it have waited less
-      refusals.push([record, refusal]);
-      this.#bytes -= record.bytes;
+      if (refusal === undefined && !record.once) break; // those behind it have waited less
+      if (refusal === undefined) kept.push(record);
+      else {
+        refusals.push([record, refusal]);
+        this.#bytes -= record.bytes;
+      }
     }
-    this.#waiting.splice(0, refusals.length);
+    if (refusals.length > 0) this.#waiting = [...kept, ...this.#waiting.slice(kept.length + refusals.length)];
     for (const [record, refusal] of refusals) record.settle(refusal);
   }
 

@@ -13,12 +13,12 @@ import { testDeps } from './test-deps.ts';
 /** A fan-out that keeps what it gets; `answer` decides how it goes on. */
 export class Sink {
   readonly messages: PublishedMessage[] = [];
-  answer: (message: PublishedMessage) => Promise<number> = async () => 1;
+  answer: (message: PublishedMessage, there?: Set<string>) => Promise<number> = async () => 1;
   readonly lanes: (Lane | undefined)[] = [];
-  readonly takeIn: TakeIn = (message, lane) => {
+  readonly takeIn: TakeIn = (message, lane, there) => {
     this.lanes.push(lane);
     this.messages.push({ ...message, payload: Buffer.from(message.payload) });
-    return this.answer(message);
+    return this.answer(message, there);
   };
   get payloads(): string[] {
     return this.messages.map(({ payload }) => Buffer.from(payload).toString());

@@ -7,9 +7,10 @@ import { createLogger } from '../../src/runtime/logger.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { ErrorCode, FakeCluster } from '../helpers/fake-cluster.ts';
 
-function world() {
+function world(nodes = 2) {
   const clock = new FakeClock();
-  const cluster = new FakeCluster([1, 2], clock);
+  const nodeIds = Array.from({ length: nodes }, (_, i) => i + 1);
+  const cluster = new FakeCluster(nodeIds, clock);
   const logger = createLogger('error', clock, () => {});
   const producer = new BusProducer(cluster.asCluster, { clock, logger, random: () => 0.5 });
   /** In small steps: what is sent leaves with the event loop's next turn, which a clock knows nothing of. */
@@ -20,7 +21,7 @@ function world() {
     }
   };
   const away = (isAway: boolean) => {
-    for (const node of [1, 2]) {
+    for (const node of nodeIds) {
       cluster.down[isAway ? 'add' : 'delete'](node);
       if (isAway) cluster.cut(node);
     }
@@ -205,7 +206,7 @@ for (const [what, happens] of Object.entries(NOT_WRITTEN)) {
     await run(300);
     const { code, end } = happens(here);
     if (code !== undefined) cluster.refuses = (topic) => (topic === 't' ? code : 0);
-    const sent = [send(['t', 'healthy'], true), send(['t'], false)];
+    const sent = [send(['t'], true), send(['t'], false)];
     await run(200);
     const behind = send(['t'], false);
     await run(25_000, 50);
@@ -239,6 +240,134 @@ test('what was written and then refused for what surely was not is asked for nev
     assert.equal(sent.end, 'there');
     assert.deepEqual(partition!.values, ['0', '1']);
   }
+});
+
+/** Topics a, b and c, each led by a node of its own, that have had a message; and what sends one of QoS 2 to several of them. */
+async function copies() {
+  const { clock, cluster, producer, run } = world(3);
+  const [a, b, c] = ['a', 'b', 'c'].map((topic, i) => cluster.topic(topic, [i + 1])[0]!);
+  const send = (
+    text: string,
+    topics: string,
+    { isOnce = true, lane = new Lane(), there = new Set<string>() } = {},
+  ) => {
+    const to = [...topics].map((topic) => ({ topic, key: 'k' }));
+    const sent = producer.sendCopies({ value: value(text), to, lane, isOnce, there });
+    return Object.assign(watch(sent), { there });
+  };
+  send('0', 'abc');
+  await run(300);
+  const isAway = (node: number) => {
+    cluster.down.add(node);
+    cluster.cut(node);
+  };
+  return { clock, cluster, producer, run, send, isAway, a: a!, b: b!, c: c! };
+}
+
+for (const [what, happens] of [
+  [
+    'a partition without a leader',
+    ({ b }) => ({ fails: () => (b.leader = -1), mends: () => (b.leader = 2) }),
+  ],
+  [
+    'a node that is away',
+    ({ cluster, isAway }) => ({ fails: () => isAway(2), mends: () => cluster.down.delete(2) }),
+  ],
+  [
+    'a partition below min.insync.replicas',
+    ({ cluster }) => ({
+      fails: () => (cluster.refuses = (topic) => (topic === 'b' ? ErrorCode.NOT_ENOUGH_REPLICAS : 0)),
+      mends: () => (cluster.refuses = () => 0),
+    }),
+  ],
+] as [string, (here: Awaited<ReturnType<typeof copies>>) => { fails(): void; mends(): void }][]) {
+  test(`what must not be there twice is not refused for a copy that waits while another is there: ${what}`, async () => {
+    const here = await copies();
+    const { run, send, a, b } = here;
+    const { fails, mends } = happens(here);
+    const lane = new Lane();
+    fails();
+    const first = send('first', 'b', { isOnce: false }); // what comes after it does not even leave
+    await run(200);
+    const sent = send('1', 'ab', { lane });
+    await run(200);
+    const nowhere = send('nowhere', 'b');
+    const others = [send('other', 'b', { isOnce: false }), send('behind', 'b', { isOnce: false, lane })];
+    await run(21_000, 50);
+    assert.deepEqual(
+      [sent.end, first.end, nowhere.end, ...others.map(({ end }) => end)],
+      [undefined, 'timeout', 'timeout', 'timeout', 'timeout'],
+      'and nothing else waits for longer with it',
+    );
+    await run(60_000, 50);
+    assert.deepEqual([sent.end, a.values, b.values], [undefined, ['0', '1'], ['0']]);
+    mends();
+    await run(5000, 50);
+    assert.deepEqual([sent.end, a.values, b.values], ['there', ['0', '1'], ['0', '1']]);
+  });
+}
+
+test('a copy waits no longer than an hour for another that is there', async () => {
+  const { run, send, isAway } = await copies();
+  isAway(2);
+  const sent = send('1', 'ab');
+  await run(3_650_000, 5000);
+  assert.deepEqual([sent.end, [...sent.there]], ['timeout', ['a']]);
+});
+
+test('what must not be there twice, and is nowhere yet, is refused in time', async () => {
+  const { cluster, run, send, isAway, a, b } = await copies();
+  cluster.refuses = () => ErrorCode.NOT_ENOUGH_REPLICAS;
+  const refused = send('refused', 'ab');
+  await run(21_000, 50);
+  assert.deepEqual([refused.end, refused.there.size], ['timeout', 0]);
+  cluster.refuses = () => 0;
+  a.leader = b.leader = -1;
+  isAway(3);
+  send('first', 'abc', { isOnce: false });
+  await run(200);
+  const sent = [send('1', 'ab'), send('2', 'abc')];
+  await run(21_000, 50);
+  assert.deepEqual(
+    sent.map(({ end, there }) => [end, there.size]),
+    [
+      ['timeout', 0],
+      ['timeout', 0],
+    ],
+  );
+});
+
+test('where a topic never takes its copy, no other copy is waited for, and those that are there are told', async () => {
+  const { cluster, run, send, a, b, c } = await copies();
+  c.leader = -1;
+  send('first', 'c', { isOnce: false });
+  await run(200);
+  cluster.refuses = (topic) => (topic === 'b' ? ErrorCode.MESSAGE_TOO_LARGE : 0);
+  const sent = send('1', 'abc');
+  await run(1000);
+  assert.deepEqual([sent.end, [...sent.there]], ['too-large', ['a']]);
+  c.leader = 3;
+  await run(25_000, 50);
+  cluster.topics.delete('b');
+  const gone = send('2', 'abc');
+  await run(10_000, 50);
+  assert.equal(gone.end, undefined, 'a node that has just started tells so, too');
+  await run(11_000, 50);
+  assert.deepEqual([gone.end, [...gone.there]], ['unknown-topic', ['a', 'c']]);
+  assert.deepEqual([a.values, b.values, c.values], [['0', '1', '2'], ['0'], ['0', 'first', '2']]);
+});
+
+test('what waits for another copy keeps nobody out', async () => {
+  const { producer, run, send, a, b } = await copies();
+  b.leader = -1;
+  const large = 'x'.repeat(1_000_000);
+  const sent: { end?: string }[] = [];
+  while (!producer.outgoing.isFull) sent.push(send(large, 'ab'));
+  await run(30_000, 50);
+  assert.equal(a.values.length, 1 + sent.length);
+  assert.ok(sent.some(({ end }) => end === 'timeout'));
+  assert.ok(sent.some(({ end }) => end === undefined));
+  assert.equal(producer.outgoing.isFull, false);
 });
 
 test('copies for many topics share the memory of their value, and are taken all or none', async () => {

@@ -108,6 +108,22 @@ test('PublishMessage keeps the id that its caller gives the message, also when i
   );
 });
 
+test('an integration that has a message already does not get it again, and all who have it count', async () => {
+  const { sent, takeIn } = fanOut();
+  const there = new Set<string>();
+  const first = takeIn(message, new Lane(), there);
+  sent[0]?.there?.add('a');
+  sent[0]?.end.reject(new BusError('timeout', 'late'));
+  await assert.rejects(first, BusError);
+  const again = takeIn(message, new Lane(), there);
+  assert.deepEqual(
+    sent[1]?.to.map(({ topic }) => topic),
+    ['b'],
+  );
+  sent[1]?.end.resolve();
+  assert.equal(await again, 2);
+});
+
 test('a message that Kafka does not take for one of them is not taken in', async () => {
   const { sent, takeIn } = fanOut();
   const taken = takeIn(message);

@@ -4,6 +4,7 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Packet, parser } from 'mqtt-packet';
+import { BusError } from '../../src/bus/bus.ts';
 import { FairShares, MAX_IN_FLIGHT } from '../../src/ingress/listener/fair-shares.ts';
 import { OutgoingPackets } from '../../src/ingress/listener/outgoing-packets.ts';
 import { ReasonCode } from '../../src/ingress/listener/protocol.ts';
@@ -59,9 +60,9 @@ function world() {
 
 const publishTo =
   (flow: PublishFlow) =>
-  (qos: 0 | 1 | 2, packetId: number, payload = 'm', topicName = 't') => {
+  (qos: 0 | 1 | 2, packetId: number, payload = 'm', topicName = 't', isDup = false) => {
     const message = { topicName, payload: Buffer.from(payload), clientId: 'a', qos, retain: false };
-    flow.publish({ ...message, userProperties: [] }, { packetId, isDup: false }, 20);
+    flow.publish({ ...message, userProperties: [] }, { packetId, isDup }, 20);
   };
 
 async function settled(): Promise<void> {
@@ -130,6 +131,40 @@ test('PUBREL that comes again while its note is taken back: no message after it 
   await settled();
   assert.deepEqual(sink.payloads, ['one', 'two']);
   assert.deepEqual([[...notes.kept.keys()], session.releasing.size], [['a 5'], 0]);
+});
+
+test('a message of QoS 2 that comes again is not stored again for those who have it', async () => {
+  const { sink, session, connected } = world();
+  const before: string[][] = [];
+  let isTooLarge = true;
+  sink.answer = async ({ qos }, there) => {
+    if (qos === 2) before.push([...there!]);
+    there?.add('a');
+    if (isTooLarge) throw new BusError('too-large', 'b takes no such record');
+    return 2;
+  };
+  const send = async (payload: string, isDup: boolean) => {
+    const connection = connected();
+    connection.publish(2, 5, payload, 't', isDup);
+    await settled();
+    return [acks(connection.packets), connection.failures.length];
+  };
+  const empty = session.received.bytes;
+  assert.deepEqual(await send('one', false), [[], 1]);
+  const held = session.received.bytes;
+  assert.ok(held > empty);
+  assert.deepEqual(await send('one', true), [[], 1]);
+  assert.deepEqual(await send('one', true), [[], 1]);
+  assert.equal(session.received.bytes, held);
+  assert.deepEqual(await send('another', true), [[], 1], 'a client that has forgotten what it sent');
+  assert.deepEqual(await send('another', false), [[], 1]);
+  isTooLarge = false;
+  assert.deepEqual(await send('another', true), [['pubrec 5'], 0]);
+  assert.deepEqual(before, [[], ['a'], ['a'], [], [], ['a']]);
+  const { flow } = connected();
+  flow.release(5);
+  await settled();
+  assert.equal(session.received.bytes, empty);
 });
 
 test('a note that is not taken back is asked for again with the next PUBREL', async () => {

@@ -62,8 +62,11 @@ function newWills(maxBytes = 1e6, queue?: Queue) {
   const deps = testDeps();
   const tries: string[] = [];
   const kafka = { error: new BusError('timeout', 'Kafka is away') as Error | undefined };
-  const takeIn = async ({ clientId }: { clientId: string }) => {
+  const before: string[][] = [];
+  const takeIn: TakeIn = async ({ clientId }, _lane, there) => {
     tries.push(clientId);
+    before.push([...there!]);
+    there!.add('topic');
     if (kafka.error) throw kafka.error;
     return 1;
   };
@@ -80,7 +83,7 @@ function newWills(maxBytes = 1e6, queue?: Queue) {
       values.filter(({ value }) => value > 0).map(({ labels, value }) => [labels.result, value]),
     );
   };
-  return { clock, wills, tries, kafka, counts };
+  return { clock, wills, tries, before, kafka, counts };
 }
 
 test('a will that Kafka does not take is tried again until it does, once each time', async () => {
@@ -96,6 +99,18 @@ test('a will that Kafka does not take is tried again until it does, once each ti
   await turn();
   assert.deepEqual(tries, ['a', 'a', 'a']);
   assert.deepEqual([await counts(), clock.timers], [{ stored: 1 }, 0]);
+});
+
+test('a will that is tried again does not go where it is already', async () => {
+  const { clock, wills, before, kafka } = newWills();
+  wills.publish(will('a'));
+  await turn();
+  wills.publish(will('b'));
+  await turn();
+  kafka.error = undefined;
+  clock.advance(5000);
+  await turn();
+  assert.deepEqual(before, [[], [], ['topic'], ['topic']]);
 });
 
 test('of a client that is back nothing is tried any more', async () => {

@@ -60,7 +60,7 @@ function world({
       at: clock.monotonic(),
       record: { key: null, value },
       bytes: value.length + 20,
-      isAwaited: () => isAwaited(record),
+      once: { out: new Set(), isAwaited: () => isAwaited(record) },
       settle(error) {
         assert.equal(record.end, undefined, 'it is settled once');
         record.end = error ?? 'there';

@@ -50,6 +50,13 @@ interface Sending extends Outgoing {
   readonly spread: number;
   readonly deadline: number;
   readonly lane: Lane | undefined;
+  readonly once: Once | undefined;
+}
+
+/** What the copies of one message know of one another. */
+interface Once extends NonNullable<Outgoing['once']> {
+  /** Whether none of them is refused for what it cannot help: another one may be there. */
+  isHeld(): boolean;
 }
 
 /** Also a tombstone. */
@@ -106,7 +113,7 @@ export class BusProducer implements AsyncDisposable {
     return `Kafka has taken no records for ${Math.floor(waited / 1000)} s: ${messageOf(this.#error)}`;
   }
 
-  async #send({ value, to, lane, isOnce }: Outgo): Promise<void> {
+  async #send({ value, to, lane, isOnce, there }: Outgo): Promise<void> {
     if (to.length === 0) return;
     const shared = value && Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     const bytes = to.reduce((sum, { key }) => sum + sizeOfKey(key) + RECORD_OVERHEAD, shared?.length ?? 0);
@@ -126,16 +133,32 @@ export class BusProducer implements AsyncDisposable {
       else resolve();
       if (this.#bytes === 0) this.#emptied();
     };
+    const arrived = (topic: string, error: unknown) => {
+      if (!error) there?.add(topic);
+      settle(error);
+    };
     const { clock, random } = this.#deps;
     const deadline = clock.lease() + SEND_DEADLINE;
-    const isAwaited = isOnce ? () => clock.lease() < deadline + ONCE_PATIENCE : undefined;
+    const once = isOnce ? this.#once(deadline + ONCE_PATIENCE, () => refusal !== undefined) : undefined;
     for (const { topic, key } of to) {
       const record: RecordInit = { key, value: shared };
       const size = sizeOfKey(key) + (shared?.length ?? 0) + BATCH_OVERHEAD;
       const spread = key === null ? random() : 0;
-      this.#producer.send({ topic, record, key, spread, bytes: size, deadline, lane, settle, isAwaited });
+      const settled = there ? (error?: unknown) => arrived(topic, error) : settle;
+      this.#producer.send({ topic, record, key, spread, bytes: size, deadline, lane, once, settle: settled });
     }
     return await promise;
+  }
+
+  /** Once one of them is refused all are sent again, so none is held for the others; nor while that keeps others out. */
+  #once(until: number, isRefused: () => boolean): Once {
+    const out = new Set<Outgoing>();
+    const isAwaited = () => this.#deps.clock.lease() < until;
+    return {
+      out,
+      isAwaited,
+      isHeld: () => out.size > 0 && !isRefused() && !this.outgoing.isFull && isAwaited(),
+    };
   }
 
   /** @throws BusError when it is not taken */
@@ -162,13 +185,17 @@ export class BusProducer implements AsyncDisposable {
     return error;
   }
 
-  #judge({ topic, deadline, lane }: Sending, failures: number, cause: unknown): unknown {
-    if (lane?.refusal) return lane.refusal;
-    if (failures >= LOOKS && protocolErrorType(cause) === 'UNKNOWN_TOPIC_OR_PARTITION') {
+  #judge({ topic, deadline, lane, once }: Sending, failures: number, cause: unknown): unknown {
+    const isHeld = once?.isHeld() ?? false;
+    if (lane?.refusal && !isHeld) return lane.refusal;
+    // Where nothing is wrong it leaves, however the clocks are set meanwhile.
+    const isLate = cause !== undefined && this.#deps.clock.lease() >= deadline;
+    const isMissing = failures >= LOOKS && protocolErrorType(cause) === 'UNKNOWN_TOPIC_OR_PARTITION';
+    // A topic that was deleted does not come back, however long it is held for.
+    if (isMissing && (isLate || !isHeld)) {
       return new BusError('unknown-topic', `topic ${topic} does not exist`, { cause });
     }
-    // Where nothing is wrong it leaves, however the clocks are set meanwhile.
-    if (cause === undefined || this.#deps.clock.lease() < deadline) return undefined;
+    if (isHeld || !isLate) return undefined;
     return new BusError('timeout', `Kafka did not take the record within ${SEND_DEADLINE} ms`, { cause });
   }
 

@@ -11,8 +11,8 @@ interface Deps {
   /** Where the client comes from. */
   readonly origin: string;
   readonly notes: Pick<ReceivedNotes, 'stored' | 'released'>;
-  /** Resolves with the number of integrations that want the message. */
-  store(message: PublishedMessage): Promise<number>;
+  /** Resolves with the number of integrations that want the message. `there`: as of `TakeIn`. */
+  store(message: PublishedMessage, there?: Set<string>): Promise<number>;
 }
 
 /** How a message is sent. */
@@ -44,7 +44,7 @@ export class ExactlyOnce {
     if (this.#deps.version === 5 && unreleased >= MAX_IN_FLIGHT) {
       throw new MqttError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, `${unreleased} messages without PUBREL`);
     }
-    const stored = this.#storeAndNote(message, packetId);
+    const stored = this.#storeAndNote(message, { packetId, isDup });
     received.set(packetId, { stored });
     stored.then(
       () => received.set(packetId, 'stored'),
@@ -87,12 +87,16 @@ export class ExactlyOnce {
   }
 
   /** A session that outlives its connection outlives this process, too. */
-  async #storeAndNote(message: PublishedMessage, packetId: number): Promise<number> {
+  async #storeAndNote(message: PublishedMessage, { packetId, isDup }: Sending): Promise<number> {
     const { clientId, notes, origin, store } = this.#deps;
     const session = this.#session;
     if (session.expiry === 0) return store(message);
     const digest = digestOf(message); // the message is valid during this call only
-    const matches = await store(message);
+    const there = session.received.takeThere(packetId, isDup, digest);
+    const matches = await store(message, there).catch((error) => {
+      session.received.setThere(packetId, { digest, there });
+      throw error;
+    });
     if (matches > 0 && !session.isOver) {
       session.noted.set(packetId, undefined);
       await notes.stored(clientId, packetId, { digest, expiry: session.expiry, origin });

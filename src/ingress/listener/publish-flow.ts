@@ -55,7 +55,7 @@ export class PublishFlow {
     this.#session = session;
     this.#deps = deps;
     const { version } = deps.outgoing.to;
-    const store = (message: PublishedMessage) => this.#store(message);
+    const store = (message: PublishedMessage, there?: Set<string>) => this.#store(message, there);
     this.#exactlyOnce = new ExactlyOnce(session, { ...deps, version, store });
     if (session.lane.refusal) this.#beginAnew(session);
     else this.#awaitEarlier();
@@ -155,12 +155,12 @@ export class PublishFlow {
     void this.#session.received.earlier?.then(() => this.#deps.onSettled());
   }
 
-  async #store(message: PublishedMessage): Promise<number> {
+  async #store(message: PublishedMessage, there?: Set<string>): Promise<number> {
     const { takeIn, takenIn, shares } = this.#deps;
     const { qos } = message;
     const sent = shares.sent();
     try {
-      const matches = await takeIn(message, this.#session.lane);
+      const matches = await takeIn(message, this.#session.lane, there);
       if (matches > 0) shares.arrived(sent);
       (matches === 0 ? takenIn.unmatched : takenIn.stored).inc();
       return matches;

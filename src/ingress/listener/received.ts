@@ -3,18 +3,33 @@ export interface OnItsWay {
   readonly stored: Promise<number>;
 }
 
+/** A message that is not there for all who want it. */
+export interface Partly {
+  readonly digest: number;
+  /** The topics that have it. */
+  readonly there: Set<string>;
+}
+
 /** As many packet identifiers as these are kept one by one; more become bits. */
 const FEW = 128;
 /** What one takes in a `Set` or `Map`, about, in bytes. */
 const ENTRY_BYTES = 64;
 /** A bit for each packet identifier. */
 const BITMAP_BYTES = 8192;
+/** What is known of a message that some topics have, and of each of these, about. */
+const PARTLY_BYTES = 400;
+const TOPIC_BYTES = 32;
+
+const bytesOf = ({ there }: Partly) => PARTLY_BYTES + TOPIC_BYTES * there.size;
 
 /** The messages of QoS 2 that a client has not released, by packet identifier: on their way to Kafka, or stored. */
 export class Received {
   readonly #onTheirWay = new Map<number, OnItsWay>();
   readonly #few = new Set<number>();
   #many: Uint8Array | undefined;
+  /** What comes again; the same packet identifier may stand for another message, when that does not. */
+  readonly #partly = new Map<number, Partly>();
+  #partlyBytes = 0;
   #stored = 0;
   #earlier: Promise<void> | undefined;
 
@@ -29,7 +44,7 @@ export class Received {
 
   /** What it keeps in memory once all are stored: a client may use every identifier, and never release one. */
   get bytes(): number {
-    return this.#many || this.size > FEW ? BITMAP_BYTES : this.size * ENTRY_BYTES;
+    return this.#partlyBytes + (this.#many || this.size > FEW ? BITMAP_BYTES : this.size * ENTRY_BYTES);
   }
 
   /** The lane of what is on its way was refused: what is sent in the next one must not pass it. */
@@ -54,6 +69,22 @@ export class Received {
       this.delete(packetId); // another message may be stored by this identifier
       this.#onTheirWay.set(packetId, state);
     }
+  }
+
+  /** Takes out which topics have a message already; none of another message. */
+  takeThere(packetId: number, isDup: boolean, digest: number): Set<string> {
+    const partly = this.#partly.get(packetId);
+    if (!partly) return new Set();
+    this.#partly.delete(packetId);
+    this.#partlyBytes -= bytesOf(partly);
+    return isDup && partly.digest === digest ? partly.there : new Set();
+  }
+
+  /** The message comes again, and not to these. */
+  setThere(packetId: number, partly: Partly): void {
+    if (partly.there.size === 0) return;
+    this.#partly.set(packetId, partly);
+    this.#partlyBytes += bytesOf(partly);
   }
 
   delete(packetId: number): void {

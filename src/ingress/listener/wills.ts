@@ -40,6 +40,8 @@ interface Deps {
 interface Owed {
   readonly will: Will;
   readonly until: number;
+  /** Topics that have it already. */
+  readonly there: Set<string>;
   /** Ends the wait for its next try. */
   cancelTimer: CancelTimer;
 }
@@ -100,7 +102,8 @@ export class Wills {
     const { clock, maxBytes } = this.#deps;
     const before = this.#owed.get(will.message.clientId);
     if (before) this.#giveUp(before, 'a newer one takes its place');
-    const owed = { will, until: clock.monotonic() + PATIENCE, cancelTimer: () => {} };
+    const until = clock.monotonic() + PATIENCE;
+    const owed = { will, until, there: new Set<string>(), cancelTimer: () => {} };
     this.#owed.set(will.message.clientId, owed);
     this.#bytes += willMemory(will);
     for (const oldest of this.#owed.values()) {
@@ -120,7 +123,8 @@ export class Wills {
   async #publish(owed: Owed, lane: Lane): Promise<void> {
     const { takeIn, takenIn, clock } = this.#deps;
     try {
-      ((await takeIn(owed.will.message, lane)) === 0 ? takenIn.unmatched : takenIn.stored).inc();
+      const { will, there } = owed;
+      ((await takeIn(will.message, lane, there)) === 0 ? takenIn.unmatched : takenIn.stored).inc();
       this.#forget(owed);
     } catch (error) {
       const isFinal = error instanceof BusError && !error.retriable;
