@@ -51,7 +51,7 @@ export function createMetrics() {
     }),
     mqttNotesFailed: new Counter({
       name: 'penstock_mqtt_session_notes_failed_total',
-      help: 'Messages of QoS 2 that Kafka has, and did not take a note of: after a restart they may come twice.',
+      help: 'Notes of QoS 2 messages that Kafka did not take, or a try to take one back: after a restart some may come twice.',
       registers,
     }),
     httpCrowdedOut: new Counter({

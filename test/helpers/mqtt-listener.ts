@@ -31,10 +31,11 @@ export class FakeNotes implements SessionNotes {
   readonly asked: string[] = [];
   readonly kept = new Map<string, Note>();
   answer: () => Promise<void> = async () => {};
-  stored(clientId: string, packetId: number, note: Note): Promise<void> {
+  async stored(clientId: string, packetId: number, note: Note): Promise<boolean> {
     this.asked.push(`stored ${clientId} ${packetId}`);
     this.kept.set(`${clientId} ${packetId}`, note);
-    return this.answer();
+    await this.answer();
+    return true;
   }
   released(clientId: string, packetId: number): Promise<void> {
     this.asked.push(`released ${clientId} ${packetId}`);

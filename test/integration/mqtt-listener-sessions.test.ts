@@ -129,3 +129,28 @@ test('a packet identifier is not free while Kafka does not take that back: PUBRE
   assert.deepEqual(acks(second.packets), ['pubrec 1', 'pubcomp 1']);
   assert.equal(sink.messages.length, 1);
 });
+
+test('a message whose note was never written is released without it', async (t) => {
+  const { notes, address } = await listenerForTests(t);
+  notes.stored = async () => false;
+  const client = await RawMqttClient.connected(t, address, 5, KEPT);
+  client.send(publish(1, 2));
+  await client.received(2);
+  client.send(pubrel(1));
+  await client.received(3);
+  assert.deepEqual(acks(client.packets), ['pubrec 1', 'pubcomp 1']);
+  assert.deepEqual(notes.asked, []);
+});
+
+test('a note of a run before is taken back also when the one in its place was never written', async (t) => {
+  const notes = new FakeNotes();
+  notes.found.set('raw', { expiry: 60, origin: 'here', received: new Map([[1, 5]]) });
+  notes.stored = async () => false;
+  const { address } = await listenerForTests(t, {}, systemClock, notes);
+  const client = await RawMqttClient.connected(t, address, 5, KEPT);
+  client.send(publish(1, 2));
+  await client.received(2);
+  client.send(pubrel(1));
+  await client.received(3);
+  assert.deepEqual(notes.asked, ['released raw 1']);
+});

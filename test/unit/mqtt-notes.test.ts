@@ -106,7 +106,7 @@ test('a note from the future, by a clock that was set back since, is a new one',
 });
 
 test('what cannot be taken back is tried again until it can', async () => {
-  const { log, clock, run, found } = world();
+  const { log, clock, run, found, metrics } = world();
   const notes = run('n');
   await notes.stored('a', 1, NOTE);
   log.fails = true;
@@ -118,7 +118,78 @@ test('what cannot be taken back is tried again until it can', async () => {
   assert.equal((await found('n')).length, 1);
   clock.advance(5000);
   await turn();
+  clock.advance(120_000); // the last report of what failed
   assert.deepEqual([await found('n'), clock.timers], [[], 0]);
+  assert.equal((await metrics.mqttNotesFailed.get()).values[0]?.value, 2, 'each try that failed is counted');
+});
+
+test('thousands of sessions that end at once leave no note behind', async () => {
+  const { log, run, found } = world();
+  const notes = run('n');
+  for (let i = 0; i < 3000; i++) await notes.stored(`c${i}`, 1, NOTE);
+  let [together, most] = [0, 0];
+  const send = log.send.bind(log);
+  log.send = async (topic, record) => {
+    together++;
+    most = Math.max(most, together);
+    await turn();
+    together--;
+    return send(topic, record);
+  };
+  for (let i = 0; i < 3000; i++) notes.forget(`c${i}`, [1]);
+  for (let i = 0; i < 10; i++) await turn();
+  assert.deepEqual([(await found('n')).length, most], [0, 1000]);
+});
+
+test('of notes that wait to be taken back the memory is bounded, and what is left is counted', async () => {
+  const { log, run, metrics } = world();
+  const notes = run('n');
+  const never = new Promise<void>(() => {});
+  log.send = () => never;
+  const clientId = 'c'.repeat(60_000);
+  for (let i = 0; i < 2000; i++) notes.forget(`${i}${clientId}`, [1]);
+  const left = (await metrics.mqttNotesFailed.get()).values[0]?.value ?? 0;
+  assert.ok(left > 800 && left < 1000, `${left}`);
+});
+
+test('a note is taken back also when its session ends while that of the session before is on its way back', async () => {
+  const { log, run, found, clock } = world();
+  const notes = run('n');
+  await notes.stored('a', 1, NOTE);
+  const send = log.send.bind(log);
+  const answers: PromiseWithResolvers<void>[] = [];
+  log.send = async (topic, record) => {
+    const answer = Promise.withResolvers<void>();
+    answers.push(answer);
+    await send(topic, record);
+    return answer.promise;
+  };
+  notes.forget('a', [1]);
+  const second = notes.stored('a', 1, NOTE);
+  notes.forget('a', [1]);
+  for (let i = 0; i < 5; i++) {
+    for (const { resolve } of answers.splice(0)) resolve();
+    await turn();
+    clock.advance(5000);
+  }
+  await second;
+  assert.deepEqual(await found('n'), []);
+});
+
+test('a note of an earlier session is taken back also where the one in its place was never written', async () => {
+  const { log, clock, run, found } = world();
+  const notes = run('n');
+  for (const packetId of [1, 2]) await notes.stored('a', packetId, NOTE);
+  log.fails = true;
+  notes.forget('a', [1]);
+  const second = notes.stored('a', 1, NOTE);
+  notes.forget('a', [2]); // waits
+  assert.equal(await second, false);
+  assert.equal(await notes.stored('a', 2, NOTE), false);
+  log.fails = false;
+  clock.advance(5000);
+  await turn();
+  assert.deepEqual(await found('n'), []);
 });
 
 test('what is noted of sessions that end one after the other is taken back of each', async () => {
@@ -161,8 +232,29 @@ test('a note that Kafka does not take holds nothing up, and is counted; taking o
   const notes = run('n');
   log.fails = true;
   await notes.stored('a', 1, NOTE);
-  assert.equal((await metrics.mqttNotesFailed.get()).values[0]?.value, 1);
+  const failed = async () => (await metrics.mqttNotesFailed.get()).values[0]?.value;
+  assert.equal(await failed(), 1);
   await assert.rejects(notes.released('a', 1), { name: 'BusError' });
+  assert.equal(await failed(), 2);
+});
+
+test('a note that is surely not on Kafka need not be taken back, nor one of a topic that is gone', async () => {
+  const { log, run } = world();
+  const notes = run('n');
+  const answers: [string, boolean][] = [];
+  for (const reason of ['timeout', 'full', 'too-large', 'unknown-topic', 'closed'] as const) {
+    log.send = () => Promise.reject(new BusError(reason, 'no'));
+    answers.push([reason, await notes.stored('a', 1, NOTE)]);
+  }
+  assert.deepEqual(answers, [
+    ['timeout', false],
+    ['full', false],
+    ['too-large', false],
+    ['unknown-topic', false],
+    ['closed', true],
+  ]);
+  log.send = () => Promise.reject(new BusError('unknown-topic', 'gone'));
+  await notes.released('a', 1);
 });
 
 test('without the topic of sessions they end with the process', async () => {

@@ -98,8 +98,10 @@ export class ExactlyOnce {
       throw error;
     });
     if (matches > 0 && !session.isOver) {
+      const isReplaced = session.noted.has(packetId);
       session.noted.set(packetId, undefined);
-      await notes.stored(clientId, packetId, { digest, expiry: session.expiry, origin });
+      const isNoted = await notes.stored(clientId, packetId, { digest, expiry: session.expiry, origin });
+      if (!isNoted && !isReplaced) session.noted.delete(packetId); // there is nothing to take back
     }
     return matches;
   }

@@ -2,13 +2,14 @@ import { crc32 } from 'node:zlib';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { durationFromMs, durationMs } from '@bufbuild/protobuf/wkt';
 import { ReceivedMessageSchema } from '../../../gen/penstock/v1/session_pb.ts';
-import type { Bus, IncomingRecord } from '../../bus/bus.ts';
+import { type Bus, BusError, type IncomingRecord } from '../../bus/bus.ts';
 import { decoder } from '../../bus/codec.ts';
 import type { Topics } from '../../bus/topics.ts';
 import type { PublishedMessage } from '../../contract/encode-envelope.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import { EndedNotes } from './ended-notes.ts';
 import { Occasional } from './occasional.ts';
 import { MAX_SESSION_EXPIRY } from './session-expiry.ts';
 
@@ -47,13 +48,6 @@ interface Deps {
 /** What the listener needs of them. */
 export type SessionNotes = Pick<ReceivedNotes, 'stored' | 'released' | 'forget' | 'found'>;
 
-/** Between two tries to take back a note, in milliseconds. */
-const PAUSE = 5000;
-/** Notes of ended sessions that are taken back at once. */
-const AT_ONCE = 1000;
-/** Sessions that have ended and whose notes are not taken back yet; of more their notes stay. */
-const MAX_ENDED = 1000;
-
 /** Tells a message from others. */
 export function digestOf({ topicName, payload }: Pick<PublishedMessage, 'topicName' | 'payload'>): number {
   return crc32(payload, crc32(topicName));
@@ -79,21 +73,26 @@ export class ReceivedNotes {
   readonly #deps: Deps;
   readonly #prefix: string;
   readonly #failed: Occasional;
-  /** Of sessions that have ended, what is to be taken back, by client id. */
-  readonly #ended = new Map<string, Set<number>>();
-  #isTakingBack = false;
+  readonly #ended: EndedNotes;
   #isOff = false;
   #error: unknown;
 
   constructor(deps: Deps) {
     this.#deps = deps;
     this.#prefix = `${encodeURIComponent(deps.serviceId)}/`;
-    this.#failed = new Occasional(deps.clock, (messages) =>
-      deps.logger.warn('messages of QoS 2 are not kept from coming twice after a restart', {
-        messages,
-        error: messageOf(this.#error),
-      }),
+    const { name: topic } = deps.topics.sessions;
+    this.#failed = new Occasional(deps.clock, (notes) =>
+      deps.logger.warn(
+        'Kafka did not take notes of messages of QoS 2, or not take them back: after a restart some may come twice. See that ' +
+          'the topic is there (an ingress that starts makes it), that its partitions have leaders, and that it may be written',
+        { topic, notes, error: messageOf(this.#error) },
+      ),
     );
+    this.#ended = new EndedNotes({
+      clock: deps.clock,
+      takeBack: (clientId, packetId) => this.released(clientId, packetId),
+      onLeft: () => this.#hasFailed(new Error('too many notes of ended sessions wait to be taken back')),
+    });
   }
 
   /** Reads the notes of the run before. Without them, and without new ones, sessions end with the process. */
@@ -152,58 +151,46 @@ export class ReceivedNotes {
     this.found.set(clientId, { expiry: Math.max(expiry, session?.expiry ?? 0), origin, received });
   }
 
-  /** A message is stored. Where that cannot be noted, it is known to this process alone. */
-  async stored(clientId: string, packetId: number, { digest, expiry, origin }: Note): Promise<void> {
-    if (this.#isOff) return;
-    this.#ended.get(clientId)?.delete(packetId); // this note takes the place of that of an earlier session
+  /**
+   * A message is stored. Where that cannot be noted, it is known to this process alone. Answers whether Kafka may have the
+   * note, and thus must take it back.
+   */
+  async stored(clientId: string, packetId: number, { digest, expiry, origin }: Note): Promise<boolean> {
+    if (this.#isOff) return false;
+    const isOwed = this.#ended.replace(clientId, packetId);
     const sessionExpiry = durationFromMs(expiry * 1000);
     const note = create(ReceivedMessageSchema, { digest, sessionExpiry, origin });
     try {
       await this.#send(clientId, packetId, toBinary(ReceivedMessageSchema, note));
+      return true;
     } catch (error) {
-      this.#error = error;
-      this.#deps.metrics.mqttNotesFailed.inc();
-      this.#failed.happened();
+      this.#hasFailed(error);
+      if (isOwed) this.forget(clientId, [packetId]);
+      return mayBeThere(error);
     }
   }
 
   /** The client has released it. Rejects when that cannot be noted: another message would be taken for this one. */
   async released(clientId: string, packetId: number): Promise<void> {
-    if (!this.#isOff) await this.#send(clientId, packetId, null);
+    if (this.#isOff) return;
+    try {
+      await this.#send(clientId, packetId, null);
+    } catch (error) {
+      if (error instanceof BusError && error.reason === 'unknown-topic') return; // the note is gone with the topic
+      this.#hasFailed(error);
+      throw error;
+    }
   }
 
   /** The session has ended with all that is noted of it. */
   forget(clientId: string, packetIds: Iterable<number>): void {
-    if (this.#isOff) return;
-    const ended = this.#ended.get(clientId) ?? new Set<number>();
-    for (const packetId of packetIds) ended.add(packetId);
-    // Where notes stay, the digest keeps another message from being taken for one of them after a restart.
-    if (ended.size === 0 || this.#ended.size >= MAX_ENDED) return;
-    this.#ended.set(clientId, ended);
-    if (!this.#isTakingBack) void this.#takeBack();
+    if (!this.#isOff) this.#ended.add(clientId, packetIds);
   }
 
-  /** Some at a time: one session may have tens of thousands. */
-  async #takeBack(): Promise<void> {
-    this.#isTakingBack = true;
-    for (const [clientId, packetIds] of this.#ended) {
-      while (packetIds.size > 0) await this.#takeBackSome(clientId, packetIds);
-      this.#ended.delete(clientId);
-    }
-    this.#isTakingBack = false;
-  }
-
-  async #takeBackSome(clientId: string, packetIds: Set<number>): Promise<void> {
-    const takeBack = async (packetId: number) => {
-      await this.released(clientId, packetId);
-      packetIds.delete(packetId);
-    };
-    try {
-      await Promise.all([...packetIds].slice(0, AT_ONCE).map(takeBack));
-    } catch {
-      const { clock } = this.#deps;
-      await new Promise<void>((resolve) => clock.setTimer(resolve, PAUSE, { unref: true }));
-    }
+  #hasFailed(error: unknown): void {
+    this.#error = error;
+    this.#deps.metrics.mqttNotesFailed.inc();
+    this.#failed.happened();
   }
 
   #send(clientId: string, packetId: number, value: Uint8Array | null): Promise<void> {
@@ -212,3 +199,7 @@ export class ReceivedNotes {
     return bus.send(topics.sessions.name, { key, value, isOnce: true });
   }
 }
+
+/** What Kafka may have is not refused for an hour, by `isOnce`, and then the note is over; but for a bus that closes. */
+const mayBeThere = (error: unknown) =>
+  !(error instanceof BusError) || error.reason === 'closed' || error.reason === 'failed';
