@@ -2,13 +2,16 @@ import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { messageOf } from '../../runtime/logger.ts';
 import type { Failure, Handler, Outbound, Outcome } from '../handlers/handler.ts';
+import { type Linked, LinkedList } from './linked-list.ts';
 
 /**
  * One call of a handler with a deadline. It ends once: with the handler's outcomes, also with those that it tells as soon as
  * the deadline has passed; or, when it tells none or breaks its promise, with the same failure for every message; or, when it
  * is cut, without any. A later answer is ignored.
  */
-class Attempt {
+class Attempt implements Linked<Attempt> {
+  before: Attempt | undefined;
+  after: Attempt | undefined;
   readonly #abort = new AbortController();
   readonly #pack: readonly Outbound[];
   readonly #onEnd: (outcomes: readonly Outcome[] | undefined) => void;
@@ -71,8 +74,7 @@ export class Attempts {
   readonly #handler: Handler;
   readonly #deadline: number;
   readonly #clock: Clock;
-  /** Not in a Set: the tables that it outgrows keep packs alive until a full collection. */
-  readonly #all: Attempt[] = [];
+  readonly #all = new LinkedList<Attempt>();
   #messages = 0;
 
   /** @param deadline of each, in milliseconds */
@@ -83,7 +85,7 @@ export class Attempts {
   }
 
   get size(): number {
-    return this.#all.length;
+    return this.#all.size;
   }
 
   /** In all of them together. */
@@ -94,11 +96,11 @@ export class Attempts {
   /** @param onEnd called once, with the outcomes of the messages; without them, when it was cut */
   start(pack: readonly Outbound[], onEnd: (outcomes: readonly Outcome[] | undefined) => void): void {
     const attempt = new Attempt(this.#handler, pack, this.#deadline, this.#clock, (outcomes) => {
-      this.#all.splice(this.#all.indexOf(attempt), 1);
+      this.#all.delete(attempt);
       this.#messages -= pack.length;
       onEnd(outcomes);
     });
-    this.#all.push(attempt);
+    this.#all.add(attempt);
     this.#messages += pack.length;
   }
 
