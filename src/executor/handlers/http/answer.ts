@@ -82,6 +82,9 @@ export class Answer implements Passenger {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
+    // It begins anew, by another connection, where the server did not take it before it said goodbye.
+    this.#wire?.end();
+    this.#wire = undefined;
     // One that waited for a shared connection must not leave any more.
     if (this.#signal.aborted) {
       controller.abort(this.#signal.reason);
