@@ -199,9 +199,23 @@ test('a broker that does not answer in time is told so, whatever connections wer
   const { cluster, connect, deliver, sockets } = await world([1, 1], { idempotence: false });
   await connect();
   await deliver([record('0')]);
-  sockets.lost = new DisconnectedError('the connection was idle', true);
+  for (const port of [1, 2])
+    sockets.lost.set(`localhost:${port}`, new DisconnectedError('the connection was idle', true));
   cluster.mute.add(1);
   assert.deepEqual(await deliver([record('1')]), { 1: 'TIMEOUT' });
+});
+
+test('why a connection was lost is told of the broker that it was to, and not by what another one lost', async () => {
+  const { cluster, connect, sockets } = await world([1, 1]);
+  const closed = Object.assign(new Error('Closed connection'), {
+    ...{ name: 'KafkaJSConnectionClosedError', broker: 'localhost:1' },
+  });
+  cluster.connect = () => Promise.reject(closed);
+  sockets.lost.set('localhost:2', new DisconnectedError('its certificate has expired', true));
+  await assert.rejects(connect(), closed);
+  const own = new DisconnectedError('reset', true);
+  sockets.lost.set('localhost:1', own);
+  await assert.rejects(connect(), own);
 });
 
 test('what does not fit into the buffer waits outside, and ends when it is aborted there', async () => {

@@ -78,8 +78,9 @@ export function rootOf(error: unknown): unknown {
   return root;
 }
 
-/** Whether kafkajs tells by it that a connection broke, or could not be made. */
-export function isLostConnection(error: unknown): boolean {
+/** The broker to which a connection broke, or could not be made, when that is what kafkajs tells by it. */
+export function lostBroker(error: unknown): string | undefined {
   const root = rootOf(error);
-  return root instanceof Error && /^KafkaJSConnection/.test(root.name);
+  if (!(root instanceof Error) || !/^KafkaJSConnection/.test(root.name)) return undefined;
+  return 'broker' in root ? String(root.broker) : undefined;
 }

@@ -11,7 +11,7 @@ import { CODECS } from './codecs.ts';
 import type { KafkaOptions } from './options.ts';
 import { isAboutRecords, isWhollyRefused } from './outcome.ts';
 import { Pack, Sending } from './pack.ts';
-import { DisconnectedError, isLostConnection } from './reason.ts';
+import { DisconnectedError, lostBroker } from './reason.ts';
 import type { KafkaRecord } from './record.ts';
 import type { Sockets } from './sockets.ts';
 
@@ -173,9 +173,10 @@ export class RecordSender {
     return failures > Math.max(options.retries, isFree ? 1 : 0) ? error : undefined;
   }
 
-  /** kafkajs tells of a lost connection without why. */
+  /** kafkajs tells of a lost connection without why. That of another broker says nothing of it. */
   #causeOf(error: unknown): unknown {
-    return isLostConnection(error) ? (this.#deps.sockets.lost ?? error) : error;
+    const broker = lostBroker(error);
+    return (broker !== undefined && this.#deps.sockets.lost.get(broker)) || error;
   }
 
   /** Cuts what is on its way, for good. */

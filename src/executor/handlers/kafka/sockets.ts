@@ -19,8 +19,8 @@ export class Sockets {
   readonly #deps: Deps;
   readonly #options: Pick<KafkaOptions, 'connectTimeout' | 'maxIdle'>;
   #closed: Error | undefined;
-  /** The last connection that was lost. */
-  lost: Error | undefined;
+  /** The last connection to each broker that was lost, by its `host:port` as kafkajs has it. */
+  readonly lost = new Map<string, Error>();
 
   constructor(options: Pick<KafkaOptions, 'connectTimeout' | 'maxIdle'>, deps: Deps) {
     this.#options = options;
@@ -53,7 +53,8 @@ export class Sockets {
     socket.once('close', () => {
       cancel();
       this.#open.delete(socket);
-      this.lost = new DisconnectedError(`the connection to ${target.host}:${port} was lost`, isOpen, cause);
+      const lost = new DisconnectedError(`the connection to ${target.host}:${port} was lost`, isOpen, cause);
+      this.lost.set(`${host}:${port}`, lost);
     });
     socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE);
     socket.setTimeout(maxIdle, () => socket.destroy(new Error(`nothing was sent for ${maxIdle} ms`)));
