@@ -1,5 +1,5 @@
 import type { Lane } from './lane.ts';
-import type { Bounds, Topic } from './topics.ts';
+import type { Bounds, Retention, Topic } from './topics.ts';
 
 /** A record to produce. `value: null` is a tombstone. */
 export interface OutgoingRecord {
@@ -189,6 +189,8 @@ export interface Bus extends AsyncDisposable {
   keepReplicas(topics: readonly string[]): Promise<Replicas>;
   /** Bounds those topics that may grow without end. One that does not exist is no error. */
   keepBounds(topics: readonly string[], bounds: Bounds): Promise<void>;
+  /** Has Kafka delete what is old of those topics that it only compacts. One that does not exist is no error. */
+  keepRetention(topics: readonly string[], retention: Retention): Promise<void>;
   /** Deletes topics; one that does not exist is no error. */
   deleteTopics(names: readonly string[]): Promise<void>;
   /** The names of all topics. */

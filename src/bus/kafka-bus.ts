@@ -41,6 +41,7 @@ export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
     createTopics: (topics) => admin.createTopics(topics),
     keepReplicas: (names) => admin.keepReplicas(names),
     keepBounds: (names, bounds) => admin.keepBounds(names, bounds),
+    keepRetention: (names, retention) => admin.keepRetention(names, retention),
     deleteTopics: (names) => admin.deleteTopics(names),
     listTopics: () => admin.listTopics(),
     offsets,

@@ -41,6 +41,15 @@ export interface Bounds {
   readonly 'segment.bytes': string;
 }
 
+/** How long Kafka keeps what compaction leaves, in its own words. */
+export interface Retention {
+  readonly 'cleanup.policy': string;
+  readonly 'retention.ms': string;
+}
+
+/** Notes of a node that never comes back are removed by nobody else. They are over after an hour. */
+const sessionRetention: Retention = { 'cleanup.policy': 'compact,delete', 'retention.ms': String(DAY) };
+
 /** Kafka removes whole segments: they are to be small beside what is kept, and take the largest batch. */
 const segmentOf = (bytes: number) => Math.max(2 * MAX_RECORD_BYTES, Math.min(1 << 30, Math.floor(bytes / 8)));
 
@@ -86,12 +95,13 @@ export function topicsOf(prefix: string, deadLetterBytes = 1 << 30) {
     }),
     /** What a node remembers of its MQTT clients through a restart. Small segments: it reads all of them when it starts. */
     sessions: topic(`${prefix}.ie.sessions`, ReceivedMessageSchema, SHARED_PARTITIONS, {
-      'cleanup.policy': 'compact',
+      ...sessionRetention,
       'min.cleanable.dirty.ratio': '0.1',
       'segment.ms': String(10 * MINUTE),
       'segment.bytes': String(16 << 20),
       'delete.retention.ms': String(DAY),
     }),
+    sessionRetention,
     messages: (integrationId: string, partitions = 1) =>
       topic(`${prefix}.msg.ie.${integrationId}`, EnvelopeSchema, partitions, {
         ...retained(7 * DAY, 1 << 30),

@@ -8,14 +8,14 @@ const INTERVAL = 600_000;
 const PAGE = 500;
 
 interface Deps extends PeriodicDeps {
-  readonly bus: Pick<Bus, 'listTopics' | 'keepReplicas' | 'keepBounds'>;
-  readonly topics: Pick<Topics, 'has' | 'deadLetters' | 'deadLetterBounds'>;
+  readonly bus: Pick<Bus, 'listTopics' | 'keepReplicas' | 'keepBounds' | 'keepRetention'>;
+  readonly topics: Pick<Topics, 'has' | 'deadLetters' | 'deadLetterBounds' | 'sessions' | 'sessionRetention'>;
   readonly warnings: Warnings;
 }
 
 /**
  * Looks, now and then, that what Kafka has acknowledged is on several nodes, and warns where it cannot be; and that no topic
- * of dead letters grows without end.
+ * of dead letters, or of sessions, grows without end.
  */
 export function startTopicUpkeep(deps: Deps): Periodic {
   const { bus, topics } = deps;
@@ -29,6 +29,7 @@ export function startTopicUpkeep(deps: Deps): Periodic {
         const done = await Promise.allSettled([
           lookAtReplicas(deps, names, signal),
           keepBounds(deps, names, signal),
+          keepRetention(deps, names),
         ]);
         for (const one of done) if (one.status === 'rejected') throw one.reason;
         return false;
@@ -51,6 +52,11 @@ async function keepBounds(
     signal.throwIfAborted();
     await bus.keepBounds(some, topics.deadLetterBounds);
   }
+}
+
+async function keepRetention({ bus, topics }: Deps, names: readonly string[]): Promise<void> {
+  const { name } = topics.sessions;
+  if (names.includes(name)) await bus.keepRetention([name], topics.sessionRetention);
 }
 
 async function lookAtReplicas(

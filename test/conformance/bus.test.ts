@@ -146,6 +146,31 @@ test('topics that may grow without end are bounded; what somebody has bounded st
   assert.equal(values[1]?.['retention.ms'], '77777777', 'what else was set stays');
 });
 
+test('a topic that is only compacted is deleted from by age, too; what somebody has set stays as it is', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const all = [
+    await kafkaTopic(t, 1, { 'cleanup.policy': 'compact' }),
+    await kafkaTopic(t, 1, { 'cleanup.policy': 'compact', 'retention.ms': '77777777' }),
+    await kafkaTopic(t, 1, { 'cleanup.policy': 'delete' }),
+    await kafkaTopic(t, 1, { 'cleanup.policy': 'compact', 'segment.bytes': '50000000' }),
+  ];
+  const own = all.map(({ name }) => name);
+  await bus.keepRetention([...own, 'never-there'], topics.sessionRetention);
+  const values = await Promise.all(
+    all.map((topic) => topic.values('cleanup.policy', 'retention.ms', 'segment.bytes')),
+  );
+  assert.deepEqual(
+    values.map((one) => [one['cleanup.policy'], one['retention.ms']]),
+    [
+      ['compact,delete', '86400000'],
+      ['compact,delete', '77777777'],
+      ['delete', '604800000'],
+      ['compact,delete', '86400000'],
+    ],
+  );
+  assert.equal(values[3]?.['segment.bytes'], '50000000', 'what else was set stays');
+});
+
 test('what cannot be reached is an error with a deadline, not a hang', async (t) => {
   const bus = createKafkaBus({ brokers: ['127.0.0.1:1'], clientId: 'x', replication: 1 }, testDeps());
   t.after(() => bus[Symbol.asyncDispose]());

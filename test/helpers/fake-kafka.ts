@@ -454,6 +454,8 @@ export class FakeClient implements Bus {
 
   async keepBounds(): Promise<void> {}
 
+  async keepRetention(): Promise<void> {}
+
   async offsets(): Promise<ReadonlyMap<number, { start: number; end: number }>> {
     const partitions = await this.partitions();
     return new Map(partitions.map((partition) => [partition, { start: 0, end: this.#kafka.end(partition) }]));

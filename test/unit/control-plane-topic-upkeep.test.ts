@@ -18,6 +18,7 @@ function setUp(nodes: number, replicas: number, names: readonly string[]) {
     replicas,
     asked: [] as string[][],
     bounded: [] as [string[], object][],
+    retained: [] as [string[], object][],
     refuses: false,
   };
   const lines: string[] = [];
@@ -30,6 +31,9 @@ function setUp(nodes: number, replicas: number, names: readonly string[]) {
     },
     async keepBounds(topics: readonly string[], bounds: object) {
       kafka.bounded.push([[...topics], bounds]);
+    },
+    async keepRetention(topics: readonly string[], retention: object) {
+      kafka.retained.push([[...topics], retention]);
     },
   };
   const logger = createLogger('warn', clock, (line) => lines.push(line));
@@ -65,6 +69,16 @@ test('topics of dead letters that are there are bounded as new ones are', async 
   const { name, config } = topics.deadLetters('a');
   const bounds = { 'retention.bytes': '400000000', 'segment.bytes': config['segment.bytes'] };
   assert.deepEqual(kafka.bounded, [[[name], bounds]]);
+  await sweep[Symbol.asyncDispose]();
+});
+
+test('a topic of sessions that is there is kept as long as a new one', async () => {
+  const { clock, kafka, sweep } = setUp(1, 1, [...OURS, topics.sessions.name, 'p2.ie.sessions']);
+  await clock.advance(1);
+  const retention = { 'cleanup.policy': 'compact,delete', 'retention.ms': '86400000' };
+  assert.deepEqual(kafka.retained, [[['p.ie.sessions'], retention]]);
+  const { config } = topics.sessions;
+  assert.deepEqual({ ...config, ...retention }, config);
   await sweep[Symbol.asyncDispose]();
 });
 

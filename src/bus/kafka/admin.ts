@@ -5,8 +5,8 @@ import { DeadlineError, withDeadline } from '../../runtime/deadline.ts';
 import { messageOf } from '../../runtime/logger.ts';
 import { BusError, type BusErrorReason, type OffsetRange, type Position, type Replicas } from '../bus.ts';
 import { parseMetadata } from '../offset-metadata.ts';
-import type { Bounds, Topic } from '../topics.ts';
-import { keepBounds } from './bounds.ts';
+import type { Bounds, Retention, Topic } from '../topics.ts';
+import { keepBounds, keepRetention } from './bounds.ts';
 import type { KafkaConfig } from './client.ts';
 import { keepReplicas } from './replicas.ts';
 
@@ -87,6 +87,12 @@ export class Admin {
 
   keepBounds(topics: readonly string[], bounds: Bounds): Promise<void> {
     return this.#call('bounding topics', () => keepBounds(this.#kafka, topics, bounds));
+  }
+
+  keepRetention(topics: readonly string[], retention: Retention): Promise<void> {
+    return this.#call('setting how long topics are kept', () =>
+      keepRetention(this.#kafka, topics, retention),
+    );
   }
 
   /** Waits until every partition is there, and has a leader; the deadline is that of the whole call. */
