@@ -154,3 +154,23 @@ test('a note of a run before is taken back also when the one in its place was ne
   await client.received(3);
   assert.deepEqual(notes.asked, ['released raw 1']);
 });
+
+test('what is on its way when a client says DISCONNECT is noted with the expiry that it asks for then', async (t) => {
+  const { sink, notes, address } = await listenerForTests(t);
+  const stored = Promise.withResolvers<number>();
+  sink.answer = () => stored.promise;
+  const client = await RawMqttClient.connected(t, address, 5, {
+    ...KEPT,
+    properties: { sessionExpiryInterval: 1 },
+  });
+  client.send(publish(1, 2), {
+    cmd: 'disconnect',
+    reasonCode: 0,
+    properties: { sessionExpiryInterval: 4_294_967_295 },
+  });
+  await waitUntil('it is on its way', () => sink.messages.length === 1);
+  await roundTrip(t, address);
+  stored.resolve(1);
+  await client.closed();
+  assert.equal(notes.kept.get('raw 1')?.expiry, 3600);
+});

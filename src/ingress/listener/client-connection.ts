@@ -146,7 +146,10 @@ export class ClientConnection {
     // Before: the older connection becomes one of them, for which the oldest may have to go.
     this.#deps.newcomers.delete(this);
     const { session, isPresent } = sessions.open(clientId, isClean, this);
-    session.expiry = Math.min(connect.sessionExpiry, MAX_SESSION_EXPIRY);
+    const expires = (expiry: number) => {
+      session.expiry = Math.min(expiry, MAX_SESSION_EXPIRY);
+    };
+    expires(connect.sessionExpiry);
     const flow = new PublishFlow(session, {
       ...this.#deps,
       clientId,
@@ -155,7 +158,10 @@ export class ClientConnection {
       onFailure: (error) => this.#notStored(error),
       onSettled: () => (this.#nextEnd ? this.#endWhenDrained(this.#nextEnd) : this.#incoming.read()),
     });
-    const onDisconnect = () => this.#drain({ reason: 'disconnect' });
+    const onDisconnect = (expiry: number) => {
+      expires(expiry);
+      this.#drain({ reason: 'disconnect' });
+    };
     this.#client = new Client(clientId, connect, { flow, outgoing: this.#outgoing, onDisconnect });
     metrics.mqttConnections.inc();
     if (this.#ended) {

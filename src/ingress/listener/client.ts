@@ -23,8 +23,8 @@ export const MAX_TOPIC_ALIASES = 64;
 interface Deps {
   readonly flow: PublishFlow;
   readonly outgoing: OutgoingPackets;
-  /** The client said goodbye. */
-  onDisconnect(): void;
+  /** The client said goodbye; its session is to stay for so long, in seconds. */
+  onDisconnect(sessionExpiry: number): void;
 }
 
 /** A client whose CONNECT was accepted: answers its packets. */
@@ -132,6 +132,6 @@ export class Client {
     }
     this.sessionExpiry = sessionExpiry;
     if (reasonCode === ReasonCode.SUCCESS) this.#will = undefined; // MQTT 5.0 §3.14.4
-    this.#deps.onDisconnect();
+    this.#deps.onDisconnect(sessionExpiry);
   }
 }
