@@ -5,14 +5,11 @@ import { Attempts } from './attempt.ts';
 import type { DeliveryDeps } from './delivery-deps.ts';
 import { Lanes } from './lanes.ts';
 import { Linger } from './linger.ts';
-import { readyFor, takePack } from './pack.ts';
+import { movingOf, READY, readyFor, takePack } from './pack.ts';
 import { Pauses } from './pauses.ts';
 import { decide, EXPIRED, isExpired, isHeld, isSuspect, LOOPING, NO_OUTCOME } from './strategy.ts';
 import { Suspects } from './suspects.ts';
 import type { InFlight, Window } from './window.ts';
-
-/** Messages that may leave soon or have left, for each that may be on its way: the next ones wait here, not in Kafka. */
-const READY = 2;
 
 /**
  * Keeps the window of one integration moving: hands messages to the handler in packs, several at once, tries failed ones
@@ -45,10 +42,12 @@ export class Delivery {
 
   /** Whether one more message of this partition may be taken in. */
   hasSpace(partition: number): boolean {
-    // Not those behind one that failed, nor where one of a lane leaves at a time: blocked lanes are not to fill the window.
-    const moving = this.#deps.pack.runs ? this.window.size - this.#lanes.blocked : this.#lanes.heads;
-    if (this.#stopping || moving >= this.#deps.policy.maxInFlight * READY) return false;
-    return this.window.hasSpace(partition);
+    return !this.#stopping && this.#moving < READY && this.window.hasSpace(partition);
+  }
+
+  /** Messages that leave soon or have left, for each that may be on its way: blocked lanes are not to fill the window. */
+  get #moving(): number {
+    return movingOf(this.#lanes, this.window.size, this.#deps.pack) / this.#deps.policy.maxInFlight;
   }
 
   /** Nothing leaves any more. */
@@ -221,7 +220,7 @@ export class Delivery {
     this.#suspects.forget(message);
     this.#lanes.done(message);
     // What is taken in then is many at a time.
-    if (this.#stopping || this.#lanes.heads <= this.#deps.policy.maxInFlight) this.wake();
+    if (this.#stopping || this.#moving <= 1) this.wake();
   }
 
   /**

@@ -3,9 +3,20 @@ import type { Lanes } from './lanes.ts';
 import { mayAccompany } from './suspicion.ts';
 import type { InFlight } from './window.ts';
 
+/** So many are taken in that leave soon or have left, for each that may be on its way: the next ones wait here, not in Kafka. */
+export const READY = 2;
+
 /** How many messages may leave, as far as packs of these limits can hold them. */
 export function readyFor(lanes: Lanes<InFlight>, { runs }: PackLimits): number {
   return runs === 'within' ? lanes.available : lanes.ready;
+}
+
+/**
+ * How many of the messages that are taken in leave soon or have left: not those behind one that failed, and one of each lane
+ * where one leaves at a time.
+ */
+export function movingOf(lanes: Lanes<InFlight>, taken: number, { runs }: PackLimits): number {
+  return runs ? taken - lanes.blocked : lanes.heads;
 }
 
 /**
