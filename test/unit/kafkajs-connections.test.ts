@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { test } from 'node:test';
-import { endRequestsWithConnections } from '../../src/bus/kafka/connection-ends.ts';
+import { endRequestsWithConnections } from '../../src/kafkajs/connection-ends.ts';
 import { onEnd } from '../helpers/on-end.ts';
 
 const kafkajs = createRequire(import.meta.url);

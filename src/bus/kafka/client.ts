@@ -1,9 +1,9 @@
 import kafkajs, { type Kafka as KafkaClient, type RetryOptions } from 'kafkajs';
+import { endRequestsWithConnections } from '../../kafkajs/connection-ends.ts';
 import { stopBusyTimer } from '../../kafkajs/request-queue.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { NameResolver } from '../../runtime/name-resolver.ts';
 import { openSocket } from '../../runtime/open-socket.ts';
-import { endRequestsWithConnections } from './connection-ends.ts';
 
 /** SASL PLAIN. */
 export interface KafkaLogin {
