@@ -35,3 +35,6 @@ export interface BatchLimits {
  * partition, unless it is set otherwise.
  */
 export const UNUSED = 300_000;
+
+/** So many records are worth a request while another one is on its way: fewer would cost more than the wait. */
+export const WORTH_A_REQUEST = 250;

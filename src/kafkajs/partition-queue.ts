@@ -1,6 +1,6 @@
 import type { ProducerIdentity } from './cluster.ts';
 import { FailedBatches, type NumberedBatch } from './failed-batches.ts';
-import { type BatchLimits, type Judge, type Outgoing, UNUSED } from './outgoing.ts';
+import { type BatchLimits, type Judge, type Outgoing, UNUSED, WORTH_A_REQUEST } from './outgoing.ts';
 import { sequenceAfter } from './sequence.ts';
 
 export interface Batch<T extends Outgoing> extends NumberedBatch<T> {
@@ -68,10 +68,10 @@ export class PartitionQueue<T extends Outgoing> {
     return batch;
   }
 
-  /** While one is on its way, only full ones follow: the others grow meanwhile. */
+  /** While one is on its way, only large ones follow: the others grow meanwhile. */
   #next({ maxRecords, maxBytes }: BatchLimits, judge: Judge<T>): Batch<T> | undefined {
-    const isFull = this.#waiting.length >= maxRecords || this.#bytes >= maxBytes;
-    if (this.#onWay.length > 0 && !isFull) return undefined;
+    const isLarge = this.#waiting.length >= Math.min(maxRecords, WORTH_A_REQUEST) || this.#bytes >= maxBytes;
+    if (this.#onWay.length > 0 && !isLarge) return undefined;
     const records: T[] = [];
     let taken = 0;
     let bytes = 0;

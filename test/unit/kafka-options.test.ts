@@ -181,14 +181,14 @@ test('the fields of a configuration are its options', () => {
 
 test('packs are as large, and wait as long, as the options say', () => {
   assert.deepEqual(kafka.pack(configOf({})), {
-    maxMessages: 500,
+    maxMessages: 250,
     maxBytes: 33_554_432,
     maxWait: 0,
     runs: 'within',
   });
   const otherProperties = { 'linger.ms': '20', 'buffer.memory': '70000' };
   assert.deepEqual(kafka.pack(configOf({ otherProperties })), {
-    maxMessages: 500,
+    maxMessages: 250,
     maxBytes: 70_000,
     maxWait: 20,
     runs: 'within',

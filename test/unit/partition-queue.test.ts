@@ -34,6 +34,19 @@ test('what comes back behind a record that was refused counts among the bytes th
   assert.deepEqual(valuesOf(take()), ['b']);
 });
 
+test('a batch that is worth a request follows at once, also where more would fit', () => {
+  const { queue, add } = newQueue();
+  const limits: BatchLimits = { maxRecords: 500, maxBytes: 1_000_000, maxOnWay: 5 };
+  const take = () => queue.take(limits, () => undefined, 0)?.records.length;
+  add('on its way');
+  assert.equal(take(), 1);
+  for (let i = 0; i < 249; i++) add(String(i));
+  assert.equal(take(), undefined, 'it grows meanwhile');
+  add('249');
+  assert.equal(take(), 250);
+  assert.equal(take(), undefined);
+});
+
 test('tries that failed are forgotten once Kafka takes something', () => {
   const { queue, add, take } = newQueue();
   add('a');

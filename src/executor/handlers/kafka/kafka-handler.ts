@@ -13,8 +13,8 @@ import { optionsOf } from './resolve-options.ts';
 import { type Authentication, authenticationOf } from './sasl.ts';
 import { Sockets } from './sockets.ts';
 
-/** One pack is on its way while the next one is written. */
-const PACKS = 2;
+/** Some packs are on their way, and Kafka works on them, while the next one is written. */
+const PACKS = 4;
 
 /** Produces each message as a record of one topic. */
 export class KafkaHandler implements Handler {

@@ -16,7 +16,7 @@ import type { KafkaRecord } from './record.ts';
 import type { Sockets } from './sockets.ts';
 
 /** Records in one batch, at most. */
-const MAX_RECORDS = 1000;
+const MAX_RECORDS = 500;
 /** The largest request, unless a setting says otherwise: brokers take 100 MB. */
 const MAX_REQUEST_BYTES = 8_388_608;
 

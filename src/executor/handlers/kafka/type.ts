@@ -1,3 +1,4 @@
+import { WORTH_A_REQUEST } from '../../../kafkajs/outgoing.ts';
 import type { HandlerType } from '../handler.ts';
 import { check } from './check.ts';
 import { KafkaHandler } from './kafka-handler.ts';
@@ -8,7 +9,7 @@ import { validate } from './validate.ts';
 export const kafka: HandlerType<'kafka'> = {
   pack(config) {
     const { bufferBytes, linger } = optionsOf(config);
-    return { maxMessages: 500, maxBytes: bufferBytes, maxWait: linger, runs: 'within' };
+    return { maxMessages: WORTH_A_REQUEST, maxBytes: bufferBytes, maxWait: linger, runs: 'within' };
   },
   validate,
   check,
