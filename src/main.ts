@@ -9,7 +9,7 @@ import { UserError } from './runtime/user-error.ts';
 import { parseOptions, USAGE } from './usage.ts';
 
 // Most messages of a full window outlive a young collection. V8 would learn from it to make them among the old objects right
-// away, where only full collections free them: a third of all work of an executor that is busy.
+// away, where only full collections free them: a fifth of all work of an executor that is busy.
 setFlagsFromString('--no-allocation-site-pretenuring');
 
 /** Orchestrators often wait for 30 seconds; what is needed for a stop in order takes about 10 at most. Milliseconds. */

@@ -83,7 +83,8 @@ function delivery(limits: Partial<PackLimits>, retries = 0, parallel = 4, keepsL
   };
   if (!keepsLate) kept.resolve();
   const hasSpace = () => engine.hasSpace(0);
-  return { take, clock, packs, offsets, givenUp, tries, keep, hasSpace, window: engine.window };
+  const changed = () => engine.changed();
+  return { take, clock, packs, offsets, givenUp, tries, keep, hasSpace, changed, window: engine.window };
 }
 
 test('a pack takes one of each key, and then the next ones of them in turn; a key is in one pack at a time', async () => {
@@ -108,13 +109,18 @@ test('a pack that one key fills is full: it waits for nothing more', async () =>
 });
 
 test('no more is taken in than leaves soon; what waits behind one that failed does not count', async () => {
-  const { take, packs, clock, hasSpace, window } = delivery({ runs: 'within' }, 0, 1);
+  const { take, packs, clock, hasSpace, changed, window } = delivery({ runs: 'within' }, 0, 1);
   for (let n = 0; n < 15; n++) take('x');
   assert.ok(hasSpace());
   take('x');
   assert.ok(!hasSpace(), 'twice as many as may be on their way');
+  let isTold = false;
+  void changed().then(() => {
+    isTold = true;
+  });
   await packs[0]!.end(() => AWAY);
   assert.ok(hasSpace(), 'a lane that waits for its first one does not fill the window');
+  assert.ok(isTold, 'others may be taken in at once');
   take('y');
   await packs[1]!.end();
   assert.ok(hasSpace());

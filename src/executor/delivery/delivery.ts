@@ -134,7 +134,7 @@ export class Delivery {
     this.#attempts.start(pack, (outcomes) => {
       if (outcomes) this.#ended(pack, outcomes);
       else this.#recalled(pack);
-      if (this.#stopping) this.wake();
+      if (this.#stopping || this.#moving <= 1) this.wake(); // also where a lane is blocked now
       this.#pump();
     });
   }
