@@ -18,10 +18,14 @@ test('one client fills the window, in order', async (t) => {
   broker.onPublish = (packet, client) => held.push(() => client.acknowledge(packet));
   const { told, take, settled } = await engine(t, toBroker(broker.port));
   const sent = numbers(200);
-  for (const payload of sent) await take(outbound(payload));
+  const takeAll = async () => {
+    for (const payload of sent) await take(outbound(payload));
+  };
+  const taken = takeAll();
   await waitUntil('the window is full', () => held.length === 64);
   broker.onPublish = (packet, client) => client.acknowledge(packet);
   for (const acknowledge of held) acknowledge();
+  await taken;
   await settled();
   assert.deepEqual([broker.payloads, told.delivered], [sent, sent]);
 });
