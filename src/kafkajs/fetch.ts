@@ -79,7 +79,7 @@ function encode(request: FetchRequest): Buffer {
     const fields = Buffer.allocUnsafe(32);
     fields.writeInt32BE(1, 0); // a topic with one partition; another one of it is another topic
     fields.writeInt32BE(partition, 4);
-    fields.writeInt32BE(-1, 8); // the leader's epoch: any
+    fields.writeInt32BE(-1, 8); // the leader's epoch, whichever it is
     fields.writeBigInt64BE(BigInt(position), 12);
     fields.writeBigInt64BE(-1n, 20); // where the log starts, which followers tell
     fields.writeInt32BE(maxPartitionBytes, 28);

@@ -7,6 +7,7 @@ import { Window } from '../../src/executor/delivery/window.ts';
 import { DELIVERED, type Failure, type Outbound, type Outcome } from '../../src/executor/handlers/handler.ts';
 import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { POLICY, QUIET } from '../helpers/quiet-delivery.ts';
 
 const ENVELOPE = create(EnvelopeSchema, { topicName: 'a/b' });
 const ALONE: Failure = { delivered: false, failureClass: FailureClass.DISCONNECTED, reason: 'closed' };
@@ -21,12 +22,7 @@ function inPacks(
   const delivered: number[] = [];
   const letters: [number, number][] = [];
   const clock = new FakeClock();
-  const ignore = () => {};
-  const full = {
-    ...{ strategy: 'RETRY_ALL' as const, retries: 0, pauseBetweenRetries: 100, maxPause: 100 },
-    ...{ packProcessingTimeout: 1e6, maxInFlight: 100, maxInFlightBytes: 1e9, deadLetter: true, maxHops: 8 },
-    ...policy,
-  };
+  const full = { ...POLICY, ...policy };
   const engine = new Delivery({
     window: new Window(full, new ByteLimit(1e9)),
     handler: {
@@ -43,10 +39,7 @@ function inPacks(
     },
     pack: { maxMessages: 8, maxBytes: 1e9, runs: 'within' },
     policy: full,
-    events: {
-      ...{ received: ignore, failed: ignore, skipped: ignore, deadLettered: ignore, released: ignore },
-      delivered: ({ offset }) => delivered.push(offset),
-    },
+    events: { ...QUIET, delivered: ({ offset }) => delivered.push(offset) },
     deadLetter: async ({ offset, attempts }) => {
       letters.push([offset, attempts]);
     },

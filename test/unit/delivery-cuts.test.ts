@@ -14,6 +14,7 @@ import {
 } from '../../src/executor/handlers/handler.ts';
 import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { POLICY, QUIET } from '../helpers/quiet-delivery.ts';
 
 const { DISCONNECTED, REJECTED, THROTTLED } = FailureClass;
 const lost = (isShared: boolean, isForOne: Cut['isForOne'] = 'maybe'): Failure => ({
@@ -33,12 +34,7 @@ function overOneConnection(
   const tried: [number, number][] = [];
   const letters: [number, number, FailureClass][] = [];
   const clock = new FakeClock();
-  const ignore = () => {};
-  const full = {
-    ...{ strategy: 'RETRY_ALL' as const, retries: 0, pauseBetweenRetries: 100, maxPause: 100 },
-    ...{ packProcessingTimeout: 1e6, maxInFlight: 8, maxInFlightBytes: 1e9, deadLetter: true, maxHops: 8 },
-    ...policy,
-  };
+  const full = { ...POLICY, maxInFlight: 8, ...policy };
   const engine = new Delivery({
     window: new Window(full, new ByteLimit(1e9)),
     handler: {
@@ -54,10 +50,7 @@ function overOneConnection(
     } as never,
     pack: { maxMessages: 1, maxBytes: 1e9, runs: 'across' },
     policy: full,
-    events: {
-      ...{ received: ignore, delivered: ignore, skipped: ignore, deadLettered: ignore, released: ignore },
-      failed: ({ offset, attempts }) => tried.push([offset, attempts]),
-    },
+    events: { ...QUIET, failed: ({ offset, attempts }) => tried.push([offset, attempts]) },
     deadLetter: async ({ offset, attempts }, { failureClass }) => {
       letters.push([offset, attempts, failureClass]);
     },

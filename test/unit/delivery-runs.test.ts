@@ -14,6 +14,7 @@ import {
 } from '../../src/executor/handlers/handler.ts';
 import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { POLICY, QUIET } from '../helpers/quiet-delivery.ts';
 
 const ENVELOPE = create(EnvelopeSchema, { topicName: 't' });
 const AWAY: Failure = { delivered: false, failureClass: FailureClass.UNAVAILABLE, reason: 'away' };
@@ -28,18 +29,7 @@ function delivery(limits: Partial<PackLimits>, retries = 0, parallel = 4, keepsL
   const kept = Promise.withResolvers<void>();
   const tries: number[] = [];
   const clock = new FakeClock();
-  const ignore = () => {};
-  const policy = {
-    strategy: 'RETRY_ALL',
-    retries,
-    pauseBetweenRetries: 100,
-    maxPause: 100,
-    packProcessingTimeout: 10_000,
-    maxInFlight: 8,
-    maxInFlightBytes: 1e9,
-    deadLetter: true,
-    maxHops: 8,
-  } as const;
+  const policy = { ...POLICY, retries, packProcessingTimeout: 10_000, maxInFlight: 8 };
   const engine = new Delivery({
     window: new Window(policy, new ByteLimit(1e9)),
     handler: {
@@ -60,12 +50,8 @@ function delivery(limits: Partial<PackLimits>, retries = 0, parallel = 4, keepsL
     pack: { maxMessages: 5, maxBytes: 1e9, ...limits },
     policy,
     events: {
-      received: ignore,
-      delivered: ignore,
+      ...QUIET,
       failed: ({ offset }, _, isGivenUp) => (isGivenUp ? givenUp : tries).push(offset),
-      skipped: ignore,
-      deadLettered: ignore,
-      released: ignore,
     },
     deadLetter: () => kept.promise,
     holdsLease: () => true,

@@ -1,6 +1,6 @@
 import type { Cluster } from '../../kafkajs/cluster.ts';
 import { partitionOfKey } from '../../kafkajs/key-partition.ts';
-import type { Outgoing } from '../../kafkajs/outgoing.ts';
+import type { Once, Outgoing } from '../../kafkajs/outgoing.ts';
 import { Producer, type ProducerOptions } from '../../kafkajs/producer.ts';
 import type { Partitions } from '../../kafkajs/producer-topic.ts';
 import { protocolErrorType } from '../../kafkajs/protocol-error.ts';
@@ -50,11 +50,11 @@ interface Sending extends Outgoing {
   readonly spread: number;
   readonly deadline: number;
   readonly lane: Lane | undefined;
-  readonly once: Once | undefined;
+  readonly once: CopiesOnce | undefined;
 }
 
 /** What the copies of one message know of one another. */
-interface Once extends NonNullable<Outgoing['once']> {
+interface CopiesOnce extends Once {
   /** Whether none of them is refused for what it cannot help: another one may be there. */
   isHeld(): boolean;
 }
@@ -151,7 +151,7 @@ export class BusProducer implements AsyncDisposable {
   }
 
   /** Once one of them is refused all are sent again, so none is held for the others; nor while that keeps others out. */
-  #once(until: number, isRefused: () => boolean): Once {
+  #once(until: number, isRefused: () => boolean): CopiesOnce {
     const out = new Set<Outgoing>();
     const isAwaited = () => this.#deps.clock.lease() < until;
     return {

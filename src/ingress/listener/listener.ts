@@ -22,7 +22,7 @@ import { Wills } from './wills.ts';
 
 export interface ListenerConfig extends ConnectionLimits {
   readonly host: string;
-  /** 0: any free one. */
+  /** 0 = one that is free. */
   readonly port: number;
   /** What clients may make this process hold, in bytes, as they are in memory. */
   readonly maxMemoryBytes: number;

@@ -16,7 +16,7 @@ interface Deps {
 /** How long a connection waits for its client: for the CONNECT, then for any packet, and for the end of one that has begun. */
 export class Patience {
   readonly #deps: Deps;
-  /** Milliseconds without a packet; unset: any time. */
+  /** Milliseconds without a packet; unset: without end. */
   #keepAlive: number | undefined;
   /** By the monotonic clock, as all times here. */
   #lastPacket = 0;

@@ -42,7 +42,7 @@ export class Exchange {
     this.#clock = context.clock;
   }
 
-  /** Rejects only when the signal aborts. @param isBatch whether it is of several messages: any may be at fault */
+  /** Rejects only when the signal aborts. @param isBatch whether it is of several messages, each of which may be at fault */
   send(request: HttpRequest, signal: AbortSignal, isBatch: boolean): Promise<Outcome> {
     return this.#readTimeout > 0
       ? this.#sendWithin(request, signal, isBatch)
