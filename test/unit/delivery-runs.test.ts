@@ -94,26 +94,43 @@ test('a pack that one key fills is full: it waits for nothing more', async () =>
   assert.deepEqual(offsets(), [[0, 1, 2, 3, 4]]);
 });
 
-test('no more is taken in than leaves soon; what waits behind one that failed does not count', async () => {
-  const { take, packs, clock, hasSpace, changed, window } = delivery({ runs: 'within' }, 0, 1);
-  for (let n = 0; n < 15; n++) take('x');
+for (const runs of ['within', 'across'] as const)
+  test(`no more is taken in than leaves soon, with runs ${runs} packs`, async () => {
+    const { take, packs, hasSpace, changed, window } = delivery({ runs });
+    take('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h');
+    for (const { offsets } of packs) assert.equal(offsets.length, 1);
+    take('a', 'b', 'c', 'd', 'e', 'f', 'g');
+    assert.ok(hasSpace());
+    take('h');
+    assert.deepEqual([window.size, hasSpace()], [16, false], 'twice as many as may be on their way');
+    let isTold = false;
+    void changed().then(() => {
+      isTold = true;
+    });
+    await packs[0]!.end();
+    assert.deepEqual([window.size, isTold, hasSpace()], [15, true, true]);
+  });
+
+test('a key whose first one is not answered keeps no other out', () => {
+  const { take, offsets, hasSpace } = delivery({ runs: 'within' });
+  for (let n = 0; n < 40; n++) take('x');
   assert.ok(hasSpace());
-  take('x');
-  assert.ok(!hasSpace(), 'twice as many as may be on their way');
+  take('y');
+  assert.deepEqual(offsets(), [[0], [40]]);
+});
+
+test('a key whose first one failed makes room for others at once', async () => {
+  const { take, packs, offsets, hasSpace, changed } = delivery({ runs: 'across' });
+  for (let n = 0; n < 40; n++) take('x');
+  assert.ok(!hasSpace(), 'they leave soon');
   let isTold = false;
   void changed().then(() => {
     isTold = true;
   });
-  await packs[0]!.end(() => AWAY);
-  assert.ok(hasSpace(), 'a lane that waits for its first one does not fill the window');
-  assert.ok(isTold, 'others may be taken in at once');
+  for (const { end } of packs.slice(0, 4)) await end((offset) => (offset === 0 ? AWAY : heldBy(AWAY)));
+  assert.deepEqual([hasSpace(), isTold], [true, true]);
   take('y');
-  await packs[1]!.end();
-  assert.ok(hasSpace());
-  await clock.advance(100);
-  assert.deepEqual([packs[2]!.offsets.length, hasSpace()], [5, false], 'it goes on');
-  await packs[2]!.end();
-  assert.deepEqual([window.size, hasSpace()], [11, true]);
+  assert.deepEqual(offsets().at(-1), [40]);
 });
 
 test('what is behind a failed message of its key leaves again behind it, and only that one has had a try', async () => {

@@ -5,7 +5,7 @@ import { Attempts } from './attempt.ts';
 import type { DeliveryDeps } from './delivery-deps.ts';
 import { Lanes } from './lanes.ts';
 import { Linger } from './linger.ts';
-import { movingOf, READY, readyFor, takePack } from './pack.ts';
+import { isEnough, readyFor, takePack } from './pack.ts';
 import { Pauses } from './pauses.ts';
 import { decide, EXPIRED, isExpired, isHeld, isSuspect, LOOPING, NO_OUTCOME } from './strategy.ts';
 import { Suspects } from './suspects.ts';
@@ -42,12 +42,9 @@ export class Delivery {
 
   /** Whether one more message of this partition may be taken in. */
   hasSpace(partition: number): boolean {
-    return !this.#stopping && this.#moving < READY && this.window.hasSpace(partition);
-  }
-
-  /** Messages that leave soon or have left, for each that may be on its way: blocked lanes are not to fill the window. */
-  get #moving(): number {
-    return movingOf(this.#lanes, this.window.size, this.#deps.pack) / this.#deps.policy.maxInFlight;
+    const { pack, policy } = this.#deps;
+    const there = { taken: this.window.size, out: this.#attempts.messages, most: policy.maxInFlight };
+    return !this.#stopping && !isEnough(this.#lanes, there, pack) && this.window.hasSpace(partition);
   }
 
   /** Nothing leaves any more. */
@@ -134,7 +131,7 @@ export class Delivery {
     this.#attempts.start(pack, (outcomes) => {
       if (outcomes) this.#ended(pack, outcomes);
       else this.#recalled(pack);
-      if (this.#stopping || this.#moving <= 1) this.wake(); // also where a lane is blocked now
+      this.#wakeWhenLow(); // also where a lane is blocked now
       this.#pump();
     });
   }
@@ -219,8 +216,12 @@ export class Delivery {
     this.window.settle(message);
     this.#suspects.forget(message);
     this.#lanes.done(message);
-    // What is taken in then is many at a time.
-    if (this.#stopping || this.#moving <= 1) this.wake();
+    this.#wakeWhenLow();
+  }
+
+  /** What is taken in then is many at a time. */
+  #wakeWhenLow(): void {
+    if (this.#stopping || this.#lanes.heads <= this.#deps.policy.maxInFlight) this.wake();
   }
 
   /**

@@ -16,8 +16,6 @@ class Lane<T> {
   held = 0;
   /** Whether it is among those that are ready. */
   isReady = false;
-  /** Whether what waits counts as blocked. */
-  isBlocked = false;
 }
 
 /**
@@ -36,7 +34,6 @@ export class Lanes<T extends Item> {
   #taken = 0;
   #heads = 0;
   #available = 0;
-  #blocked = 0;
 
   constructor(areAbreast: boolean) {
     this.#areAbreast = areAbreast;
@@ -57,11 +54,6 @@ export class Lanes<T extends Item> {
     return this.#available;
   }
 
-  /** Items that wait for one of their lane that failed: however soon the others are settled, they do not leave. */
-  get blocked(): number {
-    return this.#blocked;
-  }
-
   add(item: T): void {
     const { key } = item;
     if (key === null) {
@@ -76,7 +68,6 @@ export class Lanes<T extends Item> {
       this.#heads++;
     }
     lane.waiting.push(item);
-    if (lane.isBlocked) this.#blocked++;
     if (lane.isReady) this.#available++;
     else this.#open(lane);
   }
@@ -163,16 +154,7 @@ export class Lanes<T extends Item> {
     this.#close(lane);
   }
 
-  /** To be called when it stalls or is held, or no more. */
-  #count(lane: Lane<T>): void {
-    const isBlocked = lane.isStalled || lane.held > 0;
-    if (isBlocked === lane.isBlocked) return;
-    lane.isBlocked = isBlocked;
-    this.#blocked += isBlocked ? lane.waiting.length : -lane.waiting.length;
-  }
-
   #close(lane: Lane<T>): void {
-    this.#count(lane);
     if (!lane.isReady) return;
     lane.isReady = false;
     this.#available -= lane.waiting.length;
@@ -190,7 +172,6 @@ export class Lanes<T extends Item> {
     this.#stall(lane);
     const later = lane.waiting.findIndex(({ number }) => number > item.number);
     lane.waiting.splice(later === -1 ? lane.waiting.length : later, 0, item);
-    this.#blocked++;
     this.#isBack(lane, key);
   }
 
@@ -215,7 +196,6 @@ export class Lanes<T extends Item> {
         this.#heads--;
       }
     }
-    this.#count(lane);
     if (!lane.isReady) this.#open(lane);
   }
 }

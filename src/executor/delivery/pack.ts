@@ -3,20 +3,25 @@ import type { Lanes } from './lanes.ts';
 import { mayAccompany } from './suspicion.ts';
 import type { InFlight } from './window.ts';
 
-/** So many are taken in that leave soon or have left, for each that may be on its way: the next ones wait here, not in Kafka. */
-export const READY = 2;
+/** Messages that may leave or have left, for each that may be on its way: the next ones wait here, not in Kafka. */
+const READY = 2;
+
+/**
+ * Whether no more is to be taken in, of which so many are, and `out` of them on their way, where `most` may be. Of lanes only
+ * the heads count, so that a blocked one keeps no other out; where runs leave, also all of them, unless more may be on its way.
+ */
+export function isEnough(
+  lanes: Lanes<InFlight>,
+  { taken, out, most }: { readonly taken: number; readonly out: number; readonly most: number },
+  { runs }: PackLimits,
+): boolean {
+  if (lanes.heads >= most * READY) return true;
+  return runs !== undefined && taken >= most * READY && out + lanes.available >= most;
+}
 
 /** How many messages may leave, as far as packs of these limits can hold them. */
 export function readyFor(lanes: Lanes<InFlight>, { runs }: PackLimits): number {
   return runs === 'within' ? lanes.available : lanes.ready;
-}
-
-/**
- * How many of the messages that are taken in leave soon or have left: not those behind one that failed, and one of each lane
- * where one leaves at a time.
- */
-export function movingOf(lanes: Lanes<InFlight>, taken: number, { runs }: PackLimits): number {
-  return runs ? taken - lanes.blocked : lanes.heads;
 }
 
 /**
