@@ -31,11 +31,13 @@ export class FakeNotes implements SessionNotes {
   readonly asked: string[] = [];
   readonly kept = new Map<string, Note>();
   answer: () => Promise<void> = async () => {};
+  /** Kafka surely has no note that is stored from now on. */
+  areLost = false;
   async stored(clientId: string, packetId: number, note: Note): Promise<boolean> {
     this.asked.push(`stored ${clientId} ${packetId}`);
-    this.kept.set(`${clientId} ${packetId}`, note);
+    if (!this.areLost) this.kept.set(`${clientId} ${packetId}`, note);
     await this.answer();
-    return true;
+    return !this.areLost;
   }
   released(clientId: string, packetId: number): Promise<void> {
     this.asked.push(`released ${clientId} ${packetId}`);

@@ -167,6 +167,25 @@ test('a message of QoS 2 that comes again is not stored again for those who have
   assert.equal(session.received.bytes, empty);
 });
 
+test('a note of a run before is taken back also where that of the message in its place was never written', async () => {
+  const { notes, session, connected } = world();
+  session.received.set(5, 'stored');
+  session.noted.set(5, 1);
+  notes.areLost = true;
+  const { flow, packets, publish } = connected();
+  publish(2, 5, 'another');
+  publish(2, 7);
+  await settled();
+  assert.deepEqual([acks(packets), [...session.noted.keys()]], [['pubrec 5', 'pubrec 7'], [5]]);
+  flow.release(5);
+  flow.release(7);
+  await settled();
+  assert.deepEqual(
+    notes.asked.filter((asked) => asked.startsWith('released')),
+    ['released a 5'],
+  );
+});
+
 test('a note that is not taken back is asked for again with the next PUBREL', async () => {
   const { notes, session, connected } = world();
   const { flow, packets, failures, publish } = connected();

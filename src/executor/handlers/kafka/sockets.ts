@@ -7,6 +7,8 @@ import type { KafkaOptions } from './options.ts';
 import { DisconnectedError } from './reason.ts';
 
 const KEEP_ALIVE = 60_000;
+/** Brokers whose lost connections are remembered: they may come and go under new names for as long as an integration runs. */
+const MAX_LOST = 100;
 
 interface Deps {
   readonly guard: TargetGuard;
@@ -54,12 +56,19 @@ export class Sockets {
       cancel();
       this.#open.delete(socket);
       const lost = new DisconnectedError(`the connection to ${target.host}:${port} was lost`, isOpen, cause);
-      this.lost.set(`${host}:${port}`, lost);
+      this.#keep(`${host}:${port}`, lost);
     });
     socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE);
     socket.setTimeout(maxIdle, () => socket.destroy(new Error(`nothing was sent for ${maxIdle} ms`)));
     return socket;
   };
+
+  #keep(broker: string, lost: Error): void {
+    this.lost.delete(broker);
+    this.lost.set(broker, lost);
+    const [oldest] = this.lost.keys();
+    if (this.lost.size > MAX_LOST) this.lost.delete(oldest!);
+  }
 
   /** Resolves when what was written has left but for a little. Rejects when a connection is lost before. */
   async drained(): Promise<void> {
