@@ -13,7 +13,7 @@ import {
   type HandlerContext,
 } from '../../src/executor/handlers/handler.ts';
 import { bound, connected, contextOf, never, outbound } from '../helpers/handler.ts';
-import { answer, type HttpEndpoint, hang, httpEndpoint, reset } from '../helpers/http-endpoint.ts';
+import { answer, gather, type HttpEndpoint, hang, httpEndpoint, reset } from '../helpers/http-endpoint.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -272,7 +272,7 @@ test('an endpoint that refuses, and a name without an address, are lost connecti
 test('the endpoint never sees more requests at a time, nor more connections, than configured', async (t) => {
   const { endpoint, handler } = await setUp(t, { maxParallelRequestsCount: 3 });
   assert.equal(handler.parallel, 3);
-  endpoint.respond = (response) => setTimeout(() => response.writeHead(200).end(), 5);
+  endpoint.respond = gather(3);
   const sendTwenty = async () => {
     for (let i = 0; i < 20; i++) assert.equal(await deliver(handler, `m${i}`), DELIVERED);
   };

@@ -8,7 +8,7 @@ import { serverCertificate } from '../helpers/certificates.ts';
 import { engine } from '../helpers/engine.ts';
 import { faultProxy } from '../helpers/fault-proxy.ts';
 import { outbound } from '../helpers/handler.ts';
-import { type HttpEndpoint, httpEndpoint, type Respond } from '../helpers/http-endpoint.ts';
+import { gather, type HttpEndpoint, httpEndpoint, type Respond } from '../helpers/http-endpoint.ts';
 import {
   bodies,
   check,
@@ -67,7 +67,7 @@ test('HTTP/1.1 is spoken unless HTTP/2 is asked for, and where the endpoint spea
   assert.deepEqual(versions(unasked.endpoint), new Set(['1.1']));
 
   const old = await setUp(t, undefined, { ...TWO, maxParallelRequestsCount: 8 });
-  old.endpoint.respond = slowly;
+  old.endpoint.respond = gather(8);
   await deliverMany(old.handler, 100);
   assert.deepEqual(versions(old.endpoint), new Set(['1.1']));
   assert.equal(old.endpoint.mostAtATime, 8);

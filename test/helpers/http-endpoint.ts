@@ -28,6 +28,15 @@ export const answer =
   (status: number, headers: Record<string, string> = {}, body = ''): Respond =>
   (response) =>
     response.writeHead(status, headers).end(body);
+/** Answers none of the first `count` requests before all of them are there, and all others at once. */
+export function gather(count: number): Respond {
+  const first: ServerResponse[] = [];
+  let came = 0;
+  return (response) => {
+    first.push(response);
+    if (++came >= count) for (const each of first.splice(0)) each.end();
+  };
+}
 export const hang: Respond = () => {};
 /** Resets the connection instead of answering. */
 export const reset: Respond = (response) => response.socket?.resetAndDestroy();
@@ -39,13 +48,13 @@ export class HttpEndpoint {
   /** Connections that are open, and how many there were in all. */
   readonly sockets = new Set<Socket>();
   opened = 0;
-  /** The most requests that were there at a time. */
+  /** The most requests that were there at a time and not answered yet. */
   mostAtATime = 0;
   port = 0;
   readonly #scheme: string;
   readonly #create: (listener: RequestListener) => ReturnType<typeof createServer>;
   #server: ReturnType<typeof createServer> | undefined;
-  #now = 0;
+  readonly #responses = new Set<ServerResponse>();
 
   constructor(tls?: ServerOptions, settings?: Http2Settings) {
     this.#scheme = tls ? 'https' : 'http';
@@ -62,8 +71,11 @@ export class HttpEndpoint {
   /** Listens; again on the same port after a stop. */
   async start(): Promise<void> {
     const server = this.#create((request, response) => {
-      this.mostAtATime = Math.max(this.mostAtATime, ++this.#now);
-      response.on('close', () => this.#now--);
+      this.#responses.add(response);
+      response.on('close', () => this.#responses.delete(response));
+      // A client may have an answer, and have sent its next request, before `close` comes.
+      const unanswered = [...this.#responses].filter(({ writableEnded }) => !writableEnded).length;
+      this.mostAtATime = Math.max(this.mostAtATime, unanswered);
       const chunks: Buffer[] = [];
       request.on('error', () => {}); // the response's `close` follows
       request.on('data', (chunk) => chunks.push(chunk));
