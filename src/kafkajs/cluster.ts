@@ -12,7 +12,9 @@ export interface Exchange<T> {
     readonly apiName: string;
     /** False: nothing answers, and the exchange ends when it is written. Unset: true. */
     expectResponse?(): boolean;
-    encode(): Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
+    encode?(): Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
+    /** Instead of `encode`: what is not copied on its way to the socket (request-parts.ts). */
+    parts?(): readonly Buffer[];
   };
   readonly response: { decode(raw: Buffer): Promise<T>; parse(data: T): Promise<T> };
   /** Milliseconds; null: the client's own. */

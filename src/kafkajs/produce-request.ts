@@ -44,23 +44,24 @@ export function produceExchange(request: ProduceRequest, version: number): Excha
       apiVersion: version,
       apiName: 'Produce',
       expectResponse: () => request.acks !== 0,
-      encode: async () => {
-        const buffer = encode(request);
-        return { buf: buffer, buffer };
-      },
+      parts: () => partsOf(request),
     },
     response: { decode: async (raw) => decodeProduced(raw, version), parse: async (data) => data },
   };
 }
 
-function encode({ acks, timeout, batches }: ProduceRequest): Buffer {
+/** The batches as they are, and between them what names their partitions. */
+function partsOf({ acks, timeout, batches }: ProduceRequest): readonly Buffer[] {
   const byTopic = Map.groupBy(batches, ({ topic }) => topic);
-  const parts = [text(null), int16(acks), int32(timeout), int32(byTopic.size)];
+  const parts: Buffer[] = [];
+  const head = [text(null), int16(acks), int32(timeout), int32(byTopic.size)];
   for (const [topic, ofTopic] of byTopic) {
-    parts.push(text(topic), int32(ofTopic.length));
-    for (const { partition, bytes } of ofTopic) parts.push(int32(partition), int32(bytes.length), bytes);
+    head.push(text(topic), int32(ofTopic.length));
+    for (const { partition, bytes } of ofTopic) {
+      parts.push(Buffer.concat([...head.splice(0), int32(partition), int32(bytes.length)]), bytes);
+    }
   }
-  return Buffer.concat(parts);
+  return parts;
 }
 
 /** Reads an answer to a request to produce, of the versions from 3 to 7. */

@@ -78,7 +78,7 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
   readonly connected = new Set<number>();
   /** How long it takes to connect, in milliseconds. */
   connectTime = 1;
-  /** Nodes that take requests and answer nothing. */
+  /** Nodes that take requests and answer nothing, nor anything that comes later by the same connection. */
   readonly mute = new Set<number>();
   refuses: Refuses = () => 0;
   /** What it answers although it has the batch: replicas are late with it, or somebody else leads now. */
@@ -95,7 +95,9 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
   readonly #clock: Clock;
   /** What each node was asked. */
   readonly #asking = new Map<number, Promise<unknown>[]>();
+  /** The connections to nodes, and those that nothing comes back by any more. */
   readonly #cuts = new Map<number, PromiseWithResolvers<never>>();
+  readonly #dead = new WeakSet<object>();
   readonly brokerPool: Cluster['brokerPool'];
 
   constructor(nodeIds: readonly number[], clock: Clock) {
@@ -188,7 +190,7 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
     cut.promise.catch(() => {});
     this.#cuts.set(nodeId, cut);
     const answer =
-      exchange.request.apiKey === PRODUCE ? this.#produce(nodeId, exchange) : this.#metadata(exchange);
+      exchange.request.apiKey === PRODUCE ? this.#produce(nodeId, cut, exchange) : this.#metadata(exchange);
     const asked = Promise.race([answer, cut.promise]);
     this.#asking.set(nodeId, [...(this.#asking.get(nodeId) ?? []), asked]);
     return await asked;
@@ -219,10 +221,15 @@ export class FakeCluster implements Pick<Cluster, 'brokerPool' | 'connect' | 'di
     };
   }
 
-  async #produce(nodeId: number, { request, response }: Exchange<unknown>): Promise<unknown> {
-    const { buffer } = await request.encode();
+  async #produce(
+    nodeId: number,
+    connection: object,
+    { request, response }: Exchange<unknown>,
+  ): Promise<unknown> {
+    const buffer = Buffer.concat(request.parts?.() ?? []);
     await this.#clock.sleep(ROUND_TRIP / 2);
-    if (this.mute.has(nodeId)) return await new Promise(() => {});
+    if (this.mute.has(nodeId)) this.#dead.add(connection);
+    if (this.#dead.has(connection)) return await new Promise(() => {});
     if (this.down.has(nodeId)) throw new Error('Closed connection');
     const results: [string, number, number][] = [];
     const valuesOfRequest: string[] = [];

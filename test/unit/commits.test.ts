@@ -151,7 +151,7 @@ const Decoder = createRequire(import.meta.url)('kafkajs/src/protocol/decoder') a
 
 /** The partitions that a request commits. */
 async function sentIn({ request }: Exchange<unknown>): Promise<readonly Sent[]> {
-  const decoder = new Decoder((await request.encode()).buffer);
+  const decoder = new Decoder((await request.encode!()).buffer);
   decoder.readString();
   decoder.readInt32();
   decoder.readString();

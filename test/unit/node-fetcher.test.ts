@@ -89,7 +89,7 @@ test('a feed that is closed while its fetch is on its way is not fetched again; 
   const clock = new FakeClock();
   const asked: string[][] = [];
   const send = async (exchange: Exchange<unknown>) => {
-    const { buf } = await exchange.request.encode();
+    const { buf } = await exchange.request.encode!();
     asked.push([...buf.toString('latin1').matchAll(/topic-\w/g)].map(([name]) => name));
     await clock.sleep(50);
     return { errorCode: 0, sessionId: 0, partitions: [] };

@@ -50,7 +50,7 @@ async function ours(init: Init): Promise<Buffer> {
     })),
   );
   const { request } = produceExchange({ acks, timeout, batches: await Promise.all(batches) }, 7);
-  return (await request.encode()).buffer;
+  return Buffer.concat(request.parts?.() ?? []);
 }
 
 // Short texts in ASCII are written in another way.

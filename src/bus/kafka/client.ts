@@ -1,6 +1,5 @@
 import kafkajs, { type Kafka as KafkaClient, type RetryOptions } from 'kafkajs';
-import { endRequestsWithConnections } from '../../kafkajs/connection-ends.ts';
-import { stopBusyTimer } from '../../kafkajs/request-queue.ts';
+import { patchKafkajs } from '../../kafkajs/patches.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { NameResolver } from '../../runtime/name-resolver.ts';
 import { openSocket } from '../../runtime/open-socket.ts';
@@ -38,8 +37,7 @@ const RETRY: RetryOptions = { retries: 4, initialRetryTime: 100, maxRetryTime: 1
 
 /** `retry` belongs here: on a producer or consumer it does not cover reconnecting. */
 export function createClient(config: KafkaConfig, { logger, resolver: { lookUp } }: Deps): KafkaClient {
-  stopBusyTimer();
-  endRequestsWithConnections();
+  patchKafkajs();
   return new Kafka({
     brokers: [...config.brokers],
     clientId: config.clientId,

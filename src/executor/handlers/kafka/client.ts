@@ -3,8 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import kafkajs, { type Kafka as KafkaClient } from 'kafkajs';
 import { PemCredentialsSchema } from '../../../../gen/penstock/v1/credentials_pb.ts';
 import type { KafkaConfiguration } from '../../../../gen/penstock/v1/kafka_pb.ts';
-import { endRequestsWithConnections } from '../../../kafkajs/connection-ends.ts';
-import { stopBusyTimer } from '../../../kafkajs/request-queue.ts';
+import { patchKafkajs } from '../../../kafkajs/patches.ts';
 import type { HandlerContext } from '../handler.ts';
 import { pemOptions } from '../tls.ts';
 import type { KafkaOptions } from './options.ts';
@@ -31,8 +30,7 @@ interface Deps {
 export function createClient(config: KafkaConfiguration, deps: Deps): KafkaClient {
   const { context, options, authentication, sockets } = deps;
   const { clientIdPrefix, bootstrapServers } = config;
-  stopBusyTimer();
-  endRequestsWithConnections();
+  patchKafkajs();
   const ssl = tlsOf(config, options);
   const { sasl } = authentication;
   const { retryPause: initialRetryTime, maxRetryPause: maxRetryTime } = options;
