@@ -3,6 +3,7 @@ import type { MqttConfiguration } from '../../../../gen/penstock/v1/mqtt_pb.ts';
 import { backoffPause } from '../../../runtime/backoff.ts';
 import type { CancelTimer } from '../../../runtime/clock.ts';
 import { messageOf } from '../../../runtime/logger.ts';
+import { type Linked, LinkedList } from '../../delivery/linked-list.ts';
 import {
   DELIVERED,
   type Failure,
@@ -25,7 +26,7 @@ const LONGEST_PAUSE = 60_000;
 const PATIENCE = 10_000;
 
 /** A message on its way, and who is told what became of it. */
-export interface Sending {
+export interface Sending extends Linked<Sending> {
   readonly message: Outbound;
   settle(outcome: Outcome): void;
 }
@@ -42,7 +43,7 @@ export class BrokerConnection {
   readonly #backoff: { readonly initial: number; readonly max: number };
   readonly #stop = new AbortController();
   /** On their way over the session, at most `#window`. */
-  readonly #inFlight = new Set<Sending>();
+  readonly #inFlight = new LinkedList<Sending>();
   /** For the session, or for space in the window. */
   #waiting: Sending[] = [];
   #session: Session | undefined;
@@ -183,7 +184,7 @@ export class BrokerConnection {
     // The broker takes what comes over a connection one after another: what it has not come to yet was on it, too.
     const isShared = lost.length > 1 || this.#sent.unanswerable > this.#sent.answered;
     const failure = cutFailure(error, isShared);
-    this.#inFlight.clear();
+    for (const sending of lost) this.#inFlight.delete(sending);
     for (const sending of lost) sending.settle(failure);
     if (this.#isForGood) {
       this.#reason = `${error.message}; with a reconnect_period of 0 it stays so until the integration is disabled and enabled again`;
@@ -218,7 +219,7 @@ export class BrokerConnection {
     this.#reason = reason;
     this.#endPatience();
     const failed = [...this.#inFlight, ...this.#waiting];
-    this.#inFlight.clear();
+    for (const sending of failed) this.#inFlight.delete(sending);
     this.#waiting = [];
     const failure = disconnected(reason);
     for (const sending of failed) sending.settle(failure);

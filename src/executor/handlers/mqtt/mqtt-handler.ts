@@ -56,7 +56,7 @@ export class MqttHandler implements Handler {
       resolve(outcome);
       lane?.leave(qos, outcome);
     };
-    const sending = { message, settle };
+    const sending = { message, settle, before: undefined, after: undefined };
     signal.addEventListener('abort', abort, { once: true });
     connection.send(sending);
     return promise;
