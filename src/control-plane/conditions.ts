@@ -1,5 +1,5 @@
 import type { Condition } from '../runtime/readiness.ts';
-import type { Relay } from './relay.ts';
+import type { Relay } from './outbox/relay.ts';
 import type { Database } from './store/database.ts';
 
 /** Shorter is what happens when a connection breaks, or another node takes over the relay. Milliseconds. */

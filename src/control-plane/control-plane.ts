@@ -18,21 +18,21 @@ import {
 } from './cleanup.ts';
 import { controlPlaneConditions } from './conditions.ts';
 import type { ControlPlaneConfig } from './config.ts';
-import { notificationsLock, startOrphanSweep } from './orphans.ts';
+import { startRemovedSweep } from './dead-letters/removed-dead-letters.ts';
+import { startReconciler } from './outbox/reconciler.ts';
+import { startRelay } from './outbox/relay.ts';
 import { patiently } from './patiently.ts';
-import { startReconciler } from './reconciler.ts';
-import { startRelay } from './relay.ts';
-import { startRemovedSweep } from './removed-dead-letters.ts';
-import { Replays } from './replays.ts';
+import { Replays } from './replays/replays.ts';
 import { controlPlaneServices } from './services.ts';
+import { startUplink } from './status/uplink.ts';
+import { Watches } from './status/watches.ts';
 import { Database } from './store/database.ts';
 import { Leadership } from './store/leadership.ts';
 import { type Lock, Locks } from './store/locks.ts';
 import { migrate } from './store/migrate.ts';
-import { startTopicCleanup, startWithdrawnSweep } from './topic-cleanup.ts';
-import { startTopicUpkeep } from './topic-upkeep.ts';
-import { startUplink } from './uplink.ts';
-import { Watches } from './watches.ts';
+import { notificationsLock, startOrphanSweep } from './topics/orphans.ts';
+import { startTopicCleanup, startWithdrawnSweep } from './topics/topic-cleanup.ts';
+import { startTopicUpkeep } from './topics/topic-upkeep.ts';
 
 /** How long PostgreSQL and Kafka may take to come up when this node starts, each. */
 const PATIENCE = 60_000;

@@ -7,7 +7,7 @@ import { UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Topic, Topics } from '../../src/bus/topics.ts';
 import { TYPES } from '../../src/contract/integration-type.ts';
-import { shardsOf } from '../../src/control-plane/downlink.ts';
+import { shardsOf } from '../../src/control-plane/outbox/downlink.ts';
 import type { Queries } from '../../src/control-plane/store/database.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { listIntegrations } from '../../src/control-plane/store/integrations.ts';

@@ -6,7 +6,7 @@ import type { Bus } from '../../src/bus/bus.ts';
 import { type NodeDescription, reportNode } from '../../src/bus/node-reports.ts';
 import type { Topics } from '../../src/bus/topics.ts';
 import { numberOf, TYPES } from '../../src/contract/integration-type.ts';
-import type { Cluster, KnownNode } from '../../src/control-plane/cluster.ts';
+import type { Cluster, KnownNode } from '../../src/control-plane/status/cluster.ts';
 import type { Warnings } from '../../src/runtime/warnings.ts';
 import { testDeps } from './test-deps.ts';
 

@@ -11,9 +11,9 @@ import {
 import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import { createIntegration } from '../../src/control-plane/routes/create-integration.ts';
 import { updateIntegration } from '../../src/control-plane/routes/update-integration.ts';
+import { Watches } from '../../src/control-plane/status/watches.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { Locks } from '../../src/control-plane/store/locks.ts';
-import { Watches } from '../../src/control-plane/watches.ts';
 import {
   CONFIG,
   controlPlaneForTests,

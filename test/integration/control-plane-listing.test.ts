@@ -18,7 +18,7 @@ import {
 import { NodeReportSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { RouteDeps } from '../../src/control-plane/routes/deps.ts';
 import { listIntegrationsRoute } from '../../src/control-plane/routes/list-integrations.ts';
-import { statusOf } from '../../src/control-plane/status.ts';
+import { statusOf } from '../../src/control-plane/status/status.ts';
 import { Database, type Queries } from '../../src/control-plane/store/database.ts';
 import { countNodes } from '../../src/control-plane/store/integration-states.ts';
 import { listIntegrations } from '../../src/control-plane/store/integrations.ts';

@@ -6,7 +6,7 @@ import { timestampDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import { IntegrationState, IntegrationType } from '../../gen/penstock/v1/integration_pb.ts';
 import { NodeReportSchema } from '../../gen/penstock/v1/uplink_pb.ts';
-import type { NodeState } from '../../src/control-plane/cluster.ts';
+import type { NodeState } from '../../src/control-plane/status/cluster.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { migrate } from '../../src/control-plane/store/migrate.ts';
 import {

@@ -10,8 +10,8 @@ import {
 } from '../../gen/penstock/v1/integration_pb.ts';
 import type { UplinkRecord } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { RecordBatch } from '../../src/bus/group-reader.ts';
+import { reportStore } from '../../src/control-plane/status/uplink.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
-import { reportStore } from '../../src/control-plane/uplink.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { nodeForTests } from '../helpers/nodes.ts';
 import { encodedReport, failedStart, report } from '../helpers/reports.ts';

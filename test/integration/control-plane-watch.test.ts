@@ -9,7 +9,7 @@ import {
   IntegrationFilterSchema,
   type WatchIntegrationsResponse,
 } from '../../gen/penstock/v1/integration_service_pb.ts';
-import { IntegrationWatch } from '../../src/control-plane/integration-watch.ts';
+import { IntegrationWatch } from '../../src/control-plane/integrations/integration-watch.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { RpcError } from '../../src/rpc/error.ts';
 import { controlPlaneForTests, executorForTests, HTTP, HTTP_WITH_SECRET } from '../helpers/control-plane.ts';

@@ -6,9 +6,9 @@ import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
 import { isValid } from '../../src/contract/validate.ts';
-import { downlinkRows, tombstones, withPublishedTime } from '../../src/control-plane/downlink.ts';
+import { downlinkRows, tombstones, withPublishedTime } from '../../src/control-plane/outbox/downlink.ts';
+import { acknowledgedPrefix } from '../../src/control-plane/outbox/relay.ts';
 import { pageToken, positionOf } from '../../src/control-plane/page.ts';
-import { acknowledgedPrefix } from '../../src/control-plane/relay.ts';
 import type { TopicState } from '../../src/control-plane/store/integrations.ts';
 
 const topics = topicsOf('p');

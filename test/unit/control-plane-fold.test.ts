@@ -4,7 +4,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { EventKind } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import { LifecycleAction, type UplinkRecord } from '../../gen/penstock/v1/uplink_pb.ts';
-import { foldReports } from '../../src/control-plane/fold.ts';
+import { foldReports } from '../../src/control-plane/status/fold.ts';
 import { encodedReport, failedStart, report } from '../helpers/reports.ts';
 
 const ID = '2c8a0b51-8a67-4f0e-8f9a-0d6a3c1f2b10';

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { topicsOf } from '../../src/bus/topics.ts';
-import { integrationIdsIn, notificationsOfTheDead, Suspects } from '../../src/control-plane/orphan-names.ts';
+import {
+  integrationIdsIn,
+  notificationsOfTheDead,
+  Suspects,
+} from '../../src/control-plane/topics/orphan-names.ts';
 import { clusterOf, knownNode } from '../helpers/nodes.ts';
 
 const topics = topicsOf('p');

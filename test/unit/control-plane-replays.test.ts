@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { topicsOf } from '../../src/bus/topics.ts';
-import { Replays } from '../../src/control-plane/replays.ts';
+import { Replays } from '../../src/control-plane/replays/replays.ts';
 import type { Database } from '../../src/control-plane/store/database.ts';
 import type { Locks } from '../../src/control-plane/store/locks.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';

@@ -4,7 +4,7 @@ import { setImmediate as settled } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import { DeadLetterSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { BusError, type IncomingRecord, type OutgoingRecord } from '../../src/bus/bus.ts';
-import { NewestDeadLetters } from '../../src/control-plane/newest-dead-letters.ts';
+import { NewestDeadLetters } from '../../src/control-plane/dead-letters/newest-dead-letters.ts';
 import { chunksOf, Pace, sendInOrder } from '../../src/control-plane/resend.ts';
 import { runsOf } from '../../src/control-plane/store/redriven.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';

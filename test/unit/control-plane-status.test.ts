@@ -5,13 +5,13 @@ import { timestampFromDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { AckStrategy } from '../../gen/penstock/v1/delivery_pb.ts';
 import { IntegrationSchema, IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import { MqttConfigurationSchema } from '../../gen/penstock/v1/mqtt_pb.ts';
-import type { Cluster } from '../../src/control-plane/cluster.ts';
+import type { Cluster } from '../../src/control-plane/status/cluster.ts';
 import {
   type Reports,
   type ShardState,
   type ShardStatistics,
   statusOf,
-} from '../../src/control-plane/status.ts';
+} from '../../src/control-plane/status/status.ts';
 import { clusterOf, knownNode } from '../helpers/nodes.ts';
 
 const { ACTIVE, DISABLED, FAILED, PENDING, UNSPECIFIED } = IntegrationState;

@@ -4,8 +4,8 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import type { FeedOptions } from '../../src/bus/bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
+import { Stragglers } from '../../src/control-plane/outbox/stragglers.ts';
 import type { Database } from '../../src/control-plane/store/database.ts';
-import { Stragglers } from '../../src/control-plane/stragglers.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { topicsOf } from '../../src/bus/topics.ts';
 import type { Database } from '../../src/control-plane/store/database.ts';
-import { deleteWithdrawn } from '../../src/control-plane/topic-cleanup.ts';
+import { deleteWithdrawn } from '../../src/control-plane/topics/topic-cleanup.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 
 const never = new AbortController().signal;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { topicsOf } from '../../src/bus/topics.ts';
-import { startTopicUpkeep } from '../../src/control-plane/topic-upkeep.ts';
+import { startTopicUpkeep } from '../../src/control-plane/topics/topic-upkeep.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { testDeps } from '../helpers/test-deps.ts';

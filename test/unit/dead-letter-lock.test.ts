@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
-import { deadLettersLock, lockDeadLetters, lookLock } from '../../src/control-plane/guards.ts';
+import { deadLettersLock, lockDeadLetters, lookLock } from '../../src/control-plane/integrations/guards.ts';
 import type { Lock } from '../../src/control-plane/store/locks.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 

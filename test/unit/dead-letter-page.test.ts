@@ -9,7 +9,10 @@ import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import type { ReadOptions } from '../../src/bus/bus.ts';
 import { BusError } from '../../src/bus/bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
-import { type DeadLetterPage, deadLetterPage } from '../../src/control-plane/dead-letter-page.ts';
+import {
+  type DeadLetterPage,
+  deadLetterPage,
+} from '../../src/control-plane/dead-letters/dead-letter-page.ts';
 import type { DeadLetterPageStart } from '../../src/control-plane/page.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createLogger } from '../../src/runtime/logger.ts';

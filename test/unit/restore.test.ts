@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
-import { downlinkRows, goneRows, tombstones } from '../../src/control-plane/downlink.ts';
+import { downlinkRows, goneRows, tombstones } from '../../src/control-plane/outbox/downlink.ts';
 import type { OutboxRow } from '../../src/control-plane/store/outbox.ts';
 import { Restore } from '../../src/executor/lifecycle/restore.ts';
 import { FakeDownlink } from '../helpers/fake-downlink.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BusError, type OffsetRange, type Position } from '../../src/bus/bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
-import { undeliveredMessages } from '../../src/control-plane/undelivered.ts';
+import { undeliveredMessages } from '../../src/control-plane/topics/undelivered.ts';
 
 const undelivered = (offsets: readonly OffsetRange[], committed: readonly [number, Position][]) =>
   undeliveredMessages(

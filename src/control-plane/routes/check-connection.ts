@@ -10,7 +10,7 @@ import { movedSecrets } from '../../contract/secret-places.ts';
 import { keepSecrets, setSecretPaths } from '../../contract/secrets.ts';
 import { invalidArgument } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
-import * as checks from '../checks.ts';
+import * as checks from '../integrations/checks.ts';
 import {
   requireKnownType,
   requireSameType,
@@ -18,7 +18,7 @@ import {
   requireValid,
   requireWithinLimits,
   unknownIntegration,
-} from '../guards.ts';
+} from '../integrations/guards.ts';
 import { findIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
 

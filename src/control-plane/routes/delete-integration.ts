@@ -3,7 +3,7 @@ import type {
   DeleteIntegrationRequest,
   DeleteIntegrationResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
-import { requireEtag, unknownIntegration } from '../guards.ts';
+import { requireEtag, unknownIntegration } from '../integrations/guards.ts';
 import { saveDeletion } from '../store/changes.ts';
 import type { RouteDeps } from './deps.ts';
 

@@ -1,10 +1,10 @@
 import type { Bus } from '../../bus/bus.ts';
 import type { Limits } from '../../contract/limits.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
-import type { CheckDeps } from '../checks.ts';
-import type { ChangeDeps } from '../save-change.ts';
+import type { CheckDeps } from '../integrations/checks.ts';
+import type { ChangeDeps } from '../integrations/save-change.ts';
+import type { Watches } from '../status/watches.ts';
 import type { Locks } from '../store/locks.ts';
-import type { Watches } from '../watches.ts';
 
 /** What the RPCs need. */
 export interface RouteDeps extends CheckDeps, ChangeDeps {

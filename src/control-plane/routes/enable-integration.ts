@@ -4,7 +4,7 @@ import type {
   EnableIntegrationResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
 import type { CallContext } from '../../rpc/service.ts';
-import { switchIntegration } from '../switch-integration.ts';
+import { switchIntegration } from '../integrations/switch-integration.ts';
 import type { RouteDeps } from './deps.ts';
 
 export function enableIntegration(

@@ -3,8 +3,8 @@ import type {
   GetIntegrationRequest,
   GetIntegrationResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
-import { loadAnswer } from '../answer.ts';
-import { unknownIntegration } from '../guards.ts';
+import { loadAnswer } from '../integrations/answer.ts';
+import { unknownIntegration } from '../integrations/guards.ts';
 import { findIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
 

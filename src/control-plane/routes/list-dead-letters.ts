@@ -7,11 +7,11 @@ import type {
 } from '../../../gen/penstock/v1/dead_letter_service_pb.ts';
 import { DeadLetterSchema } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { CallContext } from '../../rpc/service.ts';
-import { kafkaError } from '../checks.ts';
-import { deadLetterId, envelopeIn, requireFilter } from '../dead-letter-filter.ts';
-import { deadLetterPage } from '../dead-letter-page.ts';
-import { unknownIntegration } from '../guards.ts';
-import type { KeptDeadLetter } from '../newest-dead-letters.ts';
+import { deadLetterId, envelopeIn, requireFilter } from '../dead-letters/dead-letter-filter.ts';
+import { deadLetterPage } from '../dead-letters/dead-letter-page.ts';
+import type { KeptDeadLetter } from '../dead-letters/newest-dead-letters.ts';
+import { kafkaError } from '../integrations/checks.ts';
+import { unknownIntegration } from '../integrations/guards.ts';
 import { deadLetterPageStartOf, deadLetterToken, pageSizeOf } from '../page.ts';
 import { findIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';

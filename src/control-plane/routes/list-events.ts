@@ -4,8 +4,8 @@ import type {
   ListEventsRequest,
   ListEventsResponseSchema,
 } from '../../../gen/penstock/v1/event_service_pb.ts';
-import { eventSelectionOf } from '../event-filter.ts';
 import { pageSizeOf, pageToken, positionOf } from '../page.ts';
+import { eventSelectionOf } from '../status/event-filter.ts';
 import { listEvents } from '../store/events.ts';
 import type { RouteDeps } from './deps.ts';
 

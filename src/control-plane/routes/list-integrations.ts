@@ -3,8 +3,8 @@ import type {
   ListIntegrationsRequest,
   ListIntegrationsResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
-import { loadAnswers } from '../answer.ts';
-import { selectionOf } from '../integration-filter.ts';
+import { loadAnswers } from '../integrations/answer.ts';
+import { selectionOf } from '../integrations/integration-filter.ts';
 import { listStartOf, listToken, pageSizeOf } from '../page.ts';
 import { integrationPage } from '../store/integration-pages.ts';
 import { countNodes } from '../store/integration-states.ts';

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { ListNodesResponseSchema } from '../../../gen/penstock/v1/cluster_service_pb.ts';
-import { shardsIn } from '../status.ts';
+import { shardsIn } from '../status/status.ts';
 import { loadCluster } from '../store/nodes.ts';
 import { statesOf } from '../store/reports.ts';
 import type { RouteDeps } from './deps.ts';

@@ -3,10 +3,10 @@ import type {
   PurgeDeadLettersRequest,
   PurgeDeadLettersResponseSchema,
 } from '../../../gen/penstock/v1/dead_letter_service_pb.ts';
-import { kafkaError } from '../checks.ts';
-import { deadLetterRanges } from '../dead-letters.ts';
-import { lockDeadLetters, unknownIntegration } from '../guards.ts';
-import { noticeRemoved } from '../removed-dead-letters.ts';
+import { deadLetterRanges } from '../dead-letters/dead-letters.ts';
+import { noticeRemoved } from '../dead-letters/removed-dead-letters.ts';
+import { kafkaError } from '../integrations/checks.ts';
+import { lockDeadLetters, unknownIntegration } from '../integrations/guards.ts';
 import { findIntegration } from '../store/integrations.ts';
 import { keepStart } from '../store/redriven.ts';
 import type { RouteDeps } from './deps.ts';

@@ -5,10 +5,10 @@ import type {
 } from '../../../gen/penstock/v1/dead_letter_service_pb.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { kafkaError } from '../checks.ts';
-import { requireFilter } from '../dead-letter-filter.ts';
-import { lockDeadLetters, requireTopic, unknownIntegration } from '../guards.ts';
-import { type RedriveProgress, redrive } from '../redrive.ts';
+import { requireFilter } from '../dead-letters/dead-letter-filter.ts';
+import { type RedriveProgress, redrive } from '../dead-letters/redrive.ts';
+import { kafkaError } from '../integrations/checks.ts';
+import { lockDeadLetters, requireTopic, unknownIntegration } from '../integrations/guards.ts';
 import { findIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
 

@@ -5,9 +5,9 @@ import type {
   RestartIntegrationResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
 import { failed } from '../../rpc/error.ts';
-import { loadAnswer } from '../answer.ts';
-import { unknownIntegration } from '../guards.ts';
-import { nextRevision } from '../revision.ts';
+import { loadAnswer } from '../integrations/answer.ts';
+import { unknownIntegration } from '../integrations/guards.ts';
+import { nextRevision } from '../integrations/revision.ts';
 import { saveChange } from '../store/changes.ts';
 import type { StoredIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';

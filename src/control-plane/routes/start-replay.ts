@@ -6,9 +6,9 @@ import type {
   StartReplayResponseSchema,
 } from '../../../gen/penstock/v1/replay_service_pb.ts';
 import { failed, invalidArgument, type RpcError } from '../../rpc/error.ts';
-import { kafkaError } from '../checks.ts';
-import { requireTopic, unknownIntegration } from '../guards.ts';
-import { replayRanges, requireRange } from '../replay-range.ts';
+import { kafkaError } from '../integrations/checks.ts';
+import { requireTopic, unknownIntegration } from '../integrations/guards.ts';
+import { replayRanges, requireRange } from '../replays/replay-range.ts';
 import { findIntegration } from '../store/integrations.ts';
 import { findReplay, runningReplayIds, saveReplay } from '../store/replays.ts';
 import type { RouteDeps } from './deps.ts';

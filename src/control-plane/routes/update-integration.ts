@@ -9,8 +9,8 @@ import { applyUpdate } from '../../contract/apply-update.ts';
 import { violationsOf } from '../../contract/validate.ts';
 import { failed, invalidArgument } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
-import { loadAnswer } from '../answer.ts';
-import { validate } from '../checks.ts';
+import { loadAnswer } from '../integrations/answer.ts';
+import { validate } from '../integrations/checks.ts';
 import {
   requireEtag,
   requireKnownType,
@@ -18,9 +18,9 @@ import {
   requireValid,
   requireWithinLimits,
   unknownIntegration,
-} from '../guards.ts';
-import { nextRevision } from '../revision.ts';
-import { saveWithTopic } from '../save-change.ts';
+} from '../integrations/guards.ts';
+import { nextRevision } from '../integrations/revision.ts';
+import { saveWithTopic } from '../integrations/save-change.ts';
 import { findIntegration, type StoredIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
 

@@ -4,7 +4,7 @@ import type {
   WatchEventsResponseSchema,
 } from '../../../gen/penstock/v1/event_service_pb.ts';
 import type { CallContext } from '../../rpc/service.ts';
-import { eventSelectionOf } from '../event-filter.ts';
+import { eventSelectionOf } from '../status/event-filter.ts';
 import { type EventPlace, eventsSince, settledVersion } from '../store/versions.ts';
 import type { RouteDeps } from './deps.ts';
 

@@ -4,7 +4,7 @@ import type {
   WatchIntegrationsResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
 import type { CallContext } from '../../rpc/service.ts';
-import { IntegrationWatch } from '../integration-watch.ts';
+import { IntegrationWatch } from '../integrations/integration-watch.ts';
 import type { RouteDeps } from './deps.ts';
 
 export function watchIntegrations(

@@ -1,7 +1,7 @@
 import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Topics } from '../../bus/topics.ts';
-import { loadAnswer } from '../answer.ts';
-import { downlinkRows, goneRows, tombstones } from '../downlink.ts';
+import { loadAnswer } from '../integrations/answer.ts';
+import { downlinkRows, goneRows, tombstones } from '../outbox/downlink.ts';
 import type { Database } from './database.ts';
 import {
   findIntegration,

@@ -1,4 +1,4 @@
-import type { FiltersRow } from '../fold.ts';
+import type { FiltersRow } from '../status/fold.ts';
 import type { Queries } from './database.ts';
 
 /** Stores by which topic filters each ingress takes messages in; never an older generation over a newer one. */

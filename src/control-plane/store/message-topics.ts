@@ -1,5 +1,5 @@
 import type { Topics } from '../../bus/topics.ts';
-import { downlinkRows } from '../downlink.ts';
+import { downlinkRows } from '../outbox/downlink.ts';
 import type { Database, Queries } from './database.ts';
 import { findIntegration } from './integrations.ts';
 import { insertOutbox } from './outbox.ts';

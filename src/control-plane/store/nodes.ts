@@ -1,6 +1,6 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { NodeReportSchema } from '../../../gen/penstock/v1/uplink_pb.ts';
-import type { Cluster, KnownNode, NodeState } from '../cluster.ts';
+import type { Cluster, KnownNode, NodeState } from '../status/cluster.ts';
 import type { Queries } from './database.ts';
 
 /** A node is gone when it was silent for so long while others were heard. */

@@ -1,6 +1,6 @@
 import type { IntegrationState } from '../../../gen/penstock/v1/integration_pb.ts';
-import type { EventRow, Fold, StateRow, StatisticsRow } from '../fold.ts';
-import type { Reports, ShardState, ShardStatistics } from '../status.ts';
+import type { EventRow, Fold, StateRow, StatisticsRow } from '../status/fold.ts';
+import type { Reports, ShardState, ShardStatistics } from '../status/status.ts';
 import type { Queries } from './database.ts';
 import { upsertFilters } from './ingress-filters.ts';
 import { upsertNodes } from './nodes.ts';

@@ -1,0 +1,161 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { DownlinkRecordSchema } from '../../../gen/penstock/v1/downlink_pb.ts';
+import type { Bus, IncomingRecord } from '../../bus/bus.ts';
+import { feedFromStart } from '../../bus/feed-from-start.ts';
+import type { Topics } from '../../bus/topics.ts';
+import { TYPES } from '../../contract/integration-type.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { type Logger, messageOf } from '../../runtime/logger.ts';
+import { republish } from '../store/changes.ts';
+import type { Database } from '../store/database.ts';
+import { findIntegration } from '../store/integrations.ts';
+import { publishedStates } from '../store/published.ts';
+import { shardsOf } from './downlink.ts';
+
+/** Keys that PostgreSQL is asked about at a time. */
+const PAGE = 500;
+/** At most so often, in milliseconds. */
+const INTERVAL = 500;
+
+interface Deps {
+  readonly db: Database;
+  readonly bus: Pick<Bus, 'feed' | 'listTopics'>;
+  readonly topics: Topics;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What is last under a key of a downlink topic. */
+interface Last {
+  readonly topic: string;
+  readonly key: string;
+  /** Undefined: a tombstone, or that it is gone. */
+  readonly generation: bigint | undefined;
+}
+
+/** The keys of one partition that something came under; of each, what came last. */
+interface Followed {
+  readonly changed: Map<string, Last>;
+  isRead: boolean;
+}
+
+/**
+ * Follows the downlink topics, from their beginnings, while this node publishes. A node that hung, or died, may have had
+ * records on their way that land behind newer ones: where what is last is not what was published last, that is published
+ * once more.
+ */
+export class Stragglers implements Disposable {
+  readonly #deps: Deps;
+  readonly #feeds = new DisposableStack();
+  readonly #followed: Followed[] = [];
+  /** What was not as it was published at one look: what is on its way to this node may be. */
+  readonly #suspected = new WeakSet<Last>();
+  readonly #topics = new Set<string>();
+  /** The topics of types that only a newer version knows are being asked for, or are known. */
+  #others: Promise<void> | undefined;
+  #next = 0;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+    for (const type of TYPES) this.#follow(deps.topics.downlink(type).name);
+  }
+
+  #follow(topic: string): void {
+    if (this.#topics.has(topic) || this.#feeds.disposed) return;
+    this.#topics.add(topic);
+    const { bus, topics } = this.#deps;
+    for (let partition = 0; partition < topics.downlink('').partitions; partition++) {
+      const followed: Followed = { changed: new Map(), isRead: false };
+      this.#followed.push(followed);
+      const take = (record: IncomingRecord) => this.#take(followed, record);
+      const feed = this.#feeds.use(feedFromStart(bus, { topic, partition }, take));
+      void feed.caughtUp.then(() => {
+        followed.isRead = true;
+      });
+    }
+  }
+
+  /** Newer nodes may have had records of theirs on their way. Those that begin later make topics that they publish to themselves. */
+  async #followOthers(): Promise<void> {
+    const { bus, topics, logger } = this.#deps;
+    try {
+      const names = await bus.listTopics();
+      for (const name of names.filter((one) => one.startsWith(topics.downlink('').name))) this.#follow(name);
+    } catch (error) {
+      this.#others = undefined; // once more with the next look
+      logger.debug('the downlink topics are not known yet', { error: messageOf(error) });
+    }
+  }
+
+  #take({ changed }: Followed, { topic, key, value }: IncomingRecord): void {
+    if (key === null) return;
+    try {
+      const generation = value ? fromBinary(DownlinkRecordSchema, value).integration?.generation : undefined;
+      changed.set(key, { topic, key, generation });
+    } catch {
+      // Whoever acts on these records counts it.
+    }
+  }
+
+  /** Has published again what is not as it was published. Answers whether that was anything. */
+  async publishAgain(): Promise<boolean> {
+    const now = this.#deps.clock.monotonic();
+    if (now < this.#next) return false;
+    this.#next = now + INTERVAL;
+    this.#others ??= this.#followOthers();
+    // Of a partition that was not read to its end it is not known what is last.
+    const read = this.#followed.filter(({ isRead, changed }) => isRead && changed.size > 0);
+    const all = read.flatMap((from) => [...from.changed.values()].map((last) => ({ last, from })));
+    let isAny = false;
+    for (let start = 0; start < all.length; start += PAGE) {
+      isAny = (await this.#judge(all.slice(start, start + PAGE))) || isAny;
+    }
+    return isAny;
+  }
+
+  async #judge(page: readonly { readonly last: Last; readonly from: Followed }[]): Promise<boolean> {
+    const { db, topics, logger } = this.#deps;
+    const states = await publishedStates(db, [...new Set(page.map(({ last }) => idOf(last.key)))]);
+    let isAny = false;
+    for (const { last, from } of page) {
+      const { topic, key } = last;
+      const state = states.get(idOf(key));
+      if (state?.isPending) continue; // until it is published
+      // Of another database, or never there: see orphans.ts.
+      if (state && (await this.#isStale(last, state))) {
+        if (!this.#suspected.has(last)) {
+          this.#suspected.add(last);
+          continue;
+        }
+        logger.warn('an old downlink record came last: publishing again what is true', { topic, key });
+        const { generation } = state;
+        await republish(db, topics, idOf(key), [
+          { integrationId: idOf(key), generation, topic, key, value: null },
+        ]);
+        isAny = true;
+      }
+      if (from.changed.get(key) === last) from.changed.delete(key);
+    }
+    return isAny;
+  }
+
+  async #isStale(
+    { topic, key, generation }: Last,
+    state: { readonly isDeleted: boolean; readonly generation: bigint },
+  ): Promise<boolean> {
+    if (state.isDeleted) return generation !== undefined;
+    if (generation !== undefined) return generation < state.generation;
+    const { db, topics } = this.#deps;
+    const stored = await findIntegration(db, idOf(key));
+    // On the topic of another type there is nothing of it, and nothing is as it should be.
+    if (!stored || topics.downlink(stored.type).name !== topic) return false;
+    return shardIn(key) < shardsOf(stored.integration);
+  }
+
+  [Symbol.dispose](): void {
+    this.#feeds.dispose();
+  }
+}
+
+const idOf = (key: string) => key.split('/', 1)[0] ?? '';
+const shardIn = (key: string) => Number(key.split('/')[1] ?? 0);

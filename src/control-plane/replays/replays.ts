@@ -1,0 +1,146 @@
+import { ReplayState } from '../../../gen/penstock/v1/replay_service_pb.ts';
+import { BusError } from '../../bus/bus.ts';
+import { type Backoff, backoffPause } from '../../runtime/backoff.ts';
+import { withDeadline } from '../../runtime/deadline.ts';
+import { type Logger, messageOf } from '../../runtime/logger.ts';
+import { Periodic } from '../periodic.ts';
+import type { Lock, Locks } from '../store/locks.ts';
+import { finishReplay, runningReplayIds } from '../store/replays.ts';
+import { type ReplayDeps, runReplay } from './replay.ts';
+
+/** How soon a replay that was begun, left or cancelled elsewhere is noticed. */
+const INTERVAL = 500;
+const MAX_AT_ONCE = 4;
+/** Between two tries of one that cannot go on: it keeps no place meanwhile. */
+const RETRY: Backoff = { initial: 2000, max: 60_000 };
+/** How long one goes on while others wait for its place. */
+const TURN = 10_000;
+const STOP_DEADLINE = 5000;
+
+export interface ReplaysDeps extends ReplayDeps {
+  readonly locks: Locks;
+  readonly logger: Logger;
+  readonly random: () => number;
+}
+
+interface Run {
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+  readonly begun: number;
+}
+
+/** What this node knows of a replay that it has run. */
+interface Past {
+  /** When it last ran, as the number of its run: who ran longest ago comes first. */
+  readonly run: number;
+  /** How often in a row it could not go on, and until when it is left alone for that. */
+  readonly failures: number;
+  readonly until: number;
+}
+
+/**
+ * Runs replays that no other node runs: each under its lock, so that another goes on with it when this node is gone. A few
+ * at a time; when there are more, they take turns.
+ */
+export class Replays implements AsyncDisposable {
+  readonly #deps: ReplaysDeps;
+  readonly #runs = new Map<string, Run>();
+  readonly #pasts = new Map<string, Past>();
+  #count = 0;
+  readonly #periodic: Periodic;
+
+  constructor(deps: ReplaysDeps) {
+    this.#deps = deps;
+    this.#periodic = new Periodic(
+      { name: 'running replays', interval: INTERVAL, work: (signal) => this.#look(signal) },
+      deps,
+    );
+  }
+
+  wake(): void {
+    this.#periodic.wake();
+  }
+
+  async #look(signal: AbortSignal): Promise<boolean> {
+    const ids = await runningReplayIds(this.#deps.db);
+    for (const [id, run] of this.#runs) {
+      if (!ids.includes(id)) run.stop.abort(new Error('the replay is over'));
+    }
+    for (const id of this.#pasts.keys()) if (!ids.includes(id)) this.#pasts.delete(id);
+    let isAnyLeft = false;
+    for (const id of this.#waiting(ids)) {
+      isAnyLeft = this.#going().length >= MAX_AT_ONCE;
+      if (isAnyLeft) break;
+      const lock = await this.#deps.locks.tryLock(`replay ${id}`);
+      if (lock && signal.aborted) await lock[Symbol.asyncDispose]();
+      else if (lock) this.#start(id, lock);
+    }
+    if (isAnyLeft) this.#endTurn();
+    return false;
+  }
+
+  /** Those that may begin, in their order. */
+  #waiting(ids: readonly string[]): readonly string[] {
+    const now = this.#deps.clock.monotonic();
+    const runOf = (id: string) => this.#pasts.get(id)?.run ?? 0;
+    return ids
+      .filter((id) => !this.#runs.has(id) && (this.#pasts.get(id)?.until ?? 0) <= now)
+      .toSorted((a, b) => runOf(a) - runOf(b));
+  }
+
+  /** Those that have a place, who has run the longest first. One that was stopped may hang for some seconds, without one. */
+  #going(): readonly Run[] {
+    return [...this.#runs.values()].filter(({ stop }) => !stop.signal.aborted);
+  }
+
+  /** Others wait: the one that has run the longest goes on after them, where it is. */
+  #endTurn(): void {
+    const [first] = this.#going();
+    if (first && this.#deps.clock.monotonic() - first.begun >= TURN) {
+      first.stop.abort(new Error('others wait for their turn'));
+    }
+  }
+
+  #start(id: string, lock: Lock): void {
+    const stop = new AbortController();
+    const ended = this.#run(id, AbortSignal.any([stop.signal, lock.signal])).finally(async () => {
+      await lock[Symbol.asyncDispose]();
+      this.#runs.delete(id);
+    });
+    this.#runs.set(id, { stop, ended, begun: this.#deps.clock.monotonic() });
+  }
+
+  async #run(id: string, signal: AbortSignal): Promise<void> {
+    const { db, clock, logger, random } = this.#deps;
+    const failures = this.#pasts.get(id)?.failures ?? 0;
+    const past = { run: ++this.#count, failures: 0, until: 0 };
+    try {
+      await runReplay(this.#deps, id, signal);
+      logger.info('a replay is over', { replay: id });
+    } catch (error) {
+      if (signal.aborted) return;
+      if (failures === 0)
+        logger.warn('a replay cannot go on, trying again', { replay: id, why: messageOf(error) });
+      past.failures = failures + 1;
+      past.until = clock.monotonic() + backoffPause(RETRY, past.failures, random());
+      if (error instanceof BusError && (error.reason === 'unknown-topic' || error.reason === 'too-large')) {
+        const end = finishReplay(db, id, ReplayState.FAILED, new Date(clock.now()), error.message);
+        await end.catch(() => {}); // the next try comes to the same end
+      }
+    } finally {
+      this.#pasts.set(id, past);
+    }
+  }
+
+  /** What is on its way to Kafka is accounted for, then another node may go on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { clock, logger } = this.#deps;
+    await this.#periodic[Symbol.asyncDispose]();
+    const runs = [...this.#runs.values()];
+    for (const { stop } of runs) stop.abort(new Error('the node stops'));
+    const ended = Promise.allSettled(runs.map((run) => run.ended));
+    await withDeadline(clock, STOP_DEADLINE, 'stopping replays', ended).catch((error) =>
+      logger.warn('replays did not stop in time: some messages may be sent twice', { why: messageOf(error) }),
+    );
+  }
+}
