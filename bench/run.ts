@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { measureApi } from './api.ts';
 import { measureClients } from './clients.ts';
+import { measureFairness } from './fairness.ts';
 import { measureHttp } from './http.ts';
 import { measureIngress } from './ingress.ts';
 import { measureKafka } from './kafka.ts';
@@ -19,6 +20,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<object>>> = {
   mqtt: measureMqtt,
   kafka: measureKafka,
   ingress: measureIngress,
+  fairness: measureFairness,
   clients: measureClients,
   latency: measureLatency,
   sizes: measureSizes,
