@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Linked, LinkedList } from '../../src/executor/delivery/linked-list.ts';
+import { type Linked, LinkedList } from '../../src/runtime/linked-list.ts';
 
 interface Item extends Linked<Item> {
   readonly number: number;

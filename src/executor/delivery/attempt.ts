@@ -1,8 +1,8 @@
 import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { type Linked, LinkedList } from '../../runtime/linked-list.ts';
 import { messageOf } from '../../runtime/logger.ts';
 import type { Failure, Handler, Outbound, Outcome } from '../handlers/handler.ts';
-import { type Linked, LinkedList } from './linked-list.ts';
 
 /**
  * One call of a handler with a deadline. It ends once: with the handler's outcomes, also with those that it tells as soon as

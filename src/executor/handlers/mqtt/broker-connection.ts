@@ -2,8 +2,8 @@ import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { MqttConfiguration } from '../../../../gen/penstock/v1/mqtt_pb.ts';
 import { backoffPause } from '../../../runtime/backoff.ts';
 import type { CancelTimer } from '../../../runtime/clock.ts';
+import { type Linked, LinkedList } from '../../../runtime/linked-list.ts';
 import { messageOf } from '../../../runtime/logger.ts';
-import { type Linked, LinkedList } from '../../delivery/linked-list.ts';
 import {
   DELIVERED,
   type Failure,
