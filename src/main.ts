@@ -42,6 +42,9 @@ async function runRoles(roles: readonly Role[], settings: Settings): Promise<voi
 async function runDev(given: Partial<Record<SettingName, string>>, demo: boolean): Promise<void> {
   const { startDev } = await import('./dev/dev.ts');
   const settings = readSettings(given);
+  if (demo && settings.PENSTOCK_TLS_CERT !== '') {
+    throw new UserError('the demo calls without TLS: unset PENSTOCK_TLS_CERT and PENSTOCK_TLS_KEY for it');
+  }
   const logger = logTo(process.stderr, { ...settings, PENSTOCK_LOG_LEVEL: 'error' });
   await runService(
     async (signal) => {

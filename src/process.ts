@@ -8,6 +8,7 @@ import { reportNode } from './bus/node-reports.ts';
 import { type Topics, topicsOf } from './bus/topics.ts';
 import { startRpcServer } from './rpc/server.ts';
 import type { RpcService } from './rpc/service.ts';
+import { TlsFiles, type TlsPaths } from './rpc/tls-files.ts';
 import type { Clock } from './runtime/clock.ts';
 import type { Logger } from './runtime/logger.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
@@ -99,6 +100,8 @@ export async function startProcess(
 ): Promise<PenstockProcess> {
   await using stack = new AsyncDisposableStack();
   const metrics = createMetrics();
+  const paths = tlsPaths(settings);
+  const tls = paths && stack.use(await TlsFiles.open(paths, { clock, logger, metrics }));
   const warnings = new Warnings();
   const resolver = new NameResolver({ servers: settings.PENSTOCK_DNS_SERVERS, clock });
   const own = { clock, logger, random: Math.random };
@@ -158,6 +161,7 @@ export async function startProcess(
       clock,
       readiness,
       warnings,
+      tls,
     }),
   );
   const { grpcAddress, httpAddress } = server;
@@ -177,6 +181,14 @@ export async function startProcess(
     mqttAddress,
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
+}
+
+/** Undefined: without TLS. */
+function tlsPaths(settings: Settings): TlsPaths | undefined {
+  const { PENSTOCK_TLS_CERT: cert, PENSTOCK_TLS_KEY: key, PENSTOCK_TLS_CLIENT_CA: clientCa } = settings;
+  if (cert !== '' && key !== '') return { cert, key, ...(clientCa !== '' && { clientCa }) };
+  if (cert === '' && key === '' && clientCa === '') return undefined;
+  throw new UserError('TLS takes both PENSTOCK_TLS_CERT and PENSTOCK_TLS_KEY: set the one that is missing');
 }
 
 async function describe(roles: readonly Role[], settings: Settings, startTime: number) {

@@ -39,7 +39,7 @@ export async function startDev(settings: Settings, deps: Deps, signal: AbortSign
   const running = stack.use(
     await startProcess(ROLES, { ...settings, ...servers }, { clock, logger, kafkaLogin }, signal),
   );
-  say(readyText(running, dataDir, log.path, clock.monotonic() - begin));
+  say(readyText(running, settings, log.path, clock.monotonic() - begin));
   const started = stack.move();
   return { ...running, failed, [Symbol.asyncDispose]: () => started.disposeAsync() };
 }
@@ -74,7 +74,9 @@ async function startServers(
   return { servers, kafkaLogin: kafka.value?.login, failed };
 }
 
-function readyText(running: PenstockProcess, dataDir: string, logPath: string, ms: number): string {
+function readyText(running: PenstockProcess, settings: Settings, logPath: string, ms: number): string {
+  const { PENSTOCK_DATA_DIR: dataDir, PENSTOCK_TLS_CERT: cert } = settings;
+  const [scheme, how] = cert === '' ? ['http', '-plaintext'] : ['https', '-cacert YOUR_AUTHORITY.pem'];
   const mqtt = new URL(`mqtt://${running.mqttAddress}`);
   const integration = JSON.stringify({
     integration: {
@@ -86,13 +88,13 @@ function readyText(running: PenstockProcess, dataDir: string, logPath: string, m
   });
   return `penstock is ready
   gRPC  ${running.grpcAddress}
-  HTTP  http://${running.httpAddress}
+  HTTP  ${scheme}://${running.httpAddress}
   MQTT  ${running.mqttAddress}
   data  ${dataDir}
   log   ${logPath}
   it took ${(ms / 1000).toFixed(1)} s; Ctrl-C stops everything
 
 Try:
-  grpcurl -plaintext -d '${integration}' ${running.grpcAddress} penstock.v1.IntegrationService/CreateIntegration
+  grpcurl ${how} -d '${integration}' ${running.grpcAddress} penstock.v1.IntegrationService/CreateIntegration
   mosquitto_pub -h ${mqtt.hostname} -p ${mqtt.port} -t sensors/1 -q 1 -m '{"temperature": 25}'`;
 }

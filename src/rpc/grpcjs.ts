@@ -52,13 +52,17 @@ export type RpcClient<S extends DescService> = {
 const UNARY_DEADLINE = 10_000;
 const LIMITS = { 'grpc.max_receive_message_length': 16 << 20, 'grpc.max_send_message_length': 16 << 20 };
 
-/** A client over grpc-js without TLS; `address` is `host:port`. Connects with the first call. */
+/**
+ * A client over grpc-js; `address` is `host:port`. Connects with the first call.
+ * @param credentials how it connects; without them without TLS
+ */
 export function createClient<S extends DescService>(
   service: S,
   address: string,
   clock: Clock = systemClock,
+  credentials: grpc.ChannelCredentials = grpc.credentials.createInsecure(),
 ): RpcClient<S> {
-  const client = new grpc.Client(address, grpc.credentials.createInsecure(), LIMITS);
+  const client = new grpc.Client(address, credentials, LIMITS);
   const methods = service.methods.map((method) => [
     method.localName,
     method.methodKind === 'unary'

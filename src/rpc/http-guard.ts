@@ -1,21 +1,37 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 
 export interface Refusal {
-  readonly status: 400 | 403 | 421 | 500 | 503;
+  readonly status: 400 | 401 | 403 | 421 | 500 | 503;
   readonly message: string;
 }
 
-/** Why a request is not to be answered; undefined: it may be. */
-export type Judge = (request: Pick<IncomingMessage, 'headersDistinct'>) => Refusal | undefined;
+/** What a request is judged by. */
+type Judged = Pick<IncomingMessage, 'headersDistinct' | 'socket'>;
 
-/** @param hosts names with a dot that may be called, and whose pages may call */
-export function judgeOf(hosts: readonly string[]): Judge {
+/** Why a request is not to be answered; undefined: it may be. */
+export type Judge = (request: Judged) => Refusal | undefined;
+
+/**
+ * @param hosts names with a dot that may be called, and whose pages may call
+ * @param asksClients whether a client has to show a certificate
+ */
+export function judgeOf(hosts: readonly string[], asksClients = false): Judge {
   // As URLs have them: in lower case, beyond ASCII in Punycode; a port does not matter.
   const allowed = new Set(hosts.map((host) => URL.parse(`http://${host}`)?.hostname ?? host));
-  return (request) => refusedOf(request, allowed);
+  return (request) => (asksClients && !isCertified(request) ? UNCERTIFIED : refusedOf(request, allowed));
 }
+
+/** Only a connection with TLS has `authorized`. */
+const isCertified = ({ socket }: Judged) => (socket as Partial<TLSSocket>).authorized === true;
+
+const UNCERTIFIED: Refusal = {
+  status: 401,
+  message:
+    'this node asks its callers for a certificate: call it with one that PENSTOCK_TLS_CLIENT_CA has signed',
+};
 
 /**
  * The listener behind a check of which host a request calls, and from which page. There is no login, so a web page must not
@@ -99,6 +115,7 @@ const foreignPage = (origin: string): Refusal => ({
 
 const CODES = {
   400: 'invalid_argument',
+  401: 'unauthenticated',
   403: 'permission_denied',
   421: 'permission_denied',
   500: 'internal',

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import type { Metrics } from '../runtime/metrics.ts';
 import { isProbe, refuse } from './http-guard.ts';
 
@@ -31,7 +32,8 @@ export class HttpRoom {
   guard(server: Server): void {
     server.maxConnections = MAX_BUSY + MAX_IDLE + MAX_CLOSING;
     server.on('drop', () => this.#metrics.httpCrowdedOut.inc({ what: 'connection' }));
-    server.on('connection', (socket: Socket) => {
+    // Before its handshake is over a connection is not a request's, and bounded elsewhere (tls-server.ts).
+    server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
       this.#sockets.set(socket, undefined);
       socket.once('close', () => this.#closed(socket));
       if (this.#sockets.size > MAX_BUSY + MAX_IDLE) this.#cutOldest('any');

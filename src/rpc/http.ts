@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { DescService } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
@@ -11,6 +12,8 @@ import { guardedListener, type Judge, judgeOf } from './http-guard.ts';
 import { HttpRoom } from './http-room.ts';
 import { sendMetrics } from './metrics-page.ts';
 import type { RpcService } from './service.ts';
+import type { TlsFiles } from './tls-files.ts';
+import { tlsOptions, watchOver } from './tls-server.ts';
 
 const SECOND = 1000;
 
@@ -28,24 +31,34 @@ interface HttpOptions {
   /** Why the server is not ready; empty: it is. */
   readonly problems: () => readonly Problem[];
   readonly warnings: () => readonly string[];
+  /** Unset: without TLS. */
+  readonly tls?: TlsFiles | undefined;
 }
+
+const TIMES = {
+  headersTimeout: 10 * SECOND,
+  requestTimeout: 30 * SECOND,
+  keepAliveTimeout: 60 * SECOND,
+  maxHeaderSize: 16 << 10,
+};
 
 /** The services as JSON over HTTP (the Connect protocol), with `/metrics`, `/health/live` and `/health/ready`. */
 export function createHttpServer(options: HttpOptions): Server {
   const room = new HttpRoom(options.metrics);
-  const judge = judgeOf(options.hosts);
-  const server = createServer(
-    {
-      headersTimeout: 10 * SECOND,
-      requestTimeout: 30 * SECOND,
-      keepAliveTimeout: 60 * SECOND,
-      maxHeaderSize: 16 << 10,
-    },
-    cutting(
-      options,
-      room.listener(guardedListener(rpcListener({ ...options, judge }), { ...options, judge })),
-    ),
+  const { hosts, tls, metrics } = options;
+  const judge = judgeOf(hosts, tls?.asksClients);
+  const listener = cutting(
+    options,
+    room.listener(guardedListener(rpcListener({ ...options, judge }), { ...options, judge })),
   );
+  if (tls === undefined) {
+    const server = createServer(TIMES, listener);
+    room.guard(server);
+    return server;
+  }
+  // Without a certificate there is an answer to whoever asks for health.
+  const server = createTlsServer({ ...TIMES, ...tlsOptions(tls, false) }, listener);
+  watchOver(server, tls, { protocol: 'http', metrics });
   room.guard(server);
   return server;
 }

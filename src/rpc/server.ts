@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server as NetServer } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import * as grpc from '@grpc/grpc-js';
 import { file_google_rpc_error_details } from '../../gen/google/rpc/error_details_pb.ts';
 import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
@@ -18,6 +19,8 @@ import { createHealth } from './health.ts';
 import { createHttpServer } from './http.ts';
 import { reflectionServices } from './reflection.ts';
 import type { RpcService } from './service.ts';
+import type { TlsFiles } from './tls-files.ts';
+import { tlsOptions, watchOver } from './tls-server.ts';
 import { UnreadAnswers } from './unread-answers.ts';
 import { validated, warmUp } from './validate.ts';
 
@@ -27,6 +30,9 @@ const MAX_RECEIVE = 4 << 20;
 const MAX_SEND = 16 << 20;
 const STOP_DEADLINE = 5 * SECOND;
 const STALL_TIMEOUT = 30 * SECOND;
+
+const GRPC_PORT = 'PENSTOCK_GRPC_PORT (--grpc-port)';
+const HTTP_PORT = 'PENSTOCK_HTTP_PORT (--http-port)';
 
 const STOPPING: Problem = { name: 'server', reason: 'it is stopping' };
 
@@ -59,6 +65,8 @@ export interface RpcServerOptions {
   readonly readiness?: Pick<Readiness, 'problems' | 'onChange'>;
   /** What is told beside it. Unset: nothing. */
   readonly warnings?: Pick<Warnings, 'all'>;
+  /** What both ports show of themselves. Unset: they are without TLS. */
+  readonly tls?: TlsFiles | undefined;
 }
 
 /** Disposing it ends streams at once, gives calls under way 5 s to finish, and closes every connection. */
@@ -78,15 +86,19 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   const { host, logger, clock } = options;
   const stopping = new AbortController();
   const { grpcServer, httpServer, setServing } = createServers(options, stopping.signal);
+  const grpcListener = options.tls && tlsListener(grpcServer, options.tls, options);
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     setServing(false);
     stopping.abort(new Error('the server is stopping'));
+    grpcListener?.close();
     await Promise.all([stopGrpc(grpcServer, clock), stopHttp(httpServer, clock)]);
   };
   try {
-    const grpcPort = await listenGrpc(grpcServer, host, options.grpcPort, logger);
-    const httpPort = await listenHttp(httpServer, host, options.httpPort, logger);
+    const grpcPort = grpcListener
+      ? await listen(grpcListener, host, options.grpcPort, GRPC_PORT, logger)
+      : await listenGrpc(grpcServer, host, options.grpcPort, logger);
+    const httpPort = await listen(httpServer, host, options.httpPort, HTTP_PORT, logger);
     setServing(true);
     return {
       grpcAddress: authority(host, grpcPort),
@@ -142,6 +154,7 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
     stallTimeout,
     problems: () => (isServing ? (readiness?.problems() ?? []) : [STOPPING]),
     warnings: () => options.warnings?.all() ?? [],
+    tls: options.tls,
   });
   return { grpcServer, httpServer, setServing };
 }
@@ -156,18 +169,38 @@ async function listenGrpc(server: grpc.Server, host: string, port: number, logge
   try {
     return await promise;
   } catch (error) {
-    throw listenError(error, host, port, 'PENSTOCK_GRPC_PORT (--grpc-port)');
+    throw listenError(error, host, port, GRPC_PORT);
   }
 }
 
-async function listenHttp(server: Server, host: string, port: number, logger: Logger): Promise<number> {
+/** What takes connections with TLS for gRPC: grpc-js by itself would wait for a handshake for two minutes. */
+function tlsListener(
+  server: grpc.Server,
+  tls: TlsFiles,
+  { metrics }: Pick<RpcServerOptions, 'metrics'>,
+): TlsServer {
+  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+  const options = { ...tlsOptions(tls, true), ALPNProtocols: ['h2'] };
+  const listener = createTlsServer(options, (socket) => injector.injectConnection(socket));
+  watchOver(listener, tls, { protocol: 'grpc', metrics });
+  return listener;
+}
+
+/** Resolves to the port that was taken. `setting`: the one that chooses it. */
+async function listen(
+  server: NetServer,
+  host: string,
+  port: number,
+  setting: string,
+  logger: Logger,
+): Promise<number> {
   try {
     server.listen(port, host);
     await once(server, 'listening');
   } catch (error) {
-    throw listenError(error, host, port, 'PENSTOCK_HTTP_PORT (--http-port)');
+    throw listenError(error, host, port, setting);
   }
-  server.on('error', (error) => logger.error('the HTTP server failed', { error: messageOf(error) }));
+  server.on('error', (error) => logger.error('a server failed', { setting, error: messageOf(error) }));
   return (server.address() as AddressInfo).port;
 }
 

@@ -60,6 +60,17 @@ export function createMetrics() {
       labelNames: ['what'],
       registers,
     }),
+    tlsHandshakesFailed: new Counter({
+      name: 'penstock_tls_handshakes_failed_total',
+      help: 'Connections that ended before their TLS handshake did: no fitting certificate, version or name, or too slow.',
+      labelNames: ['protocol'],
+      registers,
+    }),
+    tlsExpiry: new Gauge({
+      name: 'penstock_tls_certificate_expiry_seconds',
+      help: 'When the certificate of the listeners ends, in seconds since 1970; 0 = there is none.',
+      registers,
+    }),
     /** By type: of each integration there is the sum alone, for the buckets would be most of what is served. */
     latency: new Histogram({
       name: 'penstock_integration_latency_seconds',

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { LIMIT_SETTINGS } from './limit-settings.ts';
 import { addresses, boolean, choice, integer, list, type Setting, text } from './setting.ts';
+import { TLS_SETTINGS } from './tls-settings.ts';
 import { UserError } from './user-error.ts';
 
 const PORT = { min: 0, max: 65535 };
@@ -163,6 +164,7 @@ export const SETTINGS = {
     [],
     'Names by which the HTTP port may be called, and whose web pages may call it, beside IP addresses, localhost and names without a dot.',
   ),
+  ...TLS_SETTINGS,
   PENSTOCK_MQTT_PORT: integer(1883, 'The MQTT port; 0 = any free one.', PORT),
   PENSTOCK_MQTT_MAX_PACKET_BYTES: integer(1_048_576, 'The largest MQTT packet taken in.', {
     unit: 'bytes',

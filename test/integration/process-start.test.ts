@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { connect } from 'node:tls';
 import { createKafkaBus } from '../../src/bus/kafka-bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
 import { startProcess } from '../../src/process.ts';
 import { type Clock, systemClock } from '../../src/runtime/clock.ts';
 import { readSettings } from '../../src/runtime/settings.ts';
+import { serverCertificate } from '../helpers/certificates.ts';
 import { kafkaForTests } from '../helpers/kafka.ts';
 import { onEnd } from '../helpers/on-end.ts';
 import { steadyPorts } from '../helpers/steady-ports.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -43,6 +48,36 @@ test('a port that is taken ends a start at once, whatever is still restored', as
   const clock = { ...systemClock, setTimer };
   const starting = startProcess(['executor'], settings, { ...testDeps(), clock }, never);
   await assert.rejects(starting, /PENSTOCK_HTTP_PORT/);
+});
+
+test('a node shows the certificate of its settings on both ports', async (t) => {
+  const { cert, key, ca } = await serverCertificate(t, 'valid');
+  const directory = await temporaryDirectory(t);
+  const [certPath, keyPath] = [join(directory, 'tls.crt'), join(directory, 'tls.key')];
+  await Promise.all([writeFile(certPath, cert), writeFile(keyPath, key)]);
+  const tls = { PENSTOCK_TLS_CERT: certPath, PENSTOCK_TLS_KEY: keyPath };
+  const [httpPort, grpcPort] = await steadyPorts(2);
+  const ports = { PENSTOCK_HTTP_PORT: String(httpPort), PENSTOCK_GRPC_PORT: String(grpcPort) };
+  const { settings } = await executorSettings({ ...tls, ...ports });
+  const ending = new AbortController();
+  // Without topics it is not ready, and listens.
+  const starting = startProcess(['executor'], settings, testDeps(), ending.signal);
+  starting.catch(() => {});
+  onEnd(t, async () => {
+    ending.abort(new Error('the test ends'));
+    await Promise.allSettled([starting]);
+  });
+  const shows = async (port: number, ALPNProtocols: string[]) => {
+    const socket = connect({ host: '127.0.0.1', port, ca, ALPNProtocols });
+    const isShown = await once(socket, 'secureConnect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    return isShown;
+  };
+  await waitUntil('HTTP shows it', () => shows(httpPort!, ['http/1.1']));
+  assert.ok(await shows(grpcPort!, ['h2']));
 });
 
 test('a node that still restores listens, lives, is not ready and says why; and is ready once it has started', async (t) => {
