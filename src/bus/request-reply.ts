@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import type { ValidationResponse, ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
-import type { Clock } from '../runtime/clock.ts';
+import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import { DeadlineError, withDeadline } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -11,22 +12,33 @@ import type { Topic } from './topics.ts';
 /** How long reading the topic of the answers to its end may take, in milliseconds. */
 const RESTORE_DEADLINE = 60_000;
 
+/**
+ * Who has the partition of a request may hang: when nothing was answered for so long, it is sent again and again to some
+ * partitions more, which others have. In milliseconds.
+ */
+const PATIENCE = 3000;
+const PAUSE = 1000;
+const MORE = 2;
+
+export interface Question {
+  readonly requestId: string;
+  readonly value: Uint8Array;
+  /** How long the answer may take, in milliseconds. */
+  readonly timeToLive: number;
+  /** Whether it does no harm when several answer it. */
+  readonly isRepeatable: boolean;
+}
+
 /** Asks over Kafka and waits for the answer on a topic of this node alone. */
 export interface Requester extends Disposable {
   /** The topic to answer on. */
   readonly replyTopic: string;
   /**
-   * Sends the request and waits for the first answer with its id, `timeToLive` milliseconds in all.
+   * Sends the request and waits for the first answer with its id.
    * @throws DeadlineError nobody answered in time
    * @throws BusError Kafka did not take the request
    */
-  request(
-    topic: string,
-    requestId: string,
-    value: Uint8Array,
-    timeToLive: number,
-    signal?: AbortSignal,
-  ): Promise<ValidationResponse>;
+  request(topic: string, question: Question, signal?: AbortSignal): Promise<ValidationResponse>;
 }
 
 interface Options {
@@ -61,16 +73,20 @@ export async function startRequester(options: Options): Promise<Requester> {
   }
   return {
     replyTopic: topic.name,
-    async request(requestTopic, requestId, value, timeToLive, signal) {
+    async request(requestTopic, { requestId, value, timeToLive, isRepeatable }, signal) {
       const { promise, resolve, reject } = Promise.withResolvers<ValidationResponse>();
       const abort = () => reject(signal?.reason);
       signal?.addEventListener('abort', abort, { once: true });
       waiting.set(requestId, resolve);
       let isSent = false;
+      let stopAsking: CancelTimer = () => {};
+      // The first one counts: what becomes of these nobody has to know.
+      const askAnother = () => void bus.send(requestTopic, { key: randomUUID(), value }).catch(() => {});
       const answered = (async () => {
         signal?.throwIfAborted();
         await bus.send(requestTopic, { key: requestId, value });
         isSent = true;
+        if (isRepeatable && waiting.has(requestId)) stopAsking = startAsking(clock, askAnother);
         return promise;
       })();
       promise.catch(() => {}); // a call that ended before Kafka took the request
@@ -83,6 +99,7 @@ export async function startRequester(options: Options): Promise<Requester> {
         });
       } finally {
         answered.catch(() => {}); // its end after the deadline is nobody's
+        stopAsking();
         waiting.delete(requestId);
         signal?.removeEventListener('abort', abort);
       }
@@ -91,4 +108,13 @@ export async function startRequester(options: Options): Promise<Requester> {
       feed[Symbol.dispose]();
     },
   };
+}
+
+function startAsking(clock: Pick<Clock, 'setTimer'>, askAnother: () => void): CancelTimer {
+  const ask = () => {
+    for (let i = 0; i < MORE; i++) askAnother();
+    cancel = clock.setTimer(ask, PAUSE);
+  };
+  let cancel = clock.setTimer(ask, PATIENCE);
+  return () => cancel();
 }

@@ -75,6 +75,26 @@ test('what is published right after an answer is received', async (t) => {
   await waitUntil('all has arrived', () => endpoint.received.length === 20, 20_000);
 });
 
+test('an executor that hangs is not the only one that is asked about an integration', async (t) => {
+  const { start } = await installationForTests(t);
+  const controlPlane = await start('control-plane', 'cp', {
+    INTEGRATIONS_CHECK_API_REQUEST_TIMEOUT_SEC: '20',
+  });
+  const hanging = await start('executor', 'ie-1');
+  await start('executor', 'ie-2');
+  using client = createClient(IntegrationService, controlPlane.address('gRPC'));
+  const create = (n: number) =>
+    client.createIntegration(
+      { integration: toHttp('http://127.0.0.1:9/', `a/${n}`), validateOnly: true },
+      { deadline: 9000 }, // before Kafka knows that it is gone
+    );
+  // Each of them answers some.
+  await Promise.all([0, 1, 2, 3, 4, 5].map(create));
+  hanging.pause();
+  onEnd(t, () => hanging.resume());
+  await Promise.all([0, 1, 2, 3, 4, 5].map(create));
+});
+
 test('control plane, ingress and executor as processes of their own', async (t) => {
   const { bus, topics, start } = await installationForTests(t);
   const endpoint = await receiver(t);

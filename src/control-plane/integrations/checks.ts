@@ -74,7 +74,9 @@ async function ask(
   });
   try {
     const value = toBinary(ValidationRequestSchema, question);
-    return await requester.request(topics.validation(type).name, requestId, value, timeToLive, signal);
+    const isRepeatable = kind === ValidationKind.VALIDATE;
+    const asked = { requestId, value, timeToLive, isRepeatable };
+    return await requester.request(topics.validation(type).name, asked, signal);
   } catch (error) {
     throw toRpcError(error, type, timeToLive);
   }
