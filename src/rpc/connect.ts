@@ -30,7 +30,8 @@ async function* withConnectErrors<T>(messages: AsyncIterable<T>): AsyncIterable<
   }
 }
 
-function toConnectError(error: unknown): unknown {
+/** As Connect writes it; what is none of ours as it is. */
+export function toConnectError(error: unknown): unknown {
   if (error instanceof ConnectError && isMalformed(error.code, error.rawMessage)) {
     return new ConnectError(error.rawMessage, ConnectCode.InvalidArgument);
   }

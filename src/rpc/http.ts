@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { DescService } from '@bufbuild/protobuf';
-import type { ServiceImpl } from '@connectrpc/connect';
+import type { DescMethod } from '@bufbuild/protobuf';
+import type { MethodImpl } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 
 import { type Logger, messageOf } from '../runtime/logger.ts';
@@ -10,6 +10,7 @@ import type { Problem } from '../runtime/readiness.ts';
 import { rpcErrors, tellingMalformed } from './connect.ts';
 import { guardedListener, type Judge, judgeOf } from './http-guard.ts';
 import { HttpRoom } from './http-room.ts';
+import { jsonOptionsFor } from './json-request.ts';
 import { sendMetrics } from './metrics-page.ts';
 import type { RpcService } from './service.ts';
 import type { TlsFiles } from './tls-files.ts';
@@ -78,18 +79,20 @@ function cutting({ stallTimeout, metrics }: HttpOptions, listener: RequestListen
   };
 }
 
+const PROTOCOLS = { grpc: false, grpcWeb: false };
+
 function rpcListener({ services, maxReceive, maxSend, ...rest }: PageOptions & HttpOptions): RequestListener {
   return connectNodeAdapter({
-    grpc: false,
-    grpcWeb: false,
+    ...PROTOCOLS,
     readMaxBytes: maxReceive,
     writeMaxBytes: maxSend,
-    // A misspelt field is an error, not a field left out.
-    jsonOptions: { ignoreUnknownFields: false },
     interceptors: [rpcErrors],
     routes(router) {
       for (const { service, handlers } of services) {
-        router.service(service, handlers as unknown as Partial<ServiceImpl<DescService>>);
+        for (const method of service.methods) {
+          const options = { ...PROTOCOLS, jsonOptions: jsonOptionsFor(method.input) };
+          router.rpc(method, handlers[method.localName] as unknown as MethodImpl<DescMethod>, options);
+        }
       }
       router.handlers.splice(0, router.handlers.length, ...router.handlers.map(tellingMalformed));
     },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import type { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { failed } from '../../src/rpc/error.ts';
@@ -75,9 +76,83 @@ test('what is no JSON, misspelt or too large is refused', async (t) => {
   assert.equal((await post(url, 'CreateIntegration', '{')).status, 400);
   const misspelt = await post(url, 'CreateIntegration', create({ ...valid, enabld: true }));
   assert.equal(misspelt.status, 400);
-  assert.match(misspelt.body.message, /enabld/);
+  assert.match(
+    misspelt.body.message,
+    /^integration\.enabld: there is no such field; did you mean enabled\?$/,
+  );
   const large = await post(url, 'CreateIntegration', create({ ...valid, description: 'x'.repeat(5 << 20) }));
   assert.equal(large.body.code, 'resource_exhausted');
+});
+
+test('all that is wrong with the JSON of a request is told at once, with its paths', async (t) => {
+  const called: unknown[] = [];
+  const { url } = await rpcServerForTests(t, {
+    createIntegration: (request) => {
+      called.push(request);
+      return {};
+    },
+  });
+  const http = { rest_endpint_url: 'http://a/', request_method: 'PSOT', read_timeout: 5 };
+  const { status, body } = await post(
+    url,
+    'CreateIntegration',
+    create({ name: 'n', topic_filters: ['a+'], http }),
+  );
+  assert.deepEqual(
+    [status, body.code, body.details[0].type],
+    [400, 'invalid_argument', 'google.rpc.BadRequest'],
+  );
+  const { fieldViolations } = body.details[0].debug;
+  assert.deepEqual(
+    fieldViolations.map(({ field, reason }: Record<string, string>) => [field, reason]),
+    [
+      ['integration.http.rest_endpint_url', 'UNKNOWN_FIELD'],
+      ['integration.http.request_method', 'UNKNOWN_VALUE'],
+      ['integration.http.read_timeout', 'WRONG_TYPE'],
+      ['integration.topic_filters[0]', 'INTEGRATION_TOPIC_FILTERS'],
+    ],
+  );
+  assert.match(
+    body.message,
+    /^integration\.http\.rest_endpint_url: there is no such field; did you mean rest_endpoint_url\?; /,
+  );
+  assert.deepEqual(called, []);
+});
+
+test('the JSON of a request is read alike in a query, compressed, and of a stream', async (t) => {
+  const { url } = await rpcServerForTests(t);
+  const service = `${url}/penstock.v1.IntegrationService`;
+  const filter = '{"filter":{"txt":"a"}}';
+  const told = /filter\.txt: there is no such field; did you mean text\?/;
+  const query = `connect=v1&encoding=json&message=${encodeURIComponent(filter)}`;
+  const got = await fetch(`${service}/ListIntegrations?${query}`);
+  assert.equal(got.status, 400);
+  assert.match(await got.text(), told);
+  const compressed = await fetch(`${service}/ListIntegrations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' },
+    body: new Uint8Array(gzipSync(filter)),
+  });
+  assert.equal(compressed.status, 400);
+  assert.match(await compressed.text(), told);
+  const stream = await fetch(`${service}/WatchIntegrations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/connect+json' },
+    body: new Uint8Array([0, 0, 0, 0, filter.length, ...Buffer.from(filter)]),
+  });
+  const text = await stream.text();
+  assert.match(text, told);
+  assert.match(text, /"code":"invalid_argument".*"type":"google\.rpc\.BadRequest"/);
+});
+
+test('a request that cannot be read does not bring its secrets back', async (t) => {
+  const { url } = await rpcServerForTests(t);
+  for (const password of ['4242424242', '[4242424242]', 'x4242424242', '"4242424242']) {
+    const text = `{"integration":{"http":{"credentials":{"basic":{"password":${password}}}}}}`;
+    const { status, body } = await post(url, 'CreateIntegration', text);
+    assert.equal(status, 400);
+    assert.doesNotMatch(JSON.stringify(body), /4242/);
+  }
 });
 
 test('bytes that are no protobuf message are refused as such', async (t) => {

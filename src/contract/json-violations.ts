@@ -1,0 +1,58 @@
+import { type DescMessage, fromJson, fromJsonString, type JsonValue } from '@bufbuild/protobuf';
+import { JsonReading } from './json-reading.ts';
+import { type FieldViolation, violationsOf } from './validate.ts';
+
+/** How protobuf calls a member that an object has twice, which JSON.parse takes. */
+const TWICE = /duplicate object key "(.*)"$/s;
+const MAX_ECHO = 64;
+
+/**
+ * Why a text is no JSON of the message: names and values that are not there, with the nearest that are, and values of another
+ * type, each with its path, and what the schema's rules find wrong with the rest. Nothing: it is read.
+ */
+export function jsonViolations(schema: DescMessage, text: string): readonly FieldViolation[] {
+  try {
+    fromJsonString(schema, text);
+    return [];
+  } catch (error) {
+    return whyUnread(schema, text, error instanceof Error ? error.message : '');
+  }
+}
+
+function whyUnread(schema: DescMessage, text: string, message: string): readonly FieldViolation[] {
+  const json = parsed(text);
+  if ('problem' in json) return [{ field: '', description: json.problem, reason: 'MALFORMED_JSON' }];
+  const reading = new JsonReading(schema, json.value);
+  const twice = TWICE.exec(message)?.[1];
+  const violations = twice === undefined ? reading.violations : [setTwice(twice), ...reading.violations];
+  // What protobuf says has values in it.
+  if (violations.length === 0)
+    return [{ field: '', description: 'the request cannot be read', reason: 'MALFORMED_JSON' }];
+  return reading.isFull ? violations : [...violations, ...brokenRules(schema, reading)];
+}
+
+function setTwice(name: string): FieldViolation {
+  const told = name.length > MAX_ECHO ? `${name.slice(0, MAX_ECHO)}…` : name;
+  const description = `an object has the name ${JSON.stringify(told)} twice: leave out one of both`;
+  return { field: '', description, reason: 'SET_TWICE' };
+}
+
+/** Of what was read. A rule about what was not, or about something with that in it, would tell what is not so. */
+function brokenRules(schema: DescMessage, reading: JsonReading): readonly FieldViolation[] {
+  if (reading.readable === undefined) return [];
+  const message = fromJson(schema, reading.readable);
+  return violationsOf(schema, message).filter(({ field }) => reading.isJudgeable(field));
+}
+
+/** Of what V8 says only the part that has nothing of the text in it. */
+function parsed(text: string): { readonly value: JsonValue } | { readonly problem: string } {
+  try {
+    return { value: JSON.parse(text) };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : '';
+    const said = /^[^"]* at position \d+.*$|^Unexpected end of JSON input$|^Unexpected token '.'/u.exec(
+      message,
+    )?.[0];
+    return { problem: `the request is no JSON: ${said ?? 'it is malformed'}` };
+  }
+}
