@@ -20,6 +20,7 @@ import {
 } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { Bus, Claim, FeedOptions, JoinOptions, Membership } from '../../src/bus/bus.ts';
 import { reportNode } from '../../src/bus/node-reports.ts';
+import type { Question } from '../../src/bus/request-reply.ts';
 import { validate } from '../../src/control-plane/integrations/checks.ts';
 import { downlinkRows, tombstones, withPublishedTime } from '../../src/control-plane/outbox/downlink.ts';
 import { answerChecks } from '../../src/executor/checks.ts';
@@ -158,7 +159,7 @@ async function validationRequest(): Promise<GoldenRecord> {
   const { promise, resolve } = Promise.withResolvers<Sent>();
   const requester = {
     replyTopic: topics.notifications(SERVICE_ID).name,
-    async request(topic: string, key: string, value: Uint8Array) {
+    async request(topic: string, { requestId: key, value }: Question) {
       resolve({ topic, key, value });
       throw new Error('nobody is there');
     },
