@@ -102,12 +102,9 @@ test('those that were on two lost connections leave one by one, in the order of 
     const now = await leaving(50);
     if (now.length > 0) apart.push(now);
     if (now[0] !== 1) for (const offset of now) end(offset);
-    else {
-      lose();
-      if (apart.length === 6) take('f');
-    }
+    else lose();
   }
-  assert.deepEqual(apart, [[5, 6], [0], [1], [2], [3], [1], [7], [1]]);
+  assert.deepEqual(apart, [[5, 6], [0], [1], [2], [1], [3], [1]], 'between its tries one of the others');
   assert.deepEqual(letters, [[1, 3, REJECTED]]);
   assert.deepEqual(
     tried.filter(([offset]) => offset !== 1).map(([, attempts]) => attempts),
@@ -311,6 +308,41 @@ test('the last one left of those that shared lost connections is given up when o
       [[2, REJECTED]],
     );
   }
+});
+
+test('others that wait are not all gone before the one at fault is found: between its tries one of them leaves', async () => {
+  const { take, leaving, lose, end, letters, engine } = overOneConnection({ maxInFlight: 64 });
+  take(...Array.from({ length: 60 }, (_, i) => `a${i}`));
+  let tries = 0;
+  for (let i = 0; i < 400 && letters.length === 0; i++) {
+    const now = await leaving(100);
+    if (now.includes(20)) {
+      tries++;
+      lose('maybe');
+    } else for (const offset of now) end(offset);
+  }
+  assert.deepEqual(
+    letters.map(([offset]) => offset),
+    [20],
+  );
+  assert.ok(tries <= 6, `${tries}`);
+  for (let i = 0; i < 70 && engine.window.size > 0; i++) for (const offset of await leaving(10)) end(offset);
+  assert.deepEqual([engine.window.size, letters.length], [0, 1], 'the others go on');
+});
+
+test('one that is tried on, with nothing to compare it with, holds up the others no longer than that', async () => {
+  const { take, leaving, lose, end, letters } = overOneConnection();
+  take('a');
+  await leaving(0);
+  lose('surely', false);
+  await leaving(0);
+  take('b', 'c', 'd');
+  assert.deepEqual(await leaving(0), [1], 'one of them');
+  end(1);
+  assert.deepEqual(await leaving(0), [0], 'then the one in question, before its pause is over');
+  end(0, THROTTLE); // it is answered: it is for nothing that the connection was lost
+  assert.deepEqual(await leaving(0), [2, 3]);
+  assert.deepEqual(letters, []);
 });
 
 test('after a lull in an outage none is given up, also one that nothing else is lost beside', async () => {

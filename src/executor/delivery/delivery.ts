@@ -7,7 +7,7 @@ import { Lanes } from './lanes.ts';
 import { Linger } from './linger.ts';
 import { isEnough, readyFor, takePack } from './pack.ts';
 import { Pauses } from './pauses.ts';
-import { decide, EXPIRED, isExpired, isHeld, isSuspect, LOOPING, NO_OUTCOME } from './strategy.ts';
+import { decide, futilityOf, isHeld, isSuspect, NO_OUTCOME } from './strategy.ts';
 import { Suspects } from './suspects.ts';
 import type { InFlight, Window } from './window.ts';
 
@@ -47,7 +47,6 @@ export class Delivery {
     return !this.#stopping && !isEnough(this.#lanes, there, pack) && this.window.hasSpace(partition);
   }
 
-  /** Nothing leaves any more. */
   get hasStopped(): boolean {
     return this.#stop.signal.aborted;
   }
@@ -101,6 +100,8 @@ export class Delivery {
 
   /** What may leave next, of at most `room` messages. */
   #next(room: number): readonly InFlight[] | undefined {
+    const { due } = this.#suspects;
+    if (due && this.#pauses.cut((one) => one === due).length > 0) this.#lanes.again(due, true);
     const [{ pack }, { next }] = [this.#deps, this.#lanes];
     const inGroup = next ? this.#suspects.room(next, this.#attempts.size) : 0;
     const most = Math.min(pack.maxMessages, (next?.companions ?? 0) + 1, room, inGroup);
@@ -113,10 +114,10 @@ export class Delivery {
   #checked(pack: readonly InFlight[], now: number): readonly InFlight[] {
     return pack.filter((message) => {
       const reached = this.#reached?.get(message.partition) ?? message.offset;
+      const futility = futilityOf(message.envelope, this.#deps.policy, now);
       if (!this.window.isOwned(message)) this.#release(message);
       else if (message.offset > reached) this.#lanes.done(message);
-      else if (isExpired(message.envelope, now)) this.#giveUp(message, EXPIRED);
-      else if (message.envelope.hopCount >= this.#deps.policy.maxHops) this.#giveUp(message, LOOPING);
+      else if (futility) this.#giveUp(message, futility);
       else return true;
       return false;
     });
@@ -177,7 +178,7 @@ export class Delivery {
       this.#lanes.stall(message);
       if (this.#stopping) return;
       this.#pauses.add(message, decision.pause, () => {
-        this.#lanes.again(message);
+        this.#lanes.again(message, this.#suspects.isOnTrial(message));
         this.#pump();
       });
     }
@@ -219,7 +220,6 @@ export class Delivery {
     this.#wakeWhenLow();
   }
 
-  /** What is taken in then is many at a time. */
   #wakeWhenLow(): void {
     if (this.#stopping || this.#lanes.heads <= this.#deps.policy.maxInFlight) this.wake();
   }

@@ -73,17 +73,22 @@ export class Lanes<T extends Item> {
   }
 
   /** An item without a key. */
-  #addReady(item: T): void {
+  #addReady(item: T, isFirst = false): void {
     this.#available++;
-    this.#ready.push(item);
+    this.#line(item, isFirst);
   }
 
   /** Makes a lane ready that has something and may. */
-  #open(lane: Lane<T>): void {
+  #open(lane: Lane<T>, isFirst = false): void {
     if (lane.waiting.length === 0 || (lane.out > 0 && !this.#mayFollow(lane))) return;
     lane.isReady = true;
     this.#available += lane.waiting.length;
-    this.#ready.push(lane);
+    this.#line(lane, isFirst);
+  }
+
+  #line(one: Lane<T> | T, isFirst: boolean): void {
+    if (isFirst) this.#ready.splice(this.#taken, 0, one);
+    else this.#ready.push(one);
   }
 
   /** Whether an item may leave while others of its lane are out. */
@@ -161,18 +166,21 @@ export class Lanes<T extends Item> {
     this.#ready.splice(this.#ready.indexOf(lane, this.#taken), 1);
   }
 
-  /** Puts an item back that was taken: it leaves again, before those of its lane that were added later. */
-  again(item: T): void {
+  /**
+   * Puts an item back that was taken: it leaves again, before those of its lane that were added later.
+   * @param isFirst whether also before all other lanes
+   */
+  again(item: T, isFirst = false): void {
     const { key } = item;
     if (key === null) {
-      this.#addReady(item);
+      this.#addReady(item, isFirst);
       return;
     }
     const lane = this.#lanes.get(key)!;
     this.#stall(lane);
     const later = lane.waiting.findIndex(({ number }) => number > item.number);
     lane.waiting.splice(later === -1 ? lane.waiting.length : later, 0, item);
-    this.#isBack(lane, key);
+    this.#isBack(lane, key, isFirst);
   }
 
   /** An item that was taken is settled. */
@@ -187,7 +195,7 @@ export class Lanes<T extends Item> {
     this.#isBack(lane, key!);
   }
 
-  #isBack(lane: Lane<T>, key: string): void {
+  #isBack(lane: Lane<T>, key: string, isFirst = false): void {
     lane.out--;
     if (lane.out === 0) {
       lane.isStalled = false;
@@ -196,7 +204,7 @@ export class Lanes<T extends Item> {
         this.#heads--;
       }
     }
-    if (!lane.isReady) this.#open(lane);
+    if (!lane.isReady) this.#open(lane, isFirst);
   }
 }
 

@@ -47,12 +47,22 @@ export function isExpired(envelope: Envelope, now: number): boolean {
   );
 }
 
-export const EXPIRED: Failure = {
+/** Why a message must not leave any more; undefined: it may. */
+export function futilityOf(
+  envelope: Envelope,
+  { maxHops }: Pick<Policy, 'maxHops'>,
+  now: number,
+): Failure | undefined {
+  if (isExpired(envelope, now)) return EXPIRED;
+  return envelope.hopCount >= maxHops ? LOOPING : undefined;
+}
+
+const EXPIRED: Failure = {
   delivered: false,
   failureClass: FailureClass.EXPIRED,
   reason: 'the message expiry interval has passed',
 };
-export const LOOPING: Failure = {
+const LOOPING: Failure = {
   delivered: false,
   failureClass: FailureClass.REJECTED,
   reason:

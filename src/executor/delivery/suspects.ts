@@ -23,6 +23,8 @@ export class Suspects {
   #isLost = false;
   /** Of those that were alone on a connection when it was lost, one that is neither answered nor settled. */
   #accused: { readonly message: InFlight; readonly reason: string } | undefined;
+  /** The one that waits for its next try after such a loss: of the others one leaves first, whose fate says more. */
+  #trial: InFlight | undefined;
 
   constructor(policy: Pick<Policy, 'strategy'>) {
     this.#policy = policy;
@@ -30,13 +32,25 @@ export class Suspects {
 
   /** How many may leave now, with this one first, while so many calls are on their way. */
   room({ suspicion }: InFlight, onTheirWay: number): number {
+    if (this.#trial) return onTheirWay === 0 ? 1 : 0;
     if (onTheirWay === 0) return this.#mostWith(suspicion);
     const { size, most } = this.#group;
     const isWary = suspicion.leaves === 'warily' && most < Number.POSITIVE_INFINITY;
     return suspicion.leaves === 'freely' || isWary ? Math.max(0, most - size) : 0;
   }
 
+  /** Whether it is to leave before all others but one. */
+  isOnTrial(message: InFlight): boolean {
+    return message === this.#trial;
+  }
+
+  /** The one that is to leave before its pause is over: another one got through since it cost the connection. */
+  get due(): InFlight | undefined {
+    return this.#trial && this.#delivered > this.#trial.suspicion.delivered ? this.#trial : undefined;
+  }
+
   leave(pack: readonly InFlight[], onTheirWay: number): void {
+    if (pack[0] === this.#trial) this.#trial = undefined;
     if (onTheirWay === 0) this.#begin(pack[0]!.suspicion);
     this.#group.size += pack.length;
   }
@@ -77,6 +91,7 @@ export class Suspects {
     const [isOnly, hadCompany] = [this.#lost.size === 1, this.#group.size > 1];
     message.suspicion = afterCut(message.suspicion, cut, this.#policy, this.#delivered, isOnly, hadCompany);
     if (message.suspicion.alone > 0) this.#accuse(message, failure);
+    if (isOnly && message.suspicion.alone > 0) this.#trial ??= message;
     return isCulprit(message.suspicion) ? culpritFailure(failure) : failure;
   }
 
@@ -86,6 +101,7 @@ export class Suspects {
 
   /** It is settled, or answered. */
   forget(message: InFlight): void {
+    if (this.#trial === message) this.#trial = undefined;
     if (this.#accused?.message === message) this.#accused = undefined;
   }
 
