@@ -61,20 +61,29 @@ test('no lost connection is a try before the message leaves alone, and each is t
   );
 });
 
-test('a message is the reason after three connections on which it was alone, with others that got through in between', () => {
+test('a message is the reason after three connections on which it was alone, with others that got through in between, or ten in a row', () => {
+  const often = { weight: 5, arbitrary: fc.constant(cut(false, 'maybe')) };
+  const mostlyAlone = fc.oneof({ weight: 1, arbitrary: oneCut }, often);
+  const step = fc.tuple(
+    mostlyAlone,
+    fc.constantFrom(0, 0, 0, 0, 1),
+    fc.constantFrom(true, true, true, false),
+  );
   fc.assert(
-    fc.property(fc.array(fc.tuple(oneCut, fc.nat(1), fc.boolean()), { maxLength: 12 }), (all) => {
+    fc.property(fc.array(step, { maxLength: 30, size: 'max' }), (all) => {
       let suspicion = UNSUSPECTED;
-      let [delivered, alone, since] = [5, 0, 0];
+      let [delivered, alone, since, inARow] = [5, 0, 0, 0];
       for (const [one, others, isOnly] of all) {
         delivered += others;
         since += others;
         const isAlone = !one.isShared && one.isForOne !== 'no';
         suspicion = afterCut(suspicion, one, RETRY, delivered, isOnly, true);
+        inARow = isAlone && (alone === 0 || isOnly) ? inARow + 1 : 0;
         if (isAlone && (alone === 0 || (isOnly && since > 0))) [alone, since] = [alone + 1, 0];
-        assert.equal(isCulprit(suspicion), alone >= 3);
+        assert.equal(isCulprit(suspicion), alone >= 3 || inARow >= 10);
       }
     }),
+    { numRuns: 1000 },
   );
 });
 
@@ -96,12 +105,15 @@ test('of the connections that are lost with a message alone, each further one co
     }
 });
 
-test('a broker that takes nothing for a while makes no message the reason, whatever got through before, or in a lull', () => {
+test('a broker that takes nothing for a while makes no message the reason, whatever got through before, or in a lull, unless nothing else is lost', () => {
   const alone = cut(false, 'maybe');
   const shared = afterCut(UNSUSPECTED, cut(true, 'maybe'), RETRY, 5, true, true);
-  for (const isOnly of [false, true]) {
+  for (const [isOnly, losses] of [
+    [false, 50],
+    [true, 4],
+  ] as const) {
     const outage = (before: Suspicion, delivered: number) =>
-      Array.from({ length: 50 }).reduce(
+      Array.from({ length: losses }).reduce(
         (one: Suspicion) => afterCut(one, alone, RETRY, delivered, isOnly, false),
         before,
       );
@@ -112,7 +124,9 @@ test('a broker that takes nothing for a while makes no message the reason, whate
 
 test('what is given up as the reason is rejected, with what was seen', () => {
   const closed = { delivered: false, failureClass: FailureClass.DISCONNECTED, reason: 'closed' } as const;
-  const { failureClass, reason } = culpritFailure(closed);
+  const { failureClass, reason } = culpritFailure(closed, { ...UNSUSPECTED, alone: 3 });
   assert.equal(failureClass, FailureClass.REJECTED);
   assert.match(reason, /lost 3 times with this message alone on it, while others got through: closed$/);
+  const last = culpritFailure(closed, { ...UNSUSPECTED, alone: 1, inARow: 10 });
+  assert.match(last.reason, /lost 10 times in a row with this message alone on it: closed$/);
 });

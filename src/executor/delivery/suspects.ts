@@ -92,7 +92,7 @@ export class Suspects {
     message.suspicion = afterCut(message.suspicion, cut, this.#policy, this.#delivered, isOnly, hadCompany);
     if (message.suspicion.alone > 0) this.#accuse(message, failure);
     if (isOnly && message.suspicion.alone > 0) this.#trial ??= message;
-    return isCulprit(message.suspicion) ? culpritFailure(failure) : failure;
+    return isCulprit(message.suspicion) ? culpritFailure(failure, message.suspicion) : failure;
   }
 
   #accuse(message: InFlight, { reason }: Failure): void {

@@ -8,6 +8,8 @@ const LOSSES = 2;
 const WARY = 3;
 /** So many that are lost with it alone on them, while others got through between and none else was lost, make it the reason. */
 const ALONE = 3;
+/** Where nothing else comes there is nothing to compare it with: so many in a row make it the reason, too. */
+const IN_A_ROW = 10;
 
 /** What the connections that were lost with a message on them make of it. */
 export interface Suspicion {
@@ -16,6 +18,8 @@ export interface Suspicion {
   readonly alone: number;
   /** Messages that had got through at the last of those. */
   readonly delivered: number;
+  /** Those since the first of them, in a row, while nothing else was lost, whatever got through. */
+  readonly inARow: number;
   /**
    * Apart: when nothing else is on its way, and nothing leaves before it has ended. What happens then is its doing, or that of
    * one that nobody answers, and that the broker has not come to yet. Warily: with few others, where the losses say nothing of
@@ -30,13 +34,15 @@ export const UNSUSPECTED: Suspicion = {
   losses: 0,
   alone: 0,
   delivered: 0,
+  inARow: 0,
   leaves: 'freely',
   isExcused: false,
 };
 
 /**
  * After one more connection was lost with the message on it. It is excused until it leaves alone, which is soon; where there
- * is only one try it is at once. A broker that takes nothing for a while accuses none: nothing gets through between its losses.
+ * is only one try it is at once. A broker that takes nothing for a while accuses none as soon: nothing gets through between its
+ * losses; nor at all where more than one is lost.
  * @param delivered messages that have got through
  * @param isOnly whether no other was lost since the last that got through
  * @param hadCompany whether others had left with it
@@ -53,8 +59,8 @@ export function afterCut(
   const losses = before.losses + 1;
   // Also one that leaves apart is not alone behind those that nobody answers. What got through before the last one that counts
   // says nothing of this one: a broker that took others then may take nothing now.
-  const counts =
-    !isShared && isForOne !== 'no' && (before.alone === 0 || (isOnly && delivered > before.delivered));
+  const isAlone = !isShared && isForOne !== 'no' && (before.alone === 0 || isOnly);
+  const counts = isAlone && (before.alone === 0 || delivered > before.delivered);
   const alone = before.alone + (counts ? 1 : 0);
   const most = strategy === 'SKIP_ALL' ? 1 : LOSSES;
   const isSuspect = isForOne === 'surely' || alone > 0 || losses >= (isForOne === 'no' ? most + WARY : most);
@@ -63,6 +69,7 @@ export function afterCut(
     losses,
     alone,
     delivered: counts ? delivered : before.delivered,
+    inARow: isAlone ? before.inARow + 1 : 0,
     leaves: before.leaves === 'apart' || isSuspect ? 'apart' : otherwise,
     isExcused,
   };
@@ -73,11 +80,15 @@ export const mayAccompany = (first: Suspicion, { leaves }: Suspicion): boolean =
   leaves === 'freely' || (leaves === 'warily' && first.leaves === 'warily');
 
 /** Whether it is for this message that connections are lost. */
-export const isCulprit = ({ alone }: Suspicion): boolean => alone >= ALONE;
+export const isCulprit = ({ alone, inARow }: Suspicion): boolean => alone >= ALONE || inARow >= IN_A_ROW;
 
 /** The failure of a message that connections are lost for: it is given up. */
-export const culpritFailure = ({ reason }: Failure): Failure => ({
+export const culpritFailure = ({ reason }: Failure, { alone }: Suspicion): Failure => ({
   delivered: false,
   failureClass: FailureClass.REJECTED,
-  reason: `the connection was lost ${ALONE} times with this message alone on it, while others got through: ${reason}`,
+  reason: `the connection was lost ${
+    alone >= ALONE
+      ? `${ALONE} times with this message alone on it, while others got through`
+      : `${IN_A_ROW} times in a row with this message alone on it`
+  }: ${reason}`,
 });
