@@ -1,4 +1,4 @@
-import { isIP, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Target } from './open-socket.ts';
 import type { TargetGuard } from './target-guard.ts';
 
@@ -8,17 +8,8 @@ export type Dial = (target: Target, signal: AbortSignal) => Promise<Socket>;
 /** Straight to the target, through the guard. */
 export const dialer =
   (guard: TargetGuard): Dial =>
-  ({ host, port, tls }, signal) => {
-    const secure = tls && { ...serverName(host), ...tls };
-    return made(
-      guard.connect(secure ? { host, port, tls: secure } : { host, port }),
-      tls !== undefined,
-      signal,
-    );
-  };
-
-/** The name to ask a server for with TLS, without the dot that a full name may end with (RFC 6066 section 3); an address has none. */
-export const serverName = (host: string) => (isIP(host) === 0 ? { servername: host.replace(/\.$/, '') } : {});
+  (target, signal) =>
+    made(guard.connect(target), target.tls !== undefined, signal);
 
 /** The socket, once its connection is made; destroyed when the signal aborts before. */
 export async function made(socket: Socket, isTls: boolean, signal: AbortSignal): Promise<Socket> {

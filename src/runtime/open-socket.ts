@@ -1,4 +1,4 @@
-import { connect as connectTcp, type LookupFunction, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { LookUp } from './name-resolver.ts';
 
@@ -15,10 +15,16 @@ const CLOSED = new Error('the connection was closed');
 export function openSocket({ host, port, tls }: Target, lookUp: LookUp): Socket {
   const closed = new AbortController();
   const target = { host, port, lookup: lookupFunction(lookUp, closed.signal) };
-  const socket = tls ? connectTls({ ...tls, ...target }) : connectTcp(target);
+  const socket = tls ? connectTls({ ...serverName(host), ...tls, ...target }) : connectTcp(target);
   socket.once('close', () => closed.abort(CLOSED));
   return socket;
 }
+
+/** The name to ask a server for with TLS, without the dot that a full name may end with (RFC 6066 section 3); an address has none. */
+export const serverName = (host: string) => (isIP(host) === 0 ? { servername: withoutDot(host) } : {});
+
+/** A name without the dot that a full one may end with. */
+export const withoutDot = (host: string) => host.replace(/\.$/, '');
 
 /** For the option `lookup` of sockets. */
 export const lookupFunction =

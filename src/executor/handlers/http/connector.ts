@@ -3,8 +3,8 @@ import type { buildConnector } from 'undici';
 import { targetOf } from '../../../runtime/authority.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import { type Dial, dialer } from '../../../runtime/dial.ts';
+import type { PemOptions } from '../../../runtime/pem.ts';
 import type { TargetGuard } from '../../../runtime/target-guard.ts';
-import type { PemOptions } from '../tls.ts';
 import { type HttpProxy, proxyDialer, tunnelDialer } from './proxy.ts';
 
 /** Of silence, before TCP asks whether the other side is still there; milliseconds. */

@@ -2,9 +2,10 @@ import { getCACertificates } from 'node:tls';
 import { ClientAuthentication, type OAuth2Credentials } from '../../../../gen/penstock/v1/credentials_pb.ts';
 import type { HttpConfiguration } from '../../../../gen/penstock/v1/http_pb.ts';
 import { dialer } from '../../../runtime/dial.ts';
+import type { PemOptions } from '../../../runtime/pem.ts';
 import type { HandlerContext } from '../handler.ts';
 import { OAuth2Tokens } from '../oauth2.ts';
-import { type PemOptions, pemOptions } from '../tls.ts';
+import { pemOptions } from '../tls.ts';
 import { basicAuthorization } from './fixed-headers.ts';
 import { type HttpProxy, tunnelDialer } from './proxy.ts';
 

@@ -2,8 +2,8 @@ import { request } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { authority, targetOf } from '../../../runtime/authority.ts';
-import { type Dial, dialer, made, serverName } from '../../../runtime/dial.ts';
-import type { Target } from '../../../runtime/open-socket.ts';
+import { type Dial, dialer, made } from '../../../runtime/dial.ts';
+import { serverName, type Target } from '../../../runtime/open-socket.ts';
 import type { TargetGuard } from '../../../runtime/target-guard.ts';
 import { Wire } from './wire.ts';
 

@@ -1,5 +1,5 @@
 import { protocolErrorType } from '../../../kafkajs/protocol-error.ts';
-import { messageOf } from '../../../runtime/logger.ts';
+import { type KafkaRefusal, refusalOf, toldBy } from '../../../kafkajs/refusal.ts';
 
 /** What to do about errors of the protocol. */
 const ADVICE: Readonly<Record<string, string>> = {
@@ -11,30 +11,19 @@ const ADVICE: Readonly<Record<string, string>> = {
   TOPIC_AUTHORIZATION_FAILED: 'allow the user of these credentials to write to the topic',
   CLUSTER_AUTHORIZATION_FAILED:
     'allow the user of these credentials to write idempotently, or set enable.idempotence=false',
-  SASL_AUTHENTICATION_FAILED: 'check the credentials in sasl',
-  ILLEGAL_SASL_STATE: 'this listener wants no credentials: unset sasl, or use the port of another one',
   UNSUPPORTED_COMPRESSION_TYPE: 'choose another compression',
 };
 
-/** What lies behind the errors of connections. */
-const HINTS: readonly (readonly [RegExp, string])[] = [
-  [
-    /unable to (verify|get)|self-signed/,
-    "put the authority that signed the broker's certificate into tls.ca_cert",
-  ],
-  [
-    /alert (bad certificate|certificate required|unknown ca)/,
-    'the broker wants a certificate that it trusts in tls.cert',
-  ],
-  [
-    /before secure TLS connection/,
-    'this listener may not speak TLS: unset tls, or use the port of another one',
-  ],
-  [/^Closed connection/, 'the broker did so, which may want TLS or credentials: check tls and sasl'],
-  [/authentication failed/i, 'check the credentials in sasl'],
-];
+/** What to do when a broker does not let the client in. */
+const REFUSED: Readonly<Partial<Record<KafkaRefusal, string>>> = {
+  untrusted: "put the authority that signed the broker's certificate into tls.ca_cert",
+  'certificate-wanted': 'the broker wants a certificate that it trusts in tls.cert',
+  'no-tls': 'this listener may not speak TLS: unset tls, or use the port of another one',
+  closed: 'the broker did so, which may want TLS or credentials: check tls and sasl',
+  credentials: 'check the credentials in sasl',
+  'no-credentials': 'this listener wants no credentials: unset sasl, or use the port of another one',
+};
 
-const OPENSSL = /[0-9A-F]{8,}:error:[0-9A-F]+:SSL routines:[^:]*:([^:]*):.*$/s;
 const ABOUT_TOPICS = /TOPIC|MESSAGE|RECORD|PARTITION/;
 
 /** The client was closed, or the connection lost, before it was known whether the records arrived. */
@@ -53,12 +42,10 @@ export class DisconnectedError extends Error {
 export function reasonOf(error: unknown, topic: string): string {
   const type = protocolErrorType(error);
   const root = rootOf(error);
-  const told = messageOf(root)
-    .replace(OPENSSL, '$1')
-    .replace(/; if the root CA is installed.*/, '')
-    .trim();
+  const told = toldBy(root);
   const about = type !== undefined && ABOUT_TOPICS.test(type) ? `topic ${topic}: ` : '';
-  const advice = type === undefined ? HINTS.find(([pattern]) => pattern.test(told))?.[1] : ADVICE[type];
+  const refusal = refusalOf(type, told);
+  const advice = refusal === undefined ? ADVICE[type ?? ''] : REFUSED[refusal];
   return `${about}${told}${brokerOf(root, told)}${advice === undefined ? '' : `: ${advice}`}`;
 }
 

@@ -1,17 +1,17 @@
 import { getCACertificates } from 'node:tls';
 import type { SASLOptions } from 'kafkajs';
 import { type KafkaConfiguration, KafkaSaslMechanism } from '../../../../gen/penstock/v1/kafka_pb.ts';
+import { type KafkaLogin, saslOf } from '../../../kafkajs/login.ts';
 import { dialer } from '../../../runtime/dial.ts';
 import type { HandlerContext } from '../handler.ts';
 import { OAuth2Tokens } from '../oauth2.ts';
 import { pemOptions } from '../tls.ts';
 
-const PASSWORD_MECHANISMS: ReadonlyMap<KafkaSaslMechanism, 'plain' | 'scram-sha-256' | 'scram-sha-512'> =
-  new Map([
-    [KafkaSaslMechanism.PLAIN, 'plain'],
-    [KafkaSaslMechanism.SCRAM_SHA_256, 'scram-sha-256'],
-    [KafkaSaslMechanism.SCRAM_SHA_512, 'scram-sha-512'],
-  ]);
+const PASSWORD_MECHANISMS: ReadonlyMap<KafkaSaslMechanism, KafkaLogin['mechanism']> = new Map([
+  [KafkaSaslMechanism.PLAIN, 'plain'],
+  [KafkaSaslMechanism.SCRAM_SHA_256, 'scram-sha-256'],
+  [KafkaSaslMechanism.SCRAM_SHA_512, 'scram-sha-512'],
+]);
 
 /** How a client shows brokers who it is. Dispose it with the client. */
 export interface Authentication extends Disposable {
@@ -32,7 +32,7 @@ export function authenticationOf(
   if (!sasl) return { sasl: undefined, ...fixed };
   const { username, password = '' } = sasl;
   const mechanism = PASSWORD_MECHANISMS.get(sasl.mechanism);
-  if (mechanism) return { sasl: { mechanism, username, password } as SASLOptions, ...fixed };
+  if (mechanism) return { sasl: saslOf({ mechanism, username, password }), ...fixed };
   const tokens = tokensOf(config, context);
   let last = '';
   return {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { ISocketFactory } from 'kafkajs';
+import { awaitConnection } from '../../../kafkajs/await-connection.ts';
 import type { Clock } from '../../../runtime/clock.ts';
-import { serverName } from '../../../runtime/dial.ts';
 import type { TargetGuard } from '../../../runtime/target-guard.ts';
 import type { KafkaOptions } from './options.ts';
 import { DisconnectedError } from './reason.ts';
@@ -33,27 +33,23 @@ export class Sockets {
   readonly open: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (this.#closed) throw this.#closed;
     const { connectTimeout, maxIdle } = this.#options;
-    const target = { host: hostOf(host), port };
-    const tls = ssl && { ...serverName(target.host), ...ssl };
-    const socket = this.#deps.guard.connect(tls ? { ...target, tls } : target);
+    const target = { host: hostOf(host), port, ...(ssl && { tls: ssl }) };
+    const socket = this.#deps.guard.connect(target);
     this.#open.add(socket);
-    // kafkajs does not close a socket that never connects.
-    const cancel = this.#deps.clock.setTimer(
-      () => socket.destroy(new Error(`no connection to ${target.host}:${port} within ${connectTimeout} ms`)),
-      connectTimeout,
-    );
     let isOpen = false;
-    socket.once(ssl ? 'secureConnect' : 'connect', () => {
-      cancel();
-      isOpen = true;
-      onConnect();
+    awaitConnection(socket, target, {
+      clock: this.#deps.clock,
+      timeout: connectTimeout,
+      onConnect() {
+        isOpen = true;
+        onConnect();
+      },
     });
     let cause: Error | undefined;
     socket.on('error', (error) => {
       cause = error;
     });
     socket.once('close', () => {
-      cancel();
       this.#open.delete(socket);
       const lost = new DisconnectedError(`the connection to ${target.host}:${port} was lost`, isOpen, cause);
       this.#keep(`${host}:${port}`, lost);

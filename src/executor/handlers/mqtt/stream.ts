@@ -5,7 +5,6 @@ import { streamBuilder as webSocketBuilder } from 'mqtt/lib/connect/ws';
 import type { PemCredentials } from '../../../../gen/penstock/v1/credentials_pb.ts';
 import { type MqttConfiguration, MqttTransport, MqttVersion } from '../../../../gen/penstock/v1/mqtt_pb.ts';
 import { authority } from '../../../runtime/authority.ts';
-import { serverName } from '../../../runtime/dial.ts';
 import type { TargetGuard } from '../../../runtime/target-guard.ts';
 import { pemOptions } from '../tls.ts';
 
@@ -43,12 +42,10 @@ export function certificatesOf(config: MqttConfiguration): PemCredentials | unde
 
 /** Opens the socket to the broker, allowed by the guard. */
 function openSocket(config: MqttConfiguration, guard: TargetGuard): Socket {
-  const { host, ssl } = config;
-  const target = { host, port: portOf(config) };
-  if (!ssl) return guard.connect(target).setNoDelay();
+  const target = { host: config.host, port: portOf(config) };
+  if (!config.ssl) return guard.connect(target).setNoDelay();
   const certificates = certificatesOf(config);
-  const tls = { ...(certificates && pemOptions(certificates)), ...serverName(host) };
-  return guard.connect({ ...target, tls }).setNoDelay();
+  return guard.connect({ ...target, tls: certificates ? pemOptions(certificates) : {} }).setNoDelay();
 }
 
 /** The stream that carries MQTT to the broker. `onSocket` is handed the socket under it. */
