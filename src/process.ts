@@ -1,9 +1,11 @@
 import { NodeRole } from '../gen/penstock/v1/cluster_service_pb.ts';
 import type { IntegrationType } from '../gen/penstock/v1/integration_pb.ts';
 import type { Bus } from './bus/bus.ts';
-import type { KafkaLogin } from './bus/kafka/client.ts';
+import type { KafkaConfig } from './bus/kafka/client.ts';
+import { reasonOf } from './bus/kafka/reason.ts';
 import { createKafkaBus } from './bus/kafka-bus.ts';
 import { startKafkaClock } from './bus/kafka-clock.ts';
+import { kafkaSecurity, kafkaSecurityWarning } from './bus/kafka-security.ts';
 import { reportNode } from './bus/node-reports.ts';
 import { type Topics, topicsOf } from './bus/topics.ts';
 import { startRpcServer } from './rpc/server.ts';
@@ -84,8 +86,8 @@ export interface PenstockProcess extends AsyncDisposable {
 interface ProcessDeps {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How the Kafka of TB_KAFKA_SERVERS lets it in. Unset: without more ado. */
-  readonly kafkaLogin?: KafkaLogin | undefined;
+  /** How a Kafka of Penstock's own lets it in, which knows no TLS. Unset: as the settings say. */
+  readonly kafkaLogin?: KafkaConfig['login'] | undefined;
 }
 
 /**
@@ -115,11 +117,14 @@ export async function startProcess(
         replication: settings.PENSTOCK_KAFKA_REPLICATION,
         minInsyncReplicas: settings.PENSTOCK_KAFKA_MIN_INSYNC_REPLICAS,
         fetchWait: settings.TB_IE_MSG_POLL_INTERVAL,
-        ...(kafkaLogin && { login: kafkaLogin }),
+        ...(kafkaLogin ? { login: kafkaLogin } : kafkaSecurity(settings, logger)),
       },
       { ...own, resolver },
     ),
   );
+  const warning = kafkaLogin ? undefined : kafkaSecurityWarning(settings, brokers);
+  warnings.set('kafka-security', warning);
+  if (warning !== undefined) logger.warn(warning);
   await reachKafka(bus, brokers);
   const topics = topicsOf(settings.PENSTOCK_KAFKA_PREFIX, settings.PENSTOCK_DEAD_LETTERS_MAX_BYTES);
   const key = `${settings.TB_SERVICE_ID} ${clock.now()}`;
@@ -215,8 +220,9 @@ async function reachKafka(bus: Bus, brokers: readonly string[]): Promise<void> {
   try {
     await bus.listTopics();
   } catch (error) {
-    const message = `cannot reach Kafka at ${brokers.join()}: start it, or set TB_KAFKA_SERVERS`;
-    throw new UserError(message, { cause: error });
+    const { refusal, text } = reasonOf(error);
+    const message = refusal === undefined ? 'start it, or set TB_KAFKA_SERVERS' : text;
+    throw new UserError(`cannot reach Kafka at ${brokers.join()}: ${message}`, { cause: error });
   }
 }
 

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { type PenstockProcess, ROLES, startProcess } from '../process.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { kafkaSecuritySet } from '../runtime/kafka-security-settings.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { isGiven, type Settings } from '../runtime/settings.ts';
+import { UserError } from '../runtime/user-error.ts';
 import { lockDataDirectory } from './data-directory.ts';
 import type { KafkaLogin } from './kafka-probe.ts';
 import { startKafka } from './kafka-server.ts';
@@ -28,6 +30,7 @@ export interface Dev extends PenstockProcess {
 export async function startDev(settings: Settings, deps: Deps, signal: AbortSignal): Promise<Dev> {
   const { say, clock } = deps;
   const dataDir = settings.PENSTOCK_DATA_DIR;
+  requireKafkaOf(settings);
   await using stack = new AsyncDisposableStack();
   stack.use(await lockDataDirectory(dataDir, clock));
   await requireFreePorts(settings); // to be told after a minute that a port is taken helps nobody
@@ -42,6 +45,13 @@ export async function startDev(settings: Settings, deps: Deps, signal: AbortSign
   say(readyText(running, settings, log.path, clock.monotonic() - begin));
   const started = stack.move();
   return { ...running, failed, [Symbol.asyncDispose]: () => started.disposeAsync() };
+}
+
+/** @throws UserError when settings say how to get into a Kafka, but not into which: Penstock's own one has its own ways */
+function requireKafkaOf(settings: Settings): void {
+  const [given] = kafkaSecuritySet(settings);
+  if (given === undefined || isGiven('TB_KAFKA_SERVERS')) return;
+  throw new UserError(`${given} belongs to a Kafka of TB_KAFKA_SERVERS: set that, too, or unset ${given}`);
 }
 
 async function startServers(

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { KAFKA_SECURITY_SETTINGS } from './kafka-security-settings.ts';
 import { LIMIT_SETTINGS } from './limit-settings.ts';
 import { addresses, boolean, choice, integer, list, type Setting, text } from './setting.ts';
 import { TLS_SETTINGS } from './tls-settings.ts';
@@ -131,9 +132,10 @@ export const SETTINGS = {
     MS,
   ),
   ...LIMIT_SETTINGS,
+  ...KAFKA_SECURITY_SETTINGS,
   PENSTOCK_POSTGRES_URL: text(
     'postgres://penstock@localhost:5432/penstock',
-    'The PostgreSQL database of the control plane.',
+    'The PostgreSQL database of the control plane; with ?sslmode=verify-full, over TLS.',
     { secret: true },
   ),
   PENSTOCK_DNS_SERVERS: addresses(

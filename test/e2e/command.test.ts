@@ -117,6 +117,25 @@ test('wrong values are refused all at once, a line each, and secrets are not rep
   assert.match(output, /^penstock: /);
 });
 
+test('settings for getting into Kafka that contradict each other are refused in one line', async (t) => {
+  const user = { PENSTOCK_KAFKA_SASL_USERNAME: 'me', PENSTOCK_KAFKA_SASL_PASSWORD: 'hunter2' };
+  const line =
+    /^penstock: PENSTOCK_KAFKA_SASL_USERNAME is set, but not PENSTOCK_KAFKA_SASL_MECHANISM: set that/;
+  const output = await refuses(
+    t,
+    ['ingress', ...FREE_PORTS],
+    { ...user, TB_KAFKA_SERVERS: '127.0.0.1:1' },
+    line,
+  );
+  assert.doesNotMatch(output, /hunter2/);
+  const dataDir = await dataDirectory(t);
+  const dev = /^penstock: PENSTOCK_KAFKA_TLS belongs to a Kafka of TB_KAFKA_SERVERS: set that, too, or unset/;
+  await refuses(t, ['dev', ...FREE_PORTS, '--data-dir', dataDir], { PENSTOCK_KAFKA_TLS: 'true' }, dev);
+  const printed = await penstock(t, ['settings'], { ...user, PENSTOCK_KAFKA_SASL_MECHANISM: 'PLAIN' });
+  assert.match(printed.output, /^PENSTOCK_KAFKA_SASL_PASSWORD=\*\*\*$/m);
+  assert.doesNotMatch(printed.output, /hunter2/);
+});
+
 test('a port that cannot be had is told before any server is started', async (t) => {
   const dataDir = await dataDirectory(t);
   const dev = (...ports: readonly string[]) => ['dev', '--data-dir', dataDir, ...FREE_PORTS, ...ports];

@@ -12,6 +12,7 @@ import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { BusError, type Copies, type OutgoingRecord } from '../bus.ts';
 import type { Lane } from '../lane.ts';
 import { MAX_RECORD_BYTES } from '../topics.ts';
+import { reasonOf } from './reason.ts';
 
 const OPTIONS: ProducerOptions = {
   acks: -1,
@@ -110,7 +111,10 @@ export class BusProducer implements AsyncDisposable {
     const since = this.#producer.failingSince();
     const waited = since === undefined ? 0 : this.#deps.clock.monotonic() - since;
     if (waited < TROUBLE) return undefined;
-    return `Kafka has taken no records for ${Math.floor(waited / 1000)} s: ${messageOf(this.#error)}`;
+    const { refusal, text } = reasonOf(this.#error);
+    // It hangs up also when it stops.
+    const why = refusal === undefined || refusal === 'closed' ? messageOf(this.#error) : text;
+    return `Kafka has taken no records for ${Math.floor(waited / 1000)} s: ${why}`;
   }
 
   async #send({ value, to, lane, isOnce, there }: Outgo): Promise<void> {
