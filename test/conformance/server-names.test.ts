@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { createServer } from 'node:tls';
+import { createKafkaBus } from '../../src/bus/kafka-bus.ts';
+import { Database } from '../../src/control-plane/store/database.ts';
 import { DELIVERED } from '../../src/executor/handlers/handler.ts';
+import { followCertificates } from '../../src/runtime/certificate-files.ts';
 import { createTargetGuard } from '../../src/runtime/target-guard.ts';
 import { certificateAuthority } from '../helpers/certificates.ts';
 import { bound, contextOf } from '../helpers/handler.ts';
@@ -9,11 +17,14 @@ import { deliverOne, httpHandler, message } from '../helpers/http-handler.ts';
 import { httpProxy } from '../helpers/http-proxy.ts';
 import type { Configuration } from '../helpers/peer.ts';
 import { rawEndpoint } from '../helpers/raw-endpoint.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+import { testDeps } from '../helpers/test-deps.ts';
 
 const NAME = 'peer.example.test';
 /** A full name, with the dot of the root. Every name is this machine. */
 const FULL = `${NAME}.`;
-const guard = createTargetGuard(true, async () => [{ address: '127.0.0.1', family: 4 }]);
+const lookUp = async () => [{ address: '127.0.0.1', family: 4 }];
+const guard = createTargetGuard(true, lookUp);
 const full = (url: string) => url.replace('127.0.0.1', FULL);
 
 /** What servers need for TLS under the name, and which names they are asked for. */
@@ -74,4 +85,49 @@ test('MQTT brokers and Kafka are asked for without the dot', async (t) => {
     assert.deepEqual(new Set(names), new Set([NAME]));
     assert.doesNotMatch(text, /certificate|altname/i);
   }
+});
+
+test('the Kafka and the PostgreSQL of Penstock itself are asked for without the dot, and found with it', async (t) => {
+  const { tls, names, caCert } = await server(t);
+  let heard = 0;
+  const peer = createServer(tls, (socket) => {
+    socket
+      .on('error', () => {})
+      .once('data', () => {
+        heard++; // it speaks: it trusts the certificate
+        socket.destroy();
+      });
+  });
+  peer.listen(0, '127.0.0.1');
+  await once(peer, 'listening');
+  t.after(() => peer.close());
+  const { port } = peer.address() as AddressInfo;
+  const ca = join(await temporaryDirectory(t), 'ca.crt');
+  await writeFile(ca, caCert);
+  const asked: string[] = [];
+  const resolver = {
+    lookUp: async (name: string) => {
+      asked.push(name);
+      return await lookUp();
+    },
+  };
+  const deps = { ...testDeps(), resolver };
+  const postgres = `postgres://me@${FULL}:${port}/x?sslmode=verify-full&sslrootcert=${ca}&sslnegotiation=direct`;
+  await using db = new Database(postgres, deps);
+  assert.ok(await db.trouble());
+  assert.equal(heard, 1);
+  assert.deepEqual([new Set(names), new Set(asked)], [new Set([NAME]), new Set([FULL])]);
+
+  names.length = 0;
+  asked.length = 0;
+  const connection = {
+    brokers: [`${FULL}:${port}`],
+    clientId: 'x',
+    replication: 1,
+    tls: followCertificates({ ca: { path: ca, from: 'ca' } }, deps.logger),
+  };
+  await using bus = createKafkaBus(connection, deps);
+  await assert.rejects(bus.listTopics());
+  assert.ok(heard > 1);
+  assert.deepEqual([new Set(names), new Set(asked)], [new Set([NAME]), new Set([FULL])]);
 });

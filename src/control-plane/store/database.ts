@@ -1,11 +1,12 @@
-import { DatabaseError, Pool, type PoolClient, type QueryResultRow } from 'pg';
+import { Client, type ClientConfig, DatabaseError, Pool, type PoolClient, type QueryResultRow } from 'pg';
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
 import { failed, RpcError } from '../../rpc/error.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { NameResolver } from '../../runtime/name-resolver.ts';
-import { postgresStream } from './postgres-stream.ts';
+import { postgresReason } from './postgres-reason.ts';
+import { PostgresUrl } from './postgres-url.ts';
 
 const CONNECT_TIMEOUT = 2000;
 const STATEMENT_TIMEOUT = 2000;
@@ -41,10 +42,14 @@ export class Database implements Queries, AsyncDisposable {
   /** Connects lazily: with the first query. */
   constructor(url: string, deps: Deps) {
     this.#clock = deps.clock;
+    const postgres = new PostgresUrl(url, deps);
     this.#pool = new Pool({
-      connectionString: url,
+      Client: class extends Client {
+        constructor(options?: ClientConfig) {
+          super({ ...options, ...postgres.config() });
+        }
+      },
       application_name: 'penstock',
-      stream: postgresStream(deps.resolver.lookUp),
       max: 8,
       connectionTimeoutMillis: CONNECT_TIMEOUT,
       statement_timeout: STATEMENT_TIMEOUT,
@@ -95,7 +100,7 @@ export class Database implements Queries, AsyncDisposable {
       return undefined;
     } catch (error) {
       const cause = error instanceof RpcError && error.cause instanceof Error ? error.cause : error;
-      return `PostgreSQL does not answer: ${messageOf(cause)}`;
+      return `PostgreSQL does not answer: ${postgresReason(cause).text}`;
     }
   }
 

@@ -1,9 +1,10 @@
 import type { Client } from 'pg';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { LookUp, NameResolver } from '../../runtime/name-resolver.ts';
+import type { NameResolver } from '../../runtime/name-resolver.ts';
 import type { Queries } from './database.ts';
 import { closeLockConnection, openLockConnection } from './lock-connection.ts';
+import { PostgresUrl } from './postgres-url.ts';
 
 /** Any number, as long as all nodes lock the same. */
 const RELAY_LOCK = 7_305_816_541_002;
@@ -23,10 +24,9 @@ interface Deps {
  * another as soon as this one is gone, or hangs.
  */
 export class Leadership implements AsyncDisposable {
-  readonly #url: string;
+  readonly #postgres: PostgresUrl;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #lookUp: LookUp;
   #client: Client | undefined;
   #isLeader = false;
   #term = 0;
@@ -37,10 +37,9 @@ export class Leadership implements AsyncDisposable {
   #isClosed = false;
 
   constructor(url: string, deps: Deps) {
-    this.#url = url;
+    this.#postgres = new PostgresUrl(url, deps);
     this.#clock = deps.clock;
     this.#logger = deps.logger;
-    this.#lookUp = deps.resolver.lookUp;
   }
 
   /** Grows each time this node becomes the leader. */
@@ -82,11 +81,10 @@ export class Leadership implements AsyncDisposable {
 
   async #connect(): Promise<Client> {
     const client = await openLockConnection({
-      url: this.#url,
+      postgres: this.#postgres,
       name: 'penstock-relay',
       idleTimeout: IDLE_TIMEOUT,
       logger: this.#logger,
-      lookUp: this.#lookUp,
       onBroken: (broken) => {
         if (this.#client === broken) void this.#disconnect();
       },

@@ -2,19 +2,17 @@ import { Client } from 'pg';
 import type { Clock } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
-import type { LookUp } from '../../runtime/name-resolver.ts';
-import { postgresStream } from './postgres-stream.ts';
+import type { PostgresUrl } from './postgres-url.ts';
 
 const TIMEOUT = 2500;
 
 interface LockConnection {
-  readonly url: string;
+  readonly postgres: PostgresUrl;
   /** What PostgreSQL shows it as. */
   readonly name: string;
   /** PostgreSQL ends the connection when it is not used for so many milliseconds. Unset: never. */
   readonly idleTimeout?: number;
   readonly logger: Logger;
-  readonly lookUp: LookUp;
   readonly onBroken: (client: Client) => void;
 }
 
@@ -23,17 +21,15 @@ interface LockConnection {
  * within seconds.
  */
 export async function openLockConnection({
-  url,
+  postgres,
   name,
   idleTimeout = 0,
   logger,
-  lookUp,
   onBroken,
 }: LockConnection): Promise<Client> {
   const client = new Client({
-    connectionString: url,
+    ...postgres.config(),
     application_name: name,
-    stream: postgresStream(lookUp),
     connectionTimeoutMillis: TIMEOUT,
     query_timeout: TIMEOUT,
     statement_timeout: TIMEOUT,

@@ -1,9 +1,10 @@
 import type { Client } from 'pg';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { LookUp, NameResolver } from '../../runtime/name-resolver.ts';
+import type { NameResolver } from '../../runtime/name-resolver.ts';
 import { unavailable } from './database.ts';
 import { closeLockConnection, openLockConnection } from './lock-connection.ts';
+import { PostgresUrl } from './postgres-url.ts';
 
 /** Disposing it gives the lock back. */
 export interface Lock extends AsyncDisposable {
@@ -24,10 +25,9 @@ interface Deps {
 
 /** Locks by name that hold across nodes, all of this node's on one connection to PostgreSQL. */
 export class Locks implements AsyncDisposable {
-  readonly #url: string;
+  readonly #postgres: PostgresUrl;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #lookUp: LookUp;
   /** PostgreSQL would give a connection the same lock twice. */
   readonly #held = new Map<string, AbortController>();
   #connection: Promise<Client> | undefined;
@@ -35,10 +35,9 @@ export class Locks implements AsyncDisposable {
 
   /** Connects with the first lock. */
   constructor(url: string, deps: Deps) {
-    this.#url = url;
+    this.#postgres = new PostgresUrl(url, deps);
     this.#clock = deps.clock;
     this.#logger = deps.logger;
-    this.#lookUp = deps.resolver.lookUp;
   }
 
   /** Undefined: somebody holds it. @throws RpcError UNAVAILABLE when PostgreSQL cannot be reached */
@@ -81,10 +80,9 @@ export class Locks implements AsyncDisposable {
   async #ask(lockFunction: string, name: string): Promise<boolean> {
     if (this.#isClosed) throw new Error('this node stops');
     this.#connection ??= openLockConnection({
-      url: this.#url,
+      postgres: this.#postgres,
       name: 'penstock-locks',
       logger: this.#logger,
-      lookUp: this.#lookUp,
       onBroken: () => void this.#lose(),
     });
     const connection = this.#connection;

@@ -6,16 +6,14 @@ import { UserError } from '../../runtime/user-error.ts';
 import { patiently } from '../patiently.ts';
 import { closeLockConnection } from './lock-connection.ts';
 import { MIGRATIONS } from './migrations.ts';
-import { postgresStream } from './postgres-stream.ts';
+import { postgresReason } from './postgres-reason.ts';
+import { PostgresUrl } from './postgres-url.ts';
 
 const CONNECT_TIMEOUT = 2000;
 /** A migration may rewrite a large table, or wait for another node that does. */
 const STEP_TIMEOUT = 600_000;
 /** Any number, as long as all nodes lock the same. */
 const MIGRATION_LOCK = 7_305_816_541_001;
-
-/** What waiting does not cure: a wrong password, no such role or database. */
-const HOPELESS = new Set(['28P01', '28000', '3D000']);
 
 interface Deps {
   readonly clock: Clock;
@@ -63,27 +61,27 @@ async function connect(
   deps: Deps,
   signal: AbortSignal | undefined,
 ): Promise<Client> {
-  const isHopeless = (error: unknown) => HOPELESS.has((error as { code?: string }).code ?? '');
+  const isHopeless = (error: unknown) => postgresReason(error).isHopeless;
+  const postgres = new PostgresUrl(url, deps);
   let client: Client | undefined;
   try {
     return await patiently({ name: 'PostgreSQL', time, isHopeless, signal }, deps, async () => {
-      client = newClient(url, deps);
+      client = newClient(postgres, deps);
       await client.connect();
       return client;
     });
   } catch (cause) {
     signal?.throwIfAborted();
     const where = `${client?.host}:${client?.port}/${client?.database}`;
-    const text = `PostgreSQL at ${where} cannot be used: ${messageOf(cause)}. Start it, or set PENSTOCK_POSTGRES_URL.`;
+    const text = `PostgreSQL at ${where} cannot be used: ${postgresReason(cause).text}. Start it, or set PENSTOCK_POSTGRES_URL.`;
     throw new UserError(text, { cause });
   }
 }
 
-function newClient(url: string, { logger, resolver }: Deps): Client {
+function newClient(postgres: PostgresUrl, { logger }: Deps): Client {
   const client = new Client({
-    connectionString: url,
+    ...postgres.config(),
     application_name: 'penstock-migrate',
-    stream: postgresStream(resolver.lookUp),
     connectionTimeoutMillis: CONNECT_TIMEOUT,
     statement_timeout: STEP_TIMEOUT,
     query_timeout: STEP_TIMEOUT,
