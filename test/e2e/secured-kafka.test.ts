@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { MessageService } from '../../gen/penstock/v1/message_service_pb.ts';
+import { createKafkaBus } from '../../src/bus/kafka-bus.ts';
+import { kafkaSecurity } from '../../src/bus/kafka-security.ts';
 import { createClient } from '../../src/rpc/grpcjs.ts';
+import { readSettings } from '../../src/runtime/settings.ts';
 import { type Certificate, certificateAuthority } from '../helpers/certificates.ts';
 import { FaultProxy } from '../helpers/fault-proxy.ts';
 import { onEnd } from '../helpers/on-end.ts';
@@ -14,6 +17,7 @@ import { receiver } from '../helpers/receiver.ts';
 import { installationForTests, type RoleRun } from '../helpers/roles.ts';
 import { serverForTests } from '../helpers/server-for-tests.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 const PASSWORD = 'p&s:ö s3cret';
@@ -41,6 +45,7 @@ const server = serverForTests(async (dataDir) => {
       users: USERS,
       listeners: {
         PLAIN: { protocol: 'PLAINTEXT' },
+        MISNAMED: { protocol: 'SSL', certificate, advertisedHost: 'localhost' },
         MTLS: { protocol: 'SSL', certificate, clientAuthority: ca },
         SASL: { protocol: 'SASL_PLAINTEXT' },
         SASL_SSL: { protocol: 'SASL_SSL', certificate, advertise },
@@ -160,6 +165,7 @@ test('a start that Kafka refuses, or that does not trust it, ends with the setti
       { ...at('SASL_SSL', 'localhost'), ...tls, ...login('PLAIN'), ...wrong },
       /: name it in TB_KAFKA_SERVERS/,
     ],
+    [{ ...at('MISNAMED'), ...tls }, /does not match certificate.*, and in advertised\.listeners of Kafka/],
     [{ ...at('MTLS'), ...tls }, certificate],
     [{ ...at('MTLS'), ...stranger }, certificate],
     [at('MTLS'), /: it may want TLS or a login: set PENSTOCK_KAFKA_TLS/],
@@ -178,4 +184,22 @@ test('a start that Kafka refuses, or that does not trust it, ends with the setti
       assert.doesNotMatch(run.output, /n0t-the-password/);
     }),
   );
+});
+
+test('the certificate that Kafka is shown is the one in the files, once both of them have changed', async (t) => {
+  const { put, mutual, at } = await world(t);
+  const { client } = certificates!;
+  const stranger = (await certificateAuthority(t)).issue('client');
+  const deps = testDeps();
+  const settings = readSettings({}, { ...at('MTLS'), ...mutual });
+  const connection = { brokers: settings.TB_KAFKA_SERVERS, clientId: 'test', replication: 1 };
+  await using bus = createKafkaBus({ ...connection, ...kafkaSecurity(settings, deps.logger) }, deps);
+  await bus.listTopics();
+  await put('client.crt', stranger.cert);
+  await bus.listTopics();
+  await put('client.key', stranger.key);
+  await assert.rejects(bus.listTopics(), /alert certificate unknown|alert unknown ca/);
+  await put('client.crt', client.cert);
+  await put('client.key', client.key);
+  await bus.listTopics();
 });

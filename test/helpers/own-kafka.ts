@@ -13,6 +13,8 @@ export interface Listener {
   readonly certificate?: Certificate;
   /** Clients must show a certificate of this authority. */
   readonly clientAuthority?: string;
+  /** The host that clients are told. Unset: 127.0.0.1. */
+  readonly advertisedHost?: string;
   /** Stands before it: answers the port that clients are told. */
   readonly advertise?: (port: number) => Promise<number>;
 }
@@ -48,7 +50,7 @@ export class OwnKafka implements AsyncDisposable {
       const port = own[i]!;
       ports[name] = (await listener.advertise?.(port)) ?? port;
       bound.push(`${name}://127.0.0.1:${port}`);
-      advertised.push(`${name}://127.0.0.1:${ports[name]}`);
+      advertised.push(`${name}://${listener.advertisedHost ?? '127.0.0.1'}:${ports[name]}`);
       lines.push(...(await properties(dataDir, name, listener, users)));
     }
     const protocols = Object.entries(listeners).map(([name, { protocol }]) => `${name}:${protocol}`);
