@@ -42,8 +42,10 @@ async function runRoles(roles: readonly Role[], settings: Settings): Promise<voi
 async function runDev(given: Partial<Record<SettingName, string>>, demo: boolean): Promise<void> {
   const { startDev } = await import('./dev/dev.ts');
   const settings = readSettings(given);
-  if (demo && settings.PENSTOCK_TLS_CERT !== '') {
-    throw new UserError('the demo calls without TLS: unset PENSTOCK_TLS_CERT and PENSTOCK_TLS_KEY for it');
+  if (demo && settings.PENSTOCK_TLS_CERT_FILE !== '') {
+    throw new UserError(
+      'the demo calls without TLS: unset PENSTOCK_TLS_CERT_FILE and PENSTOCK_TLS_KEY_FILE for it',
+    );
   }
   const logger = logTo(process.stderr, { ...settings, PENSTOCK_LOG_LEVEL: 'error' });
   await runService(

@@ -190,10 +190,16 @@ export async function startProcess(
 
 /** Undefined: without TLS. */
 function tlsPaths(settings: Settings): TlsPaths | undefined {
-  const { PENSTOCK_TLS_CERT: cert, PENSTOCK_TLS_KEY: key, PENSTOCK_TLS_CLIENT_CA: clientCa } = settings;
+  const {
+    PENSTOCK_TLS_CERT_FILE: cert,
+    PENSTOCK_TLS_KEY_FILE: key,
+    PENSTOCK_TLS_CLIENT_CA_FILE: clientCa,
+  } = settings;
   if (cert !== '' && key !== '') return { cert, key, ...(clientCa !== '' && { clientCa }) };
   if (cert === '' && key === '' && clientCa === '') return undefined;
-  throw new UserError('TLS takes both PENSTOCK_TLS_CERT and PENSTOCK_TLS_KEY: set the one that is missing');
+  throw new UserError(
+    'TLS takes both PENSTOCK_TLS_CERT_FILE and PENSTOCK_TLS_KEY_FILE: set the one that is missing',
+  );
 }
 
 async function describe(roles: readonly Role[], settings: Settings, startTime: number) {

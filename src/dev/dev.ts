@@ -85,7 +85,7 @@ async function startServers(
 }
 
 function readyText(running: PenstockProcess, settings: Settings, logPath: string, ms: number): string {
-  const { PENSTOCK_DATA_DIR: dataDir, PENSTOCK_TLS_CERT: cert } = settings;
+  const { PENSTOCK_DATA_DIR: dataDir, PENSTOCK_TLS_CERT_FILE: cert } = settings;
   const [scheme, how] = cert === '' ? ['http', '-plaintext'] : ['https', '-cacert YOUR_AUTHORITY.pem'];
   const mqtt = new URL(`mqtt://${running.mqttAddress}`);
   const integration = JSON.stringify({

@@ -30,7 +30,7 @@ const isCertified = ({ socket }: Judged) => (socket as Partial<TLSSocket>).autho
 const UNCERTIFIED: Refusal = {
   status: 401,
   message:
-    'this node asks its callers for a certificate: call it with one that PENSTOCK_TLS_CLIENT_CA has signed',
+    'this node asks its callers for a certificate: call it with one that PENSTOCK_TLS_CLIENT_CA_FILE has signed',
 };
 
 /**

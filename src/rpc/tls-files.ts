@@ -60,7 +60,7 @@ export class TlsFiles implements Disposable {
     try {
       return new TlsFiles(paths, await read(paths), deps);
     } catch (error) {
-      const text = `TLS cannot begin (${messageOf(error)}): check PENSTOCK_TLS_CERT, PENSTOCK_TLS_KEY and PENSTOCK_TLS_CLIENT_CA`;
+      const text = `TLS cannot begin (${messageOf(error)}): check PENSTOCK_TLS_CERT_FILE, PENSTOCK_TLS_KEY_FILE and PENSTOCK_TLS_CLIENT_CA_FILE`;
       throw new UserError(text, { cause: error });
     }
   }

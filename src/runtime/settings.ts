@@ -30,10 +30,7 @@ export const SETTINGS = {
   TB_IE_MSG_POLL_INTERVAL: integer(
     1000,
     'The longest wait of a fetch from topics that have nothing new; a message ends it at once.',
-    {
-      ...MS,
-      max: 5000,
-    },
+    { ...MS, max: 5000 },
   ),
   TB_IE_MSG_PACK_PROCESSING_TIMEOUT: integer(30_000, 'The deadline of one attempt to deliver.', {
     ...MS,

@@ -92,14 +92,19 @@ test('what is not known is refused in one line', async (t) => {
   await refuses(t, ['dev', 'now'], {}, /^penstock: .*'now'.*penstock --help/);
   await refuses(t, ['dev', '--grpc-port'], {}, /^penstock: .*--grpc-port.*argument missing.*penstock --help/);
   await refuses(t, ['ingress', '--data-dir', 'x'], {}, /^penstock: --data-dir belongs to dev and demo/);
-  const cert = { PENSTOCK_TLS_CERT: '/nowhere/tls.crt' };
-  await refuses(t, ['ingress'], cert, /^penstock: TLS takes both PENSTOCK_TLS_CERT and PENSTOCK_TLS_KEY/);
-  const both = { ...cert, PENSTOCK_TLS_KEY: '/nowhere/tls.key' };
+  const cert = { PENSTOCK_TLS_CERT_FILE: '/nowhere/tls.crt' };
+  await refuses(
+    t,
+    ['ingress'],
+    cert,
+    /^penstock: TLS takes both PENSTOCK_TLS_CERT_FILE and PENSTOCK_TLS_KEY_FILE/,
+  );
+  const both = { ...cert, PENSTOCK_TLS_KEY_FILE: '/nowhere/tls.key' };
   await refuses(
     t,
     ['ingress'],
     both,
-    /^penstock: TLS cannot begin \(ENOENT.*tls\.crt.*check PENSTOCK_TLS_CERT/,
+    /^penstock: TLS cannot begin \(ENOENT.*tls\.crt.*check PENSTOCK_TLS_CERT_FILE/,
   );
   await refuses(t, ['demo'], both, /^penstock: the demo calls without TLS/);
 });

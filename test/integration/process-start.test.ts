@@ -55,7 +55,7 @@ test('a node shows the certificate of its settings on both ports', async (t) => 
   const directory = await temporaryDirectory(t);
   const [certPath, keyPath] = [join(directory, 'tls.crt'), join(directory, 'tls.key')];
   await Promise.all([writeFile(certPath, cert), writeFile(keyPath, key)]);
-  const tls = { PENSTOCK_TLS_CERT: certPath, PENSTOCK_TLS_KEY: keyPath };
+  const tls = { PENSTOCK_TLS_CERT_FILE: certPath, PENSTOCK_TLS_KEY_FILE: keyPath };
   const [httpPort, grpcPort] = await steadyPorts(2);
   const ports = { PENSTOCK_HTTP_PORT: String(httpPort), PENSTOCK_GRPC_PORT: String(grpcPort) };
   const { settings } = await executorSettings({ ...tls, ...ports });

@@ -173,7 +173,7 @@ test('where callers must show a certificate, others learn nothing but whether th
     const refused = await get(server.httpAddress, '/metrics', { ca, ...shows });
     assert.equal(refused.status, 401);
     assert.equal(JSON.parse(refused.text).code, 'unauthenticated');
-    assert.match(refused.text, /PENSTOCK_TLS_CLIENT_CA/);
+    assert.match(refused.text, /PENSTOCK_TLS_CLIENT_CA_FILE/);
     const rpc = await get(server.httpAddress, '/penstock.v1.IntegrationService/GetIntegration', {
       ca,
       ...shows,
@@ -245,7 +245,10 @@ test('files that cannot be used are told at the start, with the settings', async
   const logger = createLogger('info', clock, () => {});
   const open = () => TlsFiles.open(paths, { clock, logger, metrics });
   await put(paths.key, authority.issue('another').key);
-  await assert.rejects(open(), /^UserError: TLS cannot begin .*PENSTOCK_TLS_CERT, PENSTOCK_TLS_KEY/);
+  await assert.rejects(
+    open(),
+    /^UserError: TLS cannot begin .*PENSTOCK_TLS_CERT_FILE, PENSTOCK_TLS_KEY_FILE/,
+  );
   await put(paths.cert, 'nothing');
   await assert.rejects(open(), /TLS cannot begin/);
 });
