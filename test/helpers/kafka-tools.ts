@@ -46,7 +46,8 @@ export async function toolCommand(name: string): Promise<readonly [string, ...st
 async function tool(name: string, args: readonly string[], input: string): Promise<readonly string[]> {
   const [java, ...flags] = await toolCommand(name);
   const printed = await new Promise<string>((resolve, reject) => {
-    const options = { timeout: TIMEOUT, killSignal: 'SIGKILL', maxBuffer: 67_108_864 } as const;
+    const env = { ...process.env, LC_ALL: 'C.UTF-8' }; // Java reads and prints in the locale's character set
+    const options = { env, timeout: TIMEOUT, killSignal: 'SIGKILL', maxBuffer: 67_108_864 } as const;
     const child = execFile(java, [...flags, ...args], options, (error, stdout, stderr) =>
       error ? reject(new Error(`${name}: ${stderr || error.message}`)) : resolve(stdout),
     );
