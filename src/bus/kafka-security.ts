@@ -1,9 +1,9 @@
-import { isIPv4 } from 'node:net';
 import type { KafkaLogin } from '../kafkajs/login.ts';
 import { followCertificates } from '../runtime/certificate-files.ts';
 import { FollowedFiles, type NamedFile } from '../runtime/followed-files.ts';
 import type { KafkaSecuritySettings } from '../runtime/kafka-security-settings.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { isThisMachine } from '../runtime/this-machine.ts';
 import { UserError } from '../runtime/user-error.ts';
 import type { KafkaConfig } from './kafka/client.ts';
 
@@ -52,9 +52,6 @@ export function kafkaSecurityWarning(
   if (far === undefined) return undefined;
   return `the password for Kafka goes to ${far} in clear text: set PENSTOCK_KAFKA_TLS=true, or PENSTOCK_KAFKA_SASL_MECHANISM to SCRAM-SHA-512`;
 }
-
-const isThisMachine = (host: string): boolean =>
-  /^(.+\.)?localhost\.?$/i.test(host) || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'));
 
 function tlsContradiction(settings: KafkaSecuritySettings): string | undefined {
   const { ca, cert, key } = CERTIFICATES;

@@ -30,6 +30,7 @@ import { Database } from './store/database.ts';
 import { Leadership } from './store/leadership.ts';
 import { type Lock, Locks } from './store/locks.ts';
 import { migrate } from './store/migrate.ts';
+import { PostgresUrl } from './store/postgres-url.ts';
 import { notificationsLock, startOrphanSweep } from './topics/orphans.ts';
 import { startTopicCleanup, startWithdrawnSweep } from './topics/topic-cleanup.ts';
 import { startTopicUpkeep } from './topics/topic-upkeep.ts';
@@ -65,8 +66,11 @@ export async function startControlPlane(
   deps: ControlPlaneDeps,
   signal?: AbortSignal,
 ): Promise<ControlPlane> {
-  const { bus, topics } = deps;
+  const { bus, topics, logger } = deps;
   await using stack = new AsyncDisposableStack();
+  const { warning } = new PostgresUrl(config.postgresUrl, deps);
+  deps.warnings.set('postgres-security', warning);
+  if (warning !== undefined) logger.warn(warning);
   await migrate(config.postgresUrl, PATIENCE, deps, signal);
   const db = stack.use(new Database(config.postgresUrl, deps));
 

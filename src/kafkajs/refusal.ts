@@ -15,6 +15,8 @@ const BY_TEXT: readonly (readonly [RegExp, KafkaRefusal])[] = [
   [/authentication failed/i, 'credentials'],
 ];
 
+/** kafkajs says so of a login that a lost connection ended, too. */
+const LOST_MEANWHILE = /authentication failed: (Closed connection|Connection |Request .*timed out)/i;
 const OPENSSL = /[0-9A-F]{8,}:error:[0-9A-F]+:SSL routines:[^:]*:([^:]*):.*$/s;
 
 /** What an error says, without what OpenSSL and Node add to it. */
@@ -31,5 +33,6 @@ export const toldBy = (error: unknown): string =>
  */
 export function refusalOf(type: string | undefined, told: string): KafkaRefusal | undefined {
   if (type !== undefined) return BY_TYPE[type];
+  if (LOST_MEANWHILE.test(told)) return undefined;
   return tlsRefusal(told) ?? BY_TEXT.find(([pattern]) => pattern.test(told))?.[1];
 }

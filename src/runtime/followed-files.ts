@@ -19,6 +19,8 @@ export class FollowedFiles<T> {
   readonly #make: (texts: readonly string[]) => T;
   readonly #logger: Logger;
   #stamp: string;
+  /** What could not be used, and was told. */
+  #told = '';
   #made: T;
 
   /**
@@ -30,19 +32,22 @@ export class FollowedFiles<T> {
     this.#make = make;
     this.#logger = logger;
     this.#stamp = this.#stampNow();
-    this.#made = this.#read();
+    this.#made = this.#from(files.map(read));
   }
 
   /** As the files are now. Looks at them each time, which is for what is rare, such as a new connection. */
   current(): T {
     const stamp = this.#stampNow();
     if (stamp === this.#stamp) return this.#made;
-    this.#stamp = stamp;
     const files = this.#files.map(({ path }) => path).join();
     try {
-      this.#made = this.#read();
+      const texts = this.#files.map(read);
+      this.#stamp = stamp; // what could not be read is looked at again, also when it stays as it is
+      this.#made = this.#from(texts);
       this.#logger.info('files have changed, and were read anew', { files });
     } catch (error) {
+      if (this.#told === stamp) return this.#made;
+      this.#told = stamp;
       this.#logger.warn('files have changed, but cannot be used: what was in them before is', {
         files,
         why: messageOf(error),
@@ -51,8 +56,7 @@ export class FollowedFiles<T> {
     return this.#made;
   }
 
-  #read(): T {
-    const texts = this.#files.map(read);
+  #from(texts: readonly string[]): T {
     try {
       return this.#make(texts);
     } catch (cause) {

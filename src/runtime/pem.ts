@@ -25,6 +25,7 @@ export function pemProblem(pem: PemOptions): string | undefined {
 function certificatesIn(pem: string): readonly string[] {
   const found = pem.match(/-----BEGIN [A-Z ]*CERTIFICATE-----[^-]*-----END [A-Z ]*CERTIFICATE-----/g);
   if (!found) throw new Error('there is no certificate among the authorities');
-  if (found.length < (pem.match(/-----BEGIN /g)?.length ?? 0)) throw new Error('a certificate is cut off');
+  if (found.length < (pem.match(/-----BEGIN [A-Z ]*CERTIFICATE-----/g)?.length ?? 0))
+    throw new Error('a certificate is cut off');
   return found;
 }

@@ -3,10 +3,13 @@ export type TlsRefusal = 'untrusted' | 'expired' | 'other-name' | 'certificate-w
 
 /** By what Node and OpenSSL say. */
 const SAID: readonly (readonly [RegExp, TlsRefusal])[] = [
-  [/unable to (verify|get)|self-signed/, 'untrusted'],
+  [/unable to (verify the first|get (local )?issuer)|self-signed/, 'untrusted'],
   [/certificate has expired|certificate is not yet valid/, 'expired'],
   [/does not match certificate/, 'other-name'],
-  [/alert (bad certificate|certificate (required|unknown)|unknown ca)/, 'certificate-wanted'],
+  [
+    /alert (bad certificate|certificate (required|unknown|expired|revoked)|unsupported certificate|unknown ca)/,
+    'certificate-wanted',
+  ],
   [/before secure TLS connection|does not support SSL/, 'no-tls'],
 ];
 

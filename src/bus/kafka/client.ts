@@ -52,7 +52,7 @@ export function createClient(config: KafkaConfig, deps: Deps): KafkaClient {
     requestTimeout: 10_000,
     enforceRequestTimeout: true,
     socketFactory: ({ host, port, onConnect }) => {
-      const target = { host, port, ...(tls && { tls: { secureContext: tls() } }) };
+      const target = { host, port, ...(tls && { tls: { secureContext: tls(), rejectUnauthorized: true } }) };
       const socket = openSocket(target, deps.resolver.lookUp).setKeepAlive(true, KEEP_ALIVE);
       awaitConnection(socket, target, { clock, timeout: CONNECT_TIMEOUT, onConnect });
       return socket;

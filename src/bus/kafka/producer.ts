@@ -112,8 +112,9 @@ export class BusProducer implements AsyncDisposable {
     const waited = since === undefined ? 0 : this.#deps.clock.monotonic() - since;
     if (waited < TROUBLE) return undefined;
     const { refusal, text } = reasonOf(this.#error);
-    // It hangs up also when it stops.
-    const why = refusal === undefined || refusal === 'closed' ? messageOf(this.#error) : text;
+    // It hangs up also when it stops, before its handshake too.
+    const isDoubtful = refusal === undefined || refusal === 'closed' || refusal === 'no-tls';
+    const why = isDoubtful ? messageOf(this.#error) : text;
     return `Kafka has taken no records for ${Math.floor(waited / 1000)} s: ${why}`;
   }
 

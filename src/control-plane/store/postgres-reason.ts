@@ -23,17 +23,16 @@ export interface PostgresReason {
 /** Why PostgreSQL could not be used, for the operator. */
 export function postgresReason(error: unknown): PostgresReason {
   const told = messageOf(error);
-  const refusal = refusalOf(told);
-  const isRefused = refusal !== undefined && !/disconnected/.test(told); // it may have been stopped at that moment
+  const refusal = /disconnected/.test(told) ? undefined : refusalOf(told); // it may have been stopped at that moment
   const { code = '' } = error as { readonly code?: string };
   return {
     text: refusal === undefined ? told : `${told}: ${ADVICE[refusal]}`,
-    isHopeless: isRefused || HOPELESS.has(code),
+    isHopeless: refusal !== undefined || HOPELESS.has(code),
   };
 }
 
 function refusalOf(told: string): keyof typeof ADVICE | undefined {
-  if (/no pg_hba\.conf entry .*no encryption/.test(told)) return 'tls-wanted';
+  if (/pg_hba\.conf (entry|rejects) .*no encryption/.test(told)) return 'tls-wanted';
   if (/requires a valid client certificate/.test(told)) return 'certificate-wanted';
   return tlsRefusal(told);
 }

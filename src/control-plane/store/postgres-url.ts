@@ -1,14 +1,17 @@
 import type { SecureContext } from 'node:tls';
-import type { ClientConfig } from 'pg';
+import { Client, type ClientConfig } from 'pg';
 import { type CertificateFiles, followCertificates } from '../../runtime/certificate-files.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { NameResolver } from '../../runtime/name-resolver.ts';
 import { withoutDot } from '../../runtime/open-socket.ts';
+import { isThisMachine } from '../../runtime/this-machine.ts';
 import { UserError } from '../../runtime/user-error.ts';
 import { postgresStream } from './postgres-stream.ts';
 
 /** Parameters of the URL that are about TLS. pg does not see them: it gives some of them another meaning than PostgreSQL. */
 const SSL = ['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation'] as const;
+/** Those of PostgreSQL's own clients that promise something, and are not kept here; written as they may be. */
+const PROMISES = /ssl|channelbinding|gssenc|requireauth/;
 type SslParameter = (typeof SSL)[number];
 type SslParameters = { readonly [P in SslParameter]?: string };
 
@@ -27,14 +30,18 @@ interface Deps {
 /** What pg needs to reach the PostgreSQL of a URL, with TLS as PostgreSQL's own clients understand it. */
 export class PostgresUrl {
   readonly #config: ClientConfig;
+  readonly #host: string;
   readonly #mode: Mode | undefined;
   readonly #context: (() => SecureContext) | undefined;
 
   /** @throws UserError when what the URL says of TLS cannot be done */
   constructor(url: string, { logger, resolver }: Deps) {
     const { rest, ssl } = split(url);
+    requireKnown(rest);
     const { text, isFull } = withoutRootDot(rest);
-    this.#mode = isUnixSocket(rest) ? undefined : modeOf(ssl);
+    this.#host = hostOf(rest);
+    this.#mode = this.#host.startsWith('/') ? 'disable' : modeOf(ssl);
+    requireNegotiation(ssl, this.#mode);
     this.#context = isSecure(this.#mode) ? followCertificates(filesOf(ssl, this.#mode), logger) : undefined;
     this.#config = {
       connectionString: text,
@@ -47,6 +54,14 @@ export class PostgresUrl {
   config(): ClientConfig {
     const ssl = this.#ssl();
     return { ...this.#config, ...(ssl !== undefined && { ssl }) };
+  }
+
+  /** What to warn of: that somebody on the way may read, or be, what is spoken to. Undefined: nothing. */
+  get warning(): string | undefined {
+    const isSafe = this.#mode === 'verify-ca' || this.#mode === 'verify-full';
+    if (isSafe || this.#host.startsWith('/') || isThisMachine(this.#host)) return undefined;
+    const what = this.#mode === 'require' ? 'is not checked to be itself' : 'is reached in clear text';
+    return `PostgreSQL at ${this.#host} ${what}: say sslmode=verify-full in ${SETTING}`;
   }
 
   /** Undefined: the URL says nothing, and pg looks at PGSSLMODE. */
@@ -82,8 +97,34 @@ function withoutRootDot(url: string): { readonly text: string; readonly isFull: 
   return { text: parsed.href, isFull: true };
 }
 
-/** Over which PostgreSQL speaks no TLS, whatever the mode. */
-const isUnixSocket = (url: string): boolean => /^\/|^socket:|(\/\/|@)%2f|[?&]host=(\/|%2f)/i.test(url);
+/** Which host pg takes the URL to name; over a Unix socket, whose path it is then, PostgreSQL speaks no TLS. */
+function hostOf(url: string): string {
+  try {
+    return new Client({ connectionString: url }).host;
+  } catch {
+    return ''; // it says so when it connects
+  }
+}
+
+/** A name that is misspelt, or that is not known here, would be a connection less safe than it was meant. */
+function requireKnown(rest: string): void {
+  const query = rest.split(/\?(.*)/s)[1] ?? '';
+  for (const name of new URLSearchParams(query).keys()) {
+    if (!PROMISES.test(name.toLowerCase().replaceAll(/[-_]/g, ''))) continue;
+    throw wrong(
+      `${name} is not taken: say sslmode=verify-full, with sslrootcert where it takes one, and leave it out`,
+    );
+  }
+}
+
+function requireNegotiation({ sslnegotiation = 'postgres' }: SslParameters, mode: Mode | undefined): void {
+  if (!['postgres', 'direct'].includes(sslnegotiation)) {
+    throw wrong(`sslnegotiation=${sslnegotiation} is not taken: say postgres or direct`);
+  }
+  if (sslnegotiation === 'direct' && !isSecure(mode)) {
+    throw wrong('sslnegotiation=direct needs TLS: say sslmode=verify-full');
+  }
+}
 
 /** @throws UserError for what is not a mode, or one that protects nobody */
 function modeOf({ ssl, sslmode, sslrootcert, sslcert, sslkey }: SslParameters): Mode | undefined {
