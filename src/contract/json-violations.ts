@@ -2,8 +2,8 @@ import { type DescMessage, fromJson, fromJsonString, type JsonValue } from '@buf
 import { JsonReading } from './json-reading.ts';
 import { type FieldViolation, violationsOf } from './validate.ts';
 
-/** How protobuf calls a member that an object has twice, which JSON.parse takes. */
-const TWICE = /duplicate object key "(.*)"$/s;
+/** How protobuf calls a member that an object has twice, which JSON.parse takes; names of the caller's stand in there. */
+const TWICE = /^cannot decode message [\w.]+ from JSON: duplicate object key "(.*)"$/s;
 const MAX_ECHO = 64;
 
 /**
@@ -40,8 +40,12 @@ function setTwice(name: string): FieldViolation {
 /** Of what was read. A rule about what was not, or about something with that in it, would tell what is not so. */
 function brokenRules(schema: DescMessage, reading: JsonReading): readonly FieldViolation[] {
   if (reading.readable === undefined) return [];
-  const message = fromJson(schema, reading.readable);
-  return violationsOf(schema, message).filter(({ field }) => reading.isJudgeable(field));
+  try {
+    const message = fromJson(schema, reading.readable);
+    return violationsOf(schema, message).filter(({ field }) => reading.isJudgeable(field));
+  } catch {
+    return []; // what it says has values in it; what is known to be wrong is told
+  }
 }
 
 /** Of what V8 says only the part that has nothing of the text in it. */

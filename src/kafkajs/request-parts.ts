@@ -30,7 +30,7 @@ interface QueuedRequest {
     reject(error: unknown): void;
   };
   readonly expectResponse: boolean;
-  readonly requestTimeout: null;
+  readonly requestTimeout: number | null;
   sendRequest(): void;
 }
 
@@ -54,7 +54,7 @@ export function sendPartsAsTheyAre(): void {
 /** As kafkajs' own `send`, but for the copies and the log. */
 async function sendParts<T>(
   connection: Connection,
-  { request, response }: Exchange<T>,
+  { request, response, requestTimeout = null }: Exchange<T>,
 ): Promise<T | undefined> {
   const { apiKey, apiName, apiVersion } = request;
   if (!connection.isAuthenticated()) await connection.authenticate();
@@ -72,7 +72,7 @@ async function sendParts<T>(
   connection.requestQueue.push({
     entry: { apiKey, apiName, apiVersion, correlationId, resolve, reject },
     expectResponse: request.expectResponse?.() ?? true,
-    requestTimeout: null,
+    requestTimeout,
     sendRequest: () => write(connection.socket, [int32(length), head, ...parts]),
   });
   const { payload } = await promise;

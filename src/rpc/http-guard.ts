@@ -24,8 +24,11 @@ export function judgeOf(hosts: readonly string[], asksClients = false): Judge {
   return (request) => (asksClients && !isCertified(request) ? UNCERTIFIED : refusedOf(request, allowed));
 }
 
-/** Only a connection with TLS has `authorized`. */
-const isCertified = ({ socket }: Judged) => (socket as Partial<TLSSocket>).authorized === true;
+/** Some versions of Node take a session that is resumed for verified, also one that never had a certificate. */
+function isCertified({ socket }: Judged): boolean {
+  const { authorized, getPeerX509Certificate } = socket as Partial<TLSSocket>; // without TLS there is neither
+  return authorized === true && getPeerX509Certificate?.call(socket as TLSSocket) !== undefined;
+}
 
 const UNCERTIFIED: Refusal = {
   status: 401,

@@ -85,8 +85,10 @@ export interface RpcServer extends AsyncDisposable {
 export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
   const { host, logger, clock } = options;
   const stopping = new AbortController();
+  // grpc-js writes to stderr by itself otherwise; what matters of it comes back as errors.
+  grpc.setLogger({ error: (line: unknown) => logger.debug('grpc-js', { line: String(line) }) });
   const { grpcServer, httpServer, setServing } = createServers(options, stopping.signal);
-  const grpcListener = options.tls && tlsListener(grpcServer, options.tls, options);
+  const grpcListener = options.tls && tlsListener(grpcServer, options.tls, options, stopping.signal);
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     setServing(false);
@@ -97,7 +99,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   try {
     const grpcPort = grpcListener
       ? await listen(grpcListener, host, options.grpcPort, GRPC_PORT, logger)
-      : await listenGrpc(grpcServer, host, options.grpcPort, logger);
+      : await listenGrpc(grpcServer, host, options.grpcPort);
     const httpPort = await listen(httpServer, host, options.httpPort, HTTP_PORT, logger);
     setServing(true);
     return {
@@ -159,9 +161,7 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
   return { grpcServer, httpServer, setServing };
 }
 
-async function listenGrpc(server: grpc.Server, host: string, port: number, logger: Logger): Promise<number> {
-  // grpc-js writes to stderr by itself otherwise; what matters of it comes back as errors.
-  grpc.setLogger({ error: (line: unknown) => logger.debug('grpc-js', { line: String(line) }) });
+async function listenGrpc(server: grpc.Server, host: string, port: number): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   server.bindAsync(authority(host, port), grpc.ServerCredentials.createInsecure(), (error, bound) =>
     error ? reject(error) : resolve(bound),
@@ -178,10 +178,15 @@ function tlsListener(
   server: grpc.Server,
   tls: TlsFiles,
   { metrics }: Pick<RpcServerOptions, 'metrics'>,
+  stopping: AbortSignal,
 ): TlsServer {
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
   const options = { ...tlsOptions(tls, true), ALPNProtocols: ['h2'] };
-  const listener = createTlsServer(options, (socket) => injector.injectConnection(socket));
+  const listener = createTlsServer(options, (socket) => {
+    // Whoever is still in its handshake when the server stops is served by nobody.
+    if (stopping.aborted) socket.destroy();
+    else injector.injectConnection(socket);
+  });
   watchOver(listener, tls, { protocol: 'grpc', metrics });
   return listener;
 }

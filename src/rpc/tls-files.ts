@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import { pemProblem } from '../runtime/pem.ts';
 import { UserError } from '../runtime/user-error.ts';
 
 /** How often the files are looked at, in milliseconds. */
@@ -123,9 +123,15 @@ async function read({ cert, key, clientCa }: TlsPaths): Promise<TlsMaterial> {
     key: await readFile(key),
     ...(clientCa !== undefined && { ca: await readFile(clientCa) }),
   };
-  createSecureContext(material); // throws what is wrong with them
-  const { publicKey } = new X509Certificate(material.cert);
-  if (!publicKey) throw new Error(`${cert} holds no certificate`);
+  const { ca } = material;
+  const problem = pemProblem({
+    cert: `${material.cert}`,
+    key: `${material.key}`,
+    ...(ca && { ca: `${ca}` }),
+  });
+  if (problem !== undefined) throw new Error(problem);
+  if (ca?.length === 0) throw new Error(`${clientCa} is empty`);
+  new X509Certificate(material.cert); // throws when there is none
   return material;
 }
 

@@ -131,8 +131,10 @@ test('a certificate that is renewed is shown to whoever connects, and connection
   assert.equal((await get(server.httpAddress, '/health/live', { agent })).by, 'first');
 
   await show(authority.issue('second'));
-  await look();
-  await waitUntil('gRPC shows it', async () => (await shown(server.grpcAddress, ca)) === 'second');
+  await waitUntil('gRPC shows it', async () => {
+    await look();
+    return (await shown(server.grpcAddress, ca)) === 'second';
+  });
   assert.equal(await shown(server.httpAddress, ca), 'second');
   assert.equal((await get(server.httpAddress, '/health/live', { agent })).by, 'first', 'the same connection');
   await create(client);
@@ -146,15 +148,19 @@ test('a certificate whose key is not there yet is not shown: the one from before
   const next = authority.issue('second');
   const warnings = () => logged.filter((line) => line.includes('cannot be used')).length;
   await put(paths.cert, next.cert);
-  await look();
-  await waitUntil('it is told', () => warnings() === 1);
+  await waitUntil('it is told', async () => {
+    await look();
+    return warnings() === 1;
+  });
   await look();
   await look();
   assert.equal(await shown(server.grpcAddress, authority.ca), 'first');
   assert.equal(warnings(), 1);
   await put(paths.key, next.key);
-  await look();
-  await waitUntil('it is shown', async () => (await shown(server.grpcAddress, authority.ca)) === 'second');
+  await waitUntil('it is shown', async () => {
+    await look();
+    return (await shown(server.grpcAddress, authority.ca)) === 'second';
+  });
 });
 
 test('where callers must show a certificate, others learn nothing but whether the node is well', async (t) => {
@@ -239,6 +245,26 @@ test('the server stops with connections open, and takes none any more', async (t
   await assert.rejects(shown(server.httpAddress, ca), /ECONNREFUSED/);
 });
 
+test('who is still in a handshake when the server stops is served by nobody', async (t) => {
+  const { authority, server } = await setUp(t);
+  const { hostname, port } = new URL(`https://${server.grpcAddress}`);
+  const below = connectPlain(Number(port), hostname);
+  await once(below, 'connect');
+  await new Promise((resolve) => setImmediate(resolve));
+  const stopped = server[Symbol.asyncDispose]();
+  const socket = connect({
+    socket: below,
+    ca: authority.ca,
+    servername: 'localhost',
+    checkServerIdentity: () => undefined,
+    ALPNProtocols: ['h2'],
+  });
+  const ended = once(socket, 'close');
+  socket.on('error', () => {}).resume();
+  await stopped;
+  await ended;
+});
+
 test('files that cannot be used are told at the start, with the settings', async (t) => {
   const { authority, paths, put } = await setUp(t);
   const { metrics, clock } = testDeps();
@@ -251,4 +277,13 @@ test('files that cannot be used are told at the start, with the settings', async
   );
   await put(paths.cert, 'nothing');
   await assert.rejects(open(), /TLS cannot begin/);
+  const { cert, key } = authority.issue('last');
+  await put(paths.cert, cert);
+  await put(paths.key, key);
+  await open();
+  for (const text of ['', 'nothing', authority.ca.slice(0, 100)]) {
+    await put(`${paths.cert}.ca`, text);
+    const withCa = { ...paths, clientCa: `${paths.cert}.ca` };
+    await assert.rejects(TlsFiles.open(withCa, { clock, logger, metrics }), /TLS cannot begin/, text);
+  }
 });

@@ -360,6 +360,51 @@ test('one that is tried on, with nothing to compare it with, holds up the others
   assert.deepEqual(letters, []);
 });
 
+test('one that is lost for what says nothing of it, after it was lost alone, starves nobody', async () => {
+  const { take, leaving, lose, end, engine } = overOneConnection({ maxInFlight: 64 });
+  take('x');
+  await leaving(0);
+  lose('maybe', false);
+  await leaving(0);
+  take('y');
+  await leaving(0);
+  end(1);
+  take(...Array.from({ length: 10 }, (_, i) => `a${i}`));
+  let delivered = 0;
+  for (let i = 0; i < 40 && delivered < 10; i++) {
+    const now = await leaving(i === 0 ? 0 : 10);
+    if (now.includes(0)) lose('no', now.length > 1);
+    else for (const offset of now) end(offset);
+    delivered = 10 - (engine.window.size - 1);
+  }
+  assert.equal(delivered, 10);
+});
+
+test('one that waits behind another of its lane, or for its dead letter, holds up nobody', async () => {
+  const { take, leaving, lose, end, engine } = overOneConnection({ maxInFlight: 64 });
+  take('k', 'k');
+  assert.deepEqual(await leaving(0), [0, 1]);
+  end(0, THROTTLE); // its lane waits for it
+  await leaving(0);
+  lose('maybe', false);
+  await leaving(0);
+  take(...Array.from({ length: 10 }, (_, i) => `a${i}`));
+  assert.equal((await leaving(0)).length, 10, 'all others leave');
+  assert.equal(engine.window.size, 12);
+});
+
+test('where what others do is not answered, one of them is waited for, and no more', async () => {
+  const { take, leaving, lose, end } = overOneConnection({ maxInFlight: 64 });
+  take('x');
+  await leaving(0);
+  lose('maybe', false);
+  await leaving(0);
+  take(...Array.from({ length: 10 }, (_, i) => `a${i}`));
+  assert.deepEqual(await leaving(0), [1]);
+  end(1, WRITTEN);
+  assert.equal((await leaving(0)).length, 9);
+});
+
 test('after a lull in an outage none is given up, also one that nothing else is lost beside', async () => {
   for (const keys of [['a'], ['a', 'b']]) {
     const { take, leaving, lose, end, letters } = overOneConnection();

@@ -347,3 +347,14 @@ test('however large it is, little is told, and soon', () => {
     assert.ok(user < 5_000_000, `${user} µs for ${text.slice(0, 60)}`);
   }
 });
+
+// It took minutes, of a process that does nothing else meanwhile.
+test('a name that looks like what protobuf says is told like another one', { timeout: 60_000 }, () => {
+  const name = 'duplicate object key "'.repeat(150_000);
+  assert.equal(jsonViolations(Create, JSON.stringify({ [name]: 1 }))[0]!.reason, 'UNKNOWN_FIELD');
+});
+
+test('a name in a map that is no text is no reason to tell nothing', () => {
+  const text = '{"x": 1, "integration": {"metadata": {"\\ud800": "a"}}}';
+  assert.match(jsonViolations(Create, text)[0]!.field, /^x$/);
+});

@@ -11,10 +11,7 @@ import { decide, futilityOf, isHeld, isSuspect, NO_OUTCOME } from './strategy.ts
 import { Suspects } from './suspects.ts';
 import type { InFlight, Window } from './window.ts';
 
-/**
- * Keeps the window of one integration moving: hands messages to the handler in packs, several at once, tries failed ones
- * again, and settles what is delivered or given up. A message waits for none but those before it in its lane.
- */
+/** Hands the messages of a window to the handler, in packs, until each is settled; it waits for those of its lane alone. */
 export class Delivery {
   readonly window: Window;
   readonly #deps: DeliveryDeps;
@@ -101,7 +98,7 @@ export class Delivery {
   /** What may leave next, of at most `room` messages. */
   #next(room: number): readonly InFlight[] | undefined {
     const { due } = this.#suspects;
-    if (due && this.#pauses.cut((one) => one === due).length > 0) this.#lanes.again(due, true);
+    if (due && this.#pauses.cut((one) => one === due).length > 0) this.#suspects.again(due, this.#lanes);
     const [{ pack }, { next }] = [this.#deps, this.#lanes];
     const inGroup = next ? this.#suspects.room(next, this.#attempts.size) : 0;
     const most = Math.min(pack.maxMessages, (next?.companions ?? 0) + 1, room, inGroup);
@@ -177,8 +174,9 @@ export class Delivery {
       events.failed(message, failure, false);
       this.#lanes.stall(message);
       if (this.#stopping) return;
+      this.#suspects.pause(message);
       this.#pauses.add(message, decision.pause, () => {
-        this.#lanes.again(message, this.#suspects.isOnTrial(message));
+        this.#suspects.again(message, this.#lanes);
         this.#pump();
       });
     }
@@ -186,6 +184,7 @@ export class Delivery {
 
   #giveUp(message: InFlight, failure: Failure): void {
     const { policy, events, deadLetter } = this.#deps;
+    this.#suspects.endTrial(message);
     events.failed(message, failure, true);
     if (!policy.deadLetter) {
       events.skipped();
@@ -225,14 +224,14 @@ export class Delivery {
   }
 
   /**
-   * Takes nothing more in and gives what is on its way, and what comes before it in the topic, `grace` milliseconds to be
-   * delivered: without that, it would come twice. Then it is cut off. What failed is not tried again. What is not settled
-   * then is not committed, and comes again.
+   * Takes nothing more in and gives what is on its way, and what comes before it in the topic, `grace` milliseconds: without
+   * that, it would come twice. What failed is not tried again. What is not settled then comes again.
    */
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
     this.#reached = this.window.reached();
     this.#pauses.cut(() => true);
+    this.#suspects.endTrial();
     this.#pump(); // nothing waits for more
     let late = false;
     const cancel = this.#deps.clock.setTimer(() => {

@@ -1,5 +1,6 @@
 import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { Delivered, Failure } from '../handlers/handler.ts';
+import type { Lanes } from './lanes.ts';
 import type { Policy } from './policy.ts';
 import { afterCut, culpritFailure, isCulprit, type Suspicion, UNSUSPECTED } from './suspicion.ts';
 import type { InFlight } from './window.ts';
@@ -25,6 +26,8 @@ export class Suspects {
   #accused: { readonly message: InFlight; readonly reason: string } | undefined;
   /** The one that waits for its next try after such a loss: of the others one leaves first, whose fate says more. */
   #trial: InFlight | undefined;
+  /** That one has ended, whatever became of it: the rest need not wait. */
+  #isWitnessed = false;
 
   constructor(policy: Pick<Policy, 'strategy'>) {
     this.#policy = policy;
@@ -32,16 +35,33 @@ export class Suspects {
 
   /** How many may leave now, with this one first, while so many calls are on their way. */
   room({ suspicion }: InFlight, onTheirWay: number): number {
-    if (this.#trial) return onTheirWay === 0 ? 1 : 0;
+    if (this.#isRationed) return onTheirWay === 0 ? 1 : 0;
     if (onTheirWay === 0) return this.#mostWith(suspicion);
     const { size, most } = this.#group;
     const isWary = suspicion.leaves === 'warily' && most < Number.POSITIVE_INFINITY;
     return suspicion.leaves === 'freely' || isWary ? Math.max(0, most - size) : 0;
   }
 
-  /** Whether it is to leave before all others but one. */
-  isOnTrial(message: InFlight): boolean {
-    return message === this.#trial;
+  get #isRationed(): boolean {
+    return this.#trial !== undefined && !this.#isWitnessed;
+  }
+
+  /** It waits for its next try. */
+  pause(message: InFlight): void {
+    if (this.#trial || message.suspicion.inARow === 0) return;
+    this.#trial = message;
+    this.#isWitnessed = false;
+  }
+
+  /** It may leave again: before all others, when it is the one in question. */
+  again(message: InFlight, lanes: Lanes<InFlight>): void {
+    lanes.again(message, message === this.#trial);
+    if (lanes.next !== message) this.endTrial(message); // its lane is closed
+  }
+
+  /** It will not leave, or not soon: nothing waits for it. */
+  endTrial(message: InFlight | undefined = this.#trial): void {
+    if (message === this.#trial) this.#trial = undefined;
   }
 
   /** The one that is to leave before its pause is over: another one got through since it cost the connection. */
@@ -50,7 +70,7 @@ export class Suspects {
   }
 
   leave(pack: readonly InFlight[], onTheirWay: number): void {
-    if (pack[0] === this.#trial) this.#trial = undefined;
+    this.endTrial(pack[0]);
     if (onTheirWay === 0) this.#begin(pack[0]!.suspicion);
     this.#group.size += pack.length;
   }
@@ -58,7 +78,7 @@ export class Suspects {
   #begin(suspicion: Suspicion): void {
     const most = this.#mostWith(suspicion);
     this.#group = { size: 0, most };
-    if (suspicion.leaves !== 'warily') return;
+    if (suspicion.leaves !== 'warily' || this.#isRationed) return;
     this.#wary = most;
     this.#isLost = false;
   }
@@ -70,6 +90,7 @@ export class Suspects {
   }
 
   delivered({ isUnanswered }: Delivered): void {
+    this.#isWitnessed = true;
     if (isUnanswered) return;
     this.#delivered++;
     // Emptying a set allocates, and this is each message's path.
@@ -79,6 +100,7 @@ export class Suspects {
   /** Hears of a failure, and answers what it counts as. */
   failed(message: InFlight, failure: Failure): Failure {
     const { cut, isHeld } = failure;
+    this.#isWitnessed = true;
     if (isHeld) return failure;
     if (!cut) {
       // What was answered did not cost the connection.
@@ -91,7 +113,6 @@ export class Suspects {
     const [isOnly, hadCompany] = [this.#lost.size === 1, this.#group.size > 1];
     message.suspicion = afterCut(message.suspicion, cut, this.#policy, this.#delivered, isOnly, hadCompany);
     if (message.suspicion.alone > 0) this.#accuse(message, failure);
-    if (isOnly && message.suspicion.alone > 0) this.#trial ??= message;
     return isCulprit(message.suspicion) ? culpritFailure(failure, message.suspicion) : failure;
   }
 
@@ -101,7 +122,7 @@ export class Suspects {
 
   /** It is settled, or answered. */
   forget(message: InFlight): void {
-    if (this.#trial === message) this.#trial = undefined;
+    this.endTrial(message);
     if (this.#accused?.message === message) this.#accused = undefined;
   }
 
