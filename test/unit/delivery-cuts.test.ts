@@ -310,19 +310,25 @@ test('the last one left of those that shared lost connections is given up when o
   }
 });
 
-test('where nothing else comes, one that connections are lost for is given up after ten in a row', async () => {
-  const { take, leaving, lose, letters } = overOneConnection();
-  take('a');
-  for (let losses = 0; losses < 10; losses++) {
-    assert.deepEqual(letters, []);
-    assert.deepEqual(await leaving(100), [0]);
-    lose();
+test('where nothing else comes, one that connections are lost for is given up after ten in a row, and ten seconds', async () => {
+  for (const [pause, most] of [
+    [100, 30],
+    [1500, 10],
+  ] as const) {
+    const { take, leaving, lose, letters } = overOneConnection();
+    take('a');
+    for (let losses = 0; losses < most; losses++) {
+      assert.deepEqual(letters, []);
+      assert.deepEqual(await leaving(pause), [0]);
+      lose();
+    }
+    await leaving(0);
+    const expected = pause === 100 ? [] : [[0, REJECTED]];
+    assert.deepEqual(
+      letters.map(([offset, , failureClass]) => [offset, failureClass]),
+      expected,
+    );
   }
-  await leaving(0);
-  assert.deepEqual(
-    letters.map(([offset, , failureClass]) => [offset, failureClass]),
-    [[0, REJECTED]],
-  );
 });
 
 test('others that wait are not all gone before the one at fault is found: between its tries one of them leaves', async () => {

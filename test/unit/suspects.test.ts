@@ -9,6 +9,7 @@ import { Suspects } from '../../src/executor/delivery/suspects.ts';
 import { Window } from '../../src/executor/delivery/window.ts';
 import { DELIVERED } from '../../src/executor/handlers/handler.ts';
 import { ByteLimit } from '../../src/runtime/byte-limit.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 
 const LOST = {
   delivered: false,
@@ -20,7 +21,7 @@ const LOST = {
 test('a message for which connections seemed to be lost is let go of when it is settled', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
-  const suspects = new Suspects({ strategy: 'RETRY_ALL' });
+  const suspects = new Suspects({ strategy: 'RETRY_ALL' }, systemClock);
   const window = new Window({ maxInFlight: 8, maxInFlightBytes: 1e9 }, new ByteLimit(1e9));
   const settled = () => {
     const message = window.take(0, 0, null, create(EnvelopeSchema, { topicName: 'a' }), new Uint8Array(10));

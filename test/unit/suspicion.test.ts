@@ -80,7 +80,7 @@ test('a message is the reason after three connections on which it was alone, wit
         suspicion = afterCut(suspicion, one, RETRY, delivered, isOnly, true);
         inARow = isAlone && (alone === 0 || isOnly) ? inARow + 1 : 0;
         if (isAlone && (alone === 0 || (isOnly && since > 0))) [alone, since] = [alone + 1, 0];
-        assert.equal(isCulprit(suspicion), alone >= 3 || inARow >= 10);
+        assert.equal(isCulprit(suspicion, 10_000), alone >= 3 || inARow >= 10);
       }
     }),
     { numRuns: 1000 },
@@ -101,7 +101,7 @@ test('of the connections that are lost with a message alone, each further one co
         (one, delivered) => afterCut(one, cut(false, 'maybe'), RETRY, delivered, true, false),
         before,
       );
-      assert.equal(isCulprit(last), expected, `${gotThrough}`);
+      assert.equal(isCulprit(last, 10_000), expected, `${gotThrough}`);
     }
 });
 
@@ -117,9 +117,14 @@ test('a broker that takes nothing for a while makes no message the reason, whate
         (one: Suspicion) => afterCut(one, alone, RETRY, delivered, isOnly, false),
         before,
       );
-    assert.equal(isCulprit(outage(shared, 9)), false);
-    assert.equal(isCulprit(outage(outage(shared, 9), 12)), false);
+    assert.equal(isCulprit(outage(shared, 9), 10_000), false);
+    assert.equal(isCulprit(outage(outage(shared, 9), 12), 10_000), false);
   }
+});
+
+test('ten in a row are not the end within seconds', () => {
+  const often = { ...UNSUSPECTED, alone: 1, inARow: 30 };
+  assert.deepEqual([isCulprit(often, 9999), isCulprit(often, 10_000)], [false, true]);
 });
 
 test('what is given up as the reason is rejected, with what was seen', () => {

@@ -32,7 +32,7 @@ export class Delivery {
     this.#lanes = new Lanes(deps.pack.runs === 'across');
     this.#attempts = new Attempts(deps.handler, deps.policy.packProcessingTimeout, deps.clock);
     this.#pauses = new Pauses(deps.clock);
-    this.#suspects = new Suspects(deps.policy);
+    this.#suspects = new Suspects(deps.policy, deps.clock);
     this.#linger = new Linger(deps.clock, deps.pack.maxWait ?? 0, () => this.#pump());
     this.window = deps.window;
   }

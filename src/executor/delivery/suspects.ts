@@ -1,4 +1,5 @@
 import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import type { Delivered, Failure } from '../handlers/handler.ts';
 import type { Lanes } from './lanes.ts';
 import type { Policy } from './policy.ts';
@@ -14,6 +15,7 @@ const EXCERPT = 100;
  */
 export class Suspects {
   readonly #policy: Pick<Policy, 'strategy'>;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   /** Messages that got through: those that were answered. */
   #delivered = 0;
   /** The numbers of those that were lost since the last of them: one, or several. */
@@ -23,14 +25,15 @@ export class Suspects {
   #wary = 1;
   #isLost = false;
   /** Of those that were alone on a connection when it was lost, one that is neither answered nor settled. */
-  #accused: { readonly message: InFlight; readonly reason: string } | undefined;
+  #accused: { readonly message: InFlight; readonly reason: string; readonly since: number } | undefined;
   /** The one that waits for its next try after such a loss: of the others one leaves first, whose fate says more. */
   #trial: InFlight | undefined;
   /** That one has ended, whatever became of it: the rest need not wait. */
   #isWitnessed = false;
 
-  constructor(policy: Pick<Policy, 'strategy'>) {
+  constructor(policy: Pick<Policy, 'strategy'>, clock: Pick<Clock, 'monotonic'>) {
     this.#policy = policy;
+    this.#clock = clock;
   }
 
   /** How many may leave now, with this one first, while so many calls are on their way. */
@@ -113,11 +116,14 @@ export class Suspects {
     const [isOnly, hadCompany] = [this.#lost.size === 1, this.#group.size > 1];
     message.suspicion = afterCut(message.suspicion, cut, this.#policy, this.#delivered, isOnly, hadCompany);
     if (message.suspicion.alone > 0) this.#accuse(message, failure);
-    return isCulprit(message.suspicion) ? culpritFailure(failure, message.suspicion) : failure;
+    const { message: accused, since = 0 } = this.#accused ?? {};
+    const ms = accused === message ? this.#clock.monotonic() - since : 0;
+    return isCulprit(message.suspicion, ms) ? culpritFailure(failure, message.suspicion) : failure;
   }
 
   #accuse(message: InFlight, { reason }: Failure): void {
-    if (!this.#accused || this.#accused.message === message) this.#accused = { message, reason };
+    const since = this.#accused?.since ?? this.#clock.monotonic();
+    if (!this.#accused || this.#accused.message === message) this.#accused = { message, reason, since };
   }
 
   /** It is settled, or answered. */

@@ -10,6 +10,8 @@ const WARY = 3;
 const ALONE = 3;
 /** Where nothing else comes there is nothing to compare it with: so many in a row make it the reason, too. */
 const IN_A_ROW = 10;
+/** When they last for so long: less is what a restart of a broker takes. Milliseconds. */
+const LONG = 10_000;
 
 /** What the connections that were lost with a message on them make of it. */
 export interface Suspicion {
@@ -79,8 +81,9 @@ export function afterCut(
 export const mayAccompany = (first: Suspicion, { leaves }: Suspicion): boolean =>
   leaves === 'freely' || (leaves === 'warily' && first.leaves === 'warily');
 
-/** Whether it is for this message that connections are lost. */
-export const isCulprit = ({ alone, inARow }: Suspicion): boolean => alone >= ALONE || inARow >= IN_A_ROW;
+/** Whether it is for this message that connections are lost. @param ms since the first that was lost with it alone on it */
+export const isCulprit = ({ alone, inARow }: Suspicion, ms: number): boolean =>
+  alone >= ALONE || (inARow >= IN_A_ROW && ms >= LONG);
 
 /** The failure of a message that connections are lost for: it is given up. */
 export const culpritFailure = ({ reason }: Failure, { alone }: Suspicion): Failure => ({
