@@ -32,7 +32,8 @@ async function run(
   ];
   const child = spawn(process.execPath, [...options, ...files], {
     stdio: 'inherit',
-    env: { ...process.env, ...env },
+    // Java reads what it is told in the locale's character set.
+    env: { LC_ALL: 'C.UTF-8', ...process.env, ...env },
   });
   const stop = () => child.kill('SIGTERM');
   process.once('exit', stop);
