@@ -71,8 +71,8 @@ function collect<V>(start: Node<V>, levels: readonly string[], from: number, fou
       addAll(found, node.children.get('#'));
       const same = node.children.get(levels[depth]!);
       if (same !== undefined) next.push(same);
-      const any = node.children.get('+');
-      if (any !== undefined) next.push(any);
+      const wild = node.children.get('+');
+      if (wild !== undefined) next.push(wild);
     }
     nodes = next;
   }
