@@ -103,7 +103,7 @@ export async function startProcess(
   await using stack = new AsyncDisposableStack();
   const metrics = createMetrics();
   const paths = tlsPaths(settings);
-  const tls = paths && stack.use(await TlsFiles.open(paths, { clock, logger, metrics }));
+  const tls = paths && stack.use(new TlsFiles(paths, { clock, logger, metrics }));
   const warnings = new Warnings();
   const resolver = new NameResolver({ servers: settings.PENSTOCK_DNS_SERVERS, clock });
   const own = { clock, logger, random: Math.random };

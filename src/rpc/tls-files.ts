@@ -1,10 +1,9 @@
 import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
-import { type Logger, messageOf } from '../runtime/logger.ts';
+import { FollowedFiles, type NamedFile } from '../runtime/followed-files.ts';
+import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { pemProblem } from '../runtime/pem.ts';
-import { UserError } from '../runtime/user-error.ts';
 
 /** How often the files are looked at, in milliseconds. */
 const INTERVAL = 5000;
@@ -21,9 +20,9 @@ export interface TlsPaths {
 
 /** What is in the files. */
 export interface TlsMaterial {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-  readonly ca?: Buffer;
+  readonly cert: string;
+  readonly key: string;
+  readonly ca?: string;
 }
 
 interface Deps {
@@ -32,46 +31,33 @@ interface Deps {
   readonly metrics: Pick<Metrics, 'tlsExpiry'>;
 }
 
-/**
- * What listeners with TLS show, and ask of their clients. The files are read again when they change: certificates are
- * renewed by putting others in their place. What does not fit together, as between the writing of a certificate and of its
- * key, is not taken, and what was there before goes on.
- */
+/** What listeners with TLS show, and ask of their clients: certificates are renewed by putting others in their place. */
 export class TlsFiles implements Disposable {
-  readonly #paths: TlsPaths;
+  /** Whether clients have to show a certificate. */
+  readonly asksClients: boolean;
   readonly #deps: Deps;
+  readonly #files: FollowedFiles<TlsMaterial>;
   readonly #listeners = new Set<(material: TlsMaterial) => void>();
   #material: TlsMaterial;
-  /** Why the last look brought nothing; it is told once. */
-  #trouble = '';
   #cancelTimer: CancelTimer = () => {};
-  #isClosed = false;
 
-  private constructor(paths: TlsPaths, material: TlsMaterial, deps: Deps) {
-    this.#paths = paths;
-    this.#material = material;
+  /** @throws UserError when a file cannot be read, or they do not fit together */
+  constructor({ cert, key, clientCa }: TlsPaths, deps: Deps) {
+    const files: NamedFile[] = [
+      { path: cert, from: 'PENSTOCK_TLS_CERT_FILE' },
+      { path: key, from: 'PENSTOCK_TLS_KEY_FILE' },
+    ];
+    if (clientCa !== undefined) files.push({ path: clientCa, from: 'PENSTOCK_TLS_CLIENT_CA_FILE' });
+    this.asksClients = clientCa !== undefined;
     this.#deps = deps;
+    this.#files = new FollowedFiles(files, materialOf, deps.logger);
+    this.#material = this.#files.current();
     this.#tellExpiry();
     this.#wait();
   }
 
-  /** @throws UserError when a file cannot be read, or they do not fit together */
-  static async open(paths: TlsPaths, deps: Deps): Promise<TlsFiles> {
-    try {
-      return new TlsFiles(paths, await read(paths), deps);
-    } catch (error) {
-      const text = `TLS cannot begin (${messageOf(error)}): check PENSTOCK_TLS_CERT_FILE, PENSTOCK_TLS_KEY_FILE and PENSTOCK_TLS_CLIENT_CA_FILE`;
-      throw new UserError(text, { cause: error });
-    }
-  }
-
   get material(): TlsMaterial {
     return this.#material;
-  }
-
-  /** Whether clients have to show a certificate. */
-  get asksClients(): boolean {
-    return this.#paths.clientCa !== undefined;
   }
 
   /** Called with what is in the files each time that is something else; the answer ends it. */
@@ -81,61 +67,34 @@ export class TlsFiles implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#isClosed = true;
     this.#cancelTimer();
   }
 
   #wait(): void {
-    if (this.#isClosed) return;
-    this.#cancelTimer = this.#deps.clock.setTimer(() => void this.#look(), INTERVAL, { unref: true });
+    this.#cancelTimer = this.#deps.clock.setTimer(() => this.#look(), INTERVAL, { unref: true });
   }
 
-  async #look(): Promise<void> {
-    const { logger } = this.#deps;
-    try {
-      const material = await read(this.#paths);
-      if (this.#isClosed) return;
-      this.#trouble = '';
-      if (!isSame(material, this.#material)) {
-        this.#material = material;
-        this.#tellExpiry();
-        logger.info('the certificate for TLS is another one now', { until: validTo(material).toISOString() });
-        for (const listener of this.#listeners) listener(material);
-      }
-    } catch (error) {
-      const trouble = messageOf(error);
-      if (trouble !== this.#trouble) {
-        logger.warn('the files for TLS cannot be used: those from before are', { error: trouble });
-      }
-      this.#trouble = trouble;
-    }
+  #look(): void {
     this.#wait();
+    const material = this.#files.current();
+    if (material === this.#material) return;
+    this.#material = material;
+    this.#tellExpiry();
+    for (const listener of this.#listeners) listener(material);
   }
 
   #tellExpiry(): void {
-    this.#deps.metrics.tlsExpiry.set(validTo(this.#material).getTime() / 1000);
+    const { validTo } = new X509Certificate(this.#material.cert);
+    this.#deps.metrics.tlsExpiry.set(new Date(validTo).getTime() / 1000);
   }
 }
 
-async function read({ cert, key, clientCa }: TlsPaths): Promise<TlsMaterial> {
-  const material = {
-    cert: await readFile(cert),
-    key: await readFile(key),
-    ...(clientCa !== undefined && { ca: await readFile(clientCa) }),
-  };
-  const { ca } = material;
-  const problem = pemProblem({
-    cert: `${material.cert}`,
-    key: `${material.key}`,
-    ...(ca && { ca: `${ca}` }),
-  });
+function materialOf(texts: readonly string[]): TlsMaterial {
+  if (texts.some((text) => text.trim() === '')) throw new Error('a file is empty');
+  const [cert = '', key = '', ca] = texts;
+  const material = { cert, key, ...(ca !== undefined && { ca }) };
+  const problem = pemProblem(material);
   if (problem !== undefined) throw new Error(problem);
-  if (ca?.length === 0) throw new Error(`${clientCa} is empty`);
-  new X509Certificate(material.cert); // throws when there is none
+  new X509Certificate(cert); // throws when there is none
   return material;
 }
-
-const validTo = ({ cert }: TlsMaterial) => new Date(new X509Certificate(cert).validTo);
-
-const isSame = (a: TlsMaterial, b: TlsMaterial) =>
-  a.cert.equals(b.cert) && a.key.equals(b.key) && (a.ca === b.ca || (!!a.ca && !!b.ca && a.ca.equals(b.ca)));

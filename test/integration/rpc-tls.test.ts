@@ -46,7 +46,7 @@ async function setUp(t: TestContext, options: { readonly clientCa?: string } = {
   const { metrics } = testDeps();
   const logged: string[] = [];
   const logger = createLogger('info', clock, (line) => logged.push(line));
-  const files = await TlsFiles.open(
+  const files = new TlsFiles(
     { ...paths, ...(options.clientCa !== undefined && { clientCa }) },
     { clock, logger, metrics },
   );
@@ -138,7 +138,7 @@ test('a certificate that is renewed is shown to whoever connects, and connection
   assert.equal(await shown(server.httpAddress, ca), 'second');
   assert.equal((await get(server.httpAddress, '/health/live', { agent })).by, 'first', 'the same connection');
   await create(client);
-  assert.ok(logged.some((line) => line.includes('another one now')));
+  assert.ok(logged.some((line) => line.includes('were read anew')));
   const [expiry] = (await metrics.tlsExpiry.get()).values;
   assert.ok(expiry!.value * 1000 > Date.now());
 });
@@ -269,21 +269,22 @@ test('files that cannot be used are told at the start, with the settings', async
   const { authority, paths, put } = await setUp(t);
   const { metrics, clock } = testDeps();
   const logger = createLogger('info', clock, () => {});
-  const open = () => TlsFiles.open(paths, { clock, logger, metrics });
+  const open = () => new TlsFiles(paths, { clock, logger, metrics })[Symbol.dispose]();
   await put(paths.key, authority.issue('another').key);
-  await assert.rejects(
-    open(),
-    /^UserError: TLS cannot begin .*PENSTOCK_TLS_CERT_FILE, PENSTOCK_TLS_KEY_FILE/,
+  assert.throws(
+    open,
+    /^UserError: PENSTOCK_TLS_CERT_FILE \(.*\) and PENSTOCK_TLS_KEY_FILE \(.*\): cannot be read: /,
   );
   await put(paths.cert, 'nothing');
-  await assert.rejects(open(), /TLS cannot begin/);
+  assert.throws(open, /^UserError: PENSTOCK_TLS_CERT_FILE .*: cannot be read: /);
   const { cert, key } = authority.issue('last');
   await put(paths.cert, cert);
   await put(paths.key, key);
-  await open();
+  open();
   for (const text of ['', 'nothing', authority.ca.slice(0, 100)]) {
     await put(`${paths.cert}.ca`, text);
     const withCa = { ...paths, clientCa: `${paths.cert}.ca` };
-    await assert.rejects(TlsFiles.open(withCa, { clock, logger, metrics }), /TLS cannot begin/, text);
+    const beginWith = () => new TlsFiles(withCa, { clock, logger, metrics });
+    assert.throws(beginWith, /^UserError: .* and PENSTOCK_TLS_CLIENT_CA_FILE \(.*\): /, text);
   }
 });
