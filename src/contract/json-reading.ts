@@ -8,7 +8,6 @@ import type { FieldViolation } from './validate.ts';
 const MOST = 100;
 /** As deep as protobuf reads. */
 const MAX_DEPTH = 100;
-/** So much of a name or a value is told. */
 const MAX_ECHO = 64;
 
 /** What stands in the place of what cannot be read. */
@@ -157,7 +156,7 @@ export class JsonReading {
     const prefix = field.enum.sharedPrefix?.length ?? 0;
     const names = field.enum.values.map(({ name }) => name);
     const near = closest(json, names, (name) => [name, name.slice(prefix)]);
-    const description = `there is no value ${JSON.stringify(cut(json))}${didYouMean(near)}`;
+    const description = `there is no value ${JSON.stringify(excerpt(json))}${didYouMean(near)}`;
     return this.#tell(place, 'UNKNOWN_VALUE', description);
   }
 }
@@ -181,11 +180,12 @@ function fieldsOf(schema: DescMessage): ReadonlyMap<string, DescField> {
 
 function inside(around: Place, name: string, isKey = false): Place {
   const isPlain = !isKey && /^\w{1,64}$/.test(name);
-  const step = isPlain ? (around.path === '' ? name : `.${name}`) : `[${JSON.stringify(cut(name))}]`;
+  const step = isPlain ? (around.path === '' ? name : `.${name}`) : `[${JSON.stringify(excerpt(name))}]`;
   return { path: around.path + step, around, depth: around.depth + 1 };
 }
 
-const cut = (text: string) =>
+/** So much of a name or a value is told. */
+export const excerpt = (text: string): string =>
   (text.length <= MAX_ECHO ? text : `${text.slice(0, MAX_ECHO - 1)}…`).toWellFormed();
 
 const didYouMean = (names: readonly string[]) =>

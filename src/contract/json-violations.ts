@@ -1,10 +1,9 @@
 import { type DescMessage, fromJson, fromJsonString, type JsonValue } from '@bufbuild/protobuf';
-import { JsonReading } from './json-reading.ts';
+import { excerpt, JsonReading } from './json-reading.ts';
 import { type FieldViolation, violationsOf } from './validate.ts';
 
 /** How protobuf calls a member that an object has twice, which JSON.parse takes; names of the caller's stand in there. */
 const TWICE = /^cannot decode message [\w.]+ from JSON: duplicate object key "(.*)"$/s;
-const MAX_ECHO = 64;
 
 /**
  * Why a text is no JSON of the message: names and values that are not there, with the nearest that are, and values of another
@@ -32,8 +31,7 @@ function whyUnread(schema: DescMessage, text: string, message: string): readonly
 }
 
 function setTwice(name: string): FieldViolation {
-  const told = name.length > MAX_ECHO ? `${name.slice(0, MAX_ECHO)}…` : name;
-  const description = `an object has the name ${JSON.stringify(told)} twice: leave out one of both`;
+  const description = `an object has the name ${JSON.stringify(excerpt(name))} twice: leave out one of both`;
   return { field: '', description, reason: 'SET_TWICE' };
 }
 

@@ -210,9 +210,12 @@ test('a session that is resumed is of whom it was', async (t) => {
 });
 
 test('sockets that begin no handshake keep nobody out', async (t) => {
-  const { authority, server } = await setUp(t);
+  const { authority, server, metrics } = await setUp(t);
   const { ca } = authority;
-  for (const address of [server.grpcAddress, server.httpAddress]) {
+  for (const [protocol, address] of [
+    ['grpc', server.grpcAddress],
+    ['http', server.httpAddress],
+  ] as const) {
     const { hostname, port } = new URL(`https://${address}`);
     const silent: Socket[] = [];
     t.after(() => {
@@ -225,6 +228,10 @@ test('sockets that begin no handshake keep nobody out', async (t) => {
       await once(socket, 'connect');
     }
     assert.equal(await shown(address, ca), 'first');
+    // Not by their deadline, which is seconds off: it was come to after all of them.
+    const { values } = await metrics.tlsHandshakesFailed.get();
+    const failed = values.find(({ labels }) => labels.protocol === protocol)?.value ?? 0;
+    assert.ok(failed >= 200, `${failed}`);
     await waitUntil('the oldest are cut', () => silent.filter(({ closed }) => closed).length >= 200);
     assert.ok(silent.slice(0, 150).every(({ closed }) => closed));
     await waitUntil('the others have had their time', () => silent.every(({ closed }) => closed));
