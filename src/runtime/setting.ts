@@ -11,6 +11,11 @@ export interface Setting<T> {
   read(text: string): T;
 }
 
+/** Of an integer: a port, where 0 is any free one. */
+export const PORT = { min: 0, max: 65535 };
+/** Of an integer: milliseconds, of which timers take no more. */
+export const MS = { unit: 'ms', min: 1, max: 2_147_483_647 };
+
 export function text(fallback: string, help: string, options: { secret?: boolean } = {}): Setting<string> {
   return { default: fallback, help, ...options, read: (value) => value };
 }

@@ -1,14 +1,11 @@
 import { hostname } from 'node:os';
 import { KAFKA_SECURITY_SETTINGS } from './kafka-security-settings.ts';
 import { LIMIT_SETTINGS } from './limit-settings.ts';
-import { addresses, boolean, choice, integer, list, type Setting, text } from './setting.ts';
+import { LISTEN_SETTINGS } from './listen-settings.ts';
+import { MQTT_SETTINGS } from './mqtt-settings.ts';
+import { addresses, boolean, choice, integer, list, MS, type Setting, text } from './setting.ts';
 import { TLS_SETTINGS } from './tls-settings.ts';
 import { UserError } from './user-error.ts';
-
-const PORT = { min: 0, max: 65535 };
-/** Timers take no more milliseconds than this. */
-const MAX_MS = 2_147_483_647;
-const MS = { unit: 'ms', min: 1, max: MAX_MS };
 
 /** Every setting, by the name of its environment variable. Printed by `penstock settings`. */
 export const SETTINGS = {
@@ -149,43 +146,9 @@ export const SETTINGS = {
     'Replicas that have what was acknowledged, of topics with more replicas than that and no such setting of their own; 0 = left to Kafka.',
     { min: 0, max: 32 },
   ),
-  PENSTOCK_BIND_ADDRESS: text(
-    '127.0.0.1',
-    'The address to listen on; 0.0.0.0 = every one. There is no login yet.',
-  ),
-  PENSTOCK_GRPC_PORT: integer(9090, 'The gRPC port; 0 = any free one.', PORT),
-  PENSTOCK_HTTP_PORT: integer(
-    8080,
-    'The port of JSON over HTTP, /metrics and /health; 0 = any free one.',
-    PORT,
-  ),
-  PENSTOCK_HTTP_HOSTS: list(
-    [],
-    'Names by which the HTTP port may be called, and whose web pages may call it, beside IP addresses, localhost and names without a dot.',
-  ),
+  ...LISTEN_SETTINGS,
   ...TLS_SETTINGS,
-  PENSTOCK_MQTT_PORT: integer(1883, 'The MQTT port; 0 = any free one.', PORT),
-  PENSTOCK_MQTT_MAX_PACKET_BYTES: integer(1_048_576, 'The largest MQTT packet taken in.', {
-    unit: 'bytes',
-    min: 1024,
-    max: 16_777_216,
-  }),
-  PENSTOCK_MQTT_MAX_CONNECTIONS: integer(10_000, 'MQTT connections at a time.', { min: 1 }),
-  PENSTOCK_MQTT_MAX_MEMORY_BYTES: integer(
-    268_435_456,
-    'What MQTT clients may make an ingress hold: unfinished packets, wills, sessions, messages on their way.',
-    { unit: 'bytes', min: 16_777_216 },
-  ),
-  PENSTOCK_MQTT_CONNECT_TIMEOUT: integer(
-    10_000,
-    'How long an MQTT client may take from the opening of its socket to the end of its CONNECT.',
-    { ...MS, min: 100 },
-  ),
-  PENSTOCK_MQTT_PACKET_TIMEOUT: integer(
-    60_000,
-    'How long an MQTT client may take from the first byte of a packet to its last.',
-    { ...MS, min: 1000 },
-  ),
+  ...MQTT_SETTINGS,
   PENSTOCK_DEAD_LETTERS_MAX_BYTES: integer(
     1_073_741_824,
     'Bytes of dead letters that Kafka keeps of an integration, about, and no longer than 30 days; of more, the oldest go. A topic that has a bound keeps it.',
