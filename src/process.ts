@@ -1,13 +1,13 @@
 import { NodeRole } from '../gen/penstock/v1/cluster_service_pb.ts';
 import type { IntegrationType } from '../gen/penstock/v1/integration_pb.ts';
+import { accessConfig, authenticator, openAccessNote } from './access/access.ts';
+import { followGrants, type Grants } from './access/grants.ts';
 import type { Bus } from './bus/bus.ts';
 import type { KafkaConfig } from './bus/kafka/client.ts';
-import { reasonOf } from './bus/kafka/reason.ts';
-import { createKafkaBus } from './bus/kafka-bus.ts';
 import { startKafkaClock } from './bus/kafka-clock.ts';
-import { kafkaSecurity, kafkaSecurityWarning } from './bus/kafka-security.ts';
 import { reportNode } from './bus/node-reports.ts';
 import { type Topics, topicsOf } from './bus/topics.ts';
+import { reachKafka } from './own-kafka.ts';
 import { startRpcServer } from './rpc/server.ts';
 import type { RpcService } from './rpc/service.ts';
 import { TlsFiles, type TlsPaths } from './rpc/tls-files.ts';
@@ -37,6 +37,8 @@ interface RoleDeps {
   readonly metrics: Metrics;
   readonly warnings: Warnings;
   readonly resolver: NameResolver;
+  /** The API tokens that callers are let in by. Unset: no login is needed. */
+  readonly grants: Grants | undefined;
   /** When this process was started; wall-clock time in milliseconds. */
   readonly startTime: number;
   random(): number;
@@ -101,35 +103,25 @@ export async function startProcess(
   signal: AbortSignal,
 ): Promise<PenstockProcess> {
   await using stack = new AsyncDisposableStack();
+  const access = accessConfig(settings);
+  const isApi = roles.some((role) => role !== 'executor');
+  const openNote = isApi ? openAccessNote(access, settings.PENSTOCK_BIND_ADDRESS) : undefined;
+  if (openNote !== undefined) logger.info(openNote);
   const metrics = createMetrics();
   const paths = tlsPaths(settings);
   const tls = paths && stack.use(new TlsFiles(paths, { clock, logger, metrics }));
   const warnings = new Warnings();
   const resolver = new NameResolver({ servers: settings.PENSTOCK_DNS_SERVERS, clock });
   const own = { clock, logger, random: Math.random };
-  const brokers = settings.TB_KAFKA_SERVERS;
-  const clientId = `penstock-${settings.TB_SERVICE_ID}`;
-  const bus = stack.use(
-    createKafkaBus(
-      {
-        brokers,
-        clientId,
-        replication: settings.PENSTOCK_KAFKA_REPLICATION,
-        minInsyncReplicas: settings.PENSTOCK_KAFKA_MIN_INSYNC_REPLICAS,
-        fetchWait: settings.TB_IE_MSG_POLL_INTERVAL,
-        ...(kafkaLogin ? { login: kafkaLogin } : kafkaSecurity(settings, logger)),
-      },
-      { ...own, resolver },
-    ),
-  );
-  const warning = kafkaLogin ? undefined : kafkaSecurityWarning(settings, brokers);
-  warnings.set('kafka-security', warning);
-  if (warning !== undefined) logger.warn(warning);
-  await reachKafka(bus, brokers);
+  const bus = stack.use(await reachKafka(settings, { ...own, resolver, warnings }, kafkaLogin));
   const topics = topicsOf(settings.PENSTOCK_KAFKA_PREFIX, settings.PENSTOCK_DEAD_LETTERS_MAX_BYTES);
   const key = `${settings.TB_SERVICE_ID} ${clock.now()}`;
   const { earliest, latest } = stack.use(await startKafkaClock({ ...own, bus, topics, key }));
-  const deps = { ...own, bus, topics, metrics, warnings, resolver, startTime: earliest.now() };
+  const grants = access.isLoginRequired
+    ? stack.use(await followGrants({ ...own, bus, topics, metrics }, signal)).grants
+    : undefined;
+  const startTime = earliest.now();
+  const deps = { ...own, bus, topics, metrics, warnings, resolver, grants, startTime };
   const ending = new AbortController();
   const starting = AbortSignal.any([signal, ending.signal]);
   const start = (role: Role): Starting => {
@@ -147,7 +139,13 @@ export async function startProcess(
   const first = roles.filter((role) => role === 'control-plane').map(start);
   for (const { started } of first) stack.use(await started);
   // From before what the roles report until after.
-  stack.use(reportNode(await describe(roles, settings, deps.startTime), { ...deps, clock: latest }));
+  stack.use(
+    reportNode(await describe(roles, settings, deps.startTime), {
+      ...deps,
+      clock: latest,
+      takeUses: grants && (() => grants.takeUses()),
+    }),
+  );
   const others = ROLES.filter((role) => role !== 'control-plane' && roles.includes(role)).map(start);
   stack.defer(() => stopAll(others));
   stack.defer(() => ending.abort(new Error('the process ends'))); // what still starts does not go on
@@ -157,6 +155,7 @@ export async function startProcess(
   const server = stack.use(
     await startRpcServer({
       services: parts.flatMap(({ services = [] }) => services),
+      authenticate: authenticator(access, { ...access, grants }),
       host: settings.PENSTOCK_BIND_ADDRESS,
       grpcPort: settings.PENSTOCK_GRPC_PORT,
       httpPort: settings.PENSTOCK_HTTP_PORT,
@@ -220,16 +219,6 @@ function partsOf(roles: readonly RolePart[], bus: Bus): readonly ReadinessPart[]
   }));
   const kafka = { name: 'kafka', patience: 0, trouble: () => bus.producerTrouble() };
   return [{ services: parts.flatMap(({ services }) => services), conditions: [kafka] }, ...parts];
-}
-
-async function reachKafka(bus: Bus, brokers: readonly string[]): Promise<void> {
-  try {
-    await bus.listTopics();
-  } catch (error) {
-    const { refusal, text } = reasonOf(error);
-    const message = refusal === undefined ? 'start it, or set TB_KAFKA_SERVERS' : text;
-    throw new UserError(`cannot reach Kafka at ${brokers.join()}: ${message}`, { cause: error });
-  }
 }
 
 /** Stops what has started, also what does so although another one has failed. */

@@ -35,6 +35,8 @@ interface Deps {
   readonly bus: Pick<Bus, 'send'>;
   readonly topics: Topics;
   readonly warnings: Warnings;
+  /** API tokens that callers were let in by since it was last called. Unset: none. */
+  readonly takeUses?: (() => readonly { readonly tokenId: string; readonly time: number }[]) | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -67,7 +69,7 @@ export function reportNode(node: NodeDescription, deps: Deps): AsyncDisposable {
 function send(
   node: NodeDescription,
   stopping: boolean,
-  { bus, topics, warnings, clock }: Deps,
+  { bus, topics, warnings, clock, takeUses }: Deps,
 ): Promise<void> {
   const { serviceId, roles, types } = node;
   const startTime = timestampFromMs(node.startTime);
@@ -82,6 +84,10 @@ function send(
         startTime,
         stopping,
         warnings: warnings.all(),
+        tokenUses: (takeUses?.() ?? []).map(({ tokenId, time }) => ({
+          tokenId,
+          time: timestampFromMs(time),
+        })),
       },
     },
   });

@@ -1,5 +1,6 @@
 import type { DescMessage } from '@bufbuild/protobuf';
 import { EmptySchema } from '@bufbuild/protobuf/wkt';
+import { AccessRecordSchema } from '../../gen/penstock/v1/access_pb.ts';
 import { DownlinkRecordSchema, ValidationRequestSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import { DeadLetterSchema, EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { ReceivedMessageSchema } from '../../gen/penstock/v1/session_pb.ts';
@@ -54,6 +55,7 @@ const sessionRetention: Retention = { 'cleanup.policy': 'compact,delete', 'reten
 const segmentOf = (bytes: number) => Math.max(2 * MAX_RECORD_BYTES, Math.min(1 << 30, Math.floor(bytes / 8)));
 
 const FAMILIES = [
+  'ie.access',
   'ie.clock',
   'ie.sessions',
   'ie.downlink.',
@@ -87,6 +89,8 @@ export function topicsOf(prefix: string, deadLetterBytes = 1 << 30) {
         ...retained(10 * MINUTE),
         'segment.ms': String(10 * MINUTE),
       }),
+    /** The API tokens, all of them in one record. */
+    access: topic(`${prefix}.ie.access`, AccessRecordSchema, 1, compacted),
     /** Its records tell Kafka's time, and nothing else. */
     clock: topic(`${prefix}.ie.clock`, EmptySchema, 1, {
       ...retained(10 * MINUTE),

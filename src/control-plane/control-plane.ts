@@ -1,3 +1,4 @@
+import type { Grants } from '../access/grants.ts';
 import type { Bus } from '../bus/bus.ts';
 import { startRequester } from '../bus/request-reply.ts';
 import type { Topics } from '../bus/topics.ts';
@@ -9,6 +10,7 @@ import type { Metrics } from '../runtime/metrics.ts';
 import type { NameResolver } from '../runtime/name-resolver.ts';
 import type { Condition } from '../runtime/readiness.ts';
 import type { Warnings } from '../runtime/warnings.ts';
+import { startPublishingAccess } from './access/publish-access.ts';
 import {
   startEventCleanup,
   startNodeCleanup,
@@ -49,6 +51,8 @@ export interface ControlPlaneDeps {
   readonly warnings: Warnings;
   readonly resolver: NameResolver;
   readonly random: () => number;
+  /** The API tokens by which this node lets callers in. Unset: it lets in whoever asks. */
+  readonly grants?: Grants | undefined;
 }
 
 export interface ControlPlane extends AsyncDisposable {
@@ -79,7 +83,7 @@ export async function startControlPlane(
   await using coming = await comingUp(locks, notifications.name, deps.clock, signal);
   const shared = TYPES.flatMap((type) => [topics.downlink(type), topics.validation(type)]);
   await patiently({ name: 'Kafka', time: PATIENCE, signal }, deps, () =>
-    bus.createTopics([...shared, topics.uplink, notifications]),
+    bus.createTopics([...shared, topics.uplink, topics.access, notifications]),
   );
 
   const requester = stack.use(await startRequester({ ...deps, topic: notifications, signal }));
@@ -101,6 +105,7 @@ export async function startControlPlane(
     startStateCounting(inner),
     startTopicUpkeep(inner),
     startRemovedSweep(inner),
+    startPublishingAccess(inner),
   ];
   // At once: when Kafka hangs, several of them take their time.
   stack.defer(async () => {

@@ -3,10 +3,12 @@ import { DeadLetterService } from '../../gen/penstock/v1/dead_letter_service_pb.
 import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
+import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { type RpcService, rpcService } from '../rpc/service.ts';
 import { cancelReplay } from './routes/cancel-replay.ts';
 import { checkConnection } from './routes/check-connection.ts';
 import { createIntegration } from './routes/create-integration.ts';
+import { createToken } from './routes/create-token.ts';
 import { deleteIntegration } from './routes/delete-integration.ts';
 import type { RouteDeps } from './routes/deps.ts';
 import { disableIntegration } from './routes/disable-integration.ts';
@@ -18,9 +20,11 @@ import { listEventsRoute } from './routes/list-events.ts';
 import { listIntegrationsRoute } from './routes/list-integrations.ts';
 import { listNodes } from './routes/list-nodes.ts';
 import { listReplaysRoute } from './routes/list-replays.ts';
+import { listTokensRoute } from './routes/list-tokens.ts';
 import { purgeDeadLetters } from './routes/purge-dead-letters.ts';
 import { redriveDeadLetters } from './routes/redrive-dead-letters.ts';
 import { restartIntegration } from './routes/restart-integration.ts';
+import { revokeToken } from './routes/revoke-token.ts';
 import { startReplay } from './routes/start-replay.ts';
 import { updateIntegration } from './routes/update-integration.ts';
 import { watchEvents } from './routes/watch-events.ts';
@@ -57,5 +61,10 @@ export function controlPlaneServices(deps: RouteDeps): readonly RpcService[] {
       cancelReplay: (request) => cancelReplay(deps, request),
     }),
     rpcService(ClusterService, { listNodes: () => listNodes(deps) }),
+    rpcService(TokenService, {
+      createToken: (request, call) => createToken(deps, request, call),
+      listTokens: (request) => listTokensRoute(deps, request),
+      revokeToken: (request) => revokeToken(deps, request),
+    }),
   ];
 }

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
 import type { Clock } from '../runtime/clock.ts';
+import { type Caller, stranger } from './caller.ts';
 import type { CallContext } from './service.ts';
 
 /** A call of any kind, as grpc-js hands it to a server. */
@@ -15,8 +16,12 @@ export function callState(call: ServerCall, clock: Clock) {
   let responseHeader: Headers | undefined;
   let responseTrailer: Headers | undefined;
   let headersSent = false;
+  let caller = stranger('');
   // Made on demand: few handlers look at them.
   const context: CallContext = {
+    get caller() {
+      return caller;
+    },
     signal: ended.signal,
     get requestHeader() {
       requestHeader ??= toHeaders(call.metadata);
@@ -37,6 +42,9 @@ export function callState(call: ServerCall, clock: Clock) {
   };
   return {
     context,
+    setCaller(known: Caller) {
+      caller = known;
+    },
     sendHeaders() {
       if (!headersSent && responseHeader) call.sendMetadata(toMetadata(responseHeader));
       headersSent = true;

@@ -6,8 +6,11 @@ import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { StatusSchema } from '../../gen/google/rpc/status_pb.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/logger.ts';
+import { callerOf } from './authorized.ts';
 import { callState } from './call-state.ts';
+import type { Authenticate } from './caller.ts';
 import { failed, type RpcError, toStatus } from './error.ts';
+import { presentedBy } from './grpc-presented.ts';
 import { deserialize, pathOf, STATUS_DETAILS, serialize } from './grpcjs.ts';
 import type { AnyHandler, RpcService } from './service.ts';
 import type { UnreadAnswers } from './unread-answers.ts';
@@ -27,6 +30,7 @@ type StreamCall = grpc.ServerWritableStream<Incoming, Buffer> | grpc.ServerDuple
 type Callback = grpc.sendUnaryData<Buffer>;
 
 interface AdapterDeps {
+  readonly authenticate: Authenticate;
   readonly clock: Clock;
   readonly unread: UnreadAnswers;
 }
@@ -73,10 +77,12 @@ async function answerOnce(
   method: DescMethod,
   call: Call,
   callback: Callback,
-  { clock, unread }: AdapterDeps,
+  { clock, unread, authenticate }: AdapterDeps,
 ): Promise<void> {
   const state = callState(call, clock);
   try {
+    // Before what it asks is looked at.
+    state.setCaller(await callerOf(method, presentedBy(call, streamOf(call)), authenticate));
     const response = await handler(inputOf(call), state.context);
     const bytes = serialize(method.output)(create(method.output, response as Message));
     state.sendHeaders();
@@ -93,7 +99,7 @@ async function answerStream(
   handler: AnyHandler,
   method: DescMethod,
   call: StreamCall,
-  { clock, unread }: AdapterDeps,
+  { clock, unread, authenticate }: AdapterDeps,
 ): Promise<void> {
   const state = callState(call, clock);
   const { signal } = state.context;
@@ -105,6 +111,7 @@ async function answerStream(
     state.end();
   };
   try {
+    state.setCaller(await callerOf(method, presentedBy(call, stream), authenticate));
     for await (const response of handler(inputOf(call), state.context) as AsyncIterable<Message>) {
       if (isStalled) break;
       const bytes = write(create(method.output, response));

@@ -35,6 +35,8 @@ export interface CallOptions {
   /** Milliseconds the call may take. Unset: 10 s for a unary call, no limit for a stream. */
   readonly deadline?: number;
   readonly signal?: AbortSignal;
+  /** Who calls: an API token, or one of an OpenID Connect provider. */
+  readonly token?: string | undefined;
 }
 
 type ClientMethod<M extends DescMethod> =
@@ -79,6 +81,12 @@ function callOptions(clock: Clock, deadline: number | undefined): grpc.CallOptio
   return deadline === undefined ? {} : { deadline: clock.now() + deadline };
 }
 
+function metadataOf({ token }: CallOptions): grpc.Metadata {
+  const metadata = new grpc.Metadata();
+  if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+  return metadata;
+}
+
 function unary(client: grpc.Client, method: DescMethod, clock: Clock) {
   const [write, read] = [serialize(method.input), deserialize(method.output)];
   return (request: MessageInitShape<DescMethod['input']>, options: CallOptions = {}) =>
@@ -90,7 +98,7 @@ function unary(client: grpc.Client, method: DescMethod, clock: Clock) {
         write,
         read,
         create(method.input, request),
-        new grpc.Metadata(),
+        metadataOf(options),
         callOptions(clock, options.deadline ?? UNARY_DEADLINE),
         (error, response) => {
           options.signal?.removeEventListener('abort', abort);
@@ -112,7 +120,7 @@ function stream(client: grpc.Client, method: DescMethod, clock: Clock) {
       write,
       read,
       message,
-      new grpc.Metadata(),
+      metadataOf(options),
       callOptions(clock, options.deadline),
     );
     // Cancelling ends with an error of its own, which nobody reads any more.

@@ -2,7 +2,7 @@ import type { Message } from '@bufbuild/protobuf';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import { RpcError } from './error.ts';
-import { type CallContext, type RpcService, wrapHandlers } from './service.ts';
+import { type CallContext, contextWith, type RpcService, wrapHandlers } from './service.ts';
 
 interface GuardDeps {
   readonly logger: Logger;
@@ -26,24 +26,13 @@ export function guarded(service: RpcService, { logger, stopping }: GuardDeps): R
     return async function* (input: never, context) {
       const signal = AbortSignal.any([context.signal, stopping]);
       try {
-        yield* handler(input, withSignal(context, signal)) as AsyncIterable<Message>;
+        yield* handler(input, contextWith(context, { signal })) as AsyncIterable<Message>;
       } catch (error) {
         if (!stopping.aborted) throw toRpcError(error, context, name, logger);
       }
       if (stopping.aborted) throw new RpcError(Code.UNAVAILABLE, 'the server is stopping: call again');
     };
   });
-}
-
-/** Spreading would lose what the context computes on demand. */
-function withSignal(context: CallContext, signal: AbortSignal): CallContext {
-  return {
-    signal,
-    requestHeader: context.requestHeader,
-    responseHeader: context.responseHeader,
-    responseTrailer: context.responseTrailer,
-    timeoutMs: () => context.timeoutMs(),
-  };
 }
 
 function toRpcError(error: unknown, context: CallContext, method: string, logger: Logger): RpcError {

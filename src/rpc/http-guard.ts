@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type Logger, messageOf } from '../runtime/logger.ts';
+import { certificateOf } from './grpc-presented.ts';
 
 export interface Refusal {
   readonly status: 400 | 401 | 403 | 421 | 500 | 503;
@@ -24,11 +25,7 @@ export function judgeOf(hosts: readonly string[], asksClients = false): Judge {
   return (request) => (asksClients && !isCertified(request) ? UNCERTIFIED : refusedOf(request, allowed));
 }
 
-/** Some versions of Node take a session that is resumed for verified, also one that never had a certificate. */
-function isCertified({ socket }: Judged): boolean {
-  const { authorized, getPeerX509Certificate } = socket as Partial<TLSSocket>; // without TLS there is neither
-  return authorized === true && getPeerX509Certificate?.call(socket as TLSSocket) !== undefined;
-}
+const isCertified = ({ socket }: Judged): boolean => certificateOf(socket as TLSSocket) !== undefined;
 
 const UNCERTIFIED: Refusal = {
   status: 401,
@@ -129,6 +126,7 @@ const CODES = {
 export function refuse(response: ServerResponse, { status, message }: Refusal): void {
   const body = `${JSON.stringify({ code: CODES[status], message })}\n`;
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-  response.writeHead(status, { ...headers, connection: 'close' });
+  const challenge = status === 401 ? { 'www-authenticate': 'Bearer' } : {};
+  response.writeHead(status, { ...headers, ...challenge, connection: 'close' });
   response.end(body);
 }

@@ -7,7 +7,9 @@ import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Problem } from '../runtime/readiness.ts';
+import type { Authenticate } from './caller.ts';
 import { rpcErrors, tellingMalformed } from './connect.ts';
+import { HttpCallers, withCallers } from './http-callers.ts';
 import { guardedListener, type Judge, judgeOf } from './http-guard.ts';
 import { HttpRoom } from './http-room.ts';
 import { jsonOptionsFor } from './json-request.ts';
@@ -20,6 +22,7 @@ const SECOND = 1000;
 
 interface HttpOptions {
   readonly services: readonly RpcService[];
+  readonly authenticate: Authenticate;
   /** Names with a dot that may be called, and whose pages may call. */
   readonly hosts: readonly string[];
   readonly metrics: Metrics;
@@ -48,10 +51,9 @@ export function createHttpServer(options: HttpOptions): Server {
   const room = new HttpRoom(options.metrics);
   const { hosts, tls, metrics } = options;
   const judge = judgeOf(hosts, tls?.asksClients);
-  const listener = cutting(
-    options,
-    room.listener(guardedListener(rpcListener({ ...options, judge }), { ...options, judge })),
-  );
+  const callers = new HttpCallers(options.services, [], options);
+  const known = callers.listener(rpcListener({ ...options, judge, callers }));
+  const listener = cutting(options, room.listener(guardedListener(known, { ...options, judge })));
   if (tls === undefined) {
     const server = createServer(TIMES, listener);
     room.guard(server);
@@ -81,14 +83,18 @@ function cutting({ stallTimeout, metrics }: HttpOptions, listener: RequestListen
 
 const PROTOCOLS = { grpc: false, grpcWeb: false };
 
-function rpcListener({ services, maxReceive, maxSend, ...rest }: PageOptions & HttpOptions): RequestListener {
+function rpcListener(
+  options: PageOptions & HttpOptions & { readonly callers: HttpCallers },
+): RequestListener {
+  const { services, callers, maxReceive, maxSend, ...rest } = options;
   return connectNodeAdapter({
     ...PROTOCOLS,
     readMaxBytes: maxReceive,
     writeMaxBytes: maxSend,
     interceptors: [rpcErrors],
+    contextValues: callers.contextValues,
     routes(router) {
-      for (const { service, handlers } of services) {
+      for (const { service, handlers } of services.map(withCallers)) {
         for (const method of service.methods) {
           const options = { ...PROTOCOLS, jsonOptions: jsonOptionsFor(method.input) };
           router.rpc(method, handlers[method.localName] as unknown as MethodImpl<DescMethod>, options);

@@ -13,6 +13,8 @@ import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Problem, Readiness } from '../runtime/readiness.ts';
 import type { Warnings } from '../runtime/warnings.ts';
+import { authorized } from './authorized.ts';
+import type { Authenticate } from './caller.ts';
 import { addService } from './grpc-service.ts';
 import { guarded } from './guard.ts';
 import { createHealth } from './health.ts';
@@ -49,6 +51,7 @@ const GRPC_LIMITS: grpc.ServerOptions = {
 
 export interface RpcServerOptions {
   readonly services: readonly RpcService[];
+  readonly authenticate: Authenticate;
   /** The address to listen on; 0.0.0.0 = every one. */
   readonly host: string;
   /** 0 = any free port. */
@@ -119,7 +122,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
 
 /** Both servers with everything they serve, not listening yet. */
 function createServers(options: RpcServerOptions, stopping: AbortSignal) {
-  const { services, logger, metrics, clock, stallTimeout = STALL_TIMEOUT, readiness } = options;
+  const { services, logger, metrics, clock, stallTimeout = STALL_TIMEOUT, readiness, authenticate } = options;
   const health = createHealth();
   const serviceNames = ['', ...services.map(({ service }) => service.typeName)];
   let isServing = false;
@@ -134,7 +137,7 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
     tell();
   };
   readiness?.onChange(tell);
-  const guard = (service: RpcService) => guarded(validated(service), { logger, stopping });
+  const guard = (service: RpcService) => guarded(authorized(validated(service)), { logger, stopping });
   const guardedServices = services.map(guard);
   warmUp(services);
 
@@ -144,10 +147,11 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
   const onCut = (reason: string) => metrics.answersCut.inc({ protocol: 'grpc', reason });
   const unread = new UnreadAnswers({ clock, stallTimeout, onCut });
   for (const service of [...guardedServices, guard(health.service), ...reflection.map(guard)]) {
-    addService(grpcServer, service, { clock, unread });
+    addService(grpcServer, service, { clock, unread, authenticate });
   }
   const httpServer = createHttpServer({
     services: guardedServices,
+    authenticate,
     hosts: [options.host, ...(options.httpHosts ?? [])],
     metrics,
     logger,

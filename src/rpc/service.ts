@@ -8,9 +8,11 @@ import type {
   MessageInitShape,
   MessageShape,
 } from '@bufbuild/protobuf';
+import type { Caller } from './caller.ts';
 
-/** What a handler may ask of its call. A structural subset of Connect's HandlerContext. */
+/** What a handler may ask of its call. */
 export interface CallContext {
+  readonly caller: Caller;
   /** Aborts when the caller goes away, the deadline passes or the call is over. */
   readonly signal: AbortSignal;
   readonly requestHeader: Headers;
@@ -47,6 +49,27 @@ export interface RpcService {
 /** A handler whose method is known only at run time. */
 export type AnyHandler = (request: never, context: CallContext) => unknown;
 export type AnyHandlers = Readonly<Record<string, AnyHandler>>;
+
+/** A context with something else in it; spreading would lose what the context computes on demand. */
+export function contextWith(
+  context: Omit<CallContext, 'caller'> & Partial<Pick<CallContext, 'caller'>>,
+  changed: { readonly signal?: AbortSignal; readonly caller?: Caller },
+): CallContext {
+  return {
+    caller: (changed.caller ?? context.caller)!,
+    signal: changed.signal ?? context.signal,
+    get requestHeader() {
+      return context.requestHeader;
+    },
+    get responseHeader() {
+      return context.responseHeader;
+    },
+    get responseTrailer() {
+      return context.responseTrailer;
+    },
+    timeoutMs: () => context.timeoutMs(),
+  };
+}
 
 /** Ties handlers to their service, checked by the compiler. */
 export function rpcService<S extends DescService>(service: S, handlers: Handlers<S>): RpcService {

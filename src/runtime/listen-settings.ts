@@ -4,7 +4,7 @@ import { integer, list, PORT, text } from './setting.ts';
 export const LISTEN_SETTINGS = {
   PENSTOCK_BIND_ADDRESS: text(
     '127.0.0.1',
-    'The address to listen on; 0.0.0.0 = every one. There is no login yet.',
+    'The address to listen on; 0.0.0.0 = every one. All but 127.0.0.1 and the like need a login (PENSTOCK_LOGIN).',
   ),
   PENSTOCK_GRPC_PORT: integer(9090, 'The gRPC port; 0 = any free one.', PORT),
   PENSTOCK_HTTP_PORT: integer(

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { ACCESS_SETTINGS } from './access-settings.ts';
 import { KAFKA_SECURITY_SETTINGS } from './kafka-security-settings.ts';
 import { LIMIT_SETTINGS } from './limit-settings.ts';
 import { LISTEN_SETTINGS } from './listen-settings.ts';
@@ -148,6 +149,7 @@ export const SETTINGS = {
   ),
   ...LISTEN_SETTINGS,
   ...TLS_SETTINGS,
+  ...ACCESS_SETTINGS,
   ...MQTT_SETTINGS,
   PENSTOCK_DEAD_LETTERS_MAX_BYTES: integer(
     1_073_741_824,

@@ -12,7 +12,10 @@ import {
 import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
+import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+import { type AccessConfig, authenticator } from '../../src/access/access.ts';
+import { followGrants } from '../../src/access/grants.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Topics } from '../../src/bus/topics.ts';
 import { TYPES, type Type } from '../../src/contract/integration-type.ts';
@@ -68,14 +71,18 @@ export const CONFIG = {
  */
 export async function controlPlaneForTests(
   t: TestContext,
-  config: Partial<ControlPlaneConfig> = {},
+  config: Partial<ControlPlaneConfig> & { readonly access?: AccessConfig } = {},
   kafka?: { readonly bus: Bus; readonly topics: Topics },
 ) {
   const stack = new AsyncDisposableStack();
   t.after(() => stack.disposeAsync()); // before the servers it uses go
   const { bus, topics } = kafka ?? (await busForTests(t));
   const postgresUrl = config.postgresUrl ?? (await databaseForTests(t));
-  const deps = { ...testDeps(), bus, topics };
+  const own = { ...testDeps(), bus, topics };
+  const { access } = config;
+  const grants = access && stack.use(await followGrants(own, AbortSignal.timeout(60_000))).grants;
+  const authenticate = access ? authenticator(access, { ...access, grants }) : own.authenticate;
+  const deps = { ...own, grants, authenticate };
   const all = { ...CONFIG, postgresUrl, ...config };
   const controlPlane = stack.use(await startControlPlane(all, deps));
   const { serviceId } = all;
@@ -87,7 +94,8 @@ export async function controlPlaneForTests(
   const deadLetters = stack.use(createClient(DeadLetterService, server.grpcAddress));
   const replays = stack.use(createClient(ReplayService, server.grpcAddress));
   const cluster = stack.use(createClient(ClusterService, server.grpcAddress));
-  const clients = { client, events, deadLetters, replays, cluster };
+  const tokens = stack.use(createClient(TokenService, server.grpcAddress));
+  const clients = { client, events, deadLetters, replays, cluster, tokens };
   return { ...deps, ...clients, postgresUrl, server, stop: () => stack.disposeAsync() };
 }
 

@@ -44,7 +44,7 @@ export async function rpcServerForTests(
   handlers: Partial<IntegrationHandlers> = {},
   options: Partial<RpcServerOptions> = {},
 ) {
-  const { clock, metrics } = testDeps();
+  const { clock, metrics, authenticate } = testDeps();
   const logged: string[] = [];
   const server = await startRpcServer({
     services: [rpcService(IntegrationService, { ...built, ...handlers })],
@@ -54,6 +54,7 @@ export async function rpcServerForTests(
     logger: createLogger('info', clock, (line) => logged.push(line)),
     metrics,
     clock,
+    authenticate,
     ...options,
   });
   t.after(() => server[Symbol.asyncDispose]());

@@ -1,8 +1,18 @@
+import { CallerKind, Role } from '../../gen/penstock/v1/access_pb.ts';
+import { type Caller, letAnybodyIn } from '../../src/rpc/caller.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
 import { NameResolver } from '../../src/runtime/name-resolver.ts';
 import { Warnings } from '../../src/runtime/warnings.ts';
+
+/** Who calls in tests of handlers. */
+export const CALLER: Caller = {
+  name: 'tester',
+  kind: CallerKind.TOKEN,
+  role: Role.ADMIN,
+  address: '127.0.0.1',
+};
 
 /** What most parts are made with: the real clock, a silent logger, metrics of their own. */
 export function testDeps() {
@@ -14,6 +24,7 @@ export function testDeps() {
     warnings: new Warnings(),
     resolver: new NameResolver({ clock }),
     random: Math.random,
+    authenticate: letAnybodyIn,
     begun() {},
   };
 }

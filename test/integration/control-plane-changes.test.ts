@@ -22,6 +22,7 @@ import {
   HTTP,
 } from '../helpers/control-plane.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
+import { CALLER } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 type Init = MessageInitShape<typeof IntegrationSchema>;
@@ -96,6 +97,7 @@ test('changes of integrations', async (t) => {
     const watches = new Watches(system.clock);
     const deps = { ...system, ...wakes, ...config, db, locks, requester, watches };
     const headers = {
+      caller: CALLER,
       requestHeader: new Headers(),
       responseHeader: new Headers(),
       responseTrailer: new Headers(),
@@ -212,6 +214,7 @@ test('changes of integrations', async (t) => {
       const watches = new Watches(system.clock);
       const deps = { ...system, ...wakes, ...CONFIG, db: db as Database, locks, requester, watches };
       const headers = {
+        caller: CALLER,
         requestHeader: new Headers(),
         responseHeader: new Headers(),
         responseTrailer: new Headers(),

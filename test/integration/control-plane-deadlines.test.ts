@@ -19,6 +19,7 @@ import { Locks } from '../../src/control-plane/store/locks.ts';
 import { CONFIG, controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { nodeForTests } from '../helpers/nodes.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
+import { CALLER } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 test('callers whose deadline is near, while an ingress says nothing', async (t) => {
@@ -46,6 +47,7 @@ test('callers whose deadline is near, while an ingress says nothing', async (t) 
     wakeReplays() {},
   };
   const call = {
+    caller: CALLER,
     requestHeader: new Headers(),
     responseHeader: new Headers(),
     responseTrailer: new Headers(),

@@ -24,7 +24,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/rpc/': ['gen/', 'src/contract/', 'src/runtime/'],
   'src/bus/': ['gen/', 'src/contract/', 'src/runtime/', 'src/kafkajs/'],
   'src/kafkajs/': ['src/runtime/'],
-  'src/control-plane/': SHARED,
+  'src/access/': ['gen/', 'src/contract/', 'src/runtime/', 'src/rpc/', 'src/bus/'],
+  'src/control-plane/': [...SHARED, 'src/access/'],
   'src/ingress/': SHARED,
   // An executor's parts know its own files at the top only by its configuration; the top knows them all.
   [EXECUTOR]: [...SHARED, EXECUTOR],
@@ -42,8 +43,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/executor/handlers/mqtt/': FOR_HANDLERS,
   'src/executor/handlers/kafka/': [...FOR_HANDLERS, 'src/kafkajs/'],
   'src/cli/': ['gen/', 'src/contract/'],
+  'src/own-kafka.ts': ['src/bus/', 'src/runtime/'],
   'src/process.ts': [
+    'src/own-kafka.ts',
     'gen/',
+    'src/access/',
     'src/bus/',
     'src/rpc/',
     'src/runtime/',

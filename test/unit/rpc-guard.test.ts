@@ -5,7 +5,7 @@ import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb
 import { RpcError } from '../../src/rpc/error.ts';
 import { guarded } from '../../src/rpc/guard.ts';
 import type { CallContext } from '../../src/rpc/service.ts';
-import { testDeps } from '../helpers/test-deps.ts';
+import { CALLER, testDeps } from '../helpers/test-deps.ts';
 
 /** What a handler that fails is told as, of a call that has ended, or goes on. */
 async function toldAs(hasEnded: boolean, timeLeft: number | undefined): Promise<Code | undefined> {
@@ -17,6 +17,7 @@ async function toldAs(hasEnded: boolean, timeLeft: number | undefined): Promise<
   const headers = new Headers();
   const context: CallContext = {
     signal,
+    caller: CALLER,
     requestHeader: headers,
     responseHeader: headers,
     responseTrailer: headers,

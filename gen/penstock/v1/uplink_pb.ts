@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/uplink.proto.
  */
 export const file_penstock_v1_uplink: GenFile = /*@__PURE__*/
-  fileDesc("ChhwZW5zdG9jay92MS91cGxpbmsucHJvdG8SC3BlbnN0b2NrLnYxIv4ECgxVcGxpbmtSZWNvcmQSIwoOaW50ZWdyYXRpb25faWQYASABKAlCC7pICNgBAXIDsAEBEhIKCmdlbmVyYXRpb24YAiABKAMSGwoKc2VydmljZV9pZBgDIAEoCUIHukgEcgIQARIwCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEg0KBXNoYXJkGAUgASgNEhoKCGV2ZW50X2lkGAYgASgJQgi6SAVyA7ABARIzCg9ub2RlX3N0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKCWxpZmVjeWNsZRgKIAEoCzIcLnBlbnN0b2NrLnYxLkxpZmVjeWNsZVJlcG9ydEgAEikKBWVycm9yGAsgASgLMhgucGVuc3RvY2sudjEuRXJyb3JSZXBvcnRIABIzCgpzdGF0aXN0aWNzGAwgASgLMh0ucGVuc3RvY2sudjEuU3RhdGlzdGljc1JlcG9ydEgAEicKBG5vZGUYDSABKAsyFy5wZW5zdG9jay52MS5Ob2RlUmVwb3J0SAASLQoHZmlsdGVycxgOIAEoCzIaLnBlbnN0b2NrLnYxLkZpbHRlcnNSZXBvcnRIADqJAbpIhQEaggEKHHVwbGlua19yZWNvcmQuaW50ZWdyYXRpb25faWQSNWludGVncmF0aW9uX2lkOiByZXF1aXJlZCB1bmxlc3MgYSBub2RlIHJlcG9ydHMgaXRzZWxmGitoYXModGhpcy5ub2RlKSB8fCB0aGlzLmludGVncmF0aW9uX2lkICE9ICcnQg8KBnJlcG9ydBIFukgCCAEizAEKCk5vZGVSZXBvcnQSJAoFcm9sZXMYASADKA4yFS5wZW5zdG9jay52MS5Ob2RlUm9sZRIPCgd2ZXJzaW9uGAIgASgJEisKBXR5cGVzGAMgAygOMhwucGVuc3RvY2sudjEuSW50ZWdyYXRpb25UeXBlEjYKCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESEAoIc3RvcHBpbmcYBSABKAgSEAoId2FybmluZ3MYBiADKAkiDwoNRmlsdGVyc1JlcG9ydCKyAQoPTGlmZWN5Y2xlUmVwb3J0EjYKBmFjdGlvbhgBIAEoDjIcLnBlbnN0b2NrLnYxLkxpZmVjeWNsZUFjdGlvbkIIukgFggECIAASDwoHc3VjY2VzcxgCIAEoCBIsCgVzdGF0ZRgDIAEoDjIdLnBlbnN0b2NrLnYxLkludGVncmF0aW9uU3RhdGUSDgoGcmVhc29uGAQgASgJEhgKEGRlbGV0ZWRfbWVzc2FnZXMYCiABKAQihQEKC0Vycm9yUmVwb3J0EjAKDWZhaWx1cmVfY2xhc3MYASABKA4yGS5wZW5zdG9jay52MS5GYWlsdXJlQ2xhc3MSDwoHbWVzc2FnZRgCIAEoCRINCgVjb3VudBgDIAEoBBISCgp0b3BpY19uYW1lGAQgASgJEhAKCGdpdmVuX3VwGAUgASgIIqACChBTdGF0aXN0aWNzUmVwb3J0EhAKCHJlY2VpdmVkGAEgASgEEhEKCWRlbGl2ZXJlZBgCIAEoBBIVCg1kZWFkX2xldHRlcmVkGAMgASgEEg8KB3NraXBwZWQYBCABKAQSEQoJaW5fZmxpZ2h0GAUgASgEEg8KB3JldHJpZWQYBiABKAQSEQoJdGltZWRfb3V0GAcgASgEEhMKC3VuZGVjb2RhYmxlGAggASgEEjcKE2xhc3RfZGVsaXZlcmVkX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2xhZxgKIAEoAxItCgpvbGRlc3RfYWdlGAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIqwBChJWYWxpZGF0aW9uUmVzcG9uc2USHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESGwoKc2VydmljZV9pZBgCIAEoCUIHukgEcgIQARI3Cgp2aW9sYXRpb25zGAMgAygLMiMucGVuc3RvY2sudjEuQ29uZmlndXJhdGlvblZpb2xhdGlvbhIRCglyZWFjaGFibGUYBCABKAgSDwoHbWVzc2FnZRgFIAEoCSI8ChZDb25maWd1cmF0aW9uVmlvbGF0aW9uEg0KBWZpZWxkGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJKq0CCg9MaWZlY3ljbGVBY3Rpb24SIAocTElGRUNZQ0xFX0FDVElPTl9VTlNQRUNJRklFRBAAEhwKGExJRkVDWUNMRV9BQ1RJT05fU1RBUlRFRBABEhwKGExJRkVDWUNMRV9BQ1RJT05fVVBEQVRFRBACEhwKGExJRkVDWUNMRV9BQ1RJT05fU1RPUFBFRBADEh4KGkxJRkVDWUNMRV9BQ1RJT05fUkVTVEFSVEVEEAQSHAoYTElGRUNZQ0xFX0FDVElPTl9TVEFMTEVEEAUSHAoYTElGRUNZQ0xFX0FDVElPTl9SRVNVTUVEEAYSHgoaTElGRUNZQ0xFX0FDVElPTl9TVVNQRUNURUQQBxIiCh5MSUZFQ1lDTEVfQUNUSU9OX1RPUElDX0RFTEVURUQQCmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_cluster_service, file_penstock_v1_envelope, file_penstock_v1_integration]);
+  fileDesc("ChhwZW5zdG9jay92MS91cGxpbmsucHJvdG8SC3BlbnN0b2NrLnYxIv4ECgxVcGxpbmtSZWNvcmQSIwoOaW50ZWdyYXRpb25faWQYASABKAlCC7pICNgBAXIDsAEBEhIKCmdlbmVyYXRpb24YAiABKAMSGwoKc2VydmljZV9pZBgDIAEoCUIHukgEcgIQARIwCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEg0KBXNoYXJkGAUgASgNEhoKCGV2ZW50X2lkGAYgASgJQgi6SAVyA7ABARIzCg9ub2RlX3N0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKCWxpZmVjeWNsZRgKIAEoCzIcLnBlbnN0b2NrLnYxLkxpZmVjeWNsZVJlcG9ydEgAEikKBWVycm9yGAsgASgLMhgucGVuc3RvY2sudjEuRXJyb3JSZXBvcnRIABIzCgpzdGF0aXN0aWNzGAwgASgLMh0ucGVuc3RvY2sudjEuU3RhdGlzdGljc1JlcG9ydEgAEicKBG5vZGUYDSABKAsyFy5wZW5zdG9jay52MS5Ob2RlUmVwb3J0SAASLQoHZmlsdGVycxgOIAEoCzIaLnBlbnN0b2NrLnYxLkZpbHRlcnNSZXBvcnRIADqJAbpIhQEaggEKHHVwbGlua19yZWNvcmQuaW50ZWdyYXRpb25faWQSNWludGVncmF0aW9uX2lkOiByZXF1aXJlZCB1bmxlc3MgYSBub2RlIHJlcG9ydHMgaXRzZWxmGitoYXModGhpcy5ub2RlKSB8fCB0aGlzLmludGVncmF0aW9uX2lkICE9ICcnQg8KBnJlcG9ydBIFukgCCAEi9wEKCk5vZGVSZXBvcnQSJAoFcm9sZXMYASADKA4yFS5wZW5zdG9jay52MS5Ob2RlUm9sZRIPCgd2ZXJzaW9uGAIgASgJEisKBXR5cGVzGAMgAygOMhwucGVuc3RvY2sudjEuSW50ZWdyYXRpb25UeXBlEjYKCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESEAoIc3RvcHBpbmcYBSABKAgSEAoId2FybmluZ3MYBiADKAkSKQoKdG9rZW5fdXNlcxgHIAMoCzIVLnBlbnN0b2NrLnYxLlRva2VuVXNlIlgKCFRva2VuVXNlEhoKCHRva2VuX2lkGAEgASgJQgi6SAVyA7ABARIwCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBIg8KDUZpbHRlcnNSZXBvcnQisgEKD0xpZmVjeWNsZVJlcG9ydBI2CgZhY3Rpb24YASABKA4yHC5wZW5zdG9jay52MS5MaWZlY3ljbGVBY3Rpb25CCLpIBYIBAiAAEg8KB3N1Y2Nlc3MYAiABKAgSLAoFc3RhdGUYAyABKA4yHS5wZW5zdG9jay52MS5JbnRlZ3JhdGlvblN0YXRlEg4KBnJlYXNvbhgEIAEoCRIYChBkZWxldGVkX21lc3NhZ2VzGAogASgEIoUBCgtFcnJvclJlcG9ydBIwCg1mYWlsdXJlX2NsYXNzGAEgASgOMhkucGVuc3RvY2sudjEuRmFpbHVyZUNsYXNzEg8KB21lc3NhZ2UYAiABKAkSDQoFY291bnQYAyABKAQSEgoKdG9waWNfbmFtZRgEIAEoCRIQCghnaXZlbl91cBgFIAEoCCKgAgoQU3RhdGlzdGljc1JlcG9ydBIQCghyZWNlaXZlZBgBIAEoBBIRCglkZWxpdmVyZWQYAiABKAQSFQoNZGVhZF9sZXR0ZXJlZBgDIAEoBBIPCgdza2lwcGVkGAQgASgEEhEKCWluX2ZsaWdodBgFIAEoBBIPCgdyZXRyaWVkGAYgASgEEhEKCXRpbWVkX291dBgHIAEoBBITCgt1bmRlY29kYWJsZRgIIAEoBBI3ChNsYXN0X2RlbGl2ZXJlZF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNsYWcYCiABKAMSLQoKb2xkZXN0X2FnZRgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKsAQoSVmFsaWRhdGlvblJlc3BvbnNlEhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhsKCnNlcnZpY2VfaWQYAiABKAlCB7pIBHICEAESNwoKdmlvbGF0aW9ucxgDIAMoCzIjLnBlbnN0b2NrLnYxLkNvbmZpZ3VyYXRpb25WaW9sYXRpb24SEQoJcmVhY2hhYmxlGAQgASgIEg8KB21lc3NhZ2UYBSABKAkiPAoWQ29uZmlndXJhdGlvblZpb2xhdGlvbhINCgVmaWVsZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCSqtAgoPTGlmZWN5Y2xlQWN0aW9uEiAKHExJRkVDWUNMRV9BQ1RJT05fVU5TUEVDSUZJRUQQABIcChhMSUZFQ1lDTEVfQUNUSU9OX1NUQVJURUQQARIcChhMSUZFQ1lDTEVfQUNUSU9OX1VQREFURUQQAhIcChhMSUZFQ1lDTEVfQUNUSU9OX1NUT1BQRUQQAxIeChpMSUZFQ1lDTEVfQUNUSU9OX1JFU1RBUlRFRBAEEhwKGExJRkVDWUNMRV9BQ1RJT05fU1RBTExFRBAFEhwKGExJRkVDWUNMRV9BQ1RJT05fUkVTVU1FRBAGEh4KGkxJRkVDWUNMRV9BQ1RJT05fU1VTUEVDVEVEEAcSIgoeTElGRUNZQ0xFX0FDVElPTl9UT1BJQ19ERUxFVEVEEApiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_cluster_service, file_penstock_v1_envelope, file_penstock_v1_integration]);
 
 /**
  * A report of a node, on `<prefix>.ie.uplink`. The record's key is the integration's id; that of every report of a node
@@ -179,6 +179,13 @@ export type NodeReport = Message<"penstock.v1.NodeReport"> & {
    * @generated from field: repeated string warnings = 6;
    */
   warnings: string[];
+
+  /**
+   * API tokens that somebody was let in by since the report before, 1000 at most.
+   *
+   * @generated from field: repeated penstock.v1.TokenUse token_uses = 7;
+   */
+  tokenUses: TokenUse[];
 };
 
 /**
@@ -187,6 +194,34 @@ export type NodeReport = Message<"penstock.v1.NodeReport"> & {
  */
 export const NodeReportSchema: GenMessage<NodeReport> = /*@__PURE__*/
   messageDesc(file_penstock_v1_uplink, 1);
+
+/**
+ * Somebody was let in by an API token.
+ *
+ * @generated from message penstock.v1.TokenUse
+ */
+export type TokenUse = Message<"penstock.v1.TokenUse"> & {
+  /**
+   * The token's id.
+   *
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+
+  /**
+   * When, last.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 2;
+   */
+  time?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message penstock.v1.TokenUse.
+ * Use `create(TokenUseSchema)` to create a new message.
+ */
+export const TokenUseSchema: GenMessage<TokenUse> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_uplink, 2);
 
 /**
  * An ingress takes messages in by the topic filters of this generation of the integration from now on.
@@ -201,7 +236,7 @@ export type FiltersReport = Message<"penstock.v1.FiltersReport"> & {
  * Use `create(FiltersReportSchema)` to create a new message.
  */
 export const FiltersReportSchema: GenMessage<FiltersReport> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 2);
+  messageDesc(file_penstock_v1_uplink, 3);
 
 /**
  * An integration was started or stopped on an executor, or could not be; or its messages came to a halt there; or a message
@@ -251,7 +286,7 @@ export type LifecycleReport = Message<"penstock.v1.LifecycleReport"> & {
  * Use `create(LifecycleReportSchema)` to create a new message.
  */
 export const LifecycleReportSchema: GenMessage<LifecycleReport> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 3);
+  messageDesc(file_penstock_v1_uplink, 4);
 
 /**
  * Messages failed, or a record on Kafka could not be read.
@@ -300,7 +335,7 @@ export type ErrorReport = Message<"penstock.v1.ErrorReport"> & {
  * Use `create(ErrorReportSchema)` to create a new message.
  */
 export const ErrorReportSchema: GenMessage<ErrorReport> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 4);
+  messageDesc(file_penstock_v1_uplink, 5);
 
 /**
  * Figures of an integration on an executor since it was started there. received = delivered + dead_lettered + skipped +
@@ -392,7 +427,7 @@ export type StatisticsReport = Message<"penstock.v1.StatisticsReport"> & {
  * Use `create(StatisticsReportSchema)` to create a new message.
  */
 export const StatisticsReportSchema: GenMessage<StatisticsReport> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 5);
+  messageDesc(file_penstock_v1_uplink, 6);
 
 /**
  * An executor's answer to a `ValidationRequest`, on the notification topic of the control-plane node that asked. The
@@ -442,7 +477,7 @@ export type ValidationResponse = Message<"penstock.v1.ValidationResponse"> & {
  * Use `create(ValidationResponseSchema)` to create a new message.
  */
 export const ValidationResponseSchema: GenMessage<ValidationResponse> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 6);
+  messageDesc(file_penstock_v1_uplink, 7);
 
 /**
  * Something wrong with a configuration.
@@ -470,7 +505,7 @@ export type ConfigurationViolation = Message<"penstock.v1.ConfigurationViolation
  * Use `create(ConfigurationViolationSchema)` to create a new message.
  */
 export const ConfigurationViolationSchema: GenMessage<ConfigurationViolation> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 7);
+  messageDesc(file_penstock_v1_uplink, 8);
 
 /**
  * Steps in an integration's life on an executor.

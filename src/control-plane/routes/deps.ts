@@ -1,5 +1,7 @@
+import type { Grants } from '../../access/grants.ts';
 import type { Bus } from '../../bus/bus.ts';
 import type { Limits } from '../../contract/limits.ts';
+import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { CheckDeps } from '../integrations/checks.ts';
 import type { ChangeDeps } from '../integrations/save-change.ts';
@@ -10,7 +12,10 @@ import type { Locks } from '../store/locks.ts';
 export interface RouteDeps extends CheckDeps, ChangeDeps {
   readonly bus: Bus;
   readonly limits: Limits;
+  /** The API tokens by which this node lets callers in. Unset: it lets in whoever asks. */
+  readonly grants?: Pick<Grants, 'put'> | undefined;
   readonly locks: Locks;
+  readonly logger: Logger;
   readonly metrics: Metrics;
   readonly watches: Watches;
   /** Called when a replay begins or ends by a call. */

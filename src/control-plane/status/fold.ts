@@ -7,6 +7,7 @@ import {
   type NodeReport,
   type UplinkRecord,
 } from '../../../gen/penstock/v1/uplink_pb.ts';
+import type { Use } from '../../access/grants.ts';
 import type { NodeState } from './cluster.ts';
 import type { ShardState, ShardStatistics } from './status.ts';
 
@@ -48,6 +49,7 @@ export interface Fold {
   readonly states: readonly StateRow[];
   readonly statistics: readonly StatisticsRow[];
   readonly nodes: readonly NodeState[];
+  readonly tokenUses: readonly Use[];
   readonly filters: readonly FiltersRow[];
 }
 
@@ -61,11 +63,13 @@ export function foldReports(reports: readonly Report[], now: number): Fold {
   const statistics = new Map<string, StatisticsRow>();
   const nodes = new Map<string, NodeState>();
   const filters = new Map<string, FiltersRow>();
+  const tokenUses: Use[] = [];
   for (const report of reports) {
     const { record } = report;
     if (record.report.case === 'node') {
       const node = nodeOf(record, record.report.value);
       nodes.set(node.serviceId, later(node, nodes.get(node.serviceId)));
+      tokenUses.push(...usesOf(record.report.value, now));
       continue;
     }
     const key = `${record.integrationId}/${record.shard}/${record.serviceId}`;
@@ -91,6 +95,7 @@ export function foldReports(reports: readonly Report[], now: number): Fold {
     states: [...states.values()],
     statistics: [...statistics.values()],
     nodes: [...nodes.values()],
+    tokenUses,
     filters: [...filters.values()],
   };
 }
@@ -104,6 +109,9 @@ function nodeOf({ serviceId, time }: UplinkRecord, report: NodeReport): NodeStat
     report,
   };
 }
+
+const usesOf = ({ tokenUses }: NodeReport, now: number): Use[] =>
+  tokenUses.map(({ tokenId, time }) => ({ tokenId, time: pastDate(time, now).getTime() }));
 
 /** The one that a later run of the node made, of one run the one that was made later. */
 function later(a: NodeState, b: NodeState | undefined): NodeState {

@@ -1,3 +1,4 @@
+import { ACCESS_TABLES } from './access-tables.ts';
 import { DEAD_LETTER_STARTS } from './dead-letter-starts.ts';
 import { KAFKA_HASH } from './kafka-hash.ts';
 import { LISTED_COUNTS } from './listed-counts.ts';
@@ -243,4 +244,5 @@ export const MIGRATIONS: readonly string[] = [
   create table uncounted_states (integration_id uuid primary key);
   `,
   LISTED_COUNTS,
+  ACCESS_TABLES,
 ];

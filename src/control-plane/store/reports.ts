@@ -4,6 +4,7 @@ import type { Reports, ShardState, ShardStatistics } from '../status/status.ts';
 import type { Queries } from './database.ts';
 import { upsertFilters } from './ingress-filters.ts';
 import { upsertNodes } from './nodes.ts';
+import { noteUses } from './tokens.ts';
 
 /** How many rows were left out, for a reason. */
 export interface LeftOut {
@@ -19,6 +20,7 @@ export interface LeftOut {
  */
 export async function storeReports(queries: Queries, fold: Fold, end: number): Promise<LeftOut> {
   await upsertNodes(queries, fold.nodes);
+  await noteUses(queries, fold.tokenUses);
   const all = [...fold.events, ...fold.states, ...fold.statistics, ...fold.filters];
   const known = await lockIntegrations(queries, new Set(all.map(({ integrationId }) => integrationId)));
   const isKnown = ({ integrationId }: { integrationId: string }) => known.has(integrationId);

@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { CallerKind, Role } from '../../gen/penstock/v1/access_pb.ts';
+import { hashOfToken } from '../contract/api-token.ts';
+import { type Authenticate, type Caller, letAnybodyIn, type Presented } from '../rpc/caller.ts';
+import { messageOf } from '../runtime/logger.ts';
+import type { Settings } from '../runtime/settings.ts';
+import { UserError } from '../runtime/user-error.ts';
+import type { Grants } from './grants.ts';
+
+/** A shorter one could be guessed. */
+const MIN_BOOTSTRAP = 32;
+
+type AccessSettings = Pick<
+  Settings,
+  'PENSTOCK_LOGIN' | 'PENSTOCK_BOOTSTRAP_TOKEN' | 'PENSTOCK_BOOTSTRAP_TOKEN_FILE' | 'PENSTOCK_BIND_ADDRESS'
+>;
+
+/** Who is let in, by the settings. */
+export interface AccessConfig {
+  readonly isLoginRequired: boolean;
+  /** SHA-256 of the token that its bearer is an admin by. */
+  readonly bootstrapHash: Buffer | undefined;
+}
+
+/** @throws UserError when settings contradict each other, or cannot be used */
+export function accessConfig(settings: AccessSettings): AccessConfig {
+  const bootstrap = bootstrapToken(settings);
+  return {
+    isLoginRequired: settings.PENSTOCK_LOGIN === 'required' || bootstrap !== undefined,
+    bootstrapHash: bootstrap === undefined ? undefined : hashOfToken(bootstrap),
+  };
+}
+
+function bootstrapToken(settings: AccessSettings): string | undefined {
+  const { PENSTOCK_BOOTSTRAP_TOKEN: given, PENSTOCK_BOOTSTRAP_TOKEN_FILE: file } = settings;
+  if (given !== '' && file !== '') {
+    throw new UserError('set PENSTOCK_BOOTSTRAP_TOKEN or PENSTOCK_BOOTSTRAP_TOKEN_FILE, not both');
+  }
+  if (given === '' && file === '') return undefined;
+  const token = (file === '' ? given : contentOf(file)).trim();
+  if (token.length >= MIN_BOOTSTRAP && /^[!-~]+$/.test(token)) return token;
+  const name = file === '' ? 'PENSTOCK_BOOTSTRAP_TOKEN' : file;
+  const text = `${name} must be ${MIN_BOOTSTRAP} printable characters or more without blanks: openssl rand -base64 32 makes one`;
+  throw new UserError(text);
+}
+
+function contentOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const text = `PENSTOCK_BOOTSTRAP_TOKEN_FILE cannot be read: ${messageOf(cause)}`;
+    throw new UserError(text, { cause });
+  }
+}
+
+/**
+ * What is said at the start where whoever asks is let in; undefined: a login is needed.
+ * @throws UserError when others than this machine could ask
+ */
+export function openAccessNote({ isLoginRequired }: AccessConfig, host: string): string | undefined {
+  if (isLoginRequired) return undefined;
+  if (isLoopback(host)) return `no login: whoever reaches ${host}, on this machine, may do everything`;
+  throw new UserError(
+    `PENSTOCK_BIND_ADDRESS=${host} would let everybody in who reaches it, as no login is configured: set PENSTOCK_LOGIN=required and make a token with \`penstock admin create-token\`, or set PENSTOCK_BOOTSTRAP_TOKEN_FILE; or leave PENSTOCK_BIND_ADDRESS at 127.0.0.1`,
+  );
+}
+
+const isLoopback = (host: string) =>
+  host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+
+/** By what callers are known. What is unset lets in nobody. */
+export interface Ways {
+  readonly bootstrapHash?: Buffer | undefined;
+  readonly grants?: Pick<Grants, 'callerOf'> | undefined;
+}
+
+/** Knows callers by what they show: one thing, the first of these that they show, must hold. */
+export function authenticator({ isLoginRequired }: AccessConfig, ways: Ways): Authenticate {
+  if (!isLoginRequired) return letAnybodyIn;
+  return async (presented) => {
+    if (presented.authorization !== undefined) return bearer(presented, presented.authorization, ways);
+    return undefined;
+  };
+}
+
+function bearer({ address }: Presented, authorization: string, ways: Ways): Caller | undefined {
+  const token = /^bearer +([!-~]+)$/i.exec(authorization)?.[1];
+  if (token === undefined) return undefined;
+  const { bootstrapHash, grants } = ways;
+  // Of hashes nothing can be learnt from how long it takes to compare them.
+  if (bootstrapHash?.equals(hashOfToken(token))) {
+    return { name: 'bootstrap', kind: CallerKind.TOKEN, role: Role.ADMIN, address };
+  }
+  return grants?.callerOf(token, address);
+}

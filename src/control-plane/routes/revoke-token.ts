@@ -1,0 +1,26 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { Code } from '../../../gen/google/rpc/code_pb.ts';
+import type {
+  RevokeTokenRequest,
+  RevokeTokenResponseSchema,
+} from '../../../gen/penstock/v1/token_service_pb.ts';
+import { failed, notFound } from '../../rpc/error.ts';
+import { publishAccess } from '../access/publish-access.ts';
+import { removeToken } from '../store/tokens.ts';
+import type { RouteDeps } from './deps.ts';
+
+export async function revokeToken(
+  deps: RouteDeps,
+  { id }: RevokeTokenRequest,
+): Promise<MessageInitShape<typeof RevokeTokenResponseSchema>> {
+  const { db } = deps;
+  const removed = await db.transaction((queries) => removeToken(queries, id));
+  if (!removed) throw notFound(`token ${id}`);
+  try {
+    await publishAccess(deps);
+  } catch (cause) {
+    const text = `token ${id} is revoked, and this node lets nobody in by it; Kafka does not take it, so other nodes do until it is back`;
+    throw failed(Code.UNAVAILABLE, 'NOT_PUBLISHED', text, { cause });
+  }
+  return {};
+}

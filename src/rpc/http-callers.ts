@@ -1,0 +1,123 @@
+import type { IncomingMessage, RequestListener } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import { type ContextValues, createContextKey, createContextValues } from '@connectrpc/connect';
+import type { connectNodeAdapter } from '@connectrpc/connect-node';
+import { Code } from '../../gen/google/rpc/code_pb.ts';
+import { type Logger, messageOf } from '../runtime/logger.ts';
+import { LOGIN_NEEDED } from './authorized.ts';
+import { type Authenticate, type Caller, type Presented, stranger } from './caller.ts';
+import { RpcError } from './error.ts';
+import { certificateOf } from './grpc-presented.ts';
+import { pathOf } from './grpcjs.ts';
+import { type Refusal, refuse } from './http-guard.ts';
+import { ruleOf } from './policy.ts';
+import { contextWith, type RpcService, wrapHandlers } from './service.ts';
+
+/** The cookie of a session. */
+export const SESSION_COOKIE = 'penstock_session';
+
+const UNAUTHENTICATED: Refusal = { status: 401, message: LOGIN_NEEDED };
+const UNKNOWN_NOW: Refusal = {
+  status: 503,
+  message: 'who calls cannot be found out now, as PostgreSQL does not answer: try again',
+};
+
+const CALLER = createContextKey<Caller>(stranger(''), { description: 'who calls' });
+type Request = Parameters<ReturnType<typeof connectNodeAdapter>>[0];
+
+/** Who made the requests that are being answered. */
+export class HttpCallers {
+  readonly #authenticate: Authenticate;
+  readonly #logger: Logger;
+  /** The paths that whoever asks is answered at. */
+  readonly #open: ReadonlySet<string>;
+  readonly #callers = new WeakMap<Request, Caller>();
+
+  /** @param open paths beside those of the methods that the policy opens */
+  constructor(
+    services: readonly RpcService[],
+    open: readonly string[],
+    { authenticate, logger }: { readonly authenticate: Authenticate; readonly logger: Logger },
+  ) {
+    this.#authenticate = authenticate;
+    this.#logger = logger;
+    const methods = services.flatMap(({ service }) => service.methods);
+    this.#open = new Set([...open, ...methods.filter((one) => ruleOf(one).role === undefined).map(pathOf)]);
+  }
+
+  /** The listener for those who are let in, before anything of what they ask is read. */
+  listener(listener: RequestListener): RequestListener {
+    return (request, response) => {
+      if (this.#isOpen(request)) {
+        this.#callers.set(request, stranger(addressOf(request)));
+        return listener(request, response);
+      }
+      this.#authenticate(presentedBy(request))
+        .then(
+          (caller) => {
+            if (caller === undefined) return refuse(response, UNAUTHENTICATED);
+            this.#callers.set(request, caller);
+            listener(request, response);
+          },
+          (error) => refuse(response, this.#refusalOf(error)),
+        )
+        .catch((error) => {
+          this.#logger.error('an HTTP request could not be handled', { error: messageOf(error) });
+          response.destroy();
+        });
+    };
+  }
+
+  /** For the handlers of a request, see `withCallers`. */
+  readonly contextValues = (request: Request): ContextValues =>
+    createContextValues().set(CALLER, this.#callers.get(request) ?? stranger(''));
+
+  #isOpen({ url = '' }: IncomingMessage): boolean {
+    const [path = ''] = url.split('?', 1);
+    return path.startsWith('/health/') || this.#open.has(path);
+  }
+
+  #refusalOf(error: unknown): Refusal {
+    if (error instanceof RpcError && error.code === Code.UNAVAILABLE) return UNKNOWN_NOW;
+    this.#logger.error('a caller could not be authenticated', { error: messageOf(error) });
+    return { status: 500, message: 'internal error' };
+  }
+}
+
+/** The service with handlers that Connect calls, whose contexts say who calls. */
+export function withCallers(service: RpcService): RpcService {
+  return wrapHandlers(service, (_method, handler) => (input, context) => {
+    const { values } = context as unknown as { readonly values: ContextValues };
+    return handler(input, contextWith(context, { caller: values.get(CALLER) }));
+  });
+}
+
+const addressOf = ({ socket }: IncomingMessage): string => socket.remoteAddress ?? '';
+
+function presentedBy(request: IncomingMessage): Presented {
+  return {
+    authorization: request.headers.authorization,
+    session: isOfOwnPage(request) ? cookieOf(request) : undefined,
+    address: addressOf(request),
+    certificate: () => certificateOf(request.socket as TLSSocket),
+  };
+}
+
+/**
+ * Whether a cookie may count. SameSite=Strict keeps pages of other sites from sending it, but not those of another port or
+ * subdomain: what may change something must come from a page of this very host.
+ */
+function isOfOwnPage({ method, headers }: IncomingMessage): boolean {
+  if (method === 'GET' || method === 'HEAD') return true;
+  const { host, origin } = headers;
+  if (origin === undefined) return headers['sec-fetch-site'] === 'same-origin';
+  return host !== undefined && URL.parse(origin)?.host === host.toLowerCase();
+}
+
+function cookieOf({ headers }: IncomingMessage): string | undefined {
+  for (const pair of headers.cookie?.split(';') ?? []) {
+    const [name, value] = pair.trim().split('=', 2);
+    if (name === SESSION_COOKIE && value) return value;
+  }
+  return undefined;
+}
