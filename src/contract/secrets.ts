@@ -50,17 +50,53 @@ function itemsById(message: ReflectMessage, field: DescField): ReadonlyMap<unkno
   return new Map(messagesIn(message, field).map((item) => [item.get(identifier), item]));
 }
 
-/** The secrets that are set. */
-export function secretsIn<D extends DescMessage>(schema: D, message: MessageShape<D>): readonly string[] {
-  return secretValues(reflect(schema, message));
+/** Where a secret is, or could be: in a message that is there. */
+export interface SecretPlace {
+  /** In the schema's names, as in `setSecretPaths`; no other place has it. */
+  readonly path: string;
+  readonly message: ReflectMessage;
+  readonly field: DescField;
 }
 
-function secretValues(message: ReflectMessage): readonly string[] {
-  return message.fields.flatMap((field) =>
-    isSecret(field) && message.isSet(field)
-      ? [String(message.get(field))]
-      : messagesIn(message, field).flatMap(secretValues),
-  );
+/** Every place of a secret that the message has, in all messages that it holds. */
+export function secretPlaces<D extends DescMessage>(
+  schema: D,
+  message: MessageShape<D>,
+): readonly SecretPlace[] {
+  const taken = new Map<string, number>();
+  return placesIn(reflect(schema, message), '').map((place) => {
+    // Items of one name are refused by the schema's rules; until then each of them is a place of its own.
+    const count = (taken.get(place.path) ?? 0) + 1;
+    taken.set(place.path, count);
+    return count === 1 ? place : { ...place, path: `${place.path}#${count}` };
+  });
+}
+
+function placesIn(message: ReflectMessage, prefix: string): readonly SecretPlace[] {
+  return message.fields.flatMap((field): readonly SecretPlace[] => {
+    const path = prefix + field.name;
+    if (isSecret(field)) return [{ path, message, field }];
+    if (!message.isSet(field)) return [];
+    return namedMessages(message, field).flatMap(([name, nested]) => placesIn(nested, `${path}${name}.`));
+  });
+}
+
+/** The messages that a field holds, each with what names it behind the field. */
+function namedMessages(message: ReflectMessage, field: DescField): readonly [string, ReflectMessage][] {
+  const messages = messagesIn(message, field);
+  if (field.fieldKind === 'message') return messages.map((one) => ['', one]);
+  const identifier = field.message?.fields.find(isIdentifier);
+  const keys = field.fieldKind === 'map' ? [...message.get(field).keys()] : [];
+  return messages.map((one, i) => [
+    `[${JSON.stringify(identifier ? one.get(identifier) : (keys[i] ?? i))}]`,
+    one,
+  ]);
+}
+
+/** The secrets that are set. */
+export function secretsIn<D extends DescMessage>(schema: D, message: MessageShape<D>): readonly string[] {
+  const places = secretPlaces(schema, message).filter((place) => place.message.isSet(place.field));
+  return places.map((place) => String(place.message.get(place.field)));
 }
 
 /**
@@ -76,19 +112,8 @@ export function secretPaths<D extends DescMessage>(
   schema: D,
   message: MessageShape<D>,
 ): ReadonlyMap<string, boolean> {
-  return new Map(pathsOfSecrets(reflect(schema, message), ''));
-}
-
-function pathsOfSecrets(message: ReflectMessage, prefix: string): [path: string, isSet: boolean][] {
-  return message.fields.flatMap((field) => {
-    const path = prefix + field.name;
-    if (isSecret(field)) return [[path, message.isSet(field)]];
-    if (!message.isSet(field)) return [];
-    if (field.fieldKind === 'message') return pathsOfSecrets(message.get(field), `${path}.`);
-    return [...itemsById(message, field)].flatMap(([id, item]) =>
-      pathsOfSecrets(item, `${path}[${JSON.stringify(id)}].`),
-    );
-  });
+  const places = secretPlaces(schema, message);
+  return new Map(places.map((place) => [place.path, place.message.isSet(place.field)]));
 }
 
 /**

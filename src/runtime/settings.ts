@@ -4,6 +4,7 @@ import { KAFKA_SECURITY_SETTINGS } from './kafka-security-settings.ts';
 import { LIMIT_SETTINGS } from './limit-settings.ts';
 import { LISTEN_SETTINGS } from './listen-settings.ts';
 import { MQTT_SETTINGS } from './mqtt-settings.ts';
+import { SECRET_SETTINGS } from './secret-settings.ts';
 import { addresses, boolean, choice, integer, list, MS, type Setting, text } from './setting.ts';
 import { TLS_SETTINGS } from './tls-settings.ts';
 import { UserError } from './user-error.ts';
@@ -128,6 +129,7 @@ export const SETTINGS = {
   ),
   ...LIMIT_SETTINGS,
   ...KAFKA_SECURITY_SETTINGS,
+  ...SECRET_SETTINGS,
   PENSTOCK_POSTGRES_URL: text(
     'postgres://penstock@localhost:5432/penstock',
     'The PostgreSQL database of the control plane; with ?sslmode=verify-full, over TLS.',
@@ -180,6 +182,9 @@ export type Settings = { readonly [N in SettingName]: ReturnType<Table[N]['read'
 
 /** Whether the environment sets it. */
 export const isGiven = (name: SettingName): boolean => (process.env[name] ?? '') !== '';
+
+/** A variable of the environment that is no setting: where a secret may be that an integration refers to. */
+export const environmentVariable = (name: string): string | undefined => process.env[name];
 
 /** Settings that cannot be read: every one of them, with what would be right. */
 export class SettingsError extends UserError {

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/downlink.proto.
  */
 export const file_penstock_v1_downlink: GenFile = /*@__PURE__*/
-  fileDesc("ChpwZW5zdG9jay92MS9kb3dubGluay5wcm90bxILcGVuc3RvY2sudjEixQIKDkRvd25saW5rUmVjb3JkEi0KC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb24SDQoFc2hhcmQYAiABKA0SMgoOcHVibGlzaGVkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXdpdGhvdXRfdG9waWMYCiABKAgSGQoRdG9waWNfaW5jYXJuYXRpb24YCyABKA0SHwoEZ29uZRgMIAEoCzIRLnBlbnN0b2NrLnYxLkdvbmU6brpIaxppChNkb3dubGlua19yZWNvcmQub25lEillaXRoZXIgYW4gaW50ZWdyYXRpb24sIG9yIHRoYXQgaXQgaXMgZ29uZRonaGFzKHRoaXMuaW50ZWdyYXRpb24pICE9IGhhcyh0aGlzLmdvbmUpIhoKBEdvbmUSEgoKZ2VuZXJhdGlvbhgBIAEoAyL5AQoRVmFsaWRhdGlvblJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESHwoLcmVwbHlfdG9waWMYAiABKAlCCrpIB3IFEAEY+QESNwoMdGltZV90b19saXZlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQga6SAPIAQESNQoLaW50ZWdyYXRpb24YBCABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbkIGukgDyAEBEjUKBGtpbmQYBSABKA4yGy5wZW5zdG9jay52MS5WYWxpZGF0aW9uS2luZEIKukgHggEEEAEgACp1Cg5WYWxpZGF0aW9uS2luZBIfChtWQUxJREFUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIcChhWQUxJREFUSU9OX0tJTkRfVkFMSURBVEUQARIkCiBWQUxJREFUSU9OX0tJTkRfQ0hFQ0tfQ09OTkVDVElPThACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_integration]);
+  fileDesc("ChpwZW5zdG9jay92MS9kb3dubGluay5wcm90bxILcGVuc3RvY2sudjEi8AIKDkRvd25saW5rUmVjb3JkEi0KC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb24SDQoFc2hhcmQYAiABKA0SMgoOcHVibGlzaGVkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXdpdGhvdXRfdG9waWMYCiABKAgSGQoRdG9waWNfaW5jYXJuYXRpb24YCyABKA0SHwoEZ29uZRgMIAEoCzIRLnBlbnN0b2NrLnYxLkdvbmUSKQoGc2VhbGVkGA0gAygLMhkucGVuc3RvY2sudjEuU2VhbGVkU2VjcmV0Om66SGsaaQoTZG93bmxpbmtfcmVjb3JkLm9uZRIpZWl0aGVyIGFuIGludGVncmF0aW9uLCBvciB0aGF0IGl0IGlzIGdvbmUaJ2hhcyh0aGlzLmludGVncmF0aW9uKSAhPSBoYXModGhpcy5nb25lKSJhCgxTZWFsZWRTZWNyZXQSFQoEcGF0aBgBIAEoCUIHukgEcgIQARIXCgZrZXlfaWQYAiABKAlCB7pIBHICEAESDQoFbm9uY2UYAyABKAwSEgoKY2lwaGVydGV4dBgEIAEoDCI7Cg1TZWFsZWRTZWNyZXRzEioKB3NlY3JldHMYASADKAsyGS5wZW5zdG9jay52MS5TZWFsZWRTZWNyZXQiGgoER29uZRISCgpnZW5lcmF0aW9uGAEgASgDIqQCChFWYWxpZGF0aW9uUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIfCgtyZXBseV90b3BpYxgCIAEoCUIKukgHcgUQARj5ARI3Cgx0aW1lX3RvX2xpdmUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBrpIA8gBARI1CgtpbnRlZ3JhdGlvbhgEIAEoCzIYLnBlbnN0b2NrLnYxLkludGVncmF0aW9uQga6SAPIAQESNQoEa2luZBgFIAEoDjIbLnBlbnN0b2NrLnYxLlZhbGlkYXRpb25LaW5kQgq6SAeCAQQQASAAEikKBnNlYWxlZBgGIAMoCzIZLnBlbnN0b2NrLnYxLlNlYWxlZFNlY3JldCp1Cg5WYWxpZGF0aW9uS2luZBIfChtWQUxJREFUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIcChhWQUxJREFUSU9OX0tJTkRfVkFMSURBVEUQARIkCiBWQUxJREFUSU9OX0tJTkRfQ0hFQ0tfQ09OTkVDVElPThACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_integration]);
 
 /**
  * The wanted state of an integration, on the compacted topic `<prefix>.ie.downlink.<type>`. The record's key is the
@@ -26,7 +26,7 @@ export const file_penstock_v1_downlink: GenFile = /*@__PURE__*/
  */
 export type DownlinkRecord = Message<"penstock.v1.DownlinkRecord"> & {
   /**
-   * The integration, with its secrets.
+   * The integration, without the secrets that are in `sealed`. One that was written before secrets were sealed has them.
    *
    * @generated from field: penstock.v1.Integration integration = 1;
    */
@@ -68,6 +68,13 @@ export type DownlinkRecord = Message<"penstock.v1.DownlinkRecord"> & {
    * @generated from field: penstock.v1.Gone gone = 12;
    */
   gone?: Gone | undefined;
+
+  /**
+   * The secrets of the integration.
+   *
+   * @generated from field: repeated penstock.v1.SealedSecret sealed = 13;
+   */
+  sealed: SealedSecret[];
 };
 
 /**
@@ -76,6 +83,71 @@ export type DownlinkRecord = Message<"penstock.v1.DownlinkRecord"> & {
  */
 export const DownlinkRecordSchema: GenMessage<DownlinkRecord> = /*@__PURE__*/
   messageDesc(file_penstock_v1_downlink, 0);
+
+/**
+ * A secret of an integration as it lies in PostgreSQL and on Kafka: encrypted with AES-256-GCM. What it belongs to, the
+ * integration's id and the path, is authenticated with it: moved elsewhere, it does not open.
+ *
+ * @generated from message penstock.v1.SealedSecret
+ */
+export type SealedSecret = Message<"penstock.v1.SealedSecret"> & {
+  /**
+   * The field, from the integration on, as in `set_secrets`: `http.credentials.basic.password`, or
+   * `mqtt.static_client_ids["a"].password` for an item of a list, named by what identifies it.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * Names the key, of those in PENSTOCK_SECRET_KEYS_FILE or PENSTOCK_SECRET_KEYS.
+   *
+   * @generated from field: string key_id = 2;
+   */
+  keyId: string;
+
+  /**
+   * The nonce: 96 bits, random.
+   *
+   * @generated from field: bytes nonce = 3;
+   */
+  nonce: Uint8Array;
+
+  /**
+   * The encrypted secret, and behind it the tag of 128 bits.
+   *
+   * @generated from field: bytes ciphertext = 4;
+   */
+  ciphertext: Uint8Array;
+};
+
+/**
+ * Describes the message penstock.v1.SealedSecret.
+ * Use `create(SealedSecretSchema)` to create a new message.
+ */
+export const SealedSecretSchema: GenMessage<SealedSecret> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_downlink, 1);
+
+/**
+ * The secrets of an integration, as PostgreSQL keeps them beside it.
+ *
+ * @generated from message penstock.v1.SealedSecrets
+ */
+export type SealedSecrets = Message<"penstock.v1.SealedSecrets"> & {
+  /**
+   * One of each path.
+   *
+   * @generated from field: repeated penstock.v1.SealedSecret secrets = 1;
+   */
+  secrets: SealedSecret[];
+};
+
+/**
+ * Describes the message penstock.v1.SealedSecrets.
+ * Use `create(SealedSecretsSchema)` to create a new message.
+ */
+export const SealedSecretsSchema: GenMessage<SealedSecrets> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_downlink, 2);
 
 /**
  * What is under a key of a downlink topic is gone: the integration was deleted, or is spread over fewer executors. Records of
@@ -97,7 +169,7 @@ export type Gone = Message<"penstock.v1.Gone"> & {
  * Use `create(GoneSchema)` to create a new message.
  */
 export const GoneSchema: GenMessage<Gone> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_downlink, 1);
+  messageDesc(file_penstock_v1_downlink, 3);
 
 /**
  * A question to an executor, on `<prefix>.ie.validation.<type>`. The record's key is the request id.
@@ -127,7 +199,7 @@ export type ValidationRequest = Message<"penstock.v1.ValidationRequest"> & {
   timeToLive?: Duration | undefined;
 
   /**
-   * The configuration in question, with its secrets.
+   * The configuration in question, without its secrets.
    *
    * @generated from field: penstock.v1.Integration integration = 4;
    */
@@ -139,6 +211,13 @@ export type ValidationRequest = Message<"penstock.v1.ValidationRequest"> & {
    * @generated from field: penstock.v1.ValidationKind kind = 5;
    */
   kind: ValidationKind;
+
+  /**
+   * The secrets of the configuration.
+   *
+   * @generated from field: repeated penstock.v1.SealedSecret sealed = 6;
+   */
+  sealed: SealedSecret[];
 };
 
 /**
@@ -146,7 +225,7 @@ export type ValidationRequest = Message<"penstock.v1.ValidationRequest"> & {
  * Use `create(ValidationRequestSchema)` to create a new message.
  */
 export const ValidationRequestSchema: GenMessage<ValidationRequest> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_downlink, 2);
+  messageDesc(file_penstock_v1_downlink, 4);
 
 /**
  * What is asked of an executor.
