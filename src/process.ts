@@ -16,6 +16,7 @@ import type { Logger } from './runtime/logger.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { NameResolver } from './runtime/name-resolver.ts';
 import { type Condition, Readiness, type ReadinessPart } from './runtime/readiness.ts';
+import { followSecretKeys } from './runtime/secret-keys.ts';
 import type { Settings } from './runtime/settings.ts';
 import { UserError } from './runtime/user-error.ts';
 import { Warnings } from './runtime/warnings.ts';
@@ -39,6 +40,8 @@ interface RoleDeps {
   readonly resolver: NameResolver;
   /** The API tokens that callers are let in by. Unset: no login is needed. */
   readonly grants: Grants | undefined;
+  /** The keys of integrations' secrets, as they are now. */
+  secretKeys(): ReturnType<ReturnType<typeof followSecretKeys>>;
   /** When this process was started; wall-clock time in milliseconds. */
   readonly startTime: number;
   random(): number;
@@ -113,6 +116,7 @@ export async function startProcess(
   const warnings = new Warnings();
   const resolver = new NameResolver({ servers: settings.PENSTOCK_DNS_SERVERS, clock });
   const own = { clock, logger, random: Math.random };
+  const secretKeys = followSecretKeys(settings, logger);
   const bus = stack.use(await reachKafka(settings, { ...own, resolver, warnings }, kafkaLogin));
   const topics = topicsOf(settings.PENSTOCK_KAFKA_PREFIX, settings.PENSTOCK_DEAD_LETTERS_MAX_BYTES);
   const key = `${settings.TB_SERVICE_ID} ${clock.now()}`;
@@ -120,8 +124,8 @@ export async function startProcess(
   const grants = access.isLoginRequired
     ? stack.use(await followGrants({ ...own, bus, topics, metrics }, signal)).grants
     : undefined;
-  const startTime = earliest.now();
-  const deps = { ...own, bus, topics, metrics, warnings, resolver, grants, startTime };
+  const shared = { ...own, bus, topics, metrics, warnings, resolver, secretKeys, grants };
+  const deps = { ...shared, startTime: earliest.now() };
   const ending = new AbortController();
   const starting = AbortSignal.any([signal, ending.signal]);
   const start = (role: Role): Starting => {

@@ -84,20 +84,14 @@ export function openSecrets(
   return { integration: copy, unopened };
 }
 
-/** Why secrets cannot be read and what to do, for people, each key once: neither secrets nor keys are in it. */
-export function unopenedText(unopened: readonly Unopened[]): string {
-  const byKey = Map.groupBy(unopened, ({ secret, why }) => `${why} ${secret.keyId}`);
-  const texts = [...byKey.values()].map((some) => {
-    const { secret, why } = some[0]!;
-    const paths = some.map((one) => one.secret.path).join(', ');
-    const key = `the key ${JSON.stringify(secret.keyId)} of PENSTOCK_SECRET_KEYS_FILE or PENSTOCK_SECRET_KEYS`;
-    const because =
-      why === 'missing'
-        ? `${key} is missing here: add it`
-        : `${key} does not open it: put the one there that it was sealed with`;
-    return `cannot decrypt ${paths}: ${because}, or give it again with UpdateIntegration`;
-  });
-  return texts.join('; ');
+/** Why a secret cannot be read and what to do, for people: neither it nor a key is in it. */
+export function unopenedText({ secret, why }: Unopened): string {
+  const key = `the key ${JSON.stringify(secret.keyId)} of PENSTOCK_SECRET_KEYS_FILE or PENSTOCK_SECRET_KEYS`;
+  const because =
+    why === 'missing'
+      ? `${key} is missing here: add it`
+      : `${key} does not open it: put the one there that it was sealed with`;
+  return `cannot be decrypted, ${because}, or give the secret again with UpdateIntegration`;
 }
 
 /** What is authenticated with a secret: where it belongs. Ids and paths hold no NUL. */

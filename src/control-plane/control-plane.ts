@@ -3,6 +3,7 @@ import type { Bus } from '../bus/bus.ts';
 import { startRequester } from '../bus/request-reply.ts';
 import type { Topics } from '../bus/topics.ts';
 import { TYPES } from '../contract/integration-type.ts';
+import type { KeyRing } from '../contract/sealed-secrets.ts';
 import type { RpcService } from '../rpc/service.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -50,6 +51,8 @@ export interface ControlPlaneDeps {
   readonly metrics: Metrics;
   readonly warnings: Warnings;
   readonly resolver: NameResolver;
+  /** The keys of secrets, as they are now. */
+  secretKeys(): KeyRing;
   readonly random: () => number;
   /** The API tokens by which this node lets callers in. Unset: it lets in whoever asks. */
   readonly grants?: Grants | undefined;

@@ -18,6 +18,7 @@ import type { TargetGuard } from '../runtime/target-guard.ts';
 import type { ExecutorConfig } from './config.ts';
 import type { HandlerContext } from './handlers/handler.ts';
 import { type BoundHandlerType, handlerTypeOf } from './handlers/registry.ts';
+import { readable, type SecretDeps } from './secrets/readable.ts';
 
 /** Checks at a time; more are answered with a refusal instead of waiting. */
 const MAX_CHECKS = 64;
@@ -26,7 +27,7 @@ const TRAVEL_TIME = 1000;
 /** So far the clock of who asks may be behind Kafka's, in milliseconds. */
 const CLOCK_ERROR = 60_000;
 
-interface Deps {
+interface Deps extends Pick<SecretDeps, 'secretKeys'> {
   readonly config: ExecutorConfig;
   readonly bus: Bus;
   readonly topics: Topics;
@@ -83,9 +84,13 @@ async function judge(
   deps: Deps,
   signal: AbortSignal,
 ): Promise<Verdict> {
-  const integration = request.integration!; // required by the schema
+  const { integration: given, sealed } = request;
+  const { secretSources } = deps.config;
+  const asked = { integration: given!, sealed }; // required by the schema
+  const { integration, violations: unreadable } = await readable(asked, { ...deps, secretSources });
   const type = handlerTypeOf(integration);
   if (!type) return { ...AGREED, violations: [NO_HANDLER] };
+  if (unreadable.length > 0) return { ...AGREED, violations: unreadable };
   const violations = [
     ...violationsOf(IntegrationSchema, integration),
     ...ownViolations(integration, type, deps),

@@ -1,8 +1,9 @@
 import { TYPES, type Type } from '../contract/integration-type.ts';
 import type { Limits } from '../contract/limits.ts';
-import type { SettingName, Settings } from '../runtime/settings.ts';
+import { environmentVariable, SETTINGS, type SettingName, type Settings } from '../runtime/settings.ts';
 import { UserError } from '../runtime/user-error.ts';
 import type { Policy } from './delivery/policy.ts';
+import type { SecretSources } from './secrets/references.ts';
 
 /** What an executor needs to know. Times in milliseconds. */
 export interface ExecutorConfig {
@@ -24,6 +25,8 @@ export interface ExecutorConfig {
   readonly progressTimeout: number;
   /** Whether integrations may connect to this machine and to private networks. */
   readonly allowsLocalTargets: boolean;
+  /** Where integrations may refer to instead of holding a secret. */
+  readonly secretSources: SecretSources;
 }
 
 export function executorConfig(settings: Settings): ExecutorConfig {
@@ -54,6 +57,7 @@ export function executorConfig(settings: Settings): ExecutorConfig {
     statisticsInterval: settings.PENSTOCK_STATISTICS_INTERVAL,
     progressTimeout: settings.PENSTOCK_PROGRESS_TIMEOUT,
     allowsLocalTargets: settings.INTEGRATIONS_ALLOW_LOCAL_NETWORK_HOSTS,
+    secretSources: secretSourcesOf(settings),
   };
 }
 
@@ -74,4 +78,15 @@ function named(setting: SettingName, names: readonly string[]): readonly Type[] 
     const known = TYPES.map((one) => one.toUpperCase()).join(', ');
     throw new UserError(`${setting}: there is no integration type ${name}: use ${known}`);
   });
+}
+
+/** @throws UserError when integrations could refer to a setting, such as the password of PostgreSQL */
+function secretSourcesOf(settings: Settings): SecretSources {
+  const { PENSTOCK_SECRET_ENV_PREFIX: envPrefix, PENSTOCK_SECRET_FILES_DIR: filesDir } = settings;
+  const setting = Object.keys(SETTINGS).find((name) => name.startsWith(envPrefix));
+  if (setting !== undefined) {
+    const text = `PENSTOCK_SECRET_ENV_PREFIX: ${setting} begins with ${envPrefix}, and is not for integrations: choose another prefix, such as INTEGRATION_SECRET_`;
+    throw new UserError(text);
+  }
+  return { envPrefix, filesDir, variable: environmentVariable };
 }

@@ -1,5 +1,6 @@
 import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
+import type { KeyRing } from '../contract/sealed-secrets.ts';
 import { ByteLimit } from '../runtime/byte-limit.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DeadlineError, withDeadline } from '../runtime/deadline.ts';
@@ -28,6 +29,8 @@ export interface ExecutorDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly resolver: NameResolver;
+  /** The keys of secrets, as they are now. */
+  secretKeys(): KeyRing;
   /** When this node was started; wall-clock time in milliseconds. */
   readonly startTime: number;
   random(): number;

@@ -52,6 +52,7 @@ export const EXECUTOR: ExecutorConfig = {
   statisticsInterval: 200,
   progressTimeout: 60_000,
   allowsLocalTargets: true,
+  secretSources: { envPrefix: 'INTEGRATION_SECRET_', filesDir: '', variable: () => undefined },
 };
 
 export const REPLY_TOPIC = 'cp';

@@ -90,7 +90,8 @@ export class ManagerWorld {
 
   /** Wants an integration, as generation 1 unless it says otherwise. */
   want(id: string, init: MessageInitShape<typeof IntegrationSchema> = {}, topicIncarnation = 1): void {
-    this.manager.want(id, { integration: integrationOf(id, init), shard: 0, topicIncarnation, claim: CLAIM });
+    const more = { sealed: [], shard: 0, topicIncarnation, claim: CLAIM };
+    this.manager.want(id, { integration: integrationOf(id, init), ...more });
   }
 
   /** What was reported about an integration: its state, and why. */

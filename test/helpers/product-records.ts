@@ -92,6 +92,7 @@ async function envelopes(): Promise<Record<string, GoldenRecord>> {
 function downlink(): Record<string, GoldenRecord> {
   const stored = {
     integration: integration(2),
+    sealed: [],
     type: 'http',
     topicState: 'withdrawn',
     topicIncarnation: 3,
@@ -164,10 +165,14 @@ async function validationRequest(): Promise<GoldenRecord> {
       throw new Error('nobody is there');
     },
   };
-  const asked = validate({ requester, topics, checkTimeout: 5000 }, integration(1), {
-    signal,
-    timeoutMs: () => undefined,
-  });
+  const asked = validate(
+    { requester, topics, checkTimeout: 5000 },
+    { integration: integration(1), sealed: [] },
+    {
+      signal,
+      timeoutMs: () => undefined,
+    },
+  );
   await asked.catch(() => {});
   return golden(ValidationRequestSchema, await promise);
 }

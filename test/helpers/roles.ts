@@ -8,6 +8,7 @@ import { kafkaForTests } from './kafka.ts';
 import { onEnd } from './on-end.ts';
 import { PenstockRun } from './penstock.ts';
 import { databaseForTests } from './postgres.ts';
+import { secretKeysText, TEST_KEY_ID } from './secret-keys.ts';
 import { testDeps } from './test-deps.ts';
 
 /** A directory for what the processes printed. */
@@ -61,6 +62,7 @@ export async function installationForTests(t: TestContext, servers: Servers = {}
   const shared = {
     PENSTOCK_POSTGRES_URL: servers.postgresUrl ?? (await databaseForTests(t)),
     PENSTOCK_KAFKA_PREFIX: prefix,
+    PENSTOCK_SECRET_KEYS: secretKeysText(TEST_KEY_ID),
     PENSTOCK_GRPC_PORT: '0',
     PENSTOCK_HTTP_PORT: '0',
     PENSTOCK_MQTT_PORT: '0',

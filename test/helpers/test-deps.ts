@@ -5,6 +5,7 @@ import { createLogger } from '../../src/runtime/logger.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
 import { NameResolver } from '../../src/runtime/name-resolver.ts';
 import { Warnings } from '../../src/runtime/warnings.ts';
+import { keyRing, TEST_KEY_ID } from './secret-keys.ts';
 
 /** Who calls in tests of handlers. */
 export const CALLER: Caller = {
@@ -14,9 +15,10 @@ export const CALLER: Caller = {
   address: '127.0.0.1',
 };
 
-/** What most parts are made with: the real clock, a silent logger, metrics of their own. */
+/** What most parts are made with: the real clock, a silent logger, metrics of their own, one key for secrets. */
 export function testDeps() {
   const clock = systemClock;
+  const keys = keyRing(TEST_KEY_ID);
   return {
     clock,
     logger: createLogger('error', clock, () => {}),
@@ -25,6 +27,7 @@ export function testDeps() {
     resolver: new NameResolver({ clock }),
     random: Math.random,
     authenticate: letAnybodyIn,
+    secretKeys: () => keys,
     begun() {},
   };
 }

@@ -21,6 +21,7 @@ const integration = (maxExecutors: number) =>
   });
 const stored = (maxExecutors: number, topicState: TopicState = 'kept') => ({
   integration: integration(maxExecutors),
+  sealed: [],
   type: 'http',
   topicState,
   topicIncarnation: 2,

@@ -35,6 +35,7 @@ const stored = (enabled = true, maxExecutors = 1) => ({
   type: 'http',
   topicState: 'kept' as const,
   topicIncarnation: 1,
+  sealed: [],
 });
 
 const shard = (more: Partial<ShardState> = {}): ShardState => ({

@@ -103,6 +103,7 @@ test('what starts just as its partition was lost and gained again is started ane
   });
   const wish = (member: string) => ({
     integration: integrationOf('a'),
+    sealed: [],
     shard: 0,
     topicIncarnation: 1,
     claim: claim(member),

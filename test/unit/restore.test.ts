@@ -129,6 +129,7 @@ const revision = (shards: number, generation: number) => ({
   type: 'http' as const,
   topicState: 'kept' as const,
   topicIncarnation: 1,
+  sealed: [],
 });
 
 /** All that a control plane publishes of it, also late, and at last what is true once more. */

@@ -61,7 +61,7 @@ test('fields that a newer version wrote outlive every update', () => {
 
 test('fields that a newer version wrote outlive enabling and disabling', () => {
   const integration = newer();
-  const topic = { topicState: 'kept' as const, topicIncarnation: 1 };
+  const topic = { topicState: 'kept' as const, topicIncarnation: 1, sealed: [] };
   const more = { type: 'http', enabledChangeTime: new Date(0), ...topic };
   const next = nextRevision({ ...more, integration }, { ...integration, enabled: true }, 1);
   assert.equal(count(next.integration), 2);

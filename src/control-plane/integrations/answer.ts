@@ -1,5 +1,5 @@
 import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
-import { setSecretPaths, withoutSecrets } from '../../contract/secrets.ts';
+import { secretPaths, withoutSecrets } from '../../contract/secrets.ts';
 import type { Cluster } from '../status/cluster.ts';
 import { type Reports, statusOf } from '../status/status.ts';
 import type { Queries } from '../store/database.ts';
@@ -10,7 +10,10 @@ import { reportsOf } from '../store/reports.ts';
 /** An integration as callers see it: without its secrets, but with their paths and the status. */
 export function answerOf(stored: StoredIntegration, reports: Reports, cluster: Cluster): Integration {
   const answer = withoutSecrets(IntegrationSchema, stored.integration);
-  answer.setSecrets = setSecretPaths(IntegrationSchema, stored.integration);
+  const sealed = new Set(stored.sealed.map(({ path }) => path));
+  answer.setSecrets = [...secretPaths(IntegrationSchema, stored.integration)].flatMap(([path, isSet]) =>
+    isSet || sealed.has(path) ? [path] : [],
+  );
   answer.status = statusOf(stored, reports, cluster);
   return answer;
 }

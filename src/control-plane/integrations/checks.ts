@@ -3,12 +3,12 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
 import { ValidationKind, ValidationRequestSchema } from '../../../gen/penstock/v1/downlink_pb.ts';
-import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { ValidationResponse } from '../../../gen/penstock/v1/uplink_pb.ts';
 import { BusError } from '../../bus/bus.ts';
 import type { Requester } from '../../bus/request-reply.ts';
 import type { Topics } from '../../bus/topics.ts';
 import { typeOf } from '../../contract/integration-type.ts';
+import type { SealedIntegration } from '../../contract/sealed-secrets.ts';
 import type { FieldViolation } from '../../contract/validate.ts';
 import { failed, invalidArgument, type RpcError } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
@@ -30,18 +30,18 @@ type Call = Pick<CallContext, 'signal' | 'timeoutMs'>;
  * Has an executor agree to the configuration.
  * @throws RpcError INVALID_ARGUMENT it does not; DEADLINE_EXCEEDED there is none; UNAVAILABLE Kafka does not answer
  */
-export async function validate(deps: CheckDeps, integration: Integration, call: Call): Promise<void> {
-  const response = await ask(deps, integration, ValidationKind.VALIDATE, call);
+export async function validate(deps: CheckDeps, asked: SealedIntegration, call: Call): Promise<void> {
+  const response = await ask(deps, asked, ValidationKind.VALIDATE, call);
   if (response.violations.length > 0) throw invalidArgument(violationsIn(response));
 }
 
 /** Has an executor try to reach the external system. Throws as `validate` does, but not for what the executor finds. */
 export function checkConnection(
   deps: CheckDeps,
-  integration: Integration,
+  asked: SealedIntegration,
   call: Call,
 ): Promise<ValidationResponse> {
-  return ask(deps, integration, ValidationKind.CHECK_CONNECTION, call);
+  return ask(deps, asked, ValidationKind.CHECK_CONNECTION, call);
 }
 
 /** What the executor found wrong, with the paths of the request. */
@@ -55,7 +55,7 @@ export function violationsIn({ violations }: ValidationResponse): FieldViolation
 
 async function ask(
   { requester, topics, checkTimeout }: CheckDeps,
-  integration: Integration,
+  { integration, sealed }: SealedIntegration,
   kind: ValidationKind,
   { signal, timeoutMs }: Call,
 ): Promise<ValidationResponse> {
@@ -70,6 +70,7 @@ async function ask(
     replyTopic: requester.replyTopic,
     timeToLive: durationFromMs(timeToLive),
     integration,
+    sealed: [...sealed],
     kind,
   });
   try {

@@ -10,12 +10,13 @@ const COMPARISON = { registry: createRegistry(IntegrationSchema), unknown: true 
 /** Random, not computed from the content: that would let anyone who sees it try out passwords. */
 const newEtag = () => randomBytes(12).toString('base64url');
 
-/** What is stored of a new integration; what the request says of fields that the server sets does not count. */
+/** What is to be sealed and stored of a new integration; what the request says of fields that the server sets does not count. */
 export function firstRevision(draft: Integration, id: string, now: number): StoredIntegration {
   const integration = { ...withoutAnswerFields(draft), id, generation: 1n, restarts: 0n, etag: newEtag() };
   integration.createTime = integration.updateTime = timestampFromMs(now);
   const type = integration.configuration.case ?? ''; // none: it is not valid, and not stored
-  return { integration, type, enabledChangeTime: new Date(now), topicState: 'kept', topicIncarnation: 1 };
+  const more = { sealed: [], topicState: 'kept', topicIncarnation: 1 } as const;
+  return { integration, type, enabledChangeTime: new Date(now), ...more };
 }
 
 /** What is stored after a change, or `stored` itself when nothing changes. */

@@ -7,7 +7,10 @@ import type { StoredIntegration } from '../store/integrations.ts';
 import type { OutboxRow } from '../store/outbox.ts';
 
 /** What of an integration is told to executors and ingress. */
-type Downlinked = Pick<StoredIntegration, 'integration' | 'type' | 'topicState' | 'topicIncarnation'>;
+type Downlinked = Pick<
+  StoredIntegration,
+  'integration' | 'sealed' | 'type' | 'topicState' | 'topicIncarnation'
+>;
 
 /** Over how many executors it may spread: its shards, and the partitions of its message topic. */
 export function shardsOf(integration: Integration): number {
@@ -17,7 +20,7 @@ export function shardsOf(integration: Integration): number {
 /** The records that make this known; that shards are gone which `previous` had more. */
 export function downlinkRows(
   topics: Topics,
-  { integration, type, topicState, topicIncarnation }: Downlinked,
+  { integration, sealed, type, topicState, topicIncarnation }: Downlinked,
   previous = integration,
 ): OutboxRow[] {
   const withoutTopic = topicState !== 'kept';
@@ -26,7 +29,13 @@ export function downlinkRows(
     ...row(topics, { integration, type }, shard),
     value: toBinary(
       DownlinkRecordSchema,
-      create(DownlinkRecordSchema, { integration, shard, withoutTopic, topicIncarnation }),
+      create(DownlinkRecordSchema, {
+        integration,
+        sealed: [...sealed],
+        shard,
+        withoutTopic,
+        topicIncarnation,
+      }),
     ),
   }));
   const gone = shardNumbers(shardsOf(previous)).filter((shard) => shard >= shards);

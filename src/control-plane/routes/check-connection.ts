@@ -6,6 +6,7 @@ import type {
   CheckConnectionResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
 import { missingAfterUpdate } from '../../contract/missing-secrets.ts';
+import type { SealedIntegration } from '../../contract/sealed-secrets.ts';
 import { movedSecrets } from '../../contract/secret-places.ts';
 import { keepSecrets, setSecretPaths } from '../../contract/secrets.ts';
 import { invalidArgument } from '../../rpc/error.ts';
@@ -19,6 +20,7 @@ import {
   requireWithinLimits,
   unknownIntegration,
 } from '../integrations/guards.ts';
+import { type Opened, openedOf, sealedAs } from '../integrations/sealing.ts';
 import { findIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
 
@@ -28,8 +30,8 @@ export async function checkConnection(
   call: CallContext,
 ): Promise<MessageInitShape<typeof CheckConnectionResponseSchema>> {
   const isSaved = target.case === 'id';
-  const integration = isSaved ? await saved(deps, target.value) : await draft(deps, target.value!);
-  const response = await checks.checkConnection(deps, integration, call);
+  const asked = isSaved ? await savedOne(deps, target.value) : await draft(deps, target.value!);
+  const response = await checks.checkConnection(deps, asked, call);
   const violations = checks.violationsIn(response);
   if (violations.length > 0 && !isSaved) throw invalidArgument(violations);
   // The request holds no configuration that paths could point into.
@@ -41,15 +43,20 @@ export async function checkConnection(
   };
 }
 
-async function saved({ db }: RouteDeps, id: string): Promise<Integration> {
+async function saved({ db, secretKeys }: RouteDeps, id: string): Promise<Opened> {
   const stored = await findIntegration(db, id);
   if (!stored) throw unknownIntegration(id);
   requireKnownType(stored);
-  return stored.integration;
+  return openedOf(stored, secretKeys());
+}
+
+async function savedOne(deps: RouteDeps, id: string): Promise<SealedIntegration> {
+  const { opened, kept } = await saved(deps, id);
+  return sealedAs(opened, deps.secretKeys(), kept);
 }
 
 /** The draft as an executor takes it: whole. What does not matter for a connection is filled in. */
-async function draft(deps: RouteDeps, given: Integration): Promise<Integration> {
+async function draft(deps: RouteDeps, given: Integration): Promise<SealedIntegration> {
   const { id, configuration, metadata, delivery, templates } = given;
   const whole = create(IntegrationSchema, {
     id: id || randomUUID(),
@@ -62,9 +69,10 @@ async function draft(deps: RouteDeps, given: Integration): Promise<Integration> 
   });
   if (id === '') requireSecrets(given);
   requireValid(whole);
-  const stored = id === '' ? undefined : await saved(deps, id);
+  const before = id === '' ? undefined : await saved(deps, id);
+  const stored = before?.opened.integration;
   requireWithinLimits(whole, deps.limits, stored);
-  if (stored === undefined) return whole;
+  if (stored === undefined) return sealedAs({ integration: whole, sealed: [] }, deps.secretKeys());
   requireSameType(stored, whole);
   const merged = keepSecrets(IntegrationSchema, whole, stored);
   const violations = [
@@ -72,5 +80,5 @@ async function draft(deps: RouteDeps, given: Integration): Promise<Integration> 
     ...missingAfterUpdate(given.setSecrets, merged, stored),
   ];
   if (violations.length > 0) throw invalidArgument(violations);
-  return merged;
+  return sealedAs({ integration: merged, sealed: [] }, deps.secretKeys(), before?.kept);
 }

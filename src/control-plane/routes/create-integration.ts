@@ -12,6 +12,7 @@ import { kafkaError, validate } from '../integrations/checks.ts';
 import { requireSecrets, requireValid, requireWithinLimits } from '../integrations/guards.ts';
 import { untilReceiving } from '../integrations/receiving.ts';
 import { firstRevision } from '../integrations/revision.ts';
+import { sealedAs } from '../integrations/sealing.ts';
 import { shardsOf } from '../outbox/downlink.ts';
 import type { Reports } from '../status/status.ts';
 import { saveNew } from '../store/changes.ts';
@@ -45,12 +46,13 @@ export async function createIntegration(
   requireSecrets(request.integration!);
   requireValid(draft.integration);
   requireWithinLimits(draft.integration, deps.limits);
-  await validate(deps, draft.integration, call);
-  if (request.validateOnly) return { integration: answerOf(draft, NO_REPORTS, await loadCluster(db)) };
+  const sealed = sealedAs(draft, deps.secretKeys());
+  await validate(deps, sealed, call);
+  if (request.validateOnly) return { integration: answerOf(sealed, NO_REPORTS, await loadCluster(db)) };
 
   await createMessageTopic(deps, draft);
   // Lists are ordered by the time of creation: it must not be older than what lists have shown already.
-  const stored = firstRevision(request.integration!, id, clock.now());
+  const stored = sealedAs(firstRevision(request.integration!, id, clock.now()), deps.secretKeys());
   const answer = answerOf(stored, NO_REPORTS, await loadCluster(db));
   call.signal.throwIfAborted(); // a caller who was told that it failed finds nothing saved
   const isNew = await saveNew(db, topics, stored, requestId, since);

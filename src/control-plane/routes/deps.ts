@@ -1,6 +1,7 @@
 import type { Grants } from '../../access/grants.ts';
 import type { Bus } from '../../bus/bus.ts';
 import type { Limits } from '../../contract/limits.ts';
+import type { KeyRing } from '../../contract/sealed-secrets.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { CheckDeps } from '../integrations/checks.ts';
@@ -14,6 +15,8 @@ export interface RouteDeps extends CheckDeps, ChangeDeps {
   readonly limits: Limits;
   /** The API tokens by which this node lets callers in. Unset: it lets in whoever asks. */
   readonly grants?: Pick<Grants, 'put'> | undefined;
+  /** The keys of secrets, as they are now. */
+  secretKeys(): KeyRing;
   readonly locks: Locks;
   readonly logger: Logger;
   readonly metrics: Metrics;

@@ -21,6 +21,7 @@ import {
 } from '../integrations/guards.ts';
 import { nextRevision } from '../integrations/revision.ts';
 import { saveWithTopic } from '../integrations/save-change.ts';
+import { openedOf, sealedAs } from '../integrations/sealing.ts';
 import { findIntegration, type StoredIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
 
@@ -37,10 +38,9 @@ export async function updateIntegration(
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const stored = await findIntegration(db, id);
     if (!stored) throw unknownIntegration(id);
-    const next = merge(stored, request, deps);
-    await validate(deps, next.integration, call);
+    const { next, isChanged } = merge(stored, request, deps);
+    await validate(deps, next, call);
     if (request.validateOnly) return { integration: await loadAnswer(db, next) };
-    const isChanged = next !== stored;
     // What was merged and agreed to is saved only if nothing changed meanwhile; else once more, from what is there now.
     const saved = await saveWithTopic(deps, id, call, (locked) =>
       isChanged && locked.integration.etag === stored.integration.etag ? next : locked,
@@ -58,20 +58,23 @@ export async function updateIntegration(
 function merge(
   stored: StoredIntegration,
   request: UpdateIntegrationRequest,
-  { clock, limits }: RouteDeps,
-): StoredIntegration {
+  { clock, limits, secretKeys }: RouteDeps,
+): { readonly next: StoredIntegration; readonly isChanged: boolean } {
   const changes = request.integration!;
-  const before = stored.integration;
   requireKnownType(stored);
+  const keys = secretKeys();
+  const { opened, kept } = openedOf(stored, keys);
+  const before = opened.integration;
   const { integration, violations } = applyUpdate(before, changes, request.updateMask?.paths ?? []);
   if (violations.length > 0) throw invalidArgument(violations);
   requireValid(integration);
   requireWithinLimits(integration, limits, before);
   requireSameType(before, integration);
-  const next = nextRevision(stored, integration, clock.now());
+  const next = nextRevision(opened, integration, clock.now());
+  const isChanged = next !== opened;
   // Who asks again for what is done already, since the answer got lost, has the etag of before.
-  if (next !== stored) requireEtag(before, changes.etag);
-  return next;
+  if (isChanged) requireEtag(before, changes.etag);
+  return { next: sealedAs(next, keys, kept), isChanged };
 }
 
 function requireId({ integration }: UpdateIntegrationRequest): string {

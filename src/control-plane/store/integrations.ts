@@ -1,11 +1,10 @@
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
-import {
-  type Integration,
-  IntegrationSchema,
-  type IntegrationState,
-} from '../../../gen/penstock/v1/integration_pb.ts';
+import { SealedSecretsSchema } from '../../../gen/penstock/v1/downlink_pb.ts';
+import { IntegrationSchema, type IntegrationState } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Type } from '../../contract/integration-type.ts';
+import type { SealedIntegration } from '../../contract/sealed-secrets.ts';
+import { setSecretPaths } from '../../contract/secrets.ts';
 import type { Queries } from './database.ts';
 
 /**
@@ -14,9 +13,11 @@ import type { Queries } from './database.ts';
  */
 export type TopicState = 'kept' | 'withdrawn' | 'deleting' | 'deleted';
 
-/** An integration as it is kept: with its secrets, without its status. */
-export interface StoredIntegration {
-  readonly integration: Integration;
+/**
+ * An integration as it is kept: without its status, its secrets sealed. One that was stored before secrets were sealed has
+ * them in clear text.
+ */
+export interface StoredIntegration extends SealedIntegration {
   /** The name of its type, which only a newer version may know: then the integration has no configuration here. */
   readonly type: string;
   /** When `enabled` last changed. */
@@ -45,13 +46,15 @@ export interface Position {
 /** What `COLUMNS` selects. */
 export type IntegrationRow = {
   config: Uint8Array;
+  sealed: Uint8Array | null;
   type: string;
   enabled_change_time: Date;
   topic_state: TopicState;
   topic_incarnation: number;
 };
 
-export const COLUMNS = 'config, integrations.type, enabled_change_time, topic_state, topic_incarnation';
+export const COLUMNS =
+  'config, sealed, integrations.type, enabled_change_time, topic_state, topic_incarnation';
 /** A listed integration that passes, by `parametersOf`. */
 export const SELECTED = `($1::text[] is null or type = any($1))
   and ($2::text is null or strpos(text, lower($2)) > 0)
@@ -60,6 +63,7 @@ export const SELECTED = `($1::text[] is null or type = any($1))
 
 export const toStored = (row: IntegrationRow): StoredIntegration => ({
   integration: fromBinary(IntegrationSchema, row.config),
+  sealed: row.sealed ? fromBinary(SealedSecretsSchema, row.sealed).secrets : [],
   type: row.type,
   enabledChangeTime: row.enabled_change_time,
   topicState: row.topic_state,
@@ -91,10 +95,11 @@ export async function findCreated(
 /** False when the request id was used before, since `since`. */
 export async function insertIntegration(
   queries: Queries,
-  { integration, type, enabledChangeTime }: StoredIntegration,
+  stored: StoredIntegration,
   requestId: string | undefined,
   since: Date,
 ): Promise<boolean> {
+  const { integration, type, enabledChangeTime } = stored;
   if (requestId !== undefined) {
     await queries.query(
       'update integrations set request_id = null where request_id = $1 and create_time <= $2',
@@ -102,23 +107,26 @@ export async function insertIntegration(
     );
   }
   const rows = await queries.query(
-    `insert into integrations (id, name, description, enabled, generation, config, update_time, enabled_change_time,
-       type, request_id, create_time)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (request_id) do nothing returning id`,
-    [...columnsOf(integration), enabledChangeTime, type, requestId ?? null, dateOf(integration.createTime)],
+    `insert into integrations (id, config, sealed, secret_keys, name, description, enabled, generation, update_time,
+       enabled_change_time, type, request_id, create_time)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict (request_id) do nothing returning id`,
+    [...columnsOf(stored), enabledChangeTime, type, requestId ?? null, dateOf(integration.createTime)],
   );
   return rows.length === 1;
 }
 
-export async function replaceIntegration(
-  queries: Queries,
-  { integration, enabledChangeTime, topicState }: StoredIntegration,
-): Promise<void> {
+export async function replaceIntegration(queries: Queries, stored: StoredIntegration): Promise<void> {
   await queries.query(
-    `update integrations set name = $2, description = $3, enabled = $4, generation = $5, config = $6, update_time = $7,
-       enabled_change_time = $8, topic_state = $9 where id = $1`,
-    [...columnsOf(integration), enabledChangeTime, topicState],
+    `update integrations set config = $2, sealed = $3, secret_keys = $4, name = $5, description = $6, enabled = $7,
+       generation = $8, update_time = $9, enabled_change_time = $10, topic_state = $11 where id = $1`,
+    [...columnsOf(stored), stored.enabledChangeTime, stored.topicState],
   );
+}
+
+/** Writes the secrets of an integration as they are sealed now: nobody sees a change. */
+export async function replaceSecrets(queries: Queries, stored: StoredIntegration): Promise<void> {
+  const sql = 'update integrations set config = $2, sealed = $3, secret_keys = $4 where id = $1';
+  await queries.query(sql, [stored.integration.id, ...secretColumnsOf(stored)]);
 }
 
 export async function removeIntegration(queries: Queries, id: string): Promise<void> {
@@ -142,10 +150,17 @@ export async function listIntegrations(
   return rows.map(toStored);
 }
 
-function columnsOf(integration: Integration): unknown[] {
-  const { id, name, description, enabled, generation, updateTime } = integration;
-  const config = toBinary(IntegrationSchema, integration);
-  return [id, withoutNul(name), withoutNul(description), enabled, generation, config, dateOf(updateTime)];
+function columnsOf(stored: StoredIntegration): unknown[] {
+  const { id, name, description, enabled, generation, updateTime } = stored.integration;
+  const columns = [withoutNul(name), withoutNul(description), enabled, generation, dateOf(updateTime)];
+  return [id, ...secretColumnsOf(stored), ...columns];
+}
+
+function secretColumnsOf({ integration, sealed }: SealedIntegration): unknown[] {
+  const secrets = toBinary(SealedSecretsSchema, create(SealedSecretsSchema, { secrets: [...sealed] }));
+  const isClear = setSecretPaths(IntegrationSchema, integration).length > 0;
+  const keys = [...new Set(sealed.map(({ keyId }) => keyId))].toSorted();
+  return [toBinary(IntegrationSchema, integration), secrets, isClear ? null : keys];
 }
 
 export function parametersOf({ types, text, ids, states }: IntegrationSelection): unknown[] {

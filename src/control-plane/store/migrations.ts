@@ -3,6 +3,7 @@ import { DEAD_LETTER_STARTS } from './dead-letter-starts.ts';
 import { KAFKA_HASH } from './kafka-hash.ts';
 import { LISTED_COUNTS } from './listed-counts.ts';
 import { LISTED_INTEGRATIONS } from './listed-integrations.ts';
+import { SEALED_COLUMNS } from './sealed-columns.ts';
 
 /** The schema's steps, in order. A step that was released is never changed: add another. */
 export const MIGRATIONS: readonly string[] = [
@@ -245,4 +246,5 @@ export const MIGRATIONS: readonly string[] = [
   `,
   LISTED_COUNTS,
   ACCESS_TABLES,
+  SEALED_COLUMNS,
 ];

@@ -1,3 +1,4 @@
+import type { SealedSecret } from '../../../gen/penstock/v1/downlink_pb.ts';
 import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Bus, Claim, Membership } from '../../bus/bus.ts';
 import type { Topics } from '../../bus/topics.ts';
@@ -20,13 +21,17 @@ import { Statistics } from '../delivery/statistics.ts';
 import { Window } from '../delivery/window.ts';
 import type { Handler } from '../handlers/handler.ts';
 import { handlerTypeOf } from '../handlers/registry.ts';
+import { readable, requireReadable, type SecretDeps } from '../secrets/readable.ts';
 import { ErrorReports } from '../uplink/error-reports.ts';
 import type { Reporter, Subject } from '../uplink/reporter.ts';
 import type { Progress } from './watchdog.ts';
 
 /** The part of an integration that one executor runs. */
 export interface Wish {
+  /** With its secrets. */
   readonly integration: Integration;
+  /** Secrets that there was no key for when it came; there may be one when it starts. */
+  readonly sealed: readonly SealedSecret[];
   readonly shard: number;
   /** Which of the integration's message topics it is; see `DownlinkRecord`. */
   readonly topicIncarnation: number;
@@ -37,7 +42,7 @@ export interface Wish {
 /** How long a stop waits for what is on its way. */
 const STOP_GRACE = 5000;
 
-export interface InstanceDeps {
+export interface InstanceDeps extends Pick<SecretDeps, 'secretKeys'> {
   readonly config: ExecutorConfig;
   readonly bus: Bus;
   readonly topics: Topics;
@@ -97,7 +102,10 @@ export class Instance implements AsyncDisposable {
   static async start(wish: Wish, deps: InstanceDeps, signal: AbortSignal): Promise<Instance> {
     const { config, clock } = deps;
     const { shard, topicIncarnation, claim } = wish;
-    const { integration, lowered } = withinLimits(wish.integration, config.limits);
+    const { secretSources } = config;
+    const secrets = await readable(wish, { ...deps, secretSources });
+    requireReadable(secrets);
+    const { integration, lowered } = withinLimits(secrets.integration, config.limits);
     const { id } = integration;
     const type = handlerTypeOf(integration);
     if (!type) throw new Error('this executor has no handler for the type: upgrade it');
@@ -155,7 +163,7 @@ export class Instance implements AsyncDisposable {
     await intake.start(signal).catch((cause) => {
       throw new NoMessagesError(`Kafka does not give its messages: ${messageOf(cause)}`, { cause });
     });
-    instance = new Instance(wish.integration, lowered, delivery, intake, statistics, stack.move());
+    instance = new Instance(secrets.opened, lowered, delivery, intake, statistics, stack.move());
     return instance;
   }
 

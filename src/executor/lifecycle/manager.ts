@@ -27,6 +27,13 @@ const newEntry = (integrationId: string): Entry => ({
   settling: undefined,
 });
 
+/** The same one counts as well when its secrets could not be read: they may be sealed with another key now. */
+function isNews(wish: Wish, known: Wish): boolean {
+  const { generation } = known.integration;
+  if (wish.integration.generation !== generation) return wish.integration.generation > generation;
+  return known.sealed.length > 0;
+}
+
 /** What there is to say of one that runs. */
 const noticeOf = ({ notice, suspicion }: Instance) => [notice, suspicion ?? ''].filter(Boolean).join('; ');
 
@@ -59,7 +66,7 @@ export class Manager {
   want(key: string, wish: Wish | undefined): void {
     if (wish && this.#stopping.signal.aborted) return;
     const known = this.#entries.get(key);
-    if (wish && known?.wish && wish.integration.generation <= known.wish.integration.generation) return;
+    if (wish && known?.wish && !isNews(wish, known.wish)) return;
     const entry = known ?? (wish && newEntry(wish.integration.id));
     if (!entry) return;
     this.#entries.set(key, entry);

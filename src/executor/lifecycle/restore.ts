@@ -6,6 +6,7 @@ import { feedFromStart } from '../../bus/feed-from-start.ts';
 import { GoneGenerations } from '../../bus/gone-generations.ts';
 import type { Topics } from '../../bus/topics.ts';
 import type { Type } from '../../contract/integration-type.ts';
+import { type KeyRing, openSecrets } from '../../contract/sealed-secrets.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Manager, Wish } from './manager.ts';
@@ -16,6 +17,7 @@ interface Deps {
   readonly manager: Manager;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  secretKeys(): KeyRing;
 }
 
 /** A partition of a downlink topic that this executor has. */
@@ -111,7 +113,7 @@ export class Restore implements AsyncDisposable {
       return;
     }
     keys.set(key, generation < known ? known : generation);
-    const wish = decoded && integration && wishOf(decoded, integration, claim);
+    const wish = decoded && integration && wishOf(decoded, integration, claim, this.#deps.secretKeys());
     if (!pending) this.#deps.manager.want(key, wish);
     else if (isNewer(wish, pending.get(key))) pending.set(key, wish);
   }
@@ -139,14 +141,21 @@ export class Restore implements AsyncDisposable {
   }
 }
 
-const wishOf = (record: DownlinkRecord, integration: Integration, claim: Claim): Wish => ({
-  integration,
-  shard: record.shard,
-  topicIncarnation: Math.max(1, record.topicIncarnation),
-  claim,
-});
+function wishOf(record: DownlinkRecord, integration: Integration, claim: Claim, keys: KeyRing): Wish {
+  const opened = openSecrets({ integration, sealed: record.sealed }, keys);
+  return {
+    integration: opened.integration,
+    sealed: opened.unopened.map(({ secret }) => secret),
+    shard: record.shard,
+    topicIncarnation: Math.max(1, record.topicIncarnation),
+    claim,
+  };
+}
 
-/** Whoever publishes may die and repeat itself: then an older generation comes after a newer one. A tombstone has none. */
+/**
+ * Whoever publishes may die and repeat itself: then an older generation comes after a newer one. Of one generation the last
+ * counts: its secrets may have been sealed with another key. A tombstone has none.
+ */
 function isNewer(wish: Wish | undefined, known: Wish | undefined): boolean {
-  return !wish || !known || wish.integration.generation > known.integration.generation;
+  return !wish || !known || wish.integration.generation >= known.integration.generation;
 }
