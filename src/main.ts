@@ -75,7 +75,24 @@ function printSettings(given: Partial<Record<SettingName, string>>): void {
   }
 }
 
+async function runAdmin([what, ...args]: readonly string[]): Promise<void> {
+  const options = parseOptions('admin', HELP.includes(what ?? '') ? ['--help'] : args);
+  if (options.help || what === undefined) return say(USAGE);
+  const settings = readSettings(options.given);
+  const deps = { say, clock: systemClock, logger: logTo(process.stderr, settings) };
+  switch (what) {
+    case 'rotate-keys': {
+      const { rotateKeys } = await import('./control-plane/commands/rotate-keys.ts');
+      if (!(await rotateKeys(settings, deps))) process.exitCode = 1;
+      return;
+    }
+    default:
+      throw new UserError(`there is no command admin ${what}: penstock --help lists them`);
+  }
+}
+
 async function main([command, ...args]: readonly string[]): Promise<void> {
+  if (command === 'admin') return runAdmin(args);
   const options = parseOptions(command, args);
   if (options.help || command === undefined || HELP.includes(command)) return say(USAGE);
   switch (command) {

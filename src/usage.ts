@@ -14,6 +14,9 @@ Commands
   start           the role of TB_SERVICE_TYPE: tbmq = control plane and ingress,
                   tbmq-integration-executor = executor
   settings        every setting, what it is for, and its value now
+  admin rotate-keys
+                  encrypts the secrets of integrations anew with the first key, while everything runs;
+                  with the settings of a control plane
 
 Options
   --grpc-port N   the gRPC port (PENSTOCK_GRPC_PORT, 9090)

@@ -84,6 +84,32 @@ export function openSecrets(
   return { integration: copy, unopened };
 }
 
+/**
+ * Everything sealed with the first key: what is sealed with another one, also if this version has no place for it, and what is
+ * in clear text. What cannot be opened stays as it is.
+ * @throws NoSecretKeyError when there are no keys
+ */
+export function resealSecrets(
+  { integration, sealed }: SealedIntegration,
+  keys: KeyRing,
+): SealedIntegration & { readonly unopened: readonly Unopened[] } {
+  const fresh = sealSecrets(integration, keys);
+  const written = new Set(fresh.sealed.map(({ path }) => path));
+  const [first] = keys;
+  const unopened: Unopened[] = [];
+  const others = sealed.flatMap((secret) => {
+    if (written.has(secret.path)) return [];
+    if (first === undefined) throw new NoSecretKeyError([secret.path]);
+    if (secret.keyId === first[0]) return [secret];
+    const key = keys.get(secret.keyId);
+    const value = key && open(integration.id, secret, key);
+    if (value !== undefined) return [seal(integration.id, secret.path, value, ...first)];
+    unopened.push({ secret, why: key ? 'refused' : 'missing' });
+    return [secret];
+  });
+  return { integration: fresh.integration, sealed: [...fresh.sealed, ...others], unopened };
+}
+
 /** Why a secret cannot be read and what to do, for people: neither it nor a key is in it. */
 export function unopenedText({ secret, why }: Unopened): string {
   const key = `the key ${JSON.stringify(secret.keyId)} of PENSTOCK_SECRET_KEYS_FILE or PENSTOCK_SECRET_KEYS`;

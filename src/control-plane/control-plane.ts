@@ -22,6 +22,7 @@ import {
 import { controlPlaneConditions } from './conditions.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { startRemovedSweep } from './dead-letters/removed-dead-letters.ts';
+import { startSecretWatch } from './integrations/secret-watch.ts';
 import { startReconciler } from './outbox/reconciler.ts';
 import { startRelay } from './outbox/relay.ts';
 import { patiently } from './patiently.ts';
@@ -109,6 +110,7 @@ export async function startControlPlane(
     startTopicUpkeep(inner),
     startRemovedSweep(inner),
     startPublishingAccess(inner),
+    startSecretWatch(inner),
   ];
   // At once: when Kafka hangs, several of them take their time.
   stack.defer(async () => {

@@ -11,6 +11,7 @@ import { startKafka } from './kafka-server.ts';
 import { LogFile } from './log-file.ts';
 import { startPostgres } from './postgres-server.ts';
 import { requireFreePorts } from './required-ports.ts';
+import { secretKeysFile } from './secret-keys-file.ts';
 
 interface Deps {
   /** Writes a line for people. */
@@ -38,10 +39,9 @@ export async function startDev(settings: Settings, deps: Deps, signal: AbortSign
   const logger = createLogger(settings.PENSTOCK_LOG_LEVEL, clock, (line) => log.write(line));
   const begin = clock.monotonic();
   const { servers, kafkaLogin, failed } = await startServers(stack, settings, deps, signal);
+  const own = { ...settings, ...servers, ...(await ownKeys(dataDir)) };
   say('starting control plane, ingress and executor');
-  const running = stack.use(
-    await startProcess(ROLES, { ...settings, ...servers }, { clock, logger, kafkaLogin }, signal),
-  );
+  const running = stack.use(await startProcess(ROLES, own, { clock, logger, kafkaLogin }, signal));
   say(readyText(running, settings, log.path, clock.monotonic() - begin));
   const started = stack.move();
   return { ...running, failed, [Symbol.asyncDispose]: () => started.disposeAsync() };
@@ -52,6 +52,12 @@ function requireKafkaOf(settings: Settings): void {
   const [given] = kafkaSecuritySet(settings);
   if (given === undefined || isGiven('TB_KAFKA_SERVERS')) return;
   throw new UserError(`${given} belongs to a Kafka of TB_KAFKA_SERVERS: set that, too, or unset ${given}`);
+}
+
+/** The key for secrets in the data directory, unless settings name others. */
+async function ownKeys(dataDir: string): Promise<Partial<Settings>> {
+  if (isGiven('PENSTOCK_SECRET_KEYS') || isGiven('PENSTOCK_SECRET_KEYS_FILE')) return {};
+  return { PENSTOCK_SECRET_KEYS_FILE: await secretKeysFile(dataDir) };
 }
 
 async function startServers(

@@ -19,6 +19,7 @@ import { followGrants } from '../../src/access/grants.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Topics } from '../../src/bus/topics.ts';
 import { TYPES, type Type } from '../../src/contract/integration-type.ts';
+import { openSecrets } from '../../src/contract/sealed-secrets.ts';
 import { violationsOf } from '../../src/contract/validate.ts';
 import type { ControlPlaneConfig } from '../../src/control-plane/config.ts';
 import { startControlPlane } from '../../src/control-plane/control-plane.ts';
@@ -29,6 +30,7 @@ import { busForTests } from './bus.ts';
 import { follow } from './follow.ts';
 import { nodeForTests } from './nodes.ts';
 import { databaseForTests } from './postgres.ts';
+import { keyRing, TEST_KEY_ID } from './secret-keys.ts';
 import { testDeps } from './test-deps.ts';
 
 type Response = MessageInitShape<typeof ValidationResponseSchema>;
@@ -102,7 +104,7 @@ export async function controlPlaneForTests(
 /** Answers validation requests as an executor does: with what `answer` makes of them, which tests may replace. */
 export async function executorForTests(t: TestContext, { bus, topics }: { bus: Bus; topics: Topics }) {
   const executor = {
-    /** The requests so far. */
+    /** The requests so far, their secrets opened. */
     asked: [] as ValidationRequest[],
     /** Undefined: no answer. */
     answer: (_request: ValidationRequest): Response | undefined => ({ reachable: true }),
@@ -111,6 +113,7 @@ export async function executorForTests(t: TestContext, { bus, topics }: { bus: B
   const followed = await follow(bus, asked, ({ value }) => {
     const request = fromBinary(ValidationRequestSchema, Uint8Array.from(value!));
     assert.deepEqual(violationsOf(ValidationRequestSchema, request), []);
+    request.integration = opened(request);
     executor.asked.push(request);
     const given = executor.answer(request);
     if (given === undefined) return;
@@ -122,7 +125,10 @@ export async function executorForTests(t: TestContext, { bus, topics }: { bus: B
   return executor;
 }
 
-/** What is on the downlink topic of a type: each key's records in order, null for a tombstone; what announces it is left out. */
+/**
+ * What is on the downlink topic of a type: each key's records in order, their secrets opened, null for a tombstone; what
+ * announces it is left out.
+ */
 export async function downlinkForTests(
   t: TestContext,
   { bus, topics }: { bus: Bus; topics: Topics },
@@ -132,6 +138,7 @@ export async function downlinkForTests(
   const followed = await follow(bus, [topics.downlink(type).name], ({ key, value }) => {
     const record = value && fromBinary(DownlinkRecordSchema, Uint8Array.from(value));
     if (record?.gone) return;
+    if (record) record.integration = opened(record);
     records.set(key!, [...(records.get(key!) ?? []), record]);
   });
   t.after(() => followed[Symbol.dispose]());
@@ -140,3 +147,6 @@ export async function downlinkForTests(
     (records.get(key) ?? []).map((record) => Number(record?.integration?.generation ?? 0n));
   return { records, generations };
 }
+
+const opened = ({ integration, sealed }: Pick<DownlinkRecord, 'integration' | 'sealed'>) =>
+  openSecrets({ integration: integration!, sealed }, keyRing(TEST_KEY_ID)).integration;

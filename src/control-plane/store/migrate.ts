@@ -4,6 +4,7 @@ import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { NameResolver } from '../../runtime/name-resolver.ts';
 import { UserError } from '../../runtime/user-error.ts';
 import { patiently } from '../patiently.ts';
+import { hasState, type Queries } from './database.ts';
 import { closeLockConnection } from './lock-connection.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { postgresReason } from './postgres-reason.ts';
@@ -14,6 +15,8 @@ const CONNECT_TIMEOUT = 2000;
 const STEP_TIMEOUT = 600_000;
 /** Any number, as long as all nodes lock the same. */
 const MIGRATION_LOCK = 7_305_816_541_001;
+
+const UNDEFINED_TABLE = /^42P01$/;
 
 interface Deps {
   readonly clock: Clock;
@@ -52,6 +55,19 @@ export async function migrate(
     }
   } finally {
     await closeLockConnection(client, deps.clock); // gives the lock back
+  }
+}
+
+/** Whether the schema is that of this version. */
+export async function isUpToDate(queries: Queries): Promise<boolean> {
+  try {
+    const [row] = await queries.query<{ version: number }>(
+      'select coalesce(max(version), 0) as version from schema_migrations',
+    );
+    return row?.version === MIGRATIONS.length;
+  } catch (error) {
+    if (hasState(error, UNDEFINED_TABLE)) return false;
+    throw error;
   }
 }
 

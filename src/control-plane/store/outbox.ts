@@ -73,6 +73,19 @@ export async function pendingRows(
   }));
 }
 
+/** The newest row's place; 0 when there is none. */
+export async function lastSeq(queries: Queries): Promise<string> {
+  const [row] = await queries.query<{ seq: string }>('select coalesce(max(seq), 0) as seq from outbox');
+  return row!.seq;
+}
+
+/** How many rows wait, of those up to this place. */
+export async function waitingRows(queries: Queries, last: string): Promise<number> {
+  const sql = 'select count(*)::int as count from outbox where seq <= $1';
+  const [row] = await queries.query<{ count: number }>(sql, [last]);
+  return row!.count;
+}
+
 /** Since when the oldest row waits, and for how many seconds. */
 export async function oldestRow(queries: Queries): Promise<{ time: Date; age: number } | undefined> {
   const [row] = await queries.query<{ time: Date; age: number }>(
