@@ -1,11 +1,14 @@
 import { setFlagsFromString } from 'node:v8';
+import { reachKafka } from './own-kafka.ts';
 import { type Role, startProcess } from './process.ts';
 import { systemClock } from './runtime/clock.ts';
 import { createLogger, type Logger } from './runtime/logger.ts';
+import { NameResolver } from './runtime/name-resolver.ts';
 import { runService } from './runtime/run-service.ts';
 import type { Setting } from './runtime/setting.ts';
 import { readSettings, SETTINGS, type SettingName, type Settings } from './runtime/settings.ts';
 import { UserError } from './runtime/user-error.ts';
+import { Warnings } from './runtime/warnings.ts';
 import { parseOptions, USAGE } from './usage.ts';
 
 // Most messages of a full window outlive a young collection. V8 would learn from it to make them among the old objects right
@@ -76,11 +79,21 @@ function printSettings(given: Partial<Record<SettingName, string>>): void {
 }
 
 async function runAdmin([what, ...args]: readonly string[]): Promise<void> {
-  const options = parseOptions('admin', HELP.includes(what ?? '') ? ['--help'] : args);
+  const options = parseOptions(`admin ${what}`, HELP.includes(what ?? '') ? ['--help'] : args);
   if (options.help || what === undefined) return say(USAGE);
   const settings = readSettings(options.given);
   const deps = { say, clock: systemClock, logger: logTo(process.stderr, settings) };
   switch (what) {
+    case 'create-token': {
+      const { createToken } = await import('./control-plane/commands/create-token.ts');
+      const resolver = new NameResolver({ servers: settings.PENSTOCK_DNS_SERVERS, clock: systemClock });
+      const own = { ...deps, resolver, warnings: new Warnings(), random: Math.random };
+      return createToken(settings, options.token, {
+        ...deps,
+        complain,
+        reachKafka: () => reachKafka(settings, own),
+      });
+    }
     case 'rotate-keys': {
       const { rotateKeys } = await import('./control-plane/commands/rotate-keys.ts');
       if (!(await rotateKeys(settings, deps))) process.exitCode = 1;

@@ -107,8 +107,7 @@ export async function startProcess(
 ): Promise<PenstockProcess> {
   await using stack = new AsyncDisposableStack();
   const access = accessConfig(settings);
-  const isApi = roles.some((role) => role !== 'executor');
-  const openNote = isApi ? openAccessNote(access, settings.PENSTOCK_BIND_ADDRESS) : undefined;
+  const openNote = noLoginNote(roles, settings);
   if (openNote !== undefined) logger.info(openNote);
   const metrics = createMetrics();
   const paths = tlsPaths(settings);
@@ -189,6 +188,16 @@ export async function startProcess(
     mqttAddress,
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
+}
+
+/**
+ * What is to be said when these roles let in whoever asks; undefined: they do not. An executor has no API.
+ * @throws UserError when others than this machine could ask
+ */
+export function noLoginNote(roles: readonly Role[], settings: Settings): string | undefined {
+  const access = accessConfig(settings);
+  const isApi = roles.some((role) => role !== 'executor');
+  return isApi ? openAccessNote(access, settings.PENSTOCK_BIND_ADDRESS) : undefined;
 }
 
 /** Undefined: without TLS. */

@@ -14,6 +14,8 @@ Commands
   start           the role of TB_SERVICE_TYPE: tbmq = control plane and ingress,
                   tbmq-integration-executor = executor
   settings        every setting, what it is for, and its value now
+  admin create-token --name NAME --role viewer|operator|editor|admin [--expires 90d] [--note TEXT]
+                  makes an API token, and prints it; with the settings of a control plane
   admin rotate-keys
                   encrypts the secrets of integrations anew with the first key, while everything runs;
                   with the settings of a control plane
@@ -40,7 +42,14 @@ export interface Options {
   readonly help: boolean;
   /** Settings that were given as options. */
   readonly given: Partial<Record<SettingName, string>>;
+  /** Of the token that `admin create-token` makes. */
+  readonly token: Partial<Record<TokenOption, string>>;
 }
+
+const TOKEN_OPTIONS = ['name', 'role', 'expires', 'note'] as const;
+type TokenOption = (typeof TOKEN_OPTIONS)[number];
+
+const OF_TOKENS = Object.fromEntries(TOKEN_OPTIONS.map((name) => [name, { type: 'string' as const }]));
 
 /** @throws UserError when an option is not known, lacks its value, or does not belong to the command */
 export function parseOptions(command: string | undefined, args: readonly string[]): Options {
@@ -53,6 +62,7 @@ export function parseOptions(command: string | undefined, args: readonly string[
         'http-port': { type: 'string' },
         'mqtt-port': { type: 'string' },
         'data-dir': { type: 'string' },
+        ...(command === 'admin create-token' && OF_TOKENS),
       },
     });
     if (values['data-dir'] !== undefined && command !== 'dev' && command !== 'demo') {
@@ -63,7 +73,13 @@ export function parseOptions(command: string | undefined, args: readonly string[
       const value = values[option as keyof typeof OPTIONS];
       if (value !== undefined) given[setting] = value;
     }
-    return { help: values.help ?? false, given };
+    const ofToken: Partial<Record<string, string | boolean>> = values;
+    const token = Object.fromEntries(
+      TOKEN_OPTIONS.flatMap((option) =>
+        ofToken[option] === undefined ? [] : [[option, String(ofToken[option])]],
+      ),
+    );
+    return { help: values.help ?? false, given, token };
   } catch (error) {
     throw new UserError(`${messageOf(error)} (penstock --help)`, { cause: error });
   }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type PenstockProcess, ROLES, startProcess } from '../process.ts';
+import { noLoginNote, type PenstockProcess, ROLES, startProcess } from '../process.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { kafkaSecuritySet } from '../runtime/kafka-security-settings.ts';
 import { createLogger } from '../runtime/logger.ts';
@@ -32,6 +32,7 @@ export async function startDev(settings: Settings, deps: Deps, signal: AbortSign
   const { say, clock } = deps;
   const dataDir = settings.PENSTOCK_DATA_DIR;
   requireKafkaOf(settings);
+  const note = noLoginNote(ROLES, settings);
   await using stack = new AsyncDisposableStack();
   stack.use(await lockDataDirectory(dataDir, clock));
   await requireFreePorts(settings); // to be told after a minute that a port is taken helps nobody
@@ -43,6 +44,7 @@ export async function startDev(settings: Settings, deps: Deps, signal: AbortSign
   say('starting control plane, ingress and executor');
   const running = stack.use(await startProcess(ROLES, own, { clock, logger, kafkaLogin }, signal));
   say(readyText(running, settings, log.path, clock.monotonic() - begin));
+  if (note !== undefined) say(`\n${note}`);
   const started = stack.move();
   return { ...running, failed, [Symbol.asyncDispose]: () => started.disposeAsync() };
 }

@@ -149,12 +149,47 @@ test('a port that cannot be had is told before any server is started', async (t)
   }
   const twice = ['--grpc-port', '39417', '--http-port', '39417'];
   await refuses(t, dev(...twice), {}, /^penstock: port 39417 is in use: .*--http-port$/);
-  const elsewhere = { PENSTOCK_BIND_ADDRESS: '192.0.2.1' };
+  const elsewhere = { PENSTOCK_BIND_ADDRESS: '192.0.2.1', PENSTOCK_LOGIN: 'required' };
   await refuses(t, dev(), elsewhere, /^penstock: cannot listen on 192\.0\.2\.1.*PENSTOCK_BIND_ADDRESS/);
   assert.deepEqual(
     [existsSync(join(dataDir, 'kafka')), existsSync(join(dataDir, 'postgres'))],
     [false, false],
   );
+});
+
+test('an API that others reach is not started without a login', async (t) => {
+  const open =
+    /^penstock: PENSTOCK_BIND_ADDRESS=0\.0\.0\.0 would let everybody in .*PENSTOCK_LOGIN=required.*create-token/;
+  const everywhere = { PENSTOCK_BIND_ADDRESS: '0.0.0.0', TB_KAFKA_SERVERS: '127.0.0.1:1' };
+  for (const role of ['control-plane', 'ingress', 'dev']) {
+    const dataDir = role === 'dev' ? ['--data-dir', await dataDirectory(t)] : [];
+    await refuses(t, [role, ...FREE_PORTS, ...dataDir], everywhere, open);
+  }
+  const short = { PENSTOCK_BOOTSTRAP_TOKEN: 'hunter2' };
+  const output = await refuses(
+    t,
+    ['ingress'],
+    short,
+    /^penstock: PENSTOCK_BOOTSTRAP_TOKEN must be 32 printable/,
+  );
+  assert.doesNotMatch(output, /hunter2/);
+});
+
+test('admin create-token says what is wrong with its options', async (t) => {
+  const create = (...options: readonly string[]) => ['admin', 'create-token', ...options];
+  await refuses(
+    t,
+    create('--name', 'x'),
+    {},
+    /^penstock: --role must be one of viewer, operator, editor, admin$/,
+  );
+  await refuses(t, create('--role', 'editr'), {}, /^penstock: --role .*: did you mean editor\?$/);
+  await refuses(t, create('--role', 'admin'), {}, /^penstock: --name: value is required$/);
+  const forever = create('--name', 'x', '--role', 'admin', '--expires', 'never');
+  await refuses(t, forever, {}, /^penstock: --expires must be days or hours from now, e\.g\. 90d or 12h$/);
+  await refuses(t, ['admin', 'rotate-keys', '--role', 'admin'], {}, /Unknown option '--role'/);
+  const nowhere = { PENSTOCK_POSTGRES_URL: 'postgres://127.0.0.1:1/x' };
+  await refuses(t, create('--name', 'x', '--role', 'admin'), nowhere, /PENSTOCK_POSTGRES_URL/);
 });
 
 test('without Java, or without Maven when Kafka is not here yet, the two ways out are told', async (t) => {

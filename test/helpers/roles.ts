@@ -80,7 +80,15 @@ export async function installationForTests(t: TestContext, servers: Servers = {}
     await run.says('penstock is ready');
     return run;
   };
-  return { bus, brokers, prefix, topics: topicsOf(prefix), start };
+  /** Runs a command of the installation to its end, which must be a good one. */
+  const run = async (args: readonly string[]): Promise<PenstockRun> => {
+    const command = new PenstockRun(args, { ...shared, TB_SERVICE_ID: 'admin', TB_KAFKA_SERVERS: brokers });
+    onEnd(t, () => command.stop('SIGKILL'));
+    const code = await command.end();
+    if (code !== 0) throw new Error(`penstock ${args.join(' ')} ended with ${code}:\n${command.output}`);
+    return command;
+  };
+  return { bus, brokers, prefix, topics: topicsOf(prefix), start, run };
 }
 
 export type Installation = Awaited<ReturnType<typeof installationForTests>>;

@@ -60,6 +60,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/usage.ts': ['src/runtime/'],
   'src/main.ts': [
     'src/usage.ts',
+    'src/own-kafka.ts',
     'src/process.ts',
     'src/runtime/',
     'src/control-plane/commands/',
