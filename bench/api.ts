@@ -11,9 +11,11 @@ import { IntegrationSchema, IntegrationState, IntegrationType } from '../gen/pen
 import {
   type IntegrationFilterSchema,
   IntegrationService,
+  type ListIntegrationsRequestSchema,
 } from '../gen/penstock/v1/integration_service_pb.ts';
 import { createKafkaBus } from '../src/bus/kafka-bus.ts';
 import { startControlPlane } from '../src/control-plane/control-plane.ts';
+import { labelTexts } from '../src/control-plane/store/integrations.ts';
 import { startKafka } from '../src/dev/kafka-server.ts';
 import { startPostgres } from '../src/dev/postgres-server.ts';
 import { createClient } from '../src/rpc/grpcjs.ts';
@@ -54,6 +56,20 @@ export async function measureApi(): Promise<object> {
   };
   for (const [name, filter] of Object.entries(filters)) {
     results[name] = await timesOf(() => client.listIntegrations({ filter }));
+  }
+  const labels = { rare: { site: '77' }, common: { team: 'energy' } };
+  const ordered: Record<string, MessageInitShape<typeof ListIntegrationsRequestSchema>> = {
+    'by the last change': { orderBy: 'update_time desc' },
+    'disabled, by name': { filter: { states: [DISABLED] }, orderBy: 'name' },
+    'by a text, by name': { filter: { text: 'BUILDING 77' }, orderBy: 'name desc' },
+    'by a label of one in 500': { filter: { labels: labels.rare } },
+    'by a label of one in 500, by name': { filter: { labels: labels.rare }, orderBy: 'name' },
+    'by a label of one in two': { filter: { labels: labels.common } },
+    'by both labels and a text': { filter: { labels: { ...labels.rare, ...labels.common }, text: '7' } },
+    'by a label of one in two and a text of none': { filter: { labels: labels.common, text: 'nowhere' } },
+  };
+  for (const [name, request] of Object.entries(ordered)) {
+    results[name] = await timesOf(() => client.listIntegrations(request));
   }
   const integrationId = ids[0]!;
   await bus.createTopics([topics.deadLetters(integrationId)]);
@@ -106,6 +122,7 @@ async function store(postgresUrl: string): Promise<string[]> {
         name: `integration ${n + i}`,
         description: `forwards the sensors of building ${(n + i) % 500}`,
         enabled: (n + i) % 3 > 0,
+        labels: { site: `${(n + i) % 500}`, team: (n + i) % 2 > 0 ? 'energy' : 'water' },
         topicFilters: ['a/b/#'],
         generation: 1n,
         createTime: time,
@@ -118,10 +135,11 @@ async function store(postgresUrl: string): Promise<string[]> {
     });
     await client.query(
       `insert into integrations (id, name, description, type, enabled, enabled_change_time, generation, config,
-         create_time, update_time, published_generation)
-       select id, name, description, 'http', enabled, time, 1, config, time, time, 1
-       from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::bytea[], $6::timestamptz[])
-         as made (id, name, description, enabled, config, time)`,
+         create_time, update_time, published_generation, labels)
+       select id, name, description, 'http', enabled, time, 1, config, time, time, 1,
+         array(select jsonb_array_elements_text(labels))
+       from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::bytea[], $6::timestamptz[], $7::jsonb[])
+         as made (id, name, description, enabled, config, time, labels)`,
       [
         some.map(({ id }) => id),
         some.map(({ name }) => name),
@@ -129,6 +147,7 @@ async function store(postgresUrl: string): Promise<string[]> {
         some.map(({ enabled }) => enabled),
         some.map((one) => Buffer.from(toBinary(IntegrationSchema, one))),
         some.map((_, i) => new Date(begin + n + i)),
+        some.map((one) => JSON.stringify(labelTexts(one.labels))),
       ],
     );
     await client.query(

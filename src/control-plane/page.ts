@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../contract/canonical-json.ts';
 import { invalidArgument, type RpcError } from '../rpc/error.ts';
-import type { PageStart } from './store/integration-pages.ts';
+import type { Order } from './order-by.ts';
+import type { PageStart } from './store/integration-order.ts';
 import type { Position } from './store/integrations.ts';
 
 const DEFAULT_PAGE_SIZE = 50;
@@ -9,30 +12,67 @@ const MAX_TIME = 8.64e15;
 
 export const pageSizeOf = (pageSize: number): number => pageSize || DEFAULT_PAGE_SIZE;
 
-/** A position as an opaque token: it stays right whatever comes or goes around it. */
-export const pageToken = (position: Position): string => tokenOf(textOf(position));
-
-const textOf = ({ time, id }: Position) => `${time.getTime()} ${id}`;
-const tokenOf = (text: string) => Buffer.from(text).toString('base64url');
-
-/** @throws RpcError INVALID_ARGUMENT when no answer contained this token */
-export function positionOf(token: string): Position | undefined {
-  if (token === '') return undefined;
-  const [time = '', id = ''] = Buffer.from(token, 'base64url').toString().split(' ');
-  if (/^\d+$/.test(time) && Number(time) <= MAX_TIME && UUID.test(id))
-    return { time: new Date(Number(time)), id };
-  throw badToken();
+/** What requests for pages of a list have; everything else in one says which list it is. */
+interface ListRequest {
+  readonly $typeName: string;
+  readonly pageSize: number;
+  readonly pageToken: string;
+  readonly orderBy?: string;
 }
 
-export const listToken = (start: PageStart): string => tokenOf(`${textOf(start)} ${start.listed}`);
+/** The name of the list that a request is for: the same filter in the same order has the same one. */
+export function listOf(request: ListRequest, order?: Order): string {
+  const asked = canonicalJson({ ...request, pageSize: 0, pageToken: '', orderBy: order });
+  return createHash('sha256').update(asked).digest('base64url').slice(0, 12);
+}
 
-/** @throws RpcError INVALID_ARGUMENT when no answer contained this token */
-export function listStartOf(token: string): PageStart | undefined {
-  const position = positionOf(token);
-  if (!position) return undefined;
-  const [, , listed = '0'] = Buffer.from(token, 'base64url').toString().split(' ');
-  if (!/^\d{1,15}$/.test(listed)) throw badToken();
-  return { ...position, listed: Number(listed) };
+type Part = string | number;
+
+/** An opaque token: it says where its list goes on, and is of no use for any other one. */
+const tokenOf = (list: string, ...parts: readonly Part[]) =>
+  Buffer.from(JSON.stringify([list, ...parts])).toString('base64url');
+
+/**
+ * What was put into a token of this list, after its name.
+ * @throws RpcError INVALID_ARGUMENT when no answer contained this token, or one of another list did
+ */
+function partsOf(list: string, token: string): unknown[] {
+  const [name, ...parts] = parsed(token);
+  if (typeof name !== 'string') throw badToken();
+  if (name === list) return parts;
+  const description = 'is of a list with another filter or order_by: leave it empty for the first page';
+  throw invalidArgument([{ field: 'page_token', description, reason: 'PAGE_TOKEN_MISMATCH' }]);
+}
+
+function parsed(token: string): unknown[] {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(token, 'base64url').toString());
+    return Array.isArray(value) ? value : [];
+  } catch {
+    return [];
+  }
+}
+
+/** A position as a token: it stays right whatever comes or goes around it. */
+export const pageToken = (list: string, { time, id }: Position): string => tokenOf(list, time.getTime(), id);
+
+/** @throws RpcError INVALID_ARGUMENT when no answer about this list contained this token */
+export function positionOf(list: string, token: string): Position | undefined {
+  if (token === '') return undefined;
+  const [time, id] = partsOf(list, token);
+  return { time: timeIn(time), id: idIn(id) };
+}
+
+/** The same for a list of integrations, whose position is one in its order. */
+export function listToken(list: string, { key, id, listed }: PageStart): string {
+  return tokenOf(list, typeof key === 'string' ? key : key.getTime(), id, listed);
+}
+
+/** @throws RpcError INVALID_ARGUMENT when no answer about this list contained this token */
+export function listStartOf(list: string, token: string, order: Order): PageStart | undefined {
+  if (token === '') return undefined;
+  const [key, id, listed] = partsOf(list, token);
+  return { key: order.by === 'name' ? textIn(key) : timeIn(key), id: idIn(id), listed: numberIn(listed) };
 }
 
 /** A place in a list of dead letters. */
@@ -47,17 +87,38 @@ export interface DeadLetterPageStart extends DeadLetterPosition {
   readonly listed: number;
 }
 
-export function deadLetterToken({ partition, offset, listed }: DeadLetterPageStart): string {
-  return tokenOf(`${partition}-${offset}-${listed}`);
+export function deadLetterToken(list: string, { partition, offset, listed }: DeadLetterPageStart): string {
+  return tokenOf(list, partition, offset, listed);
 }
 
-/** @throws RpcError INVALID_ARGUMENT when no answer contained this token */
-export function deadLetterPageStartOf(token: string): DeadLetterPageStart | undefined {
+/** @throws RpcError INVALID_ARGUMENT when no answer about this list contained this token */
+export function deadLetterPageStartOf(list: string, token: string): DeadLetterPageStart | undefined {
   if (token === '') return undefined;
-  const [, partition, offset, listed = '0'] =
-    /^(\d{1,9})-(\d{1,15})(?:-(\d{1,15}))?$/.exec(Buffer.from(token, 'base64url').toString()) ?? [];
-  if (offset === undefined) throw badToken();
-  return { partition: Number(partition), offset: Number(offset), listed: Number(listed) };
+  const [partition, offset, listed] = partsOf(list, token).map(numberIn);
+  if (partition === undefined || offset === undefined || listed === undefined) throw badToken();
+  return { partition, offset, listed };
+}
+
+function numberIn(part: unknown): number {
+  if (Number.isSafeInteger(part) && Number(part) >= 0) return Number(part);
+  throw badToken();
+}
+
+function timeIn(part: unknown): Date {
+  const time = numberIn(part);
+  if (time <= MAX_TIME) return new Date(time);
+  throw badToken();
+}
+
+function textIn(part: unknown): string {
+  if (typeof part === 'string' && !part.includes('\0')) return part;
+  throw badToken();
+}
+
+function idIn(part: unknown): string {
+  const id = textIn(part);
+  if (UUID.test(id)) return id;
+  throw badToken();
 }
 
 function badToken(): RpcError {

@@ -68,6 +68,20 @@ check('the integration', [
   ['a long metadata value', { metadata: { a: 'x'.repeat(4097) } }, 'metadata["a"]'],
 ]);
 
+const label = (key: string, value = 'x'): Init => ({ labels: { [key]: value } });
+check('labels', [
+  ...['a', '7', 'a-b_c.d/e', 'x'.repeat(63)].map((key): Row => [key, label(key)]),
+  ...['', 'A', '-a', 'a-', '/', 'a=b', 'a b', 'ä', 'a\n', 'x'.repeat(64)].map(
+    (key): Row => [JSON.stringify(key), label(key), `labels[${JSON.stringify(key)}]`],
+  ),
+  ...['', 'A = ü/😀', 'x'.repeat(255)].map((value): Row => [value, label('a', value)]),
+  ...['a\n', 'a\0b', '\x7f', 'x'.repeat(256)].map(
+    (value): Row => [JSON.stringify(value), label('a', value), 'labels["a"]'],
+  ),
+  ['64', { labels: Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`l${i}`, ''])) }],
+  ['65', { labels: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`l${i}`, ''])) }, 'labels'],
+]);
+
 check('templates', [
   ['unset', { templates: {} }],
   ['a default value', { templates: { missing: MissingValue.DEFAULT, defaultValue: 'x' } }],

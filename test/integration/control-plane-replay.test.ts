@@ -251,6 +251,11 @@ test('replays', async (t) => {
     assert.deepEqual(page.ids, newest.slice(0, 3));
     const next = await list({ pageSize: 2, pageToken: page.nextPageToken });
     assert.deepEqual(next.ids, newest.slice(3));
+    const oldest = await list({ pageSize: 2, orderBy: 'create_time' });
+    const after = await list({ orderBy: 'create_time', pageToken: oldest.nextPageToken });
+    assert.deepEqual([...oldest.ids, ...after.ids], (await list({})).ids.toReversed());
+    assert.deepEqual(after.ids.slice(-5), ids);
+    await assert.rejects(list({ pageToken: oldest.nextPageToken }), /another filter or order_by/);
     assert.deepEqual(
       (await list({ integrationId: first })).ids,
       newest.filter((id) => id !== ids[1]),

@@ -15,6 +15,7 @@ import { Database } from '../../src/control-plane/store/database.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { nodeForTests } from '../helpers/nodes.ts';
 import { encodedReport, failedStart, report } from '../helpers/reports.ts';
+import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 /** A part of a partition, from an offset on, that ended at `end` when it was read. */
@@ -201,6 +202,17 @@ test('reports of executors, and lists', async (t) => {
       const third = await events.listEvents({ filter, pageSize: 2, pageToken: second.nextPageToken });
       assert.deepEqual(messages(third), ['0']);
       assert.equal(third.nextPageToken, '');
+
+      const forward: unknown[] = [];
+      let pageToken = '';
+      do {
+        const page = await events.listEvents({ filter, pageSize: 4, pageToken, orderBy: 'time' });
+        forward.push(...messages(page));
+        pageToken = page.nextPageToken;
+      } while (pageToken !== '');
+      assert.deepEqual(forward, ['0', '1', '2', '3', '4', '9']);
+      const other = { filter, orderBy: 'time', pageToken: first.nextPageToken };
+      assert.deepEqual((await rpcRejection(() => events.listEvents(other))).fields, ['page_token']);
 
       const range = { startTime: timestampFromMs(start + 1000), endTime: timestampFromMs(start + 3000) };
       assert.deepEqual(messages(await events.listEvents({ filter: { ...filter, ...range } })), ['2', '1']);

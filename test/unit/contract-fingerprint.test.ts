@@ -37,6 +37,7 @@ test('does not count what a delivery does not depend on', () => {
     { ...BASE, id: '6f3c1f0e-8b0a-4e57-9c5b-0f6f2f5c9a11' },
     { ...BASE, description: 'x' },
     { ...BASE, topicFilters: ['b'] },
+    { ...BASE, labels: { team: 'energy' } },
     { ...BASE, status: { reason: 'x' } },
     { ...BASE, createTime: { seconds: 1n } },
     { ...BASE, updateTime: { seconds: 1n } },

@@ -8,7 +8,6 @@ import { topicsOf } from '../../src/bus/topics.ts';
 import { isValid } from '../../src/contract/validate.ts';
 import { downlinkRows, tombstones, withPublishedTime } from '../../src/control-plane/outbox/downlink.ts';
 import { acknowledgedPrefix } from '../../src/control-plane/outbox/relay.ts';
-import { pageToken, positionOf } from '../../src/control-plane/page.ts';
 import type { TopicState } from '../../src/control-plane/store/integrations.ts';
 
 const topics = topicsOf('p');
@@ -87,17 +86,4 @@ test('of each integration only what comes before its first failure is published'
     published.map(({ seq }) => seq),
     ['0', '1', '3'],
   );
-});
-
-test('a page token leads back to its position, nothing else does', () => {
-  const position = { time: new Date(1234), id: '2c8a0b51-8a67-4f0e-8f9a-0d6a3c1f2b10' };
-  assert.deepEqual(positionOf(pageToken(position)), position);
-  assert.equal(positionOf(''), undefined);
-  for (const token of [
-    'x',
-    Buffer.from('1 x').toString('base64url'),
-    Buffer.from(`99999999999999999 ${position.id}`).toString('base64url'),
-  ]) {
-    assert.throws(() => positionOf(token), /page_token/);
-  }
 });

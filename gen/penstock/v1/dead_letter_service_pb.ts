@@ -144,7 +144,7 @@ export type ListDeadLettersRequest = Message<"penstock.v1.ListDeadLettersRequest
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before; empty: the first page.
+   * `next_page_token` of the answer before to the same filter; empty: the first page.
    *
    * @generated from field: string page_token = 3;
    */

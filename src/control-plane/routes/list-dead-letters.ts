@@ -12,7 +12,7 @@ import { deadLetterPage } from '../dead-letters/dead-letter-page.ts';
 import type { KeptDeadLetter } from '../dead-letters/newest-dead-letters.ts';
 import { kafkaError } from '../integrations/checks.ts';
 import { unknownIntegration } from '../integrations/guards.ts';
-import { deadLetterPageStartOf, deadLetterToken, pageSizeOf } from '../page.ts';
+import { deadLetterPageStartOf, deadLetterToken, listOf, pageSizeOf } from '../page.ts';
 import { findIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
 
@@ -21,11 +21,13 @@ const MAX_DECODED_BYTES = 4 << 20;
 
 export async function listDeadLetters(
   deps: RouteDeps,
-  { integrationId, filter, pageSize, pageToken }: ListDeadLettersRequest,
+  request: ListDeadLettersRequest,
   { signal }: CallContext,
 ): Promise<MessageInitShape<typeof ListDeadLettersResponseSchema>> {
+  const { integrationId, filter, pageSize, pageToken } = request;
   requireFilter(filter);
-  const from = deadLetterPageStartOf(pageToken);
+  const list = listOf(request);
+  const from = deadLetterPageStartOf(list, pageToken);
   if (!(await findIntegration(deps.db, integrationId))) throw unknownIntegration(integrationId);
   try {
     const wanted = { filter, size: pageSizeOf(pageSize), from };
@@ -33,7 +35,7 @@ export async function listDeadLetters(
     return {
       deadLetters: kept.map(toListed),
       totalSize: BigInt(total),
-      ...(next && { nextPageToken: deadLetterToken(next) }),
+      ...(next && { nextPageToken: deadLetterToken(list, next) }),
     };
   } catch (error) {
     throw kafkaError(error);

@@ -4,7 +4,7 @@ import type {
   ListTokensRequest,
   ListTokensResponseSchema,
 } from '../../../gen/penstock/v1/token_service_pb.ts';
-import { pageSizeOf, pageToken, positionOf } from '../page.ts';
+import { listOf, pageSizeOf, pageToken, positionOf } from '../page.ts';
 import { listTokens } from '../store/tokens.ts';
 import type { RouteDeps } from './deps.ts';
 
@@ -12,12 +12,13 @@ export async function listTokensRoute(
   { db }: RouteDeps,
   request: ListTokensRequest,
 ): Promise<MessageInitShape<typeof ListTokensResponseSchema>> {
+  const list = listOf(request);
   const size = pageSizeOf(request.pageSize);
-  const found = await listTokens(db, { before: positionOf(request.pageToken), limit: size + 1 });
+  const found = await listTokens(db, { before: positionOf(list, request.pageToken), limit: size + 1 });
   const tokens = found.slice(0, size);
   const last = found.length > size ? tokens.at(-1) : undefined;
   return {
     tokens,
-    ...(last && { nextPageToken: pageToken({ time: timestampDate(last.createTime!), id: last.id }) }),
+    ...(last && { nextPageToken: pageToken(list, { time: timestampDate(last.createTime!), id: last.id }) }),
   };
 }

@@ -13,25 +13,30 @@ export interface EventSelection {
   readonly end?: Date;
 }
 
-/** The newest first, from before `before` on. */
+/** From after `after` on in their order, which is the newest first unless another is asked for. */
 export async function listEvents(
   queries: Queries,
   { integrationId, kinds, start, end }: EventSelection,
-  page: { readonly before?: Position | undefined; readonly limit: number },
+  page: {
+    readonly after?: Position | undefined;
+    readonly limit: number;
+    readonly isOldestFirst?: boolean;
+  },
 ): Promise<Event[]> {
+  const [isBeyond, direction] = page.isOldestFirst ? ['>', 'asc'] : ['<', 'desc'];
   const rows = await queries.query<{ id: string; time: Date; record: Uint8Array }>(
     `select id, time, record from events
      where ($1::uuid is null or integration_id = $1) and ($2::smallint[] is null or kind = any($2))
        and ($3::timestamptz is null or time >= $3) and ($4::timestamptz is null or time < $4)
-       and ($5::timestamptz is null or (time, id) < ($5, $6::uuid))
-     order by time desc, id desc limit $7`,
+       and ($5::timestamptz is null or (time, id) ${isBeyond} ($5, $6::uuid))
+     order by time ${direction}, id ${direction} limit $7`,
     [
       integrationId ?? null,
       kinds ?? null,
       start ?? null,
       end ?? null,
-      page.before?.time ?? null,
-      page.before?.id ?? null,
+      page.after?.time ?? null,
+      page.after?.id ?? null,
       page.limit,
     ],
   );

@@ -34,8 +34,14 @@ export interface IntegrationSelection {
   readonly states?: readonly IntegrationState[];
   /** In name or description, in any case. */
   readonly text?: string;
+  /** With all of these labels, as `labelTexts` writes them. */
+  readonly labels?: readonly string[];
+  /** The name begins with this. */
+  readonly namePrefix?: string;
   readonly ids?: readonly string[];
 }
+
+export type Labels = Readonly<Record<string, string>>;
 
 /** A place in a list that is ordered by time and id. */
 export interface Position {
@@ -55,11 +61,14 @@ export type IntegrationRow = {
 
 export const COLUMNS =
   'config, sealed, integrations.type, enabled_change_time, topic_state, topic_incarnation';
-/** A listed integration that passes, by `parametersOf`. */
-export const SELECTED = `($1::text[] is null or type = any($1))
+/** A listed integration that passes, by `parametersOf`, as far as no index of its own finds it. */
+export const PASSES = `($1::text[] is null or type = any($1))
   and ($2::text is null or strpos(text, lower($2)) > 0)
   and ($3::uuid[] is null or integration_id = any($3))
   and ($4::smallint[] is null or state = any($4))`;
+/** By what an index finds it, if it is asked for. */
+export const LABELLED = `($5::text[] is null or labels @> $5) and ($6::text is null or name like $6)`;
+export const SELECTED = `${PASSES} and ${LABELLED}`;
 
 export const toStored = (row: IntegrationRow): StoredIntegration => ({
   integration: fromBinary(IntegrationSchema, row.config),
@@ -108,8 +117,8 @@ export async function insertIntegration(
   }
   const rows = await queries.query(
     `insert into integrations (id, config, sealed, secret_keys, name, description, enabled, generation, update_time,
-       enabled_change_time, type, request_id, create_time)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict (request_id) do nothing returning id`,
+       labels, enabled_change_time, type, request_id, create_time)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) on conflict (request_id) do nothing returning id`,
     [...columnsOf(stored), enabledChangeTime, type, requestId ?? null, dateOf(integration.createTime)],
   );
   return rows.length === 1;
@@ -118,7 +127,8 @@ export async function insertIntegration(
 export async function replaceIntegration(queries: Queries, stored: StoredIntegration): Promise<void> {
   await queries.query(
     `update integrations set config = $2, sealed = $3, secret_keys = $4, name = $5, description = $6, enabled = $7,
-       generation = $8, update_time = $9, enabled_change_time = $10, topic_state = $11 where id = $1`,
+       generation = $8, update_time = $9, labels = $10, enabled_change_time = $11, topic_state = $12
+     where id = $1`,
     [...columnsOf(stored), stored.enabledChangeTime, stored.topicState],
   );
 }
@@ -142,8 +152,8 @@ export async function listIntegrations(
   const rows = await queries.query<IntegrationRow>(
     `select ${COLUMNS} from (
        select integration_id, create_time from listed_integrations where ${SELECTED}
-         and text <> '' and ($5::timestamptz is null or (create_time, integration_id) > ($5, $6::uuid))
-       order by create_time, integration_id limit $7) as listed
+         and text <> '' and ($7::timestamptz is null or (create_time, integration_id) > ($7, $8::uuid))
+       order by create_time, integration_id limit $9) as listed
      join integrations on id = integration_id order by listed.create_time, id`,
     [...parametersOf(selection), page.after?.time ?? null, page.after?.id ?? null, page.limit ?? null],
   );
@@ -151,9 +161,9 @@ export async function listIntegrations(
 }
 
 function columnsOf(stored: StoredIntegration): unknown[] {
-  const { id, name, description, enabled, generation, updateTime } = stored.integration;
+  const { id, name, description, enabled, generation, updateTime, labels } = stored.integration;
   const columns = [withoutNul(name), withoutNul(description), enabled, generation, dateOf(updateTime)];
-  return [id, ...secretColumnsOf(stored), ...columns];
+  return [id, ...secretColumnsOf(stored), ...columns, labelTexts(labels)];
 }
 
 function secretColumnsOf({ integration, sealed }: SealedIntegration): unknown[] {
@@ -163,12 +173,24 @@ function secretColumnsOf({ integration, sealed }: SealedIntegration): unknown[] 
   return [toBinary(IntegrationSchema, integration), secrets, isClear ? null : keys];
 }
 
-export function parametersOf({ types, text, ids, states }: IntegrationSelection): unknown[] {
-  return [types ?? null, text === undefined ? null : withoutNul(text), ids ?? null, states ?? null];
+export function parametersOf(selection: IntegrationSelection): unknown[] {
+  const { types, text, ids, states, labels, namePrefix } = selection;
+  return [
+    types ?? null,
+    text === undefined ? null : withoutNul(text),
+    ids ?? null,
+    states ?? null,
+    labels && labels.length > 0 ? labels : null,
+    namePrefix === undefined ? null : `${withoutNul(namePrefix).replaceAll(/[\\%_]/g, '\\$&')}%`,
+  ];
 }
 
-// PostgreSQL's text holds no NUL; these columns are only searched.
-const withoutNul = (text: string) => text.replaceAll('\0', '');
+/** Each as `key=value`: a key has no `=`. */
+export const labelTexts = (labels: Labels): string[] =>
+  Object.entries(labels).map(([key, value]) => withoutNul(`${key}=${value}`));
+
+/** PostgreSQL's text holds no NUL; these columns are only searched. */
+export const withoutNul = (text: string): string => text.replaceAll('\0', '');
 
 function dateOf(time: Timestamp | undefined): Date {
   if (time === undefined) throw new Error('an integration is stored with its times');

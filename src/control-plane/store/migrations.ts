@@ -1,87 +1,15 @@
 import { ACCESS_TABLES } from './access-tables.ts';
 import { DEAD_LETTER_STARTS } from './dead-letter-starts.ts';
+import { FIRST_TABLES } from './first-tables.ts';
 import { KAFKA_HASH } from './kafka-hash.ts';
 import { LISTED_COUNTS } from './listed-counts.ts';
 import { LISTED_INTEGRATIONS } from './listed-integrations.ts';
+import { LISTED_LABELS } from './listed-labels.ts';
 import { SEALED_COLUMNS } from './sealed-columns.ts';
 
 /** The schema's steps, in order. A step that was released is never changed: add another. */
 export const MIGRATIONS: readonly string[] = [
-  /* sql */ `
-  create table integrations (
-    id                   uuid primary key,
-    name                 text not null,
-    description          text not null,
-    type                 text not null,
-    enabled              boolean not null,
-    -- When \`enabled\` last changed.
-    enabled_change_time  timestamptz not null,
-    generation           bigint not null,
-    -- The newest generation that Kafka acknowledged in all its downlink records.
-    published_generation bigint not null default 0,
-    -- The encoded penstock.v1.Integration, with its secrets, without its status. The columns repeat what is searched by.
-    config               bytea not null,
-    request_id           uuid unique,
-    create_time          timestamptz not null,
-    update_time          timestamptz not null
-  );
-  create index integrations_by_time on integrations (create_time, id);
-
-  -- Downlink records that Kafka does not have yet.
-  create table outbox (
-    seq            bigint generated always as identity primary key,
-    integration_id uuid not null,
-    generation     bigint not null,
-    topic          text not null,
-    key            text not null,
-    -- Null: a tombstone.
-    value          bytea
-  );
-  create index outbox_by_integration on outbox (integration_id);
-
-  -- Integrations whose topics are to be deleted. Due null: not before the tombstones are published.
-  create table topic_deletions (
-    integration_id uuid primary key,
-    due_time       timestamptz
-  );
-
-  -- Where each integration was last seen running, or failing to.
-  create table executor_states (
-    integration_id uuid not null references integrations on delete cascade,
-    shard          bigint not null,
-    service_id     text not null,
-    generation     bigint not null,
-    time           timestamptz not null,
-    state          smallint not null,
-    reason         text not null,
-    since          timestamptz not null,
-    primary key (integration_id, shard, service_id)
-  );
-
-  create table executor_statistics (
-    integration_id      uuid not null references integrations on delete cascade,
-    shard               bigint not null,
-    service_id          text not null,
-    time                timestamptz not null,
-    lag                 bigint not null,
-    oldest_age_ms       bigint,
-    last_delivered_time timestamptz,
-    -- When statistics were last kept as an event.
-    event_time          timestamptz not null,
-    primary key (integration_id, shard, service_id)
-  );
-
-  create table events (
-    id             uuid primary key,
-    integration_id uuid not null,
-    kind           smallint not null,
-    time           timestamptz not null,
-    -- The encoded penstock.v1.UplinkRecord, as it came.
-    record         bytea not null
-  );
-  create index events_by_time on events (time, id);
-  create index events_by_integration on events (integration_id, time, id);
-  `,
+  FIRST_TABLES,
   /* sql */ `
   -- Runs of dead letters that were put back: those from the start offset on, before the end offset. They may overlap.
   create table redriven_dead_letters (
@@ -247,4 +175,5 @@ export const MIGRATIONS: readonly string[] = [
   LISTED_COUNTS,
   ACCESS_TABLES,
   SEALED_COLUMNS,
+  LISTED_LABELS,
 ];

@@ -89,17 +89,22 @@ export async function findReplay(queries: Queries, id: string): Promise<Replay |
   return row && toReplay(row);
 }
 
-/** The newest first, from before `before` on; of an integration as source or as target, or of all. */
+/** In the order of their times, from after `after` on; of an integration as source or as target, or of all. */
 export async function listReplays(
   queries: Queries,
   integrationId: string | undefined,
-  page: { readonly before: Position | undefined; readonly limit: number },
+  page: {
+    readonly after: Position | undefined;
+    readonly limit: number;
+    readonly isOldestFirst: boolean;
+  },
 ): Promise<Replay[]> {
+  const [isBeyond, direction] = page.isOldestFirst ? ['>', 'asc'] : ['<', 'desc'];
   const rows = await queries.query<Row>(
     `select * from replays where ($1::uuid is null or integration_id = $1 or target_integration_id = $1)
-       and ($2::timestamptz is null or (create_time, id) < ($2, $3::uuid))
-     order by create_time desc, id desc limit $4`,
-    [integrationId ?? null, page.before?.time ?? null, page.before?.id ?? null, page.limit],
+       and ($2::timestamptz is null or (create_time, id) ${isBeyond} ($2, $3::uuid))
+     order by create_time ${direction}, id ${direction} limit $4`,
+    [integrationId ?? null, page.after?.time ?? null, page.after?.id ?? null, page.limit],
   );
   return rows.map(toReplay);
 }
