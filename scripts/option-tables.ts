@@ -1,59 +1,22 @@
 // Writes the option tables of docs/<type>.md from the comments in proto/; with --check only tells which are not fresh.
-import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import {
-  createFileRegistry,
   type DescEnum,
   type DescField,
   type DescMessage,
-  fromBinary,
   getOption,
   hasOption,
   ScalarType,
 } from '@bufbuild/protobuf';
-import { FeatureSet_FieldPresence, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt';
 import { field as rules } from '@bufbuild/protovalidate/gen/buf/validate/validate_pb.js';
+import { commentOf, ROOT, registry } from './schema-image.ts';
 
-const ROOT = new URL('..', import.meta.url);
 const INTEGRATION = 'penstock.v1.Integration';
 const BEGIN = '<!-- Written by `npm run generate` from the comments in proto/: change them there. -->';
 const END = '<!-- End of what is generated. -->';
 /** The sentence of a comment that tells what an option is when it is not set. */
 const UNSET = /(?:^| )((?:0 or unset|Unset|Unspecified): (.+?))\.(?= |$)/;
-
-const image = execFileSync(
-  'node_modules/.bin/buf',
-  ['build', 'proto', '--as-file-descriptor-set', '-o', '-'],
-  {
-    cwd: ROOT,
-    maxBuffer: 64 << 20,
-  },
-);
-const files = fromBinary(FileDescriptorSetSchema, image);
-const registry = createFileRegistry(files);
-const comments = new Map(
-  files.file.flatMap(({ name, sourceCodeInfo }) =>
-    (sourceCodeInfo?.location ?? []).map(({ path, leadingComments }) => [
-      [name, ...path].join(),
-      oneLine(leadingComments),
-    ]),
-  ),
-);
-
-function oneLine(comment: string): string {
-  return comment.trim().replaceAll(/\s*\n\s*/g, ' ');
-}
-
-/** Of a message or an enum at the top of its file, or of one of its fields or values. */
-function commentOf(desc: DescMessage | DescEnum, member?: number): string {
-  const isMessage = desc.kind === 'message';
-  const siblings: readonly (DescMessage | DescEnum)[] = isMessage ? desc.file.messages : desc.file.enums;
-  const index = siblings.indexOf(desc);
-  if (index < 0)
-    throw new Error(`${desc.typeName} is inside another message: move it to the top of its file`);
-  const path = [isMessage ? 4 : 5, index, ...(member === undefined ? [] : [2, member])];
-  return comments.get([desc.file.proto.name, ...path].join()) ?? '';
-}
 
 const isWellKnown = ({ typeName }: DescMessage) => typeName.startsWith('google.protobuf.');
 const linked = ({ name }: DescMessage | DescEnum) => `[${name}](#${name.toLowerCase()})`;

@@ -8,6 +8,7 @@ import { startKafkaClock } from './bus/kafka-clock.ts';
 import { reportNode } from './bus/node-reports.ts';
 import { type Topics, topicsOf } from './bus/topics.ts';
 import { reachKafka } from './own-kafka.ts';
+import { metricsGate } from './rpc/metrics-token.ts';
 import { startRpcServer } from './rpc/server.ts';
 import type { RpcService } from './rpc/service.ts';
 import { TlsFiles, type TlsPaths } from './rpc/tls-files.ts';
@@ -112,6 +113,7 @@ export async function startProcess(
   const metrics = createMetrics();
   const paths = tlsPaths(settings);
   const tls = paths && stack.use(new TlsFiles(paths, { clock, logger, metrics }));
+  const mayReadMetrics = metricsGate(settings, logger);
   const warnings = new Warnings();
   const resolver = new NameResolver({ servers: settings.PENSTOCK_DNS_SERVERS, clock });
   const own = { clock, logger, random: Math.random };
@@ -163,6 +165,8 @@ export async function startProcess(
       grpcPort: settings.PENSTOCK_GRPC_PORT,
       httpPort: settings.PENSTOCK_HTTP_PORT,
       httpHosts: settings.PENSTOCK_HTTP_HOSTS,
+      corsOrigins: settings.PENSTOCK_HTTP_CORS_ORIGINS,
+      mayReadMetrics,
       logger,
       metrics,
       clock,

@@ -1,8 +1,9 @@
 import type { KafkaLogin } from '../kafkajs/login.ts';
 import { followCertificates } from '../runtime/certificate-files.ts';
-import { FollowedFiles, type NamedFile } from '../runtime/followed-files.ts';
+import type { NamedFile } from '../runtime/followed-files.ts';
 import type { KafkaSecuritySettings } from '../runtime/kafka-security-settings.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { followSecret } from '../runtime/secret-file.ts';
 import { isThisMachine } from '../runtime/this-machine.ts';
 import { UserError } from '../runtime/user-error.ts';
 import type { KafkaConfig } from './kafka/client.ts';
@@ -88,7 +89,7 @@ function loginOf(
   if (!mechanism) return undefined;
   const username = settings.PENSTOCK_KAFKA_SASL_USERNAME;
   if (!file) return { mechanism, username, password: settings.PENSTOCK_KAFKA_SASL_PASSWORD };
-  const followed = new FollowedFiles([file], ([text = '']) => passwordIn(text), logger);
+  const followed = followSecret(file, logger);
   return {
     mechanism,
     username,
@@ -96,10 +97,4 @@ function loginOf(
       return followed.current();
     },
   };
-}
-
-function passwordIn(text: string): string {
-  const password = text.replace(/\r?\n$/, '');
-  if (password === '') throw new Error('there is no password in it');
-  return password;
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { TLSSocket } from 'node:tls';
+import type { DescMethod } from '@bufbuild/protobuf';
 import { type ContextValues, createContextKey, createContextValues } from '@connectrpc/connect';
 import type { connectNodeAdapter } from '@connectrpc/connect-node';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
@@ -11,6 +12,7 @@ import { certificateOf } from './grpc-presented.ts';
 import { pathOf } from './grpcjs.ts';
 import { type Refusal, refuse } from './http-guard.ts';
 import { ruleOf } from './policy.ts';
+import { pathText, routesOf } from './rest/rest-route.ts';
 import { contextWith, type RpcService, wrapHandlers } from './service.ts';
 
 /** The cookie of a session. */
@@ -29,7 +31,7 @@ type Request = Parameters<ReturnType<typeof connectNodeAdapter>>[0];
 export class HttpCallers {
   readonly #authenticate: Authenticate;
   readonly #logger: Logger;
-  /** The paths that whoever asks is answered at. */
+  /** Where whoever asks is answered: `POST /path`. */
   readonly #open: ReadonlySet<string>;
   readonly #callers = new WeakMap<Request, Caller>();
 
@@ -41,8 +43,15 @@ export class HttpCallers {
   ) {
     this.#authenticate = authenticate;
     this.#logger = logger;
-    const methods = services.flatMap(({ service }) => service.methods);
-    this.#open = new Set([...open, ...methods.filter((one) => ruleOf(one).role === undefined).map(pathOf)]);
+    const isOpen = ({ method }: { readonly method: DescMethod }) => ruleOf(method).role === undefined;
+    const methods = services.flatMap(({ service }) => service.methods.map((method) => ({ method })));
+    const rest = services.flatMap(({ service }) => routesOf(service)).filter(isOpen);
+    this.#open = new Set([
+      ...[...open, ...methods.filter(isOpen).map(({ method }) => pathOf(method))].flatMap((path) =>
+        ['GET', 'HEAD', 'POST'].map((httpMethod) => `${httpMethod} ${path}`),
+      ),
+      ...rest.map((route) => `${route.httpMethod} ${pathText(route)}`),
+    ]);
   }
 
   /** The listener for those who are let in, before anything of what they ask is read. */
@@ -72,9 +81,9 @@ export class HttpCallers {
   readonly contextValues = (request: Request): ContextValues =>
     createContextValues().set(CALLER, this.#callers.get(request) ?? stranger(''));
 
-  #isOpen({ url = '' }: IncomingMessage): boolean {
+  #isOpen({ method, url = '' }: IncomingMessage): boolean {
     const [path = ''] = url.split('?', 1);
-    return path.startsWith('/health/') || this.#open.has(path);
+    return path.startsWith('/health/') || this.#open.has(`${method} ${path}`);
   }
 
   #refusalOf(error: unknown): Refusal {

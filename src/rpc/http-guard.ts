@@ -5,8 +5,10 @@ import { type Logger, messageOf } from '../runtime/logger.ts';
 import { certificateOf } from './grpc-presented.ts';
 
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 421 | 500 | 503;
+  readonly status: keyof typeof CODES;
   readonly message: string;
+  /** Beside those of every refusal. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What a request is judged by. */
@@ -15,14 +17,22 @@ type Judged = Pick<IncomingMessage, 'headersDistinct' | 'socket'>;
 /** Why a request is not to be answered; undefined: it may be. */
 export type Judge = (request: Judged) => Refusal | undefined;
 
-/**
- * @param hosts names with a dot that may be called, and whose pages may call
- * @param asksClients whether a client has to show a certificate
- */
-export function judgeOf(hosts: readonly string[], asksClients = false): Judge {
-  // As URLs have them: in lower case, beyond ASCII in Punycode; a port does not matter.
-  const allowed = new Set(hosts.map((host) => URL.parse(`http://${host}`)?.hostname ?? host));
-  return (request) => (asksClients && !isCertified(request) ? UNCERTIFIED : refusedOf(request, allowed));
+/** As URLs have them: in lower case, beyond ASCII in Punycode; a port does not matter. */
+export const hostsOf = (hosts: readonly string[]): ReadonlySet<string> =>
+  new Set(hosts.map((host) => URL.parse(`http://${host}`)?.hostname ?? host));
+
+interface Callers {
+  /** Names with a dot that may be called, and whose pages may call. */
+  readonly hosts: ReadonlySet<string>;
+  /** Other origins whose pages may call, as browsers send them. */
+  readonly corsOrigins: readonly string[];
+  /** Whether a client has to show a certificate. */
+  readonly asksClients: boolean;
+}
+
+export function judgeOf(callers: Callers): Judge {
+  return (request) =>
+    callers.asksClients && !isCertified(request) ? UNCERTIFIED : refusedOf(request, callers);
 }
 
 const isCertified = ({ socket }: Judged): boolean => certificateOf(socket as TLSSocket) !== undefined;
@@ -73,13 +83,13 @@ function refusedOfProbe({ headers, headersDistinct }: IncomingMessage): Refusal 
 
 function refusedOf(
   { headersDistinct }: Pick<IncomingMessage, 'headersDistinct'>,
-  allowed: ReadonlySet<string>,
+  { hosts, corsOrigins }: Callers,
 ): Refusal | undefined {
   const called = authorityOf(headersDistinct.host);
   if (called === undefined) return BROKEN;
-  if (!isOfNobodyElse(called.hostname) && !allowed.has(called.hostname)) return misdirected(called.hostname);
+  if (!isOfNobodyElse(called.hostname) && !hosts.has(called.hostname)) return misdirected(called.hostname);
   const foreign = headersDistinct.origin?.find(
-    (origin) => !isOwn(origin, headersDistinct.host![0]!, allowed),
+    (origin) => !corsOrigins.includes(origin) && !isOwn(origin, headersDistinct.host![0]!, hosts),
   );
   return foreign === undefined ? undefined : foreignPage(foreign);
 }
@@ -89,10 +99,10 @@ const isOfNobodyElse = (hostname: string) =>
   !hostname.includes('.') || isIP(hostname.replace(/^\[(.*)\]$/, '$1')) !== 0;
 
 /** Whether a page of this origin is served under the host it calls, or under one that may be called. */
-function isOwn(origin: string, host: string, allowed: ReadonlySet<string>): boolean {
+export function isOwn(origin: string, host: string, hosts: ReadonlySet<string>): boolean {
   const page = URL.parse(origin);
   if (page === null) return false; // also `null`, of a page that hides where it is from
-  return allowed.has(page.hostname) || URL.parse(`${page.protocol}//${host}`)?.host === page.host;
+  return hosts.has(page.hostname) || URL.parse(`${page.protocol}//${host}`)?.host === page.host;
 }
 
 /** What the Host headers of a request name; undefined when it is not one thing, or nothing that fits into a URL. */
@@ -110,23 +120,26 @@ const misdirected = (hostname: string): Refusal => ({
 
 const foreignPage = (origin: string): Refusal => ({
   status: 403,
-  message: `pages of the origin ${origin} may not call: add its host to PENSTOCK_HTTP_HOSTS if it is yours`,
+  message: `pages of the origin ${origin} may not call: if it is yours, add its host to PENSTOCK_HTTP_HOSTS, or the origin to PENSTOCK_HTTP_CORS_ORIGINS`,
 });
 
 const CODES = {
   400: 'invalid_argument',
   401: 'unauthenticated',
   403: 'permission_denied',
+  404: 'not_found',
+  405: 'unimplemented',
+  415: 'invalid_argument',
   421: 'permission_denied',
   500: 'internal',
   503: 'unavailable',
 };
 
 /** Answers with an error as Connect writes it. */
-export function refuse(response: ServerResponse, { status, message }: Refusal): void {
+export function refuse(response: ServerResponse, { status, message, headers: own }: Refusal): void {
   const body = `${JSON.stringify({ code: CODES[status], message })}\n`;
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
   const challenge = status === 401 ? { 'www-authenticate': 'Bearer' } : {};
-  response.writeHead(status, { ...headers, ...challenge, connection: 'close' });
+  response.writeHead(status, { ...headers, ...challenge, ...own, connection: 'close' });
   response.end(body);
 }

@@ -1,19 +1,28 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { DescMethod } from '@bufbuild/protobuf';
 import type { MethodImpl } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
-
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Problem } from '../runtime/readiness.ts';
 import type { Authenticate } from './caller.ts';
 import { rpcErrors, tellingMalformed } from './connect.ts';
+import { corsListener } from './cors.ts';
 import { HttpCallers, withCallers } from './http-callers.ts';
-import { guardedListener, type Judge, judgeOf } from './http-guard.ts';
+import { guardedListener, hostsOf, type Judge, judgeOf, type Refusal, refuse } from './http-guard.ts';
 import { HttpRoom } from './http-room.ts';
 import { jsonOptionsFor } from './json-request.ts';
 import { sendMetrics } from './metrics-page.ts';
+import type { MetricsGate } from './metrics-token.ts';
+import { openApiPage } from './openapi-page.ts';
+import { isRest, restListener } from './rest/rest-listener.ts';
 import type { RpcService } from './service.ts';
 import type { TlsFiles } from './tls-files.ts';
 import { tlsOptions, watchOver } from './tls-server.ts';
@@ -25,6 +34,10 @@ interface HttpOptions {
   readonly authenticate: Authenticate;
   /** Names with a dot that may be called, and whose pages may call. */
   readonly hosts: readonly string[];
+  /** Other origins whose pages may call. */
+  readonly corsOrigins: readonly string[];
+  /** Unset: whoever is let in. */
+  readonly mayReadMetrics: MetricsGate | undefined;
   readonly metrics: Metrics;
   readonly logger: Logger;
   /** The largest request and the largest response, in bytes. */
@@ -46,14 +59,17 @@ const TIMES = {
   maxHeaderSize: 16 << 10,
 };
 
-/** The services as JSON over HTTP (the Connect protocol), with `/metrics`, `/health/live` and `/health/ready`. */
+/** The services as JSON over HTTP (the Connect protocol, and the paths of their own), with `/metrics`, `/health/live` and `/health/ready`. */
 export function createHttpServer(options: HttpOptions): Server {
   const room = new HttpRoom(options.metrics);
-  const { hosts, tls, metrics } = options;
-  const judge = judgeOf(hosts, tls?.asksClients);
-  const callers = new HttpCallers(options.services, [], options);
+  const { corsOrigins, tls, metrics, mayReadMetrics } = options;
+  const hosts = hostsOf(options.hosts);
+  const judge = judgeOf({ hosts, corsOrigins, asksClients: tls?.asksClients ?? false });
+  // A token of its own stands for a login.
+  const callers = new HttpCallers(options.services, mayReadMetrics ? ['/metrics'] : [], options);
   const known = callers.listener(rpcListener({ ...options, judge, callers }));
-  const listener = cutting(options, room.listener(guardedListener(known, { ...options, judge })));
+  const inner = corsListener(corsOrigins, hosts, known);
+  const listener = cutting(options, room.listener(guardedListener(inner, { ...options, judge })));
   if (tls === undefined) {
     const server = createServer(TIMES, listener);
     room.guard(server);
@@ -86,13 +102,16 @@ const PROTOCOLS = { grpc: false, grpcWeb: false };
 function rpcListener(
   options: PageOptions & HttpOptions & { readonly callers: HttpCallers },
 ): RequestListener {
-  const { services, callers, maxReceive, maxSend, ...rest } = options;
+  const { services, callers, maxReceive, maxSend } = options;
+  const { contextValues } = callers;
+  let rest: ReturnType<typeof restListener>;
+  const pages = pageListener(options);
   return connectNodeAdapter({
     ...PROTOCOLS,
     readMaxBytes: maxReceive,
     writeMaxBytes: maxSend,
     interceptors: [rpcErrors],
-    contextValues: callers.contextValues,
+    contextValues,
     routes(router) {
       for (const { service, handlers } of services.map(withCallers)) {
         for (const method of service.methods) {
@@ -101,8 +120,14 @@ function rpcListener(
         }
       }
       router.handlers.splice(0, router.handlers.length, ...router.handlers.map(tellingMalformed));
+      const { handlers } = router;
+      const schemas = services.map(({ service }) => service);
+      rest = restListener({ ...options, services: schemas, handlers, contextValues });
     },
-    fallback: pageListener(rest),
+    fallback: (request, response) =>
+      isRest(request.url)
+        ? rest(request as IncomingMessage, response as ServerResponse) // over HTTP/1 alone
+        : pages(request, response),
   });
 }
 
@@ -116,14 +141,27 @@ interface Page {
 type PageHandler = ReturnType<typeof connectNodeAdapter>;
 type PageRequest = Parameters<PageHandler>[0];
 
-interface PageOptions extends Pick<HttpOptions, 'metrics' | 'logger' | 'problems' | 'warnings'> {
+interface PageOptions
+  extends Pick<HttpOptions, 'services' | 'mayReadMetrics' | 'metrics' | 'logger' | 'problems' | 'warnings'> {
   readonly judge: Judge;
 }
 
+const NO_TOKEN: Refusal = {
+  status: 401,
+  message: 'the figures take a token: send Authorization: Bearer with what is in PENSTOCK_METRICS_TOKEN',
+  headers: { 'www-authenticate': 'Bearer realm="metrics"' },
+};
+
 function pageListener(options: PageOptions): PageHandler {
   const { logger } = options;
+  const sendOpenApi = openApiPage(options.services.map(({ service }) => service));
   return async (request, response) => {
-    if (pathOf(request) === '/metrics') return sendMetrics(request, response, options);
+    if (pathOf(request) === '/metrics') {
+      if (options.mayReadMetrics?.(request.headers.authorization) ?? true)
+        return sendMetrics(request, response, options);
+      return refuse(response as ServerResponse, NO_TOKEN); // over HTTP/1 alone
+    }
+    if (pathOf(request) === '/openapi.json') return sendOpenApi(request, response);
     const {
       status,
       text,

@@ -21,9 +21,9 @@ export async function sendMetrics(
   { metrics, logger }: Options,
 ): Promise<void> {
   const isZipped = /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(String(headers['accept-encoding'] ?? ''));
+  response.appendHeader('vary', 'accept-encoding');
   response.writeHead(200, {
     'content-type': metrics.registry.contentType,
-    vary: 'accept-encoding',
     ...(isZipped && { 'content-encoding': 'gzip' }),
   });
   if (method === 'HEAD') {

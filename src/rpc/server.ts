@@ -19,6 +19,7 @@ import { addService } from './grpc-service.ts';
 import { guarded } from './guard.ts';
 import { createHealth } from './health.ts';
 import { createHttpServer } from './http.ts';
+import type { MetricsGate } from './metrics-token.ts';
 import { reflectionServices } from './reflection.ts';
 import type { RpcService } from './service.ts';
 import type { TlsFiles } from './tls-files.ts';
@@ -59,6 +60,10 @@ export interface RpcServerOptions {
   readonly httpPort: number;
   /** Names with a dot by which JSON over HTTP may be called, beside `host`. Unset: none. */
   readonly httpHosts?: readonly string[];
+  /** Other origins whose web pages may call it. Unset: none. */
+  readonly corsOrigins?: readonly string[];
+  /** Who may read `/metrics`. Unset: whoever may call. */
+  readonly mayReadMetrics?: MetricsGate | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -153,6 +158,8 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
     services: guardedServices,
     authenticate,
     hosts: [options.host, ...(options.httpHosts ?? [])],
+    corsOrigins: options.corsOrigins ?? [],
+    mayReadMetrics: options.mayReadMetrics,
     metrics,
     logger,
     maxReceive: MAX_RECEIVE,

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { ACCESS_SETTINGS } from './access-settings.ts';
+import { HTTP_SETTINGS } from './http-settings.ts';
 import { KAFKA_SECURITY_SETTINGS } from './kafka-security-settings.ts';
 import { LIMIT_SETTINGS } from './limit-settings.ts';
 import { LISTEN_SETTINGS } from './listen-settings.ts';
@@ -150,6 +151,7 @@ export const SETTINGS = {
     { min: 0, max: 32 },
   ),
   ...LISTEN_SETTINGS,
+  ...HTTP_SETTINGS,
   ...TLS_SETTINGS,
   ...ACCESS_SETTINGS,
   ...MQTT_SETTINGS,

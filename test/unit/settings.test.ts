@@ -15,3 +15,25 @@ test('DNS servers are IP addresses, with or without ports', () => {
     );
   }
 });
+
+test('origins are read as browsers send them; one that is none, or everybody, is refused', () => {
+  const origins = (value: string) =>
+    readSettings({}, { PENSTOCK_HTTP_CORS_ORIGINS: value }).PENSTOCK_HTTP_CORS_ORIGINS;
+  assert.deepEqual(origins(''), []);
+  assert.deepEqual(origins('https://App.example.com:443/, http://localhost:3000,https://bücher.example'), [
+    'https://app.example.com',
+    'http://localhost:3000',
+    'https://xn--bcher-kva.example',
+  ]);
+  assert.throws(() => origins('https://a.example,*'), /with \* every web page could call/);
+  for (const bad of [
+    'a.example',
+    'null',
+    'https://a.example/x',
+    'https://u@a.example',
+    'ftp://a.example',
+    'https://',
+  ]) {
+    assert.throws(() => origins(bad), /must be an origin, without a path: https:/, bad);
+  }
+});
