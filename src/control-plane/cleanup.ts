@@ -7,6 +7,7 @@ import { countNodes } from './store/integration-states.ts';
 import { foldCounts } from './store/listed-counts.ts';
 import { forgetNodes, forgetStatistics } from './store/nodes.ts';
 import { deleteOldReplays } from './store/replays.ts';
+import { keepParts } from './store/time-partitions.ts';
 import { dropTopicDeletions, dueTopicDeletions } from './store/topic-deletions.ts';
 import { forgetDeleted } from './store/versions.ts';
 
@@ -46,13 +47,20 @@ export function startTopicSweep(deps: SweepDeps): Periodic {
   );
 }
 
-/** Deletes events that are older than `eventsTtl` milliseconds. */
+/** Keeps the parts of the table of events: those to come, and none in which all are older than `eventsTtl` milliseconds. */
 export function startEventCleanup(deps: PeriodicDeps & { db: Database; eventsTtl: number }): Periodic {
+  const { db, eventsTtl, logger } = deps;
   return new Periodic(
     {
       name: 'deleting old events',
       interval: EVENTS_INTERVAL,
-      work: async () => (await deleteOldEvents(deps.db, deps.eventsTtl, EVENTS_BATCH)) === EVENTS_BATCH,
+      async work() {
+        const { made, dropped } = await keepParts(db, 'events', eventsTtl);
+        if (made.length + dropped.length > 0) {
+          logger.info('parts of the events', { made: made.join(), dropped: dropped.join() });
+        }
+        return (await deleteOldEvents(db, eventsTtl, EVENTS_BATCH)) === EVENTS_BATCH;
+      },
     },
     deps,
   );

@@ -90,7 +90,10 @@ export const SETTINGS = {
   EVENT_ERROR_RATE_LIMIT: integer(100, 'Error events an executor sends for one integration in a minute.', {
     min: 1,
   }),
-  PENSTOCK_EVENTS_TTL_SEC: integer(604_800, 'How long events are kept.', { unit: 's', min: 60 }),
+  PENSTOCK_EVENTS_TTL_SEC: integer(604_800, 'How long events are kept, or a little longer.', {
+    unit: 's',
+    min: 60,
+  }),
   PENSTOCK_STATISTICS_INTERVAL: integer(10_000, 'How often an executor reports figures that changed.', {
     ...MS,
     min: 100,

@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
-import { deleteOldEvents } from '../../src/control-plane/store/events.ts';
 import { Leadership } from '../../src/control-plane/store/leadership.ts';
 import { Locks } from '../../src/control-plane/store/locks.ts';
 import { migrate } from '../../src/control-plane/store/migrate.ts';
@@ -68,20 +67,6 @@ test('a PostgreSQL that stops after the migration holds up no start', { timeout:
   assert.ok(silenced, 'PostgreSQL stopped');
   await silenced;
   await proxy.set({});
-});
-
-test('old events go, a few at a time', async (t) => {
-  const url = await databaseForTests(t);
-  await migrate(url, 10_000, testDeps());
-  await using db = new Database(url, testDeps());
-  await db.query(
-    `insert into events select gen_random_uuid(), gen_random_uuid(), 1, now() - n * interval '1 hour', ''
-     from generate_series(0, 9) as n`,
-  );
-  const ttl = 4.5 * 3_600_000;
-  assert.equal(await deleteOldEvents(db, ttl, 3), 3);
-  assert.equal(await deleteOldEvents(db, ttl, 3), 2);
-  assert.equal((await db.query('select from events')).length, 5);
 });
 
 test('a transaction is repeated after a deadlock', async (t) => {

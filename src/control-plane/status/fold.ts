@@ -23,6 +23,8 @@ export interface EventRow {
   readonly integrationId: string;
   readonly kind: EventKind;
   readonly time: Date;
+  /** Its time is when it was read, since its own was still to come: read again, it has another one. */
+  readonly wasAhead?: boolean;
   readonly record: Uint8Array;
 }
 
@@ -127,6 +129,7 @@ function eventOf({ record, bytes }: Report, now: number): EventRow {
     integrationId: record.integrationId.toLowerCase(),
     kind: kindOf(record),
     time: pastDate(record.time, now),
+    wasAhead: record.time !== undefined && timestampMs(record.time) > now,
     record: bytes,
   };
 }

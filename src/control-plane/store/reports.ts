@@ -120,8 +120,10 @@ async function upsertStatistics(
     .map(({ event }) => event);
 }
 
-/** Stores events, each once. */
-export async function insertEvents(queries: Queries, events: readonly EventRow[]): Promise<void> {
+/** Stores events, each once. Within a transaction. */
+export async function insertEvents(queries: Queries, all: readonly EventRow[]): Promise<void> {
+  const there = await storedAhead(queries, all);
+  const events = all.filter(({ id }) => !there.has(id));
   if (events.length === 0) return;
   await queries.query(
     `insert into events (id, integration_id, kind, time, record)
@@ -135,6 +137,16 @@ export async function insertEvents(queries: Queries, events: readonly EventRow[]
       events.map((event) => Buffer.from(event.record)),
     ],
   );
+}
+
+/** Of events with another time each time they are read, those that are stored: perhaps in another part of the table. */
+async function storedAhead(queries: Queries, events: readonly EventRow[]): Promise<ReadonlySet<string>> {
+  const ids = events.filter(({ wasAhead }) => wasAhead).map(({ id }) => id);
+  if (ids.length === 0) return new Set();
+  // Who stores the same at this moment ends first, or waits.
+  await queries.query("select pg_advisory_xact_lock(hashtextextended('penstock events ahead', 0))");
+  const rows = await queries.query<{ id: string }>('select id from events where id = any($1)', [ids]);
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** What executors said of these integrations, by id. */
