@@ -25,7 +25,9 @@ test('a token made by a command lets its bearer in at every node, until it is re
   const messages = createClient(MessageService, local(ingress.address('gRPC')));
   const tokens = createClient(TokenService, local(controlPlane.address('gRPC')));
   const cluster = createClient(ClusterService, local(controlPlane.address('gRPC')));
-  onEnd(t, () => [client, messages, tokens, cluster].forEach((one) => one[Symbol.dispose]()));
+  onEnd(t, () => {
+    for (const one of [client, messages, tokens, cluster]) one[Symbol.dispose]();
+  });
   const payload = Buffer.from('x');
   const publish = (bearer?: string) =>
     messages.publishMessage({ topicName: 'a', payload }, { token: bearer });

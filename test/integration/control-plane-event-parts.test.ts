@@ -57,7 +57,7 @@ test('an event is in the part of its time, and listed whichever it is in', async
   const [start, end] = [events[30]!.time, events[10]!.time];
   assert.deepEqual(idsOf(await listEvents(db, { start, end }, ALL)), idsOf(events.slice(11, 31)));
   const first = await listEvents(db, {}, { limit: 15 });
-  const before = { time: events[14]!.time, id: first.at(-1)!.id };
+  const after = { time: events[14]!.time, id: first.at(-1)!.id };
   assert.deepEqual(idsOf(await listEvents(db, {}, { limit: 15, after })), idsOf(events.slice(15, 30)));
 });
 
