@@ -2,10 +2,8 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connectAsync } from 'mqtt';
-import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
-import { PayloadContentType } from '../../gen/penstock/v1/payload_pb.ts';
+import { connect, PayloadContentType } from '../client/node.ts';
 import type { PenstockProcess } from '../process.ts';
-import { createClient } from '../rpc/grpcjs.ts';
 import type { Clock } from '../runtime/clock.ts';
 
 const NAME = 'penstock demo';
@@ -76,8 +74,8 @@ function describe(body: string, now: number): string {
 
 /** The integration of an earlier run is pointed at the new endpoint. */
 async function createIntegration(grpcAddress: string, url: string, signal: AbortSignal): Promise<string> {
-  using client = createClient(IntegrationService, grpcAddress);
-  const options = { deadline: CREATE_DEADLINE, signal };
+  using client = connect({ address: grpcAddress });
+  const options = { timeoutMs: CREATE_DEADLINE, signal };
   const integration = {
     name: NAME,
     enabled: true,
@@ -87,10 +85,10 @@ async function createIntegration(grpcAddress: string, url: string, signal: Abort
       value: { restEndpointUrl: url, payloadContentType: PayloadContentType.JSON },
     },
   };
-  const { integrations } = await client.listIntegrations({ filter: { text: NAME } }, options);
+  const { integrations } = await client.integrations.listIntegrations({ filter: { text: NAME } }, options);
   const known = integrations.find(({ name }) => name === NAME);
-  if (!known) return (await client.createIntegration({ integration }, options)).integration!.id;
-  await client.updateIntegration({ integration: { ...integration, id: known.id } }, options);
+  if (!known) return (await client.integrations.createIntegration({ integration }, options)).integration!.id;
+  await client.integrations.updateIntegration({ integration: { ...integration, id: known.id } }, options);
   return known.id;
 }
 

@@ -9,26 +9,12 @@ import { toolCommand } from '../helpers/kafka-tools.ts';
 import { onEnd } from '../helpers/on-end.ts';
 import { dataDirectory, PenstockRun } from '../helpers/penstock.ts';
 import { installPrograms } from '../helpers/programs.ts';
-import { type Block, blocksOf, keepRunning, shell } from '../helpers/shell-blocks.ts';
+import { type Block, blocksOf, keepRunning, shell, shows } from '../helpers/shell-blocks.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 import { withPrograms } from '../helpers/with-programs.ts';
 
 /** What runs in the background is listening by then, as for a reader who goes on to the next block. Milliseconds. */
 const GOING = 1500;
-
-/** Whether `printed` has the text of a page somewhere: … stands for anything, and how it is spaced does not matter. */
-function shows(printed: string, text: string): boolean {
-  const spaceless = printed.replaceAll(/\s+/g, '');
-  let at = 0;
-  return text
-    .replaceAll(/\s+/g, '')
-    .split('…')
-    .every((part) => {
-      const found = spaceless.indexOf(part, at);
-      at = found + part.length;
-      return found >= 0;
-    });
-}
 
 async function runs(command: string): Promise<string> {
   const running = shell(command);

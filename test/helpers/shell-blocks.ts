@@ -5,7 +5,8 @@ import type { TestContext } from 'node:test';
 import { onEnd } from './on-end.ts';
 import { descendants } from './processes.ts';
 
-const ROOT = new URL('../..', import.meta.url).pathname;
+/** The checkout. */
+export const ROOT = new URL('../..', import.meta.url).pathname;
 
 /** A fenced block of a page: the language, the word after it, and the text. */
 export interface Block {
@@ -24,10 +25,24 @@ export async function blocksOf(page: string): Promise<readonly Block[]> {
   }));
 }
 
+/** Whether `printed` has the text of a page somewhere: … stands for anything, and how it is spaced does not matter. */
+export function shows(printed: string, text: string): boolean {
+  const spaceless = printed.replaceAll(/\s+/g, '');
+  let at = 0;
+  return text
+    .replaceAll(/\s+/g, '')
+    .split('…')
+    .every((part) => {
+      const found = spaceless.indexOf(part, at);
+      at = found + part.length;
+      return found >= 0;
+    });
+}
+
 /** A command of a page in a shell of its own; what it printed so far is in `output`. */
-export function shell(command: string, env: NodeJS.ProcessEnv = {}) {
+export function shell(command: string, env: NodeJS.ProcessEnv = {}, cwd = ROOT) {
   const child = spawn('bash', ['-euc', command], {
-    cwd: ROOT,
+    cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

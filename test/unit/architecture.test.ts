@@ -44,7 +44,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/executor/handlers/http/': FOR_HANDLERS,
   'src/executor/handlers/mqtt/': FOR_HANDLERS,
   'src/executor/handlers/kafka/': [...FOR_HANDLERS, 'src/kafkajs/'],
-  'src/cli/': ['gen/', 'src/contract/'],
+  // What is packed for others: nothing of the server.
+  'src/client/': ['gen/'],
+  'src/cli/': ['gen/', 'src/client/', 'src/contract/'],
   'src/own-kafka.ts': ['src/bus/', 'src/runtime/'],
   'src/process.ts': [
     'src/own-kafka.ts',
@@ -68,7 +70,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/dev/demo.ts',
   ],
   'src/dev/': ['src/process.ts', 'src/runtime/'],
-  'src/dev/demo.ts': ['gen/', 'src/rpc/', 'src/process.ts', 'src/runtime/', 'src/dev/'],
+  'src/dev/demo.ts': ['src/client/', 'src/process.ts', 'src/runtime/', 'src/dev/'],
   'test/': ['gen/', 'src/'],
 };
 
@@ -77,8 +79,9 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@platformatic/wasm-utils': ['src/executor/handlers/kafka/', 'src/kafkajs/'],
   '@bufbuild/protobuf': ['gen/', 'src/'],
   '@bufbuild/protovalidate': ['gen/', 'src/contract/'],
-  '@connectrpc/connect': ['src/rpc/'],
-  '@connectrpc/connect-node': ['src/rpc/'],
+  '@connectrpc/connect': ['src/rpc/', 'src/client/'],
+  '@connectrpc/connect-node': ['src/rpc/', 'src/client/node.ts'],
+  '@connectrpc/connect-web': ['src/client/web.ts'],
   '@grpc/grpc-js': ['src/rpc/'],
   kafkajs: ['src/bus/kafka/', 'src/executor/handlers/kafka/', 'src/kafkajs/'],
   mqtt: ['src/dev/demo.ts', 'src/executor/handlers/mqtt/'],
