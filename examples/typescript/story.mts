@@ -45,10 +45,10 @@ console.log('listed', integrations.map(({ name }) => name).join());
 const watched = penstock.integrations.watchIntegrations({ filter: { text: 'typescript' } }, { signal: end });
 for await (const { integration } of watched) {
   if (integration?.id !== id) continue;
-  console.log('watched', integration.enabled ? 'enabled' : 'disabled');
   if (!integration.enabled) break;
   await penstock.integrations.disableIntegration({ id });
 }
+console.log('seen to be disabled');
 
 try {
   await penstock.integrations.updateIntegration({

@@ -33,10 +33,10 @@ console.log('listed', list.integrations.map(({ name }) => name).join());
 
 for await (const { integration } of integrations.watchIntegrations({ filter: { text: 'web' } }, { signal })) {
   if (integration.id !== id) continue;
-  console.log('watched', integration.enabled ? 'enabled' : 'disabled');
   if (!integration.enabled) break;
   await integrations.disableIntegration({ id });
 }
+console.log('seen to be disabled');
 
 try {
   await integrations.updateIntegration({

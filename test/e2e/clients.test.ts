@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { Code, connect } from '../../src/client/node.ts';
 import { dataDirectory, type PenstockRun, startDevForTests } from '../helpers/penstock.ts';
 import { installPrograms } from '../helpers/programs.ts';
+import { pythonWheels } from '../helpers/python-wheels.ts';
 import { receiver } from '../helpers/receiver.ts';
 import { blocksOf, ROOT, shell, shows } from '../helpers/shell-blocks.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -12,6 +14,9 @@ import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 /** What a checkout has that the examples of docs/clients.md are made from. */
 const SOURCES = ['src', 'gen', 'proto', 'third_party', 'examples', 'scripts', 'LICENSE'];
 const SETUPS = ['package.json', 'tsconfig.json', 'tsconfig.client.json', 'buf.yaml'];
+
+/** Without it no call is answered. */
+const TOKEN = 'a-token-that-every-example-shows-with-each-call';
 
 /** A checkout of the test's own, in which examples may leave what they make. */
 async function checkout(t: TestContext): Promise<string> {
@@ -38,7 +43,7 @@ async function world(t: TestContext, penstock: PenstockRun) {
   const env = {
     PENSTOCK_ADDRESS: penstock.address('gRPC'),
     PENSTOCK_URL: penstock.address('HTTP'),
-    PENSTOCK_TOKEN: 'of nobody',
+    PENSTOCK_TOKEN: TOKEN,
     ENDPOINT: endpoint.url,
     npm_config_prefer_offline: 'true',
   };
@@ -76,7 +81,10 @@ test('the clients of docs/clients.md tell the whole story', async (t) => {
   installPrograms(() => {});
   const penstock = await startDevForTests(t, await dataDirectory(t), 'dev', {
     PENSTOCK_STATISTICS_INTERVAL: '500',
+    PENSTOCK_BOOTSTRAP_TOKEN: TOKEN,
   });
+  using stranger = connect({ address: penstock.address('gRPC'), token: `not-${TOKEN}` });
+  await assert.rejects(stranger.integrations.listIntegrations({}), { code: Code.UNAUTHENTICATED });
 
   await t.test('TypeScript and JavaScript, with the client from its tarball', async (part) => {
     const cwd = await checkout(part);
@@ -100,4 +108,27 @@ test('the clients of docs/clients.md tell the whole story', async (t) => {
       env,
     );
   });
+
+  await t.test('Python, with the code of grpcio-tools', async (part) => {
+    const cwd = await checkout(part);
+    const { env, arrived } = await world(part, penstock);
+    const wheels = pythonWheels(join(cwd, 'examples/python/requirements.txt'));
+    await runBlocks('python', cwd, { ...env, ...wheels });
+    assert.deepEqual(arrived(), [['python/1', PAYLOAD]]);
+  });
+
+  await t.test('Go, with the code of protoc-gen-go and protoc-gen-go-grpc', async (part) => {
+    const cwd = await checkout(part);
+    const { env, arrived } = await world(part, penstock);
+    await runBlocks('go', cwd, env);
+    assert.deepEqual(arrived(), [['golang/1', PAYLOAD]]);
+  });
+
+  for (const kind of ['grpcurl', 'curl']) {
+    await t.test(`${kind}, in a shell`, async (part) => {
+      const { env, arrived } = await world(part, penstock);
+      await runBlocks(kind, ROOT, env);
+      assert.deepEqual(arrived(), [[`${kind}/1`, PAYLOAD]]);
+    });
+  }
 });

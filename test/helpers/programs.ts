@@ -12,6 +12,7 @@ const PACKAGES: readonly (readonly [program: string, debianPackage: string])[] =
   ['openssl', 'openssl'],
   ['java', 'default-jre-headless'],
   ['mvn', 'maven'],
+  ['go', 'golang-go'],
 ];
 
 const BIN = join(homedir(), '.cache', 'penstock', 'bin');
@@ -25,7 +26,7 @@ const SBIN = '/usr/sbin';
 export function installPrograms(say: (line: string) => void): void {
   process.env.PATH = [BIN, process.env.PATH, SBIN].join(delimiter);
   const missing = PACKAGES.filter(([program]) => !isThere(program)).map(([, debianPackage]) => debianPackage);
-  if (!isThere('grpcurl') && !isThere('go')) missing.push('golang-go');
+  if (!runs("python3 -c 'import ensurepip'")) missing.push('python3-venv');
   if (missing.length > 0) installPackages(missing, say);
   if (isThere('grpcurl')) return;
   say('installing grpcurl with Go');
@@ -49,4 +50,5 @@ function installPackages(packages: readonly string[], say: (line: string) => voi
   });
 }
 
-const isThere = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+const runs = (command: string) => spawnSync('sh', ['-c', command]).status === 0;
+const isThere = (program: string) => runs(`command -v ${program}`);
