@@ -19,7 +19,7 @@ import { followGrants } from '../../src/access/grants.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Topics } from '../../src/bus/topics.ts';
 import { TYPES, type Type } from '../../src/contract/integration-type.ts';
-import { openSecrets } from '../../src/contract/sealed-secrets.ts';
+import { type KeyRing, openSecrets } from '../../src/contract/sealed-secrets.ts';
 import { violationsOf } from '../../src/contract/validate.ts';
 import type { ControlPlaneConfig } from '../../src/control-plane/config.ts';
 import { startControlPlane } from '../../src/control-plane/control-plane.ts';
@@ -75,12 +75,13 @@ export async function controlPlaneForTests(
   t: TestContext,
   config: Partial<ControlPlaneConfig> & { readonly access?: AccessConfig } = {},
   kafka?: { readonly bus: Bus; readonly topics: Topics },
+  secretKeys?: () => KeyRing,
 ) {
   const stack = new AsyncDisposableStack();
   t.after(() => stack.disposeAsync()); // before the servers it uses go
   const { bus, topics } = kafka ?? (await busForTests(t));
   const postgresUrl = config.postgresUrl ?? (await databaseForTests(t));
-  const own = { ...testDeps(), bus, topics };
+  const own = { ...testDeps(), bus, topics, ...(secretKeys && { secretKeys }) };
   const { access } = config;
   const grants = access && stack.use(await followGrants(own, AbortSignal.timeout(60_000))).grants;
   const authenticate = access ? authenticator(access, { ...access, grants }) : own.authenticate;
