@@ -7,6 +7,7 @@ import {
 import { UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import { type Bus, BusError, type Claim, type Membership, type OutgoingRecord } from '../../src/bus/bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
+import { type KeyRing, openSecrets, sealSecrets } from '../../src/contract/sealed-secrets.ts';
 import type { ExecutorConfig } from '../../src/executor/config.ts';
 import { Manager } from '../../src/executor/lifecycle/manager.ts';
 import { Reporter } from '../../src/executor/uplink/reporter.ts';
@@ -46,8 +47,10 @@ export class ManagerWorld {
   };
   readonly manager: Manager;
 
-  constructor(config: Partial<ExecutorConfig> = {}) {
+  /** @param secretKeys undefined: those of the tests */
+  constructor(config: Partial<ExecutorConfig> = {}, secretKeys?: () => KeyRing) {
     const { deps } = this;
+    if (secretKeys) deps.secretKeys = secretKeys;
     this.manager = new Manager({
       ...deps,
       reporter: new Reporter({ ...deps, serviceId: 'ie-0' }),
@@ -92,6 +95,16 @@ export class ManagerWorld {
   want(id: string, init: MessageInitShape<typeof IntegrationSchema> = {}, topicIncarnation = 1): void {
     const more = { sealed: [], shard: 0, topicIncarnation, claim: CLAIM };
     this.manager.want(id, { integration: integrationOf(id, init), ...more });
+  }
+
+  /** The same, as it comes when its secrets were sealed with this key. */
+  wantSealed(id: string, init: MessageInitShape<typeof IntegrationSchema>, keys: KeyRing): void {
+    const { integration, unopened } = openSecrets(
+      sealSecrets(integrationOf(id, init), keys),
+      this.deps.secretKeys(),
+    );
+    const sealed = unopened.map(({ secret }) => secret);
+    this.manager.want(id, { integration, sealed, shard: 0, topicIncarnation: 1, claim: CLAIM });
   }
 
   /** What was reported about an integration: its state, and why. */

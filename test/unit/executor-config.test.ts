@@ -26,3 +26,19 @@ test('what guards messages and targets comes from the settings', () => {
     assert.throws(() => readSettings({}, { PENSTOCK_MAX_HOPS: hops }), /PENSTOCK_MAX_HOPS=.* from 1 to 255/);
   }
 });
+
+test('integrations cannot be let refer to settings, and so to the passwords in them', () => {
+  const config = executorConfig(
+    readSettings({}, { PENSTOCK_SECRET_ENV_PREFIX: 'DEVICES_', PENSTOCK_SECRET_FILES_DIR: '/run/secrets' }),
+  );
+  const { envPrefix, filesDir } = config.secretSources;
+  assert.deepEqual([envPrefix, filesDir], ['DEVICES_', '/run/secrets']);
+  assert.equal(executorConfig(readSettings({}, {})).secretSources.envPrefix, 'INTEGRATION_SECRET_');
+  for (const prefix of ['P', 'PENSTOCK_', 'PENSTOCK_POSTGRES_URL', 'TB_', 'INTEGRATION', 'EVENT_']) {
+    assert.throws(
+      () => executorConfig(readSettings({}, { PENSTOCK_SECRET_ENV_PREFIX: prefix })),
+      (error) => error instanceof UserError && error.message.startsWith('PENSTOCK_SECRET_ENV_PREFIX: '),
+      prefix,
+    );
+  }
+});

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import type { Claim, FeedOptions } from '../../src/bus/bus.ts';
 import { integrationOf, KAFKA_AWAY, ManagerWorld } from '../helpers/manager-world.ts';
+import { keyRing } from '../helpers/secret-keys.ts';
 
 const { ACTIVE, FAILED } = IntegrationState;
 const NO_HANDLER = { case: undefined };
@@ -73,6 +74,41 @@ test('so many start at a time, and those that hang keep the others waiting for a
   await world.clock.advance(2001);
   assert.equal(world.tries.length, 1001);
   assert.deepEqual(world.told('healthy'), [[ACTIVE, '']]);
+});
+
+test('an integration whose key is missing starts when it is there, and a change of its secret alone starts it anew', async () => {
+  const withSecret = (value: string) => ({
+    configuration: {
+      case: 'http' as const,
+      value: { restEndpointUrl: 'http://127.0.0.1:9', secretHeaders: [{ name: 'x', value }] },
+    },
+  });
+  const rings = { now: keyRing('other') };
+  const world = new ManagerWorld({}, () => rings.now);
+  world.wantSealed('a', withSecret('one'), keyRing('k'));
+  world.want('b');
+  await world.clock.advance(5000);
+  assert.deepEqual(world.told('b'), [[ACTIVE, '']]);
+  const failures = world.told('a');
+  assert.ok(failures.length > 1, 'it is tried again and again');
+  for (const [state, reason] of failures) {
+    assert.equal(state, FAILED);
+    assert.match(
+      reason,
+      /^http\.secret_headers\["x"\]\.value: cannot be decrypted, the key "k" .* is missing/,
+    );
+  }
+  rings.now = keyRing('k');
+  await world.clock.advance(5000);
+  assert.deepEqual(world.told('a').at(-1), [ACTIVE, 'started after failures']);
+  const starts = world.tries.length;
+  world.wantSealed('a', { ...withSecret('one'), generation: 2n, description: 'd' }, keyRing('k'));
+  await world.clock.advance(5000);
+  assert.equal(world.tries.length, starts, 'sealed anew, it is the same');
+  world.wantSealed('a', { ...withSecret('two'), generation: 3n }, keyRing('k'));
+  await world.clock.advance(5000);
+  assert.equal(world.tries.length, starts + 1);
+  await world.stop();
 });
 
 test('a topic that was made anew is a change, whatever else stayed as it was', async () => {

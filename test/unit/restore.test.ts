@@ -6,11 +6,13 @@ import fc from 'fast-check';
 import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
+import { sealSecrets } from '../../src/contract/sealed-secrets.ts';
 import { downlinkRows, goneRows, tombstones } from '../../src/control-plane/outbox/downlink.ts';
 import type { OutboxRow } from '../../src/control-plane/store/outbox.ts';
 import { Restore } from '../../src/executor/lifecycle/restore.ts';
 import { FakeDownlink } from '../helpers/fake-downlink.ts';
 import { integrationOf, ManagerWorld } from '../helpers/manager-world.ts';
+import { keyRing, TEST_KEY_ID } from '../helpers/secret-keys.ts';
 
 const ID = randomUUID();
 
@@ -113,6 +115,49 @@ test('a tombstone that tells no generation ends a part that came back, live or w
   read.downlink.assign(0);
   await read.publish(4n, { gone: 6n }, undefined, 7n, undefined);
   assert.deepEqual(read.started(), []);
+});
+
+test('of one generation the record counts whose secrets can be read, the last of them', async () => {
+  const integration = () =>
+    integrationOf(ID, {
+      configuration: {
+        case: 'http',
+        value: { restEndpointUrl: 'http://127.0.0.1:9/', secretHeaders: [{ name: 'x', value: 's' }] },
+      },
+    });
+  const sealedWith = (key: string) => {
+    const { integration: without, sealed } = sealSecrets(integration(), keyRing(key));
+    return { integration: without, sealed: [...sealed] };
+  };
+  for (const keys of [
+    ['old', TEST_KEY_ID],
+    [TEST_KEY_ID, 'old'],
+    [TEST_KEY_ID, TEST_KEY_ID],
+  ]) {
+    const { world, downlink, running } = setUp();
+    downlink.assign(0);
+    for (const [offset, key] of keys.entries())
+      downlink.readRecord(0, offset, keys.length, ID, sealedWith(key));
+    await world.clock.advance(10);
+    assert.equal(running(), 1n, keys.join());
+    await world.stop();
+  }
+  const { world, downlink, running } = setUp();
+  downlink.assign(0);
+  downlink.readRecord(0, 0, 1, ID, sealedWith('old'));
+  await world.clock.advance(10);
+  assert.match(
+    world.reports.at(-1)!.reason,
+    /http\.secret_headers\["x"\]\.value: cannot be decrypted, the key "old"/,
+  );
+  downlink.readRecord(0, 1, 2, ID, sealedWith(TEST_KEY_ID));
+  await world.clock.advance(1000);
+  assert.equal(running(), 1n, 'sealed anew, with a key that is there');
+  const { length } = world.reports;
+  downlink.readRecord(0, 2, 3, ID, sealedWith(TEST_KEY_ID));
+  await world.clock.advance(1000);
+  assert.equal(world.reports.length, length, 'and once more: nothing happens');
+  await world.stop();
 });
 
 /** What an integration is one after the other: on how many executors; 0: it is deleted, for good. */

@@ -154,8 +154,10 @@ function wishOf(record: DownlinkRecord, integration: Integration, claim: Claim, 
 
 /**
  * Whoever publishes may die and repeat itself: then an older generation comes after a newer one. Of one generation the last
- * counts: its secrets may have been sealed with another key. A tombstone has none.
+ * counts, for its secrets may have been sealed anew, unless they can be read less than those before. A tombstone has none.
  */
 function isNewer(wish: Wish | undefined, known: Wish | undefined): boolean {
-  return !wish || !known || wish.integration.generation >= known.integration.generation;
+  if (!wish || !known) return true;
+  const [generation, before] = [wish.integration.generation, known.integration.generation];
+  return generation > before || (generation === before && wish.sealed.length <= known.sealed.length);
 }

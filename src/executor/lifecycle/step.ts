@@ -96,7 +96,9 @@ export function stepOf({
   }
 }
 
+/** What runs has its secrets, also those that its wish had no keys for when it came. */
 const needsStart = ({ instance, wish: running }: Running, wish: Wish) =>
-  running.claim !== wish.claim ||
-  running.topicIncarnation !== wish.topicIncarnation ||
-  instance.fingerprint !== fingerprint(wish.integration);
+  running !== wish &&
+  (running.claim !== wish.claim ||
+    running.topicIncarnation !== wish.topicIncarnation ||
+    instance.fingerprint !== fingerprint(wish.integration));
