@@ -11,6 +11,7 @@ import { onEnd } from '../helpers/on-end.ts';
 import { dataDirectory, PenstockRun, startDevForTests } from '../helpers/penstock.ts';
 import { databaseForTests } from '../helpers/postgres.ts';
 import { descendants, processesNaming } from '../helpers/processes.ts';
+import { secretKeysText } from '../helpers/secret-keys.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -56,11 +57,19 @@ async function programs(t: TestContext, found: Readonly<Record<string, string>>)
 }
 
 test('--help names every command and option, and what each needs', async (t) => {
-  for (const args of [['--help'], ['-h'], ['help'], [], ['dev', '--help']]) {
+  for (const args of [
+    ['--help'],
+    ['-h'],
+    ['help'],
+    [],
+    ['dev', '--help'],
+    ['admin'],
+    ['admin', 'rotate-keys', '-h'],
+  ]) {
     const { code, output, errors } = await penstock(t, args);
     assert.equal(code, 0);
     assert.equal(errors, '');
-    const commands = ['dev', 'demo', 'control-plane', 'ingress', 'executor', 'start', 'settings'];
+    const commands = ['dev', 'demo', 'control-plane', 'ingress', 'executor', 'start', 'settings', 'admin'];
     for (const command of commands) assert.match(output, new RegExp(`^  ${command} `, 'm'));
     for (const option of ['--grpc-port', '--http-port', '--mqtt-port', '--data-dir', '--help']) {
       assert.match(output, new RegExp(`^  ${option} `, 'm'));
@@ -73,6 +82,7 @@ test('settings prints every setting with its help and value, and no secret', asy
   const { code, output, errors } = await penstock(t, ['settings', '--grpc-port', '7070'], {
     PENSTOCK_POSTGRES_URL: 'postgres://me:hunter2@db/penstock',
     TB_KAFKA_SERVERS: 'one:9092, two:9092',
+    PENSTOCK_SECRET_KEYS: secretKeysText('k1'),
   });
   assert.equal(code, 0);
   assert.equal(errors, '');
@@ -83,11 +93,15 @@ test('settings prints every setting with its help and value, and no secret', asy
   assert.match(output, /^PENSTOCK_GRPC_PORT=7070$/m);
   assert.match(output, /^TB_KAFKA_SERVERS=one:9092,two:9092$/m);
   assert.match(output, /^PENSTOCK_POSTGRES_URL=\*\*\*$/m);
+  assert.match(output, /^PENSTOCK_SECRET_KEYS=\*\*\*$/m);
   assert.doesNotMatch(output, /hunter2/);
+  assert.ok(!output.includes(secretKeysText('k1').slice(3)));
 });
 
 test('what is not known is refused in one line', async (t) => {
   await refuses(t, ['serve'], {}, /^penstock: there is no command serve: penstock --help lists them$/);
+  await refuses(t, ['admin', 'serve'], {}, /^penstock: there is no command admin serve: penstock --help/);
+  await refuses(t, ['admin', 'rotate-keys', '--data-dir', 'x'], {}, /^penstock: --data-dir belongs to dev/);
   await refuses(t, ['dev', '--port', '1'], {}, /^penstock: Unknown option '--port'.*penstock --help/);
   await refuses(t, ['dev', 'now'], {}, /^penstock: .*'now'.*penstock --help/);
   await refuses(t, ['dev', '--grpc-port'], {}, /^penstock: .*--grpc-port.*argument missing.*penstock --help/);
@@ -115,6 +129,53 @@ test('wrong values are refused all at once, a line each, and secrets are not rep
     /PENSTOCK_HTTP_PORT=abc: must be a whole number from 0 to 65535/,
   );
   assert.match(output, /^penstock: /);
+});
+
+test('keys that cannot be used are refused in one line, without telling them', async (t) => {
+  const keys = secretKeysText('k1');
+  const key = keys.slice(3);
+  const servers = { TB_KAFKA_SERVERS: '127.0.0.1:1', PENSTOCK_POSTGRES_URL: 'postgres://me@127.0.0.1:1/x' };
+  const both = { PENSTOCK_SECRET_KEYS: keys, PENSTOCK_SECRET_KEYS_FILE: '/nowhere/keys' };
+  const missing = { PENSTOCK_SECRET_KEYS_FILE: '/nowhere/keys' };
+  for (const args of [
+    ['executor', ...FREE_PORTS],
+    ['admin', 'rotate-keys'],
+  ]) {
+    const outputs = [
+      await refuses(
+        t,
+        args,
+        { ...servers, ...both },
+        /^penstock: PENSTOCK_SECRET_KEYS_FILE and .* are both set/,
+      ),
+      await refuses(
+        t,
+        args,
+        { ...servers, PENSTOCK_SECRET_KEYS: key },
+        /^penstock: PENSTOCK_SECRET_KEYS: key 1 must be/,
+      ),
+      await refuses(
+        t,
+        args,
+        { ...servers, ...missing },
+        /^penstock: PENSTOCK_SECRET_KEYS_FILE cannot be read: ENOENT/,
+      ),
+    ];
+    for (const output of outputs) assert.ok(!output.includes(key));
+  }
+  await refuses(
+    t,
+    ['admin', 'rotate-keys'],
+    servers,
+    /^penstock: there is no key to encrypt with: set PENSTOCK/,
+  );
+  const found = { ...servers, PENSTOCK_SECRET_KEYS: keys };
+  await refuses(
+    t,
+    ['admin', 'rotate-keys'],
+    found,
+    /^penstock: PostgreSQL does not answer: .*set PENSTOCK_POSTGRES_URL/,
+  );
 });
 
 test('settings for getting into Kafka that contradict each other are refused in one line', async (t) => {

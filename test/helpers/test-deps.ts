@@ -1,6 +1,6 @@
 import { CallerKind, Role } from '../../gen/penstock/v1/access_pb.ts';
-import { type Caller, letAnybodyIn } from '../../src/rpc/caller.ts';
 import type { KeyRing } from '../../src/contract/sealed-secrets.ts';
+import { type Caller, letAnybodyIn } from '../../src/rpc/caller.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';

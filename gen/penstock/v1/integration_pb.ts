@@ -120,7 +120,8 @@ export type Integration = Message<"penstock.v1.Integration"> & {
   /**
    * The paths of the write-only fields that are set, e.g. `http.credentials.basic.password`, or
    * `mqtt.static_client_ids["a"].password` for an item of a list, named by what identifies it. In a request: those that
-   * must be there, INVALID_ARGUMENT, SECRET_MISSING names each one that is not.
+   * must be there, INVALID_ARGUMENT, SECRET_MISSING names each one that is not. A write-only field that is `${env:NAME}` or
+   * `${file:/path}` as a whole is not the secret, but where executors find it, as far as their settings allow.
    *
    * @generated from field: repeated string set_secrets = 13;
    */

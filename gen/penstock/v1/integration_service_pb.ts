@@ -629,7 +629,8 @@ export const WatchIntegrationsResponseSchema: GenMessage<WatchIntegrationsRespon
  * Creates, changes and watches integrations.
  *
  * Every RPC answers NOT_FOUND for an id that is not known, INVALID_ARGUMENT with a `google.rpc.BadRequest` that names the
- * path of each wrong field, and UNAVAILABLE while PostgreSQL or Kafka cannot be reached.
+ * path of each wrong field, and UNAVAILABLE while PostgreSQL or Kafka cannot be reached. Those that take a configuration answer
+ * FAILED_PRECONDITION with the reason NO_SECRET_KEY when it has a secret and the control plane has no key to encrypt it with.
  *
  * CreateIntegration, an UpdateIntegration that adds topic filters, and EnableIntegration answer once every ingress that runs
  * knows the topic filters: what is published after the answer is received. They wait for 2 seconds at most, less when the

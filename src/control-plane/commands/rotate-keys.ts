@@ -62,6 +62,8 @@ export async function rotateKeys(settings: Settings, deps: Deps): Promise<boolea
   const resolver = new NameResolver({ servers: settings.PENSTOCK_DNS_SERVERS, clock });
   await using db = new Database(settings.PENSTOCK_POSTGRES_URL, { clock, logger, resolver });
   const work = { ...deps, db, topics: topicsOf(settings.PENSTOCK_KAFKA_PREFIX), keys };
+  const trouble = await db.trouble();
+  if (trouble !== undefined) throw new UserError(`${trouble}. Start it, or set PENSTOCK_POSTGRES_URL.`);
   try {
     if (!(await isUpToDate(db))) {
       throw new UserError('the database is of another version: start a control plane of this version first');

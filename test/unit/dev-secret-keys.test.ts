@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { secretKeysFile } from '../../src/dev/secret-keys-file.ts';
+import { keysIn } from '../../src/runtime/secret-keys.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+
+test('the data directory of dev gets a key once, for its owner alone', async (t) => {
+  const [dir, other] = [await temporaryDirectory(t), await temporaryDirectory(t)];
+  const path = await secretKeysFile(dir);
+  assert.equal(path, join(dir, 'secret-keys'));
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  const text = await readFile(path, 'utf8');
+  assert.deepEqual([...keysIn(text).keys()], ['dev']);
+  assert.equal(await readFile(await secretKeysFile(dir), 'utf8'), text, 'the same with each start');
+  assert.notEqual(await readFile(await secretKeysFile(other), 'utf8'), text);
+});
