@@ -1,6 +1,12 @@
 import { NodeRole } from '../gen/penstock/v1/cluster_service_pb.ts';
 import type { IntegrationType } from '../gen/penstock/v1/integration_pb.ts';
-import { accessConfig, authenticator, openAccessNote } from './access/access.ts';
+import {
+  type AccessConfig,
+  accessConfig,
+  authenticator,
+  openAccessNote,
+  type SessionCaller,
+} from './access/access.ts';
 import { followGrants, type Grants } from './access/grants.ts';
 import type { Bus } from './bus/bus.ts';
 import type { KafkaConfig } from './bus/kafka/client.ts';
@@ -11,7 +17,8 @@ import { reachKafka } from './own-kafka.ts';
 import { metricsGate } from './rpc/metrics-token.ts';
 import { startRpcServer } from './rpc/server.ts';
 import type { RpcService } from './rpc/service.ts';
-import { TlsFiles, type TlsPaths } from './rpc/tls-files.ts';
+import { isCookieSecure } from './rpc/session-cookie.ts';
+import { TlsFiles } from './rpc/tls-files.ts';
 import type { Clock } from './runtime/clock.ts';
 import type { Logger } from './runtime/logger.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
@@ -19,6 +26,7 @@ import { NameResolver } from './runtime/name-resolver.ts';
 import { type Condition, Readiness, type ReadinessPart } from './runtime/readiness.ts';
 import { followSecretKeys } from './runtime/secret-keys.ts';
 import type { Settings } from './runtime/settings.ts';
+import { tlsPaths } from './runtime/tls-settings.ts';
 import { UserError } from './runtime/user-error.ts';
 import { Warnings } from './runtime/warnings.ts';
 
@@ -29,6 +37,8 @@ interface RolePart {
   readonly services?: readonly RpcService[];
   /** What it needs, beside a Kafka that takes records. */
   readonly conditions?: readonly Condition[];
+  /** Whose sessions of browsers there are. */
+  readonly sessions?: SessionCaller;
 }
 
 interface RoleDeps {
@@ -43,6 +53,7 @@ interface RoleDeps {
   readonly grants: Grants | undefined;
   /** The keys of integrations' secrets, as they are now. */
   secretKeys(): ReturnType<ReturnType<typeof followSecretKeys>>;
+  readonly access: AccessConfig;
   /** When this process was started; wall-clock time in milliseconds. */
   readonly startTime: number;
   random(): number;
@@ -125,7 +136,7 @@ export async function startProcess(
   const grants = access.isLoginRequired
     ? stack.use(await followGrants({ ...own, bus, topics, metrics }, signal)).grants
     : undefined;
-  const shared = { ...own, bus, topics, metrics, warnings, resolver, secretKeys, grants };
+  const shared = { ...own, bus, topics, metrics, warnings, resolver, secretKeys, grants, access };
   const deps = { ...shared, startTime: earliest.now() };
   const ending = new AbortController();
   const starting = AbortSignal.any([signal, ending.signal]);
@@ -157,13 +168,15 @@ export async function startProcess(
   // Whoever asks is told what they still wait for.
   const parts = await Promise.all([...first, ...others].map(({ begun }) => begun));
   const readiness = stack.use(new Readiness(partsOf(parts, bus), deps));
+  const sessions = parts.find((part) => part.sessions)?.sessions;
   const server = stack.use(
     await startRpcServer({
       services: parts.flatMap(({ services = [] }) => services),
-      authenticate: authenticator(access, { ...access, grants }),
+      authenticate: authenticator(access, { ...access, grants, sessions }),
       host: settings.PENSTOCK_BIND_ADDRESS,
       grpcPort: settings.PENSTOCK_GRPC_PORT,
       httpPort: settings.PENSTOCK_HTTP_PORT,
+      isCookieSecure: isCookieSecure(settings),
       httpHosts: settings.PENSTOCK_HTTP_HOSTS,
       corsOrigins: settings.PENSTOCK_HTTP_CORS_ORIGINS,
       mayReadMetrics,
@@ -202,20 +215,6 @@ export function noLoginNote(roles: readonly Role[], settings: Settings): string 
   const access = accessConfig(settings);
   const isApi = roles.some((role) => role !== 'executor');
   return isApi ? openAccessNote(access, settings.PENSTOCK_BIND_ADDRESS) : undefined;
-}
-
-/** Undefined: without TLS. */
-function tlsPaths(settings: Settings): TlsPaths | undefined {
-  const {
-    PENSTOCK_TLS_CERT_FILE: cert,
-    PENSTOCK_TLS_KEY_FILE: key,
-    PENSTOCK_TLS_CLIENT_CA_FILE: clientCa,
-  } = settings;
-  if (cert !== '' && key !== '') return { cert, key, ...(clientCa !== '' && { clientCa }) };
-  if (cert === '' && key === '' && clientCa === '') return undefined;
-  throw new UserError(
-    'TLS takes both PENSTOCK_TLS_CERT_FILE and PENSTOCK_TLS_KEY_FILE: set the one that is missing',
-  );
 }
 
 async function describe(roles: readonly Role[], settings: Settings, startTime: number) {

@@ -69,10 +69,15 @@ export function openAccessNote({ isLoginRequired }: AccessConfig, host: string):
 const isLoopback = (host: string) =>
   host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 
+/** Whose session it is; undefined: nobody's. Rejects when that cannot be known now. */
+export type SessionCaller = (session: string, address: string) => Promise<Caller | undefined>;
+
 /** By what callers are known. What is unset lets in nobody. */
 export interface Ways {
   readonly bootstrapHash?: Buffer | undefined;
   readonly grants?: Pick<Grants, 'callerOf'> | undefined;
+  /** Whose session of a browser it is, as a control plane knows it. */
+  readonly sessions?: SessionCaller | undefined;
 }
 
 /** Knows callers by what they show: one thing, the first of these that they show, must hold. */
@@ -80,14 +85,22 @@ export function authenticator({ isLoginRequired }: AccessConfig, ways: Ways): Au
   if (!isLoginRequired) return letAnybodyIn;
   return async (presented) => {
     if (presented.authorization !== undefined) return bearer(presented, presented.authorization, ways);
+    if (presented.session !== undefined) return ways.sessions?.(presented.session, presented.address);
     return undefined;
   };
 }
 
 function bearer({ address }: Presented, authorization: string, ways: Ways): Caller | undefined {
   const token = /^bearer +([!-~]+)$/i.exec(authorization)?.[1];
-  if (token === undefined) return undefined;
-  const { bootstrapHash, grants } = ways;
+  return token === undefined ? undefined : callerOfToken(token, address, ways);
+}
+
+/** Whose API token it is, or bootstrap token; undefined: nobody's. */
+export function callerOfToken(
+  token: string,
+  address: string,
+  { bootstrapHash, grants }: Pick<Ways, 'bootstrapHash' | 'grants'>,
+): Caller | undefined {
   // Of hashes nothing can be learnt from how long it takes to compare them.
   if (bootstrapHash?.equals(hashOfToken(token))) {
     return { name: 'bootstrap', kind: CallerKind.TOKEN, role: Role.ADMIN, address };

@@ -1,5 +1,7 @@
 import type { Limits } from '../contract/limits.ts';
+import { isCookieSecure } from '../rpc/session-cookie.ts';
 import type { Settings } from '../runtime/settings.ts';
+import type { SessionTimes } from './store/sessions.ts';
 
 /** What a control-plane node must be told. Durations are milliseconds. */
 export interface ControlPlaneConfig {
@@ -19,6 +21,10 @@ export interface ControlPlaneConfig {
   readonly cleanupTtl: number;
   /** How long what seems to belong to nobody is left alone. */
   readonly orphanDelay: number;
+  /** How long sessions of browsers last. */
+  readonly sessionTimes: SessionTimes;
+  /** Whether browsers keep them for TLS alone. */
+  readonly isCookieSecure: boolean;
 }
 
 export function controlPlaneConfig(settings: Settings): ControlPlaneConfig {
@@ -32,5 +38,7 @@ export function controlPlaneConfig(settings: Settings): ControlPlaneConfig {
     cleanupPeriod: settings.INTEGRATIONS_CLEANUP_PERIOD_SEC * 1000,
     cleanupTtl: settings.INTEGRATIONS_CLEANUP_TTL_SEC * 1000,
     orphanDelay: settings.PENSTOCK_ORPHAN_DELAY_SEC * 1000,
+    sessionTimes: { idle: settings.PENSTOCK_SESSION_IDLE, lifetime: settings.PENSTOCK_SESSION_LIFETIME },
+    isCookieSecure: isCookieSecure(settings),
   };
 }

@@ -1,3 +1,4 @@
+import type { AccessConfig, SessionCaller } from '../access/access.ts';
 import type { Grants } from '../access/grants.ts';
 import type { Bus } from '../bus/bus.ts';
 import { startRequester } from '../bus/request-reply.ts';
@@ -11,7 +12,10 @@ import type { Metrics } from '../runtime/metrics.ts';
 import type { NameResolver } from '../runtime/name-resolver.ts';
 import type { Condition } from '../runtime/readiness.ts';
 import type { Warnings } from '../runtime/warnings.ts';
+import { LoginLimits } from './access/login-limits.ts';
+import { Passwords } from './access/passwords.ts';
 import { startPublishingAccess } from './access/publish-access.ts';
+import { Sessions } from './access/sessions.ts';
 import {
   startEventCleanup,
   startNodeCleanup,
@@ -57,12 +61,17 @@ export interface ControlPlaneDeps {
   readonly random: () => number;
   /** The API tokens by which this node lets callers in. Unset: it lets in whoever asks. */
   readonly grants?: Grants | undefined;
+  /** Who else is let in. Unset: whoever asks. */
+  readonly access?: AccessConfig | undefined;
+  /** Unset: those with the work that is due to passwords. */
+  readonly passwords?: Passwords;
 }
 
 export interface ControlPlane extends AsyncDisposable {
   readonly services: readonly RpcService[];
   /** What the services rest on. */
   readonly conditions: readonly Condition[];
+  readonly sessions: SessionCaller;
 }
 
 /**
@@ -95,7 +104,11 @@ export async function startControlPlane(
   const leadership = stack.use(new Leadership(config.postgresUrl, deps));
   const outer = { ...deps, ...config, db, leadership, locks, requester };
   const relay = stack.use(startRelay(outer));
-  const inner = { ...outer, wakeRelay: () => relay.wake() };
+  const sessions = new Sessions({ ...outer, ...deps.access }, config.sessionTimes);
+  const passwords = deps.passwords ?? new Passwords(deps.clock);
+  const logins = { passwords, sessions, loginLimits: new LoginLimits(deps.clock) };
+  const ways = { ...deps.access, grants: deps.grants };
+  const inner = { ...outer, ...logins, ways, wakeRelay: () => relay.wake() };
   stack.use(startUplink(inner));
   const sweeps = [
     startReconciler(inner, relay),
@@ -111,6 +124,7 @@ export async function startControlPlane(
     startRemovedSweep(inner),
     startPublishingAccess(inner),
     startSecretWatch(inner),
+    sessions.startCleanup(inner),
   ];
   // At once: when Kafka hangs, several of them take their time.
   stack.defer(async () => {
@@ -122,7 +136,12 @@ export async function startControlPlane(
   const services = controlPlaneServices({ ...inner, wakeReplays, watches: new Watches(deps.clock) });
   const owned = stack.move();
   const conditions = controlPlaneConditions(db, relay);
-  return { services, conditions, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    services,
+    conditions,
+    sessions: (session, address) => sessions.callerOf(session, address),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 /** Keeps others from taking the topic of a node away that was dead until now. */

@@ -121,6 +121,16 @@ function idIn(part: unknown): string {
   throw badToken();
 }
 
+/** The name that a page ends with as an opaque token. */
+export const nameToken = tokenOf;
+
+/** @throws RpcError INVALID_ARGUMENT when no answer contained this token */
+export function nameOf(token: string): string {
+  const name = Buffer.from(token, 'base64url').toString();
+  if (!/^[!-~]*$/.test(name)) throw badToken();
+  return name;
+}
+
 function badToken(): RpcError {
   const description = 'is not the next_page_token of an answer: leave it empty for the first page';
   return invalidArgument([{ field: 'page_token', description, reason: 'PAGE_TOKEN' }]);

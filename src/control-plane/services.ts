@@ -1,37 +1,49 @@
+import { AuthService } from '../../gen/penstock/v1/auth_service_pb.ts';
 import { ClusterService } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import { DeadLetterService } from '../../gen/penstock/v1/dead_letter_service_pb.ts';
 import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
+import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
 import { type RpcService, rpcService } from '../rpc/service.ts';
+import { selfOf } from './access/self.ts';
 import { cancelReplay } from './routes/cancel-replay.ts';
+import { changePassword } from './routes/change-password.ts';
 import { checkConnection } from './routes/check-connection.ts';
 import { createIntegration } from './routes/create-integration.ts';
+import { createSession } from './routes/create-session.ts';
 import { createToken } from './routes/create-token.ts';
+import { createUser } from './routes/create-user.ts';
 import { deleteIntegration } from './routes/delete-integration.ts';
-import type { RouteDeps } from './routes/deps.ts';
+import { deleteSession } from './routes/delete-session.ts';
+import { deleteUserRoute } from './routes/delete-user.ts';
+import type { LoginDeps, RouteDeps } from './routes/deps.ts';
 import { disableIntegration } from './routes/disable-integration.ts';
 import { enableIntegration } from './routes/enable-integration.ts';
 import { getIntegration } from './routes/get-integration.ts';
+import { getLoginMethods } from './routes/get-login-methods.ts';
 import { getReplay } from './routes/get-replay.ts';
+import { getUser } from './routes/get-user.ts';
 import { listDeadLetters } from './routes/list-dead-letters.ts';
 import { listEventsRoute } from './routes/list-events.ts';
 import { listIntegrationsRoute } from './routes/list-integrations.ts';
 import { listNodes } from './routes/list-nodes.ts';
 import { listReplaysRoute } from './routes/list-replays.ts';
 import { listTokensRoute } from './routes/list-tokens.ts';
+import { listUsersRoute } from './routes/list-users.ts';
 import { purgeDeadLetters } from './routes/purge-dead-letters.ts';
 import { redriveDeadLetters } from './routes/redrive-dead-letters.ts';
 import { restartIntegration } from './routes/restart-integration.ts';
 import { revokeToken } from './routes/revoke-token.ts';
 import { startReplay } from './routes/start-replay.ts';
 import { updateIntegration } from './routes/update-integration.ts';
+import { updateUserRoute } from './routes/update-user.ts';
 import { watchEvents } from './routes/watch-events.ts';
 import { watchIntegrations } from './routes/watch-integrations.ts';
 
 /** The services of a control-plane node, for any server. */
-export function controlPlaneServices(deps: RouteDeps): readonly RpcService[] {
+export function controlPlaneServices(deps: RouteDeps & LoginDeps): readonly RpcService[] {
   return [
     rpcService(IntegrationService, {
       createIntegration: (request, call) => createIntegration(deps, request, call),
@@ -65,6 +77,20 @@ export function controlPlaneServices(deps: RouteDeps): readonly RpcService[] {
       createToken: (request, call) => createToken(deps, request, call),
       listTokens: (request) => listTokensRoute(deps, request),
       revokeToken: (request) => revokeToken(deps, request),
+    }),
+    rpcService(AuthService, {
+      getLoginMethods: () => getLoginMethods(deps),
+      createSession: (request, call) => createSession(deps, request, call),
+      deleteSession: (_request, call) => deleteSession(deps, call),
+      getSelf: (_request, { caller }) => ({ self: selfOf(caller) }),
+      changePassword: (request, call) => changePassword(deps, request, call),
+    }),
+    rpcService(UserService, {
+      createUser: (request, call) => createUser(deps, request, call),
+      getUser: (request) => getUser(deps, request),
+      listUsers: (request) => listUsersRoute(deps, request),
+      updateUser: (request, call) => updateUserRoute(deps, request, call),
+      deleteUser: (request) => deleteUserRoute(deps, request),
     }),
   ];
 }

@@ -11,12 +11,11 @@ import { RpcError } from './error.ts';
 import { certificateOf } from './grpc-presented.ts';
 import { pathOf } from './grpcjs.ts';
 import { type Refusal, refuse } from './http-guard.ts';
+import { isOfOwnPage } from './own-page.ts';
 import { ruleOf } from './policy.ts';
 import { pathText, routesOf } from './rest/rest-route.ts';
 import { contextWith, type RpcService, wrapHandlers } from './service.ts';
-
-/** The cookie of a session. */
-export const SESSION_COOKIE = 'penstock_session';
+import { sessionOf } from './session-cookie.ts';
 
 const UNAUTHENTICATED: Refusal = { status: 401, message: LOGIN_NEEDED };
 const UNKNOWN_NOW: Refusal = {
@@ -27,10 +26,18 @@ const UNKNOWN_NOW: Refusal = {
 const CALLER = createContextKey<Caller>(stranger(''), { description: 'who calls' });
 type Request = Parameters<ReturnType<typeof connectNodeAdapter>>[0];
 
+interface HttpCallersDeps {
+  readonly authenticate: Authenticate;
+  readonly logger: Logger;
+  /** Whether browsers keep sessions for TLS alone. */
+  readonly isCookieSecure: boolean;
+}
+
 /** Who made the requests that are being answered. */
 export class HttpCallers {
   readonly #authenticate: Authenticate;
   readonly #logger: Logger;
+  readonly #isCookieSecure: boolean;
   /** Where whoever asks is answered: `POST /path`. */
   readonly #open: ReadonlySet<string>;
   readonly #callers = new WeakMap<Request, Caller>();
@@ -39,10 +46,11 @@ export class HttpCallers {
   constructor(
     services: readonly RpcService[],
     open: readonly string[],
-    { authenticate, logger }: { readonly authenticate: Authenticate; readonly logger: Logger },
+    { authenticate, logger, isCookieSecure }: HttpCallersDeps,
   ) {
     this.#authenticate = authenticate;
     this.#logger = logger;
+    this.#isCookieSecure = isCookieSecure;
     const isOpen = ({ method }: { readonly method: DescMethod }) => ruleOf(method).role === undefined;
     const methods = services.flatMap(({ service }) => service.methods.map((method) => ({ method })));
     const rest = services.flatMap(({ service }) => routesOf(service)).filter(isOpen);
@@ -61,7 +69,7 @@ export class HttpCallers {
         this.#callers.set(request, stranger(addressOf(request)));
         return listener(request, response);
       }
-      this.#authenticate(presentedBy(request))
+      this.#authenticate(presentedBy(request, this.#isCookieSecure))
         .then(
           (caller) => {
             if (caller === undefined) return refuse(response, UNAUTHENTICATED);
@@ -103,30 +111,14 @@ export function withCallers(service: RpcService): RpcService {
 
 const addressOf = ({ socket }: IncomingMessage): string => socket.remoteAddress ?? '';
 
-function presentedBy(request: IncomingMessage): Presented {
+function presentedBy(request: IncomingMessage, isCookieSecure: boolean): Presented {
+  const { method, headers } = request;
+  const socket = request.socket as Partial<TLSSocket>;
+  const isOwn = isOfOwnPage({ method, headers, isEncrypted: socket.encrypted === true });
   return {
-    authorization: request.headers.authorization,
-    session: isOfOwnPage(request) ? cookieOf(request) : undefined,
+    authorization: headers.authorization,
+    session: isOwn ? sessionOf(headers.cookie, isCookieSecure) : undefined,
     address: addressOf(request),
-    certificate: () => certificateOf(request.socket as TLSSocket),
+    certificate: () => certificateOf(socket),
   };
-}
-
-/**
- * Whether a cookie may count. SameSite=Strict keeps pages of other sites from sending it, but not those of another port or
- * subdomain: what may change something must come from a page of this very host.
- */
-function isOfOwnPage({ method, headers }: IncomingMessage): boolean {
-  if (method === 'GET' || method === 'HEAD') return true;
-  const { host, origin } = headers;
-  if (origin === undefined) return headers['sec-fetch-site'] === 'same-origin';
-  return host !== undefined && URL.parse(origin)?.host === host.toLowerCase();
-}
-
-function cookieOf({ headers }: IncomingMessage): string | undefined {
-  for (const pair of headers.cookie?.split(';') ?? []) {
-    const [name, value] = pair.trim().split('=', 2);
-    if (name === SESSION_COOKIE && value) return value;
-  }
-  return undefined;
 }

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import { certificateOf } from './grpc-presented.ts';
+import { isServedUnder } from './own-page.ts';
 
 export interface Refusal {
   readonly status: keyof typeof CODES;
@@ -100,9 +101,7 @@ const isOfNobodyElse = (hostname: string) =>
 
 /** Whether a page of this origin is served under the host it calls, or under one that may be called. */
 export function isOwn(origin: string, host: string, hosts: ReadonlySet<string>): boolean {
-  const page = URL.parse(origin);
-  if (page === null) return false; // also `null`, of a page that hides where it is from
-  return hosts.has(page.hostname) || URL.parse(`${page.protocol}//${host}`)?.host === page.host;
+  return hosts.has(URL.parse(origin)?.hostname ?? '') || isServedUnder(origin, host);
 }
 
 /** What the Host headers of a request name; undefined when it is not one thing, or nothing that fits into a URL. */

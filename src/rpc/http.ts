@@ -32,6 +32,8 @@ const SECOND = 1000;
 interface HttpOptions {
   readonly services: readonly RpcService[];
   readonly authenticate: Authenticate;
+  /** Whether browsers keep sessions for TLS alone. */
+  readonly isCookieSecure: boolean;
   /** Names with a dot that may be called, and whose pages may call. */
   readonly hosts: readonly string[];
   /** Other origins whose pages may call. */

@@ -58,6 +58,8 @@ export interface RpcServerOptions {
   /** 0 = any free port. */
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** Whether browsers keep sessions for TLS alone. Unset: when there is TLS. */
+  readonly isCookieSecure?: boolean;
   /** Names with a dot by which JSON over HTTP may be called, beside `host`. Unset: none. */
   readonly httpHosts?: readonly string[];
   /** Other origins whose web pages may call it. Unset: none. */
@@ -157,6 +159,7 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
   const httpServer = createHttpServer({
     services: guardedServices,
     authenticate,
+    isCookieSecure: options.isCookieSecure ?? options.tls !== undefined,
     hosts: [options.host, ...(options.httpHosts ?? [])],
     corsOrigins: options.corsOrigins ?? [],
     mayReadMetrics: options.mayReadMetrics,

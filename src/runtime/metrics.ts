@@ -95,6 +95,12 @@ export function createMetrics() {
       help: "Dead letters that Kafka's retention removed before they were put back.",
       registers,
     }),
+    logins: new Counter({
+      name: 'penstock_logins_total',
+      help: 'Logins with a browser: succeeded, wrong = name, password or token, limited = too many tries, failed = it could not be found out.',
+      labelNames: ['result'],
+      registers,
+    }),
     answersCut: new Counter({
       name: 'penstock_api_answers_cut_total',
       help: 'Answers of the API that were given up because their callers did not read them: stalled = nothing for 30 s, memory = the one that waited longest, when all callers had left too much unread.',

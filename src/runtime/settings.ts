@@ -6,6 +6,7 @@ import { LIMIT_SETTINGS } from './limit-settings.ts';
 import { LISTEN_SETTINGS } from './listen-settings.ts';
 import { MQTT_SETTINGS } from './mqtt-settings.ts';
 import { SECRET_SETTINGS } from './secret-settings.ts';
+import { SESSION_SETTINGS } from './session-settings.ts';
 import { addresses, boolean, choice, integer, list, MS, type Setting, text } from './setting.ts';
 import { TLS_SETTINGS } from './tls-settings.ts';
 import { UserError } from './user-error.ts';
@@ -157,6 +158,7 @@ export const SETTINGS = {
   ...HTTP_SETTINGS,
   ...TLS_SETTINGS,
   ...ACCESS_SETTINGS,
+  ...SESSION_SETTINGS,
   ...MQTT_SETTINGS,
   PENSTOCK_DEAD_LETTERS_MAX_BYTES: integer(
     1_073_741_824,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { AuthService } from '../../gen/penstock/v1/auth_service_pb.ts';
 import { ClusterService, NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import { DeadLetterService } from '../../gen/penstock/v1/dead_letter_service_pb.ts';
 import {
@@ -14,6 +15,7 @@ import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
 import { type AccessConfig, authenticator } from '../../src/access/access.ts';
 import { followGrants } from '../../src/access/grants.ts';
 import type { Bus } from '../../src/bus/bus.ts';
@@ -21,6 +23,7 @@ import type { Topics } from '../../src/bus/topics.ts';
 import { TYPES, type Type } from '../../src/contract/integration-type.ts';
 import { type KeyRing, openSecrets } from '../../src/contract/sealed-secrets.ts';
 import { violationsOf } from '../../src/contract/validate.ts';
+import type { Passwords } from '../../src/control-plane/access/passwords.ts';
 import type { ControlPlaneConfig } from '../../src/control-plane/config.ts';
 import { startControlPlane } from '../../src/control-plane/control-plane.ts';
 import { createClient } from '../../src/rpc/grpcjs.ts';
@@ -65,7 +68,15 @@ export const CONFIG = {
   cleanupPeriod: 10_800_000,
   cleanupTtl: 604_800_000,
   orphanDelay: 600_000,
+  sessionTimes: { idle: 1_800_000, lifetime: 43_200_000 },
+  isCookieSecure: false,
 };
+
+/** Who is let in. Unset: whoever asks. */
+interface Who {
+  readonly access?: AccessConfig;
+  readonly passwords?: Passwords;
+}
 
 /**
  * A control plane on a real PostgreSQL and a real Kafka, served over gRPC, with clients for it. A second node shares the
@@ -73,7 +84,7 @@ export const CONFIG = {
  */
 export async function controlPlaneForTests(
   t: TestContext,
-  config: Partial<ControlPlaneConfig> & { readonly access?: AccessConfig } = {},
+  config: Partial<ControlPlaneConfig> & Who = {},
   kafka?: { readonly bus: Bus; readonly topics: Topics },
   secretKeys?: () => KeyRing,
 ) {
@@ -82,12 +93,14 @@ export async function controlPlaneForTests(
   const { bus, topics } = kafka ?? (await busForTests(t));
   const postgresUrl = config.postgresUrl ?? (await databaseForTests(t));
   const own = { ...testDeps(), bus, topics, ...(secretKeys && { secretKeys }) };
-  const { access } = config;
+  const { access, passwords } = config;
   const grants = access && stack.use(await followGrants(own, AbortSignal.timeout(60_000))).grants;
-  const authenticate = access ? authenticator(access, { ...access, grants }) : own.authenticate;
-  const deps = { ...own, grants, authenticate };
   const all = { ...CONFIG, postgresUrl, ...config };
-  const controlPlane = stack.use(await startControlPlane(all, deps));
+  const parts = { ...own, grants, access, ...(passwords && { passwords }) };
+  const controlPlane = stack.use(await startControlPlane(all, parts));
+  const { sessions } = controlPlane;
+  const authenticate = access ? authenticator(access, { ...access, grants, sessions }) : own.authenticate;
+  const deps = { ...own, grants, authenticate };
   const { serviceId } = all;
   stack.use(nodeForTests(t, deps, { serviceId, roles: [NodeRole.CONTROL_PLANE], types: [] }));
   const ports = { host: '127.0.0.1', grpcPort: 0, httpPort: 0 };
@@ -98,7 +111,9 @@ export async function controlPlaneForTests(
   const replays = stack.use(createClient(ReplayService, server.grpcAddress));
   const cluster = stack.use(createClient(ClusterService, server.grpcAddress));
   const tokens = stack.use(createClient(TokenService, server.grpcAddress));
-  const clients = { client, events, deadLetters, replays, cluster, tokens };
+  const auth = stack.use(createClient(AuthService, server.grpcAddress));
+  const users = stack.use(createClient(UserService, server.grpcAddress));
+  const clients = { client, events, deadLetters, replays, cluster, tokens, auth, users };
   return { ...deps, ...clients, postgresUrl, server, stop: () => stack.disposeAsync() };
 }
 

@@ -89,7 +89,7 @@ export type CreateSessionRequest = Message<"penstock.v1.CreateSessionRequest"> &
     case: "password";
   } | {
     /**
-     * With an API token.
+     * With an API token, or the bootstrap token. The session may what the token may, and ends with it.
      *
      * @generated from field: penstock.v1.TokenLogin token = 2;
      */
@@ -112,7 +112,7 @@ export const CreateSessionRequestSchema: GenMessage<CreateSessionRequest> = /*@_
  */
 export type PasswordLogin = Message<"penstock.v1.PasswordLogin"> & {
   /**
-   * The user's name.
+   * The user's name, in capitals or not.
    *
    * @generated from field: string name = 1;
    */
@@ -168,7 +168,7 @@ export type CreateSessionResponse = Message<"penstock.v1.CreateSessionResponse">
   self?: Self | undefined;
 
   /**
-   * When the session ends at the latest.
+   * When the session ends at the latest: sooner when nobody calls with it (PENSTOCK_SESSION_IDLE).
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 2;
    */
@@ -358,9 +358,12 @@ export const AuthService: GenService<{
     output: typeof GetLoginMethodsResponseSchema;
   },
   /**
-   * Logs in: answers with the cookie `penstock_session`, which browsers keep (HttpOnly, SameSite=Strict, over TLS Secure).
-   * UNAUTHENTICATED, with the same answer and after the same time whatever of name, password or token is wrong;
-   * RESOURCE_EXHAUSTED, RATE_LIMITED: too many tries for this name or from this address.
+   * Logs in: begins a session, and answers with the cookie `penstock_session`, over TLS `__Host-penstock_session`, which a
+   * browser keeps until it is closed (HttpOnly, SameSite=Strict, over TLS Secure). It counts over HTTP alone: over gRPC it is in
+   * the metadata `set-cookie`, and of no use there. UNAUTHENTICATED, LOGIN_FAILED: the same, after the same work, for a name that
+   * is not known, a password that is wrong, and a user that is disabled; at once for a token that lets nobody in.
+   * RESOURCE_EXHAUSTED: RATE_LIMITED, too many tries for this name or from this address, also with what is right; LOGINS_BUSY,
+   * too many logins on this node at once. FAILED_PRECONDITION, NO_LOGIN: callers need not show who they are.
    *
    * @generated from rpc penstock.v1.AuthService.CreateSession
    */
@@ -370,7 +373,8 @@ export const AuthService: GenService<{
     output: typeof CreateSessionResponseSchema;
   },
   /**
-   * Logs out: the session of the cookie ends, on this node at once, on every other within some seconds.
+   * Logs out: the session of the cookie ends, on this node at once, on every other within some seconds, and the browser forgets
+   * the cookie. FAILED_PRECONDITION, NO_SESSION: the caller showed who it is in another way.
    *
    * @generated from rpc penstock.v1.AuthService.DeleteSession
    */
@@ -390,8 +394,9 @@ export const AuthService: GenService<{
     output: typeof GetSelfResponseSchema;
   },
   /**
-   * Changes the caller's own password, and ends all other sessions of the user. FAILED_PRECONDITION: the caller did not log in with
-   * a password.
+   * Changes the caller's own password, and ends all other sessions of the user, on this node at once, on every other within some
+   * seconds. FAILED_PRECONDITION, NO_PASSWORD: the caller did not log in with a password. INVALID_ARGUMENT, WRONG_PASSWORD: the
+   * current one is another. RESOURCE_EXHAUSTED, as CreateSession.
    *
    * @generated from rpc penstock.v1.AuthService.ChangePassword
    */

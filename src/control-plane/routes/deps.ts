@@ -1,9 +1,13 @@
+import type { AccessConfig } from '../../access/access.ts';
 import type { Grants } from '../../access/grants.ts';
 import type { Bus } from '../../bus/bus.ts';
 import type { Limits } from '../../contract/limits.ts';
 import type { KeyRing } from '../../contract/sealed-secrets.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import type { LogInDeps } from '../access/log-in.ts';
+import type { Passwords } from '../access/passwords.ts';
 import type { CheckDeps } from '../integrations/checks.ts';
 import type { ChangeDeps } from '../integrations/save-change.ts';
 import type { Watches } from '../status/watches.ts';
@@ -23,4 +27,16 @@ export interface RouteDeps extends CheckDeps, ChangeDeps {
   readonly watches: Watches;
   /** Called when a replay begins or ends by a call. */
   readonly wakeReplays: () => void;
+}
+
+/** What those of them need by which people log in, and are managed. */
+export interface LoginDeps extends LogInDeps {
+  /** Who is let in. Unset: whoever asks. */
+  readonly access?: AccessConfig | undefined;
+  /** Whether browsers keep sessions for TLS alone. */
+  readonly isCookieSecure: boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly passwords: Passwords;
 }

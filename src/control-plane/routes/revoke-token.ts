@@ -7,15 +7,16 @@ import type {
 import { failed, notFound } from '../../rpc/error.ts';
 import { publishAccess } from '../access/publish-access.ts';
 import { removeToken } from '../store/tokens.ts';
-import type { RouteDeps } from './deps.ts';
+import type { LoginDeps, RouteDeps } from './deps.ts';
 
 export async function revokeToken(
-  deps: RouteDeps,
+  deps: RouteDeps & Pick<LoginDeps, 'sessions'>,
   { id }: RevokeTokenRequest,
 ): Promise<MessageInitShape<typeof RevokeTokenResponseSchema>> {
-  const { db } = deps;
+  const { db, sessions } = deps;
   const removed = await db.transaction((queries) => removeToken(queries, id));
   if (!removed) throw notFound(`token ${id}`);
+  sessions.forget(); // those that were begun by it ended with it
   try {
     await publishAccess(deps);
   } catch (cause) {

@@ -9,6 +9,7 @@ import { LISTED_LABELS } from './listed-labels.ts';
 import { OWN_VERSIONS } from './own-versions.ts';
 import { SEALED_COLUMNS } from './sealed-columns.ts';
 import { TIME_PARTITIONS } from './time-partitions.ts';
+import { USER_TABLES } from './user-tables.ts';
 
 /** The schema's steps, in order. A step that was released is never changed: add another. */
 export const MIGRATIONS: readonly string[] = [
@@ -148,4 +149,5 @@ export const MIGRATIONS: readonly string[] = [
   TIME_PARTITIONS,
   EVENT_INDEXES,
   EVENT_PARTS,
+  USER_TABLES,
 ];

@@ -1,16 +1,11 @@
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { timestampDate, timestampFromDate } from '@bufbuild/protobuf/wkt';
-import {
-  type AccessRecord,
-  AccessRecordSchema,
-  type Role,
-  type Scope,
-  ScopeSchema,
-} from '../../../gen/penstock/v1/access_pb.ts';
+import { type AccessRecord, AccessRecordSchema, type Role } from '../../../gen/penstock/v1/access_pb.ts';
 import { type Token, TokenSchema } from '../../../gen/penstock/v1/token_service_pb.ts';
 import type { Use } from '../../access/grants.ts';
 import type { Queries } from './database.ts';
 import type { Position } from './integrations.ts';
+import { decodedScope, encodedScope } from './scope-column.ts';
 
 type Row = {
   id: string;
@@ -52,7 +47,7 @@ export async function insertToken(
       token.name,
       token.note,
       token.role,
-      encoded(token.scope),
+      encodedScope(token.scope),
       Buffer.from(hash),
       token.expireTime ? timestampDate(token.expireTime) : null,
       timestampDate(token.createTime!),
@@ -102,12 +97,10 @@ export async function noteUses(queries: Queries, uses: readonly Use[]): Promise<
   );
 }
 
-const encoded = (scope: Scope | undefined) => scope && Buffer.from(toBinary(ScopeSchema, scope));
-const decoded = (scope: Uint8Array | null) => (scope ? fromBinary(ScopeSchema, scope) : undefined);
 const timestamp = (time: Date | null) => (time ? timestampFromDate(time) : undefined);
 
 function toToken(row: Row): Token {
-  const scope = decoded(row.scope);
+  const scope = decodedScope(row.scope);
   const expireTime = timestamp(row.expire_time);
   const lastUsedTime = timestamp(row.last_used_time);
   return create(TokenSchema, {
@@ -124,7 +117,7 @@ function toToken(row: Row): Token {
 }
 
 function toGrant(row: Row) {
-  const scope = decoded(row.scope);
+  const scope = decodedScope(row.scope);
   const expireTime = timestamp(row.expire_time);
   const { id, name, hash, role } = row;
   return { id, name, hash, role, ...(scope && { scope }), ...(expireTime && { expireTime }) };

@@ -1,0 +1,174 @@
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { Code } from '../../../gen/google/rpc/code_pb.ts';
+import type { Caller } from '../../rpc/caller.ts';
+import { failed } from '../../rpc/error.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { type Logger, messageOf } from '../../runtime/logger.ts';
+import { Periodic, type PeriodicDeps } from '../periodic.ts';
+import type { Database, Queries } from '../store/database.ts';
+import {
+  deleteEndedSessions,
+  deleteSession,
+  findSession,
+  insertSession,
+  noteSessionUse,
+  type SessionDraft,
+  type SessionTimes,
+  type StoredSession,
+} from '../store/sessions.ts';
+
+/** How long what was found of a session is taken to be so, in milliseconds. */
+const KNOWN_FOR = 2000;
+/** Those of this many sessions at the most. */
+const MAX_KNOWN = 10_000;
+/** Of questions to PostgreSQL about sessions: more are refused. */
+const MAX_ASKED = 100;
+/** How often the use of a session is noted, in milliseconds. */
+const NOTE_AFTER = 60_000;
+const CLEANUP_INTERVAL = 60_000;
+const CLEANUP_BATCH = 1000;
+
+interface Deps {
+  readonly db: Database;
+  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly logger: Logger;
+  /** SHA-256 of the bootstrap token of this node. */
+  readonly bootstrapHash?: Buffer | undefined;
+}
+
+export interface StartedSession {
+  /** What the browser keeps; nobody else does. */
+  readonly session: string;
+  /** When it ends at the latest. */
+  readonly expireTime: Date;
+}
+
+type Known = Omit<Caller, 'address'> | undefined;
+
+/** Sessions of browsers, in PostgreSQL. */
+export class Sessions {
+  readonly #deps: Deps;
+  readonly #times: SessionTimes;
+  readonly #knownFor: number;
+  readonly #noteAfter: number;
+  /** What was found of sessions, by their ids; the one that was asked for longest ago first. */
+  #known = new Map<string, { readonly caller: Known; readonly until: number }>();
+  #asked = new Map<string, Promise<Known>>();
+
+  constructor(deps: Deps, times: SessionTimes) {
+    this.#deps = deps;
+    this.#times = times;
+    // Together shorter than it may be idle: who calls all the time stays.
+    this.#knownFor = Math.min(KNOWN_FOR, times.idle / 4);
+    this.#noteAfter = Math.min(NOTE_AFTER, times.idle / 2);
+  }
+
+  /** Begins one. Within a transaction it is there when that is. */
+  async start(draft: SessionDraft, queries: Queries = this.#deps.db): Promise<StartedSession> {
+    const session = randomBytes(32).toString('base64url');
+    const expireTime = await insertSession(queries, hashOf(session), draft, this.#times.lifetime);
+    return { session, expireTime };
+  }
+
+  /** The same, for who has the bootstrap token: no node lets it in whose settings have another one. */
+  async startByBootstrap(draft: SessionDraft): Promise<StartedSession> {
+    const session = randomBytes(32).toString('base64url');
+    const own = { ...draft, bootstrapProof: this.#proofOf(session) };
+    const { db } = this.#deps;
+    return { session, expireTime: await insertSession(db, hashOf(session), own, this.#times.lifetime) };
+  }
+
+  /** Whose session it is; undefined: nobody's, or it has ended. Rejects when PostgreSQL does not say. */
+  async callerOf(session: string, address: string): Promise<Caller | undefined> {
+    if (!/^[\w-]{43}$/.test(session)) return undefined;
+    const id = hashOf(session).toString('base64');
+    const known = this.#known.get(id);
+    const isKnown = known !== undefined && this.#deps.clock.monotonic() < known.until;
+    const caller = isKnown ? known.caller : await this.#ask(id, session);
+    return caller && { ...caller, address };
+  }
+
+  async end(id: string): Promise<void> {
+    await deleteSession(this.#deps.db, idToHash(id));
+    this.forget();
+  }
+
+  /** Asks PostgreSQL again for every session: something that sessions end with has changed. */
+  forget(): void {
+    this.#known = new Map();
+    this.#asked = new Map(); // what was asked before knows nothing of it
+  }
+
+  /** Removes those that have ended, again and again. */
+  startCleanup(deps: PeriodicDeps): Periodic {
+    const { idle } = this.#times;
+    const work = async () =>
+      (await deleteEndedSessions(this.#deps.db, idle, CLEANUP_BATCH)) === CLEANUP_BATCH;
+    return new Periodic({ name: 'deleting old sessions', interval: CLEANUP_INTERVAL, work }, deps);
+  }
+
+  /** Who calls with one that many of its calls ask for at once is asked for once. */
+  async #ask(id: string, session: string): Promise<Known> {
+    const asked = this.#asked;
+    const pending = asked.get(id);
+    if (pending) return pending;
+    if (asked.size >= MAX_ASKED) throw tooManyAsked();
+    const answer = this.#find(id, session);
+    asked.set(id, answer);
+    try {
+      return await answer;
+    } finally {
+      asked.delete(id);
+    }
+  }
+
+  async #find(id: string, session: string): Promise<Known> {
+    const { db, clock } = this.#deps;
+    const [known, begun, hash] = [this.#known, clock.monotonic(), hashOf(session)];
+    const found = await findSession(db, hash, { idle: this.#times.idle, noteAfter: this.#noteAfter });
+    if (found?.isUseDue) await this.#noteUse(hash);
+    const isOpen = found !== undefined && this.#isOfBootstrap(session, found.bootstrapProof);
+    const caller = isOpen ? callerIn(found, id) : undefined;
+    const until = begun + Math.min(this.#knownFor, found?.left ?? this.#knownFor);
+    known.delete(id);
+    known.set(id, { caller, until });
+    if (known.size > MAX_KNOWN) known.delete(known.keys().next().value!);
+    return caller;
+  }
+
+  /** A PostgreSQL that takes nothing at present does not keep anybody out. */
+  async #noteUse(hash: Buffer): Promise<void> {
+    await noteSessionUse(this.#deps.db, hash).catch((error) => {
+      this.#deps.logger.debug('the use of a session was not noted', { why: messageOf(error) });
+    });
+  }
+
+  #isOfBootstrap(session: string, proof: Buffer | undefined): boolean {
+    if (proof === undefined) return true;
+    const own = this.#proofOf(session);
+    return own !== undefined && timingSafeEqual(own, proof);
+  }
+
+  /** A database that is read gives nobody a way to try bootstrap tokens. */
+  #proofOf(session: string): Buffer | undefined {
+    const { bootstrapHash } = this.#deps;
+    return bootstrapHash && createHmac('sha256', session).update(bootstrapHash).digest();
+  }
+}
+
+const callerIn = ({ name, kind, role, scope, tokenId }: StoredSession, sessionId: string): Known => ({
+  name,
+  kind,
+  role,
+  scope,
+  tokenId,
+  sessionId,
+});
+
+const hashOf = (session: string): Buffer => createHash('sha256').update(session).digest();
+
+/** What is kept of a session, by the id that a caller has. */
+export const idToHash = (id: string): Buffer => Buffer.from(id, 'base64');
+
+const tooManyAsked = () =>
+  failed(Code.UNAVAILABLE, 'BUSY', 'this node is asked for too many sessions at once: try again');
