@@ -27,7 +27,6 @@ import { type Condition, Readiness, type ReadinessPart } from './runtime/readine
 import { followSecretKeys } from './runtime/secret-keys.ts';
 import type { Settings } from './runtime/settings.ts';
 import { tlsPaths } from './runtime/tls-settings.ts';
-import { UserError } from './runtime/user-error.ts';
 import { Warnings } from './runtime/warnings.ts';
 
 export const ROLES = ['control-plane', 'executor', 'ingress'] as const;

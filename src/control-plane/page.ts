@@ -121,14 +121,12 @@ function idIn(part: unknown): string {
   throw badToken();
 }
 
-/** The name that a page ends with as an opaque token. */
-export const nameToken = tokenOf;
+/** The name that a page of this list ends with, as a token. */
+export const nameToken = (list: string, name: string): string => tokenOf(list, name);
 
-/** @throws RpcError INVALID_ARGUMENT when no answer contained this token */
-export function nameOf(token: string): string {
-  const name = Buffer.from(token, 'base64url').toString();
-  if (!/^[!-~]*$/.test(name)) throw badToken();
-  return name;
+/** @throws RpcError INVALID_ARGUMENT when no answer about this list contained this token */
+export function nameOf(list: string, token: string): string {
+  return token === '' ? '' : textIn(partsOf(list, token)[0]);
 }
 
 function badToken(): RpcError {
