@@ -13,6 +13,7 @@ import {
   IntegrationService,
   type ListIntegrationsRequestSchema,
 } from '../gen/penstock/v1/integration_service_pb.ts';
+import { RevisionService } from '../gen/penstock/v1/revision_service_pb.ts';
 import { createKafkaBus } from '../src/bus/kafka-bus.ts';
 import { startControlPlane } from '../src/control-plane/control-plane.ts';
 import { labelTexts } from '../src/control-plane/store/integrations.ts';
@@ -40,6 +41,7 @@ export async function measureApi(): Promise<object> {
   const { bus, postgresUrl, address } = await openControlPlane(stack);
   const ids = await store(postgresUrl);
   const client = stack.use(createClient(IntegrationService, address));
+  const revisions = stack.use(createClient(RevisionService, address));
   const deadLetters = stack.use(createClient(DeadLetterService, address));
   await client.listIntegrations({ filter: { states: [IntegrationState.ACTIVE] } }); // waits for all states to be computed
   await vacuum(postgresUrl);
@@ -72,6 +74,7 @@ export async function measureApi(): Promise<object> {
     results[name] = await timesOf(() => client.listIntegrations(request));
   }
   const integrationId = ids[0]!;
+  results['revisions of one'] = await timesOf(() => revisions.listRevisions({ integrationId }));
   await bus.createTopics([topics.deadLetters(integrationId)]);
   for (let n = 0; n < DEAD_LETTERS; n += AT_A_TIME) {
     const { name } = topics.deadLetters(integrationId);
@@ -156,6 +159,11 @@ async function store(postgresUrl: string): Promise<string[]> {
       [some.map(({ id }) => id), IntegrationState.ACTIVE],
     );
   }
+  await client.query(
+    `insert into integration_revisions select id, n, now(), 'somebody', 2, config from integrations,
+       generate_series(1, case when id = $1 then 100 else 2 end) as n`,
+    [ids[0]],
+  );
   await client.end();
   return ids;
 }

@@ -35,6 +35,7 @@ function operationOf(route: RestRoute, operationId: string, schemas: MessageSche
     ...queryFields(route, method.input, []).map((path) => ({
       name: path.map(({ jsonName }) => jsonName).join('.'),
       in: 'query',
+      ...(path.at(-1)!.fieldKind === 'map' && { style: 'deepObject', explode: true }),
       ...(path.every(isRequired) && { required: true }),
       ...described(schemas.field(path.at(-1)!, true)),
     })),
@@ -57,7 +58,7 @@ function described({ description, ...schema }: JsonSchema, without: readonly str
   return { ...(description !== undefined && { description }), schema: kept };
 }
 
-/** The paths to what can stand in a query: neither lists nor maps of messages. */
+/** The paths to what can stand in a query: neither lists nor maps of messages. Of a map, `labels[key]=value`. */
 function queryFields(
   route: RestRoute,
   { fields }: DescMessage,
@@ -68,7 +69,7 @@ function queryFields(
   return fields.flatMap((field) => {
     const path = [...above, field];
     if (field === route.body || inPath.includes(path.map(({ name }) => name).join('.'))) return [];
-    if (!isNested(field)) return field.fieldKind === 'map' ? [] : [path];
+    if (!isNested(field)) return [path];
     return field.fieldKind === 'message' && route.body === 'nothing'
       ? queryFields(route, field.message, path)
       : [];

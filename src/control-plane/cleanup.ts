@@ -7,6 +7,7 @@ import { countNodes } from './store/integration-states.ts';
 import { foldCounts } from './store/listed-counts.ts';
 import { forgetNodes, forgetStatistics } from './store/nodes.ts';
 import { deleteOldReplays } from './store/replays.ts';
+import { deleteOldRevisions } from './store/revisions.ts';
 import { keepParts } from './store/time-partitions.ts';
 import { dropTopicDeletions, dueTopicDeletions } from './store/topic-deletions.ts';
 import { forgetDeleted } from './store/versions.ts';
@@ -73,6 +74,18 @@ export function startReplayCleanup(deps: PeriodicDeps & { db: Database; eventsTt
       name: 'deleting old replays',
       interval: EVENTS_INTERVAL,
       work: async () => (await deleteOldReplays(deps.db, deps.eventsTtl, EVENTS_BATCH)) === EVENTS_BATCH,
+    },
+    deps,
+  );
+}
+
+/** Deletes the revisions of integrations that were deleted longer ago than `eventsTtl` milliseconds. */
+export function startRevisionCleanup(deps: PeriodicDeps & { db: Database; eventsTtl: number }): Periodic {
+  return new Periodic(
+    {
+      name: 'deleting the revisions of deleted integrations',
+      interval: EVENTS_INTERVAL,
+      work: async () => (await deleteOldRevisions(deps.db, deps.eventsTtl, EVENTS_BATCH)) === EVENTS_BATCH,
     },
     deps,
   );

@@ -20,6 +20,7 @@ import {
   startEventCleanup,
   startNodeCleanup,
   startReplayCleanup,
+  startRevisionCleanup,
   startStateCounting,
   startTopicSweep,
 } from './cleanup.ts';
@@ -118,6 +119,7 @@ export async function startControlPlane(
     startOrphanSweep(inner),
     startEventCleanup(inner),
     startReplayCleanup(inner),
+    startRevisionCleanup(inner),
     startNodeCleanup(inner),
     startStateCounting(inner),
     startTopicUpkeep(inner),

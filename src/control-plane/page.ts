@@ -75,6 +75,14 @@ export function listStartOf(list: string, token: string, order: Order): PageStar
   return { key: order.by === 'name' ? textIn(key) : timeIn(key), id: idIn(id), listed: numberIn(listed) };
 }
 
+export const generationToken = (list: string, generation: bigint): string =>
+  tokenOf(list, Number(generation));
+
+/** @throws RpcError INVALID_ARGUMENT when no answer about this list contained this token */
+export function generationOf(list: string, token: string): number | undefined {
+  return token === '' ? undefined : numberIn(partsOf(list, token)[0]);
+}
+
 /** A place in a list of dead letters. */
 export interface DeadLetterPosition {
   readonly partition: number;

@@ -4,6 +4,7 @@ import { DeadLetterService } from '../../gen/penstock/v1/dead_letter_service_pb.
 import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
+import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
 import { type RpcService, rpcService } from '../rpc/service.ts';
@@ -24,12 +25,14 @@ import { enableIntegration } from './routes/enable-integration.ts';
 import { getIntegration } from './routes/get-integration.ts';
 import { getLoginMethods } from './routes/get-login-methods.ts';
 import { getReplay } from './routes/get-replay.ts';
+import { getRevision } from './routes/get-revision.ts';
 import { getUser } from './routes/get-user.ts';
 import { listDeadLetters } from './routes/list-dead-letters.ts';
 import { listEventsRoute } from './routes/list-events.ts';
 import { listIntegrationsRoute } from './routes/list-integrations.ts';
 import { listNodes } from './routes/list-nodes.ts';
 import { listReplaysRoute } from './routes/list-replays.ts';
+import { listRevisionsRoute } from './routes/list-revisions.ts';
 import { listTokensRoute } from './routes/list-tokens.ts';
 import { listUsersRoute } from './routes/list-users.ts';
 import { purgeDeadLetters } from './routes/purge-dead-letters.ts';
@@ -50,12 +53,16 @@ export function controlPlaneServices(deps: RouteDeps & LoginDeps): readonly RpcS
       getIntegration: (request) => getIntegration(deps, request),
       listIntegrations: (request) => listIntegrationsRoute(deps, request),
       updateIntegration: (request, call) => updateIntegration(deps, request, call),
-      deleteIntegration: (request) => deleteIntegration(deps, request),
+      deleteIntegration: (request, call) => deleteIntegration(deps, request, call),
       enableIntegration: (request, call) => enableIntegration(deps, request, call),
       disableIntegration: (request, call) => disableIntegration(deps, request, call),
-      restartIntegration: (request) => restartIntegration(deps, request),
+      restartIntegration: (request, call) => restartIntegration(deps, request, call),
       checkConnection: (request, call) => checkConnection(deps, request, call),
       watchIntegrations: (request, call) => watchIntegrations(deps, request, call),
+    }),
+    rpcService(RevisionService, {
+      listRevisions: (request) => listRevisionsRoute(deps, request),
+      getRevision: (request) => getRevision(deps, request),
     }),
     rpcService(EventService, {
       listEvents: (request) => listEventsRoute(deps, request),

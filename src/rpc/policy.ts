@@ -11,6 +11,7 @@ import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { MessageService } from '../../gen/penstock/v1/message_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
+import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
 
@@ -53,6 +54,7 @@ export const POLICY: ReadonlyMap<DescMethod, Rule> = new Map([
     checkConnection: operator,
     watchIntegrations: viewer,
   }),
+  ...rules(RevisionService, { listRevisions: viewer, getRevision: viewer }),
   ...rules(EventService, { listEvents: viewer, watchEvents: viewer }),
   ...rules(DeadLetterService, {
     listDeadLetters: viewer,

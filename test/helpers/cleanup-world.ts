@@ -20,6 +20,7 @@ import type { MessageTopicDeps } from '../../src/control-plane/topics/message-to
 import { createFanOut } from '../../src/ingress/fan-out.ts';
 import { reportFilters } from '../../src/ingress/filter-reports.ts';
 import { followFilters } from '../../src/ingress/filters.ts';
+import { ANYBODY } from './anybody.ts';
 import { busForTests } from './bus.ts';
 import { HTTP } from './control-plane.ts';
 import { restored } from './convergence.ts';
@@ -69,13 +70,13 @@ export async function cleanupWorld(t: TestContext) {
     const id = randomUUID();
     const draft = create(IntegrationSchema, { ...HTTP, enabled, topicFilters: [`${id}/#`] });
     await bus.createTopics([topics.messages(id)]);
-    await saveNew(db, topics, firstRevision(draft, id, Date.now()), undefined, new Date(0));
+    await saveNew(db, topics, ANYBODY, firstRevision(draft, id, Date.now()), undefined, new Date(0));
     relay.wake();
     return id;
   };
   type Change = Parameters<typeof saveWithTopic>[3];
   const save = async (api: ReturnType<typeof node>, id: string, change: Change) => {
-    const call = { signal: new AbortController().signal, timeoutMs: () => undefined };
+    const call = { caller: ANYBODY, signal: new AbortController().signal, timeoutMs: () => undefined };
     return (await saveWithTopic(api, id, call, change))?.stored;
   };
   const turn = (api: ReturnType<typeof node>, id: string, enabled: boolean) =>
@@ -120,7 +121,7 @@ export async function cleanupWorld(t: TestContext) {
     for (const { start, end } of (await bus.offsets(topics.messages(id).name)).values()) count += end - start;
     return count;
   };
-  const remove = (id: string) => saveDeletion(db, topics, id, () => {});
+  const remove = (id: string) => saveDeletion(db, topics, ANYBODY, id, () => {});
   const acts = { add, turn, spread, publish, age, remove };
   return {
     ...deps,

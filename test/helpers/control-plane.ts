@@ -13,6 +13,7 @@ import {
 import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
+import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
@@ -110,10 +111,11 @@ export async function controlPlaneForTests(
   const deadLetters = stack.use(createClient(DeadLetterService, server.grpcAddress));
   const replays = stack.use(createClient(ReplayService, server.grpcAddress));
   const cluster = stack.use(createClient(ClusterService, server.grpcAddress));
+  const revisions = stack.use(createClient(RevisionService, server.grpcAddress));
   const tokens = stack.use(createClient(TokenService, server.grpcAddress));
   const auth = stack.use(createClient(AuthService, server.grpcAddress));
   const users = stack.use(createClient(UserService, server.grpcAddress));
-  const clients = { client, events, deadLetters, replays, cluster, tokens, auth, users };
+  const clients = { client, events, deadLetters, replays, cluster, tokens, auth, users, revisions };
   return { ...deps, ...clients, postgresUrl, server, stop: () => stack.disposeAsync() };
 }
 

@@ -17,6 +17,7 @@ import { Leadership } from '../../src/control-plane/store/leadership.ts';
 import { migrate } from '../../src/control-plane/store/migrate.ts';
 import { planTopicDeletion } from '../../src/control-plane/store/topic-deletions.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { ANYBODY } from '../helpers/anybody.ts';
 import { HTTP } from '../helpers/control-plane.ts';
 import { FaultyBus, partitionOf } from '../helpers/faulty-bus.ts';
 import { databaseForTests } from '../helpers/postgres.ts';
@@ -59,17 +60,17 @@ async function store(t: TestContext) {
   const add = async (maxExecutors = 1, id: string = randomUUID(), type = 'http') => {
     const draft = create(IntegrationSchema, { ...HTTP, delivery: { maxExecutors } });
     const stored = { ...firstRevision(draft, id, Date.now()), type };
-    await saveNew(db, topics, stored, undefined, new Date(0));
+    await saveNew(db, topics, ANYBODY, stored, undefined, new Date(0));
     return id;
   };
   const change = (id: string, maxExecutors?: number) =>
-    saveChange(db, topics, id, (stored) => {
+    saveChange(db, topics, ANYBODY, id, (stored) => {
       const { enabled, delivery } = stored.integration;
       const spread = create(DeliveryPolicySchema, { maxExecutors });
       const next = { ...stored.integration, enabled: !enabled, delivery: maxExecutors ? spread : delivery };
       return nextRevision(stored, next, Date.now());
     });
-  const remove = (id: string) => saveDeletion(db, topics, id, () => {});
+  const remove = (id: string) => saveDeletion(db, topics, ANYBODY, id, () => {});
   const waiting = async () => Number((await db.query('select count(*) as n from outbox'))[0]?.n);
   return { stack, deps, db, postgresUrl, node, publisherOn, add, change, remove, waiting };
 }
@@ -448,7 +449,7 @@ test('the topic of an integration that did not come to be goes, that of one that
   const stored = firstRevision(create(IntegrationSchema, HTTP), randomUUID(), Date.now());
   const failed = randomUUID();
   for (const id of [stored.integration.id, failed]) await planTopicDeletion(db, id, 0);
-  await saveNew(db, topics, stored, undefined, new Date(0));
+  await saveNew(db, topics, ANYBODY, stored, undefined, new Date(0));
   stack.use(startTopicSweep({ ...node(bus), bus }));
   await waitUntil('the orphan is gone', () => bus.deleted.length === 2);
   assert.ok(bus.deleted.every((name) => name.includes(failed)));

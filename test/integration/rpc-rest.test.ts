@@ -105,6 +105,9 @@ test('a query reaches into messages and lists, by the names of the schema or of 
     pageSize: 7,
     filter: { text: 'café', types: ['INTEGRATION_TYPE_HTTP', 'INTEGRATION_TYPE_MQTT'] },
   });
+  assert.deepEqual(await asks('GET', `${ALL}?filter.labels[a.b/c]=x=y&filter.labels%5Bteam%5D=`), {
+    filter: { labels: { 'a.b/c': 'x=y', team: '' } },
+  });
   assert.deepEqual(await asks('GET', `${ALL}?pageSize=7&pageToken=a=b&`), { pageSize: 7, pageToken: 'a=b' });
   assert.deepEqual(await asks('GET', `${ALL}?`), {});
 });
@@ -171,6 +174,12 @@ test('what is wrong with a query or a body is told with its path', async (t) => 
     'page_size=': [['page_size', 'WRONG_TYPE']],
     'page_size=1001': [['page_size', 'INT32_GTE_LTE']],
     'page_size.x=1': [['page_size.x', 'UNKNOWN_FIELD']],
+    'page_size[x]=1': [['page_size[x]', 'UNKNOWN_FIELD']],
+    'filter[text]=1': [['filter[text]', 'UNKNOWN_FIELD']],
+    'filter.labels=1': [['filter.labels', 'WRONG_TYPE']],
+    'filter.labels=1&filter.labels[a]=1': [['filter.labels[a]', 'SET_TWICE']],
+    'filter.labels[a]=1&filter.labels[a]=1': [['filter.labels[a]', 'SET_TWICE']],
+    'filter.labels[A]=1': [['filter.labels["A"]', 'STRING_PATTERN']],
     'filter=x': [['filter', 'WRONG_TYPE']],
     'filter=x&filter.text=x': [['filter.text', 'SET_TWICE']],
     'filter.types=INTEGRATION_TYPE_HTPT': [['filter.types[0]', 'UNKNOWN_VALUE']],

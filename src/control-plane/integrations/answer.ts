@@ -7,13 +7,19 @@ import type { StoredIntegration } from '../store/integrations.ts';
 import { loadCluster } from '../store/nodes.ts';
 import { reportsOf } from '../store/reports.ts';
 
-/** An integration as callers see it: without its secrets, but with their paths and the status. */
-export function answerOf(stored: StoredIntegration, reports: Reports, cluster: Cluster): Integration {
+/** An integration as callers see it, but for the status: without its secrets, but with their paths. */
+export function shownOf(stored: StoredIntegration): Integration {
   const answer = withoutSecrets(IntegrationSchema, stored.integration);
   const sealed = new Set(stored.sealed.map(({ path }) => path));
   answer.setSecrets = [...secretPaths(IntegrationSchema, stored.integration)].flatMap(([path, isSet]) =>
     isSet || sealed.has(path) ? [path] : [],
   );
+  return answer;
+}
+
+/** An integration as callers see it. */
+export function answerOf(stored: StoredIntegration, reports: Reports, cluster: Cluster): Integration {
+  const answer = shownOf(stored);
   answer.status = statusOf(stored, reports, cluster);
   return answer;
 }

@@ -5,7 +5,7 @@ import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/in
 import type { StoredIntegration } from '../store/integrations.ts';
 
 /** Fields that only a newer version knows count too. */
-const COMPARISON = { registry: createRegistry(IntegrationSchema), unknown: true };
+export const COMPARISON = { registry: createRegistry(IntegrationSchema), unknown: true };
 
 /** Random, not computed from the content: that would let anyone who sees it try out passwords. */
 const newEtag = () => randomBytes(12).toString('base64url');

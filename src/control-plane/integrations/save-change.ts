@@ -22,7 +22,7 @@ interface Saved {
   readonly awaitsIngress: boolean;
 }
 
-type Call = Pick<CallContext, 'signal' | 'timeoutMs'>;
+type Call = Pick<CallContext, 'caller' | 'signal' | 'timeoutMs'>;
 
 const MAX_TRIES = 5;
 const LOCK_PAUSE = 100;
@@ -56,7 +56,7 @@ export async function saveWithTopic(
     let before: StoredIntegration | undefined;
     let partitions = 1;
     try {
-      const saved = await saveChange(db, topics, id, (locked) => {
+      const saved = await saveChange(db, topics, call.caller, id, (locked) => {
         call.signal.throwIfAborted();
         before = locked;
         const next = change(locked);

@@ -55,7 +55,7 @@ export async function createIntegration(
   const stored = sealedAs(firstRevision(request.integration!, id, clock.now()), deps.secretKeys());
   const answer = answerOf(stored, NO_REPORTS, await loadCluster(db));
   call.signal.throwIfAborted(); // a caller who was told that it failed finds nothing saved
-  const isNew = await saveNew(db, topics, stored, requestId, since);
+  const isNew = await saveNew(db, topics, call.caller, stored, requestId, since);
   wakeRelay();
   if (isNew) {
     return { integration: answer, awaitsIngress: !(await untilReceiving(deps, stored.integration, call)) };

@@ -5,6 +5,7 @@ import type {
   RestartIntegrationResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
 import { failed } from '../../rpc/error.ts';
+import type { CallContext } from '../../rpc/service.ts';
 import { loadAnswer } from '../integrations/answer.ts';
 import { unknownIntegration } from '../integrations/guards.ts';
 import { nextRevision } from '../integrations/revision.ts';
@@ -16,8 +17,9 @@ import type { RouteDeps } from './deps.ts';
 export async function restartIntegration(
   { db, topics, clock, wakeRelay }: RouteDeps,
   { id }: RestartIntegrationRequest,
+  { caller }: CallContext,
 ): Promise<MessageInitShape<typeof RestartIntegrationResponseSchema>> {
-  const stored = await saveChange(db, topics, id, (locked) => restarted(locked, clock.now()));
+  const stored = await saveChange(db, topics, caller, id, (locked) => restarted(locked, clock.now()));
   if (!stored) throw unknownIntegration(id);
   wakeRelay();
   return { integration: await loadAnswer(db, stored) };

@@ -1,5 +1,6 @@
 import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Topics } from '../../bus/topics.ts';
+import type { Caller } from '../../rpc/caller.ts';
 import { loadAnswer } from '../integrations/answer.ts';
 import { downlinkRows, goneRows, tombstones } from '../outbox/downlink.ts';
 import type { Database } from './database.ts';
@@ -12,22 +13,25 @@ import {
   type TopicState,
 } from './integrations.ts';
 import { insertOutbox, type OutboxRow } from './outbox.ts';
+import { recordChange } from './recorded-change.ts';
 import { failReplaysOf } from './replays.ts';
 import { dropTopicDeletions, planTopicDeletion } from './topic-deletions.ts';
 import { insertDeleted } from './versions.ts';
 
-// Each change of an integration and the downlink records that tell of it: in one transaction, under the row's lock.
+// Each change of an integration, the downlink records that tell of it and what is kept of who made it: in one transaction, under the row's lock.
 
 /** False when the request id was used before, since `since`: nothing is saved then. */
 export function saveNew(
   db: Database,
   topics: Topics,
+  by: Caller,
   stored: StoredIntegration,
   requestId: string | undefined,
   since: Date,
 ): Promise<boolean> {
   return db.transaction(async (queries) => {
     if (!(await insertIntegration(queries, stored, requestId, since))) return false;
+    await recordChange(queries, { before: undefined, after: stored }, by);
     await insertOutbox(queries, downlinkRows(topics, stored));
     await dropTopicDeletions(queries, [stored.integration.id]);
     return true;
@@ -47,6 +51,7 @@ export class MissingTopicError extends Error {
 export function saveChange(
   db: Database,
   topics: Topics,
+  by: Caller,
   id: string,
   change: (stored: StoredIntegration) => StoredIntegration,
 ): Promise<StoredIntegration | undefined> {
@@ -59,6 +64,7 @@ export function saveChange(
     const topicState = changed.integration.enabled ? keptAgain(stored.topicState) : stored.topicState;
     const next = { ...changed, topicState, topicIncarnation: stored.topicIncarnation };
     await replaceIntegration(queries, next);
+    await recordChange(queries, { before: stored, after: next }, by);
     await insertOutbox(queries, downlinkRows(topics, next, stored.integration));
     return next;
   });
@@ -74,6 +80,7 @@ function keptAgain(state: TopicState): TopicState {
 export function saveDeletion(
   db: Database,
   topics: Topics,
+  by: Caller,
   id: string,
   check: (integration: Integration) => void,
 ): Promise<boolean> {
@@ -82,6 +89,7 @@ export function saveDeletion(
     if (!stored) return false;
     check(stored.integration);
     await insertDeleted(queries, await loadAnswer(queries, stored));
+    await recordChange(queries, { before: stored, after: undefined }, by);
     await removeIntegration(queries, id);
     await failReplaysOf(queries, id);
     await insertOutbox(queries, tombstones(topics, stored));

@@ -7,6 +7,7 @@ import { LISTED_COUNTS } from './listed-counts.ts';
 import { LISTED_INTEGRATIONS } from './listed-integrations.ts';
 import { LISTED_LABELS } from './listed-labels.ts';
 import { OWN_VERSIONS } from './own-versions.ts';
+import { REVISIONS } from './revisions.ts';
 import { SEALED_COLUMNS } from './sealed-columns.ts';
 import { TIME_PARTITIONS } from './time-partitions.ts';
 import { USER_TABLES } from './user-tables.ts';
@@ -150,4 +151,5 @@ export const MIGRATIONS: readonly string[] = [
   EVENT_INDEXES,
   EVENT_PARTS,
   USER_TABLES,
+  REVISIONS,
 ];

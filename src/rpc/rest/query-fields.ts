@@ -37,7 +37,7 @@ export function putParam(tree: JsonTree, path: FieldPath, value: string): void {
 
 /**
  * Puts a pair of a query where its field is: `filter.text=a`, by the schema's names or those of JSON; a list takes each pair of
- * its name. A name that leads nowhere is put there as it is, for whoever reads the JSON to tell. What it answers is wrong.
+ * its name, a map `filter.labels[team]=a`. A name that leads nowhere is put there as it is, for whoever reads the JSON to tell. What it answers is wrong.
  */
 export function putQuery(
   tree: JsonTree,
@@ -45,7 +45,8 @@ export function putQuery(
   [name, value]: readonly [string, string],
 ): FieldViolation | undefined {
   const wrong = (reason: string, description: string) => ({ field: excerpt(name), description, reason });
-  const names = name.split('.');
+  const [, path = name, key] = /^([^[]*)\[(.*)\]$/.exec(name) ?? [];
+  const names = path.split('.');
   let [at, schema]: [JsonTree, DescMessage] = [tree, input];
   for (const [i, one] of names.entries()) {
     const isLast = i === names.length - 1;
@@ -54,7 +55,9 @@ export function putQuery(
       at[one] = value;
       return undefined;
     }
-    if (isLast) return putValue(at, field, value, wrong);
+    if (isLast) {
+      return key === undefined ? putValue(at, field, value, wrong) : putEntry(at, field, [key, value], wrong);
+    }
     if (field.fieldKind !== 'message' || hasOwnJson(field.message)) {
       return wrong('UNKNOWN_FIELD', 'there is no such field');
     }
@@ -66,19 +69,33 @@ export function putQuery(
   return undefined;
 }
 
-function putValue(
+type Wrong = (reason: string, description: string) => FieldViolation;
+
+function putEntry(
   at: JsonTree,
   field: DescField,
-  value: string,
-  wrong: (reason: string, description: string) => FieldViolation,
+  [key, value]: readonly [string, string],
+  wrong: Wrong,
 ): FieldViolation | undefined {
+  if (field.fieldKind !== 'map') return wrong('UNKNOWN_FIELD', `${field.name} is no map`);
+  at[field.name] ??= emptyTree();
+  const map = at[field.name];
+  if (typeof map !== 'object') return wrong('SET_TWICE', `cannot be set beside ${field.name}`);
+  return putText(map as JsonTree, key, value, wrong);
+}
+
+function putValue(at: JsonTree, field: DescField, value: string, wrong: Wrong): FieldViolation | undefined {
   const before = at[field.name];
   if (field.fieldKind === 'list') {
     at[field.name] = [...((before as JsonValue[] | undefined) ?? []), jsonOf(field, value)];
     return undefined;
   }
-  if (before !== undefined) return wrong('SET_TWICE', 'is there twice: leave out one of both');
-  at[field.name] = jsonOf(field, value);
+  return putText(at, field.name, jsonOf(field, value), wrong);
+}
+
+function putText(at: JsonTree, name: string, value: JsonValue, wrong: Wrong): FieldViolation | undefined {
+  if (at[name] !== undefined) return wrong('SET_TWICE', 'is there twice: leave out one of both');
+  at[name] = value;
   return undefined;
 }
 
