@@ -4,6 +4,7 @@ import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { BadRequestSchema, ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
 import { type Status, StatusSchema } from '../../gen/google/rpc/status_pb.ts';
 import type { FieldViolation } from '../contract/validate.ts';
+import type { CodeOf, Reason } from './reasons.ts';
 
 // Errors travel in HTTP headers, which peers limit to as little as 8 KiB.
 const MAX_VIOLATIONS = 10;
@@ -54,8 +55,13 @@ export function notFound(what: string): RpcError {
   return failed(Code.NOT_FOUND, 'NOT_FOUND', `${what} is not known`);
 }
 
-/** An error that programs can tell apart by `reason`, in UPPER_SNAKE_CASE. */
-export function failed(code: Code, reason: string, message: string, options?: ErrorOptions): RpcError {
+/** An error that programs can tell apart by `reason`: one of the file of them, with a code that it comes with. */
+export function failed<R extends Reason>(
+  code: CodeOf<R>,
+  reason: R,
+  message: string,
+  options?: ErrorOptions,
+): RpcError {
   const info = detail(ErrorInfoSchema, { reason, domain: 'penstock.v1' });
   return new RpcError(code, cut(message, MAX_MESSAGE), [info], options);
 }

@@ -1,7 +1,7 @@
 import type { Message } from '@bufbuild/protobuf';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
-import { RpcError } from './error.ts';
+import { failed, RpcError } from './error.ts';
 import { type CallContext, contextWith, type RpcService, wrapHandlers } from './service.ts';
 
 interface GuardDeps {
@@ -30,7 +30,7 @@ export function guarded(service: RpcService, { logger, stopping }: GuardDeps): R
       } catch (error) {
         if (!stopping.aborted) throw toRpcError(error, context, name, logger);
       }
-      if (stopping.aborted) throw new RpcError(Code.UNAVAILABLE, 'the server is stopping: call again');
+      if (stopping.aborted) throw failed(Code.UNAVAILABLE, 'STOPPING', 'the server is stopping: call again');
     };
   });
 }

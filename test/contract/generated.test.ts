@@ -57,6 +57,10 @@ test('the option tables of docs/ are what the schema says; run `npm run generate
   await promisify(execFile)(process.execPath, ['scripts/option-tables.ts', '--check'], { cwd: ROOT });
 });
 
+test('the tables of docs/errors.md are what src/rpc says; run `npm run generate` when they are not', async () => {
+  await promisify(execFile)(process.execPath, ['scripts/error-tables.ts', '--check'], { cwd: ROOT });
+});
+
 test('gen/openapi.json is what the schema says; run `npm run generate` when it is not', async () => {
   await promisify(execFile)(process.execPath, ['scripts/openapi.ts', '--check'], { cwd: ROOT });
 });

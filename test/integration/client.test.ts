@@ -102,7 +102,7 @@ for (const protocol of ['gRPC', 'JSON'] as const) {
       },
       watchIntegrations: async function* () {
         yield {};
-        throw failed(Code.RESOURCE_EXHAUSTED, 'SLOW', 'read faster');
+        throw failed(Code.RESOURCE_EXHAUSTED, 'SLOW_READER', 'read faster');
       },
     });
     const { integrations } = client(t, protocol, server);
@@ -130,7 +130,7 @@ for (const protocol of ['gRPC', 'JSON'] as const) {
       },
     );
     const slow = await failure(read(integrations.watchIntegrations({})));
-    assert.deepEqual([slow.code, slow.reason], [Code.RESOURCE_EXHAUSTED, 'SLOW']);
+    assert.deepEqual([slow.code, slow.reason], [Code.RESOURCE_EXHAUSTED, 'SLOW_READER']);
     const unknown = await failure(integrations.getIntegration({ id: ID }));
     assert.equal(unknown.code, Code.NOT_FOUND);
   });

@@ -206,7 +206,7 @@ test('a stream over HTTP ends with the code and the details that its handler gav
   const { url } = await rpcServerForTests(t, {
     watchIntegrations: async function* () {
       yield {};
-      throw failed(Code.RESOURCE_EXHAUSTED, 'TOO_MANY', 'too many');
+      throw failed(Code.RESOURCE_EXHAUSTED, 'TOO_MANY_WATCHES', 'too many');
     },
   });
   const response = await fetch(`${url}/penstock.v1.IntegrationService/WatchIntegrations`, {
@@ -216,7 +216,7 @@ test('a stream over HTTP ends with the code and the details that its handler gav
   });
   const text = await response.text();
   assert.match(text, /"error":\{"code":"resource_exhausted","message":"too many","details":\[/);
-  assert.match(text, /TOO_MANY/);
+  assert.match(text, /TOO_MANY_WATCHES/);
 });
 
 test('who reads nothing for long is cut; who is only sent nothing is not', async (t) => {

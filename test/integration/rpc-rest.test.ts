@@ -386,9 +386,10 @@ test('a stream is a line of JSON for each message, and ends with its error', asy
   const { url } = await recording(t, {
     watchIntegrations: async function* (request) {
       asked.push(toJson(WatchIntegrationsRequestSchema, request));
-      if (request.filter?.text === 'none') throw failed(Code.UNAVAILABLE, 'AWAY', 'away');
+      if (request.filter?.text === 'none') throw failed(Code.UNAVAILABLE, 'STARTING', 'away');
       for (const name of ['é\n', 'b']) yield { integration: { name, description: 'x'.repeat(100_000) } };
-      if (request.filter?.text !== 'end') throw failed(Code.RESOURCE_EXHAUSTED, 'TOO_MANY', 'too many');
+      if (request.filter?.text !== 'end')
+        throw failed(Code.RESOURCE_EXHAUSTED, 'TOO_MANY_WATCHES', 'too many');
     },
   });
   const whole = await fetch(`${url}${ALL}:watch?filter.text=end`);
