@@ -185,6 +185,7 @@ export async function startProcess(
       readiness,
       warnings,
       tls,
+      limits: settings,
     }),
   );
   const { grpcAddress, httpAddress } = server;

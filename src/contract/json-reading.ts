@@ -6,8 +6,6 @@ import type { FieldViolation } from './validate.ts';
 
 /** So much is told of one JSON, at most. */
 const MOST = 100;
-/** As deep as protobuf reads. */
-const MAX_DEPTH = 100;
 const MAX_ECHO = 64;
 
 /** What stands in the place of what cannot be read. */
@@ -18,14 +16,13 @@ type Read = JsonValue | typeof UNREAD;
 interface Place {
   readonly path: string;
   readonly around?: Place;
-  readonly depth: number;
 }
 
-const WHOLE: Place = { path: '', depth: 0 };
+const WHOLE: Place = { path: '' };
 
 /**
  * Reads a JSON beside its schema and keeps what is wrong with it: names and values that are not there, values of another type.
- * Values are told of enums alone, and of no secret.
+ * Values are told of enums alone, and of no secret. It goes as deep as the JSON does: bounded before.
  */
 export class JsonReading {
   readonly violations: FieldViolation[] = [];
@@ -59,7 +56,6 @@ export class JsonReading {
     if (typeof json !== 'object' || json === null || Array.isArray(json)) {
       return this.#tell(place, 'WRONG_TYPE', 'must be an object');
     }
-    if (place.depth > MAX_DEPTH) return this.#tell(place, 'TOO_DEEP', 'is nested too deeply');
     const fields = fieldsOf(schema);
     const written = new Map<unknown, DescField>();
     const entries: [string, JsonValue][] = [];
@@ -122,11 +118,7 @@ export class JsonReading {
     if (!Array.isArray(json)) return this.#tell(place, 'WRONG_TYPE', 'must be a list');
     const items: JsonValue[] = [];
     for (let i = 0; i < json.length && !this.isFull; i++) {
-      const read = this.#one(field, json[i]!, {
-        path: `${place.path}[${i}]`,
-        around: place,
-        depth: place.depth,
-      });
+      const read = this.#one(field, json[i]!, { path: `${place.path}[${i}]`, around: place });
       if (read !== UNREAD) items.push(read);
     }
     return items.length === json.length ? items : UNREAD; // the others would be told by other numbers
@@ -139,7 +131,7 @@ export class JsonReading {
     const entries: [string, JsonValue][] = [];
     for (const key of Object.keys(json)) {
       if (this.isFull) break;
-      const read = this.#one(field, json[key]!, { ...inside(place, key, true), depth: place.depth });
+      const read = this.#one(field, json[key]!, inside(place, key, true));
       if (read !== UNREAD) entries.push([key, read]);
     }
     return Object.fromEntries(entries);
@@ -181,7 +173,7 @@ function fieldsOf(schema: DescMessage): ReadonlyMap<string, DescField> {
 function inside(around: Place, name: string, isKey = false): Place {
   const isPlain = !isKey && /^\w{1,64}$/.test(name);
   const step = isPlain ? (around.path === '' ? name : `.${name}`) : `[${JSON.stringify(excerpt(name))}]`;
-  return { path: around.path + step, around, depth: around.depth + 1 };
+  return { path: around.path + step, around };
 }
 
 /** So much of a name or a value is told. */

@@ -1,6 +1,10 @@
 import { type DescMessage, fromJson, fromJsonString, type JsonValue } from '@bufbuild/protobuf';
+import { isDeeperThan } from './json-depth.ts';
 import { excerpt, JsonReading } from './json-reading.ts';
 import { type FieldViolation, violationsOf } from './validate.ts';
+
+/** As deep as protobuf reads. */
+const MAX_DEPTH = 100;
 
 /** How protobuf calls a member that an object has twice, which JSON.parse takes; names of the caller's stand in there. */
 const TWICE = /^cannot decode message [\w.]+ from JSON: duplicate object key "(.*)"$/s;
@@ -10,6 +14,8 @@ const TWICE = /^cannot decode message [\w.]+ from JSON: duplicate object key "(.
  * type, each with its path, and what the schema's rules find wrong with the rest. Nothing: it is read.
  */
 export function jsonViolations(schema: DescMessage, text: string): readonly FieldViolation[] {
+  // Before anything is made of it: what is read takes far more memory than the text.
+  if (isDeeperThan(text, MAX_DEPTH)) return [TOO_DEEP];
   try {
     fromJsonString(schema, text);
     return [];
@@ -17,6 +23,12 @@ export function jsonViolations(schema: DescMessage, text: string): readonly Fiel
     return whyUnread(schema, text, error instanceof Error ? error.message : '');
   }
 }
+
+const TOO_DEEP: FieldViolation = {
+  field: '',
+  description: `the request is nested too deeply: objects and lists may lie ${MAX_DEPTH} deep in each other`,
+  reason: 'TOO_DEEP',
+};
 
 function whyUnread(schema: DescMessage, text: string, message: string): readonly FieldViolation[] {
   const json = parsed(text);

@@ -1,5 +1,6 @@
 import type { Limits } from '../contract/limits.ts';
 import { isCookieSecure } from '../rpc/session-cookie.ts';
+import type { Rate } from '../runtime/rate-limit.ts';
 import type { Settings } from '../runtime/settings.ts';
 import type { SessionTimes } from './store/sessions.ts';
 
@@ -9,6 +10,8 @@ export interface ControlPlaneConfig {
   readonly postgresUrl: string;
   /** How long an executor has to answer a validation or a connection check. */
   readonly checkTimeout: number;
+  /** How often one caller, and one address, may have connections checked. */
+  readonly checkRate: Rate;
   /** What integrations may ask for. */
   readonly limits: Limits;
   /** How long after an integration its topics are deleted. */
@@ -32,6 +35,10 @@ export function controlPlaneConfig(settings: Settings): ControlPlaneConfig {
     serviceId: settings.TB_SERVICE_ID,
     postgresUrl: settings.PENSTOCK_POSTGRES_URL,
     checkTimeout: settings.INTEGRATIONS_CHECK_API_REQUEST_TIMEOUT_SEC * 1000,
+    checkRate: {
+      atOnce: settings.PENSTOCK_API_CHECKS_AT_ONCE,
+      perMinute: settings.PENSTOCK_API_CHECKS_PER_MINUTE,
+    },
     limits: settings,
     topicDeletionDelay: settings.PENSTOCK_TOPIC_DELETION_DELAY,
     eventsTtl: settings.PENSTOCK_EVENTS_TTL_SEC * 1000,

@@ -10,6 +10,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { NameResolver } from '../runtime/name-resolver.ts';
+import { RateLimit } from '../runtime/rate-limit.ts';
 import type { Condition } from '../runtime/readiness.ts';
 import type { Warnings } from '../runtime/warnings.ts';
 import { LoginLimits } from './access/login-limits.ts';
@@ -135,7 +136,9 @@ export async function startControlPlane(
   const replays = stack.use(new Replays(inner));
 
   const wakeReplays = () => replays.wake();
-  const services = controlPlaneServices({ ...inner, wakeReplays, watches: new Watches(deps.clock) });
+  const checks = new RateLimit(config.checkRate, deps.clock);
+  const watches = new Watches(deps.clock);
+  const services = controlPlaneServices({ ...inner, checks, wakeReplays, watches });
   const owned = stack.move();
   const conditions = controlPlaneConditions(db, relay);
   return {

@@ -60,10 +60,10 @@ export function failed<R extends Reason>(
   code: CodeOf<R>,
   reason: R,
   message: string,
-  options?: ErrorOptions,
+  options: ErrorOptions & { readonly details?: readonly Any[] } = {},
 ): RpcError {
   const info = detail(ErrorInfoSchema, { reason, domain: 'penstock.v1' });
-  return new RpcError(code, cut(message, MAX_MESSAGE), [info], options);
+  return new RpcError(code, cut(message, MAX_MESSAGE), [info, ...(options.details ?? [])], options);
 }
 
 /** What the caller is told; of an error that nobody meant for it no more than that there was one. */

@@ -173,6 +173,16 @@ export const REASONS = {
     'The message topic of an integration that was disabled for long is being deleted at this moment.',
     'Call again.',
   ),
+  TOO_MANY_CALLS: meaning(
+    [Code.RESOURCE_EXHAUSTED],
+    'The node is answering as many calls as it may.',
+    'Call again later, or another node.',
+  ),
+  TOO_MANY_CALLS_OF_CALLER: meaning(
+    [Code.RESOURCE_EXHAUSTED],
+    'As many calls of the caller are being answered as may be.',
+    'Wait for one to end, or end a stream.',
+  ),
   TOPIC_DELETED: meaning(
     [Code.FAILED_PRECONDITION],
     'The integration is disabled for long and has no message topic any more.',

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo, Server as NetServer } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import * as grpc from '@grpc/grpc-js';
 import { file_google_rpc_error_details } from '../../gen/google/rpc/error_details_pb.ts';
 import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
+import { type ApiLimits, DEFAULT_API_LIMITS } from '../runtime/api-settings.ts';
 import { authority } from '../runtime/authority.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { withDeadline } from '../runtime/deadline.ts';
@@ -14,7 +14,10 @@ import type { Metrics } from '../runtime/metrics.ts';
 import type { Problem, Readiness } from '../runtime/readiness.ts';
 import type { Warnings } from '../runtime/warnings.ts';
 import { authorized } from './authorized.ts';
+import { CallLimits, limited } from './call-limits.ts';
 import type { Authenticate } from './caller.ts';
+import { GrpcConnections } from './grpc-connections.ts';
+import { grpcListener } from './grpc-listener.ts';
 import { addService } from './grpc-service.ts';
 import { guarded } from './guard.ts';
 import { createHealth } from './health.ts';
@@ -23,7 +26,7 @@ import type { MetricsGate } from './metrics-token.ts';
 import { reflectionServices } from './reflection.ts';
 import type { RpcService } from './service.ts';
 import type { TlsFiles } from './tls-files.ts';
-import { tlsOptions, watchOver } from './tls-server.ts';
+import { UnfinishedRequests } from './unfinished-requests.ts';
 import { UnreadAnswers } from './unread-answers.ts';
 import { validated, warmUp } from './validate.ts';
 
@@ -77,6 +80,8 @@ export interface RpcServerOptions {
   readonly warnings?: Pick<Warnings, 'all'>;
   /** What both ports show of themselves. Unset: they are without TLS. */
   readonly tls?: TlsFiles | undefined;
+  /** Unset: as where nothing is set. */
+  readonly limits?: Partial<ApiLimits>;
 }
 
 /** Disposing it ends streams at once, gives calls under way 5 s to finish, and closes every connection. */
@@ -97,19 +102,16 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   const stopping = new AbortController();
   // grpc-js writes to stderr by itself otherwise; what matters of it comes back as errors.
   grpc.setLogger({ error: (line: unknown) => logger.debug('grpc-js', { line: String(line) }) });
-  const { grpcServer, httpServer, setServing } = createServers(options, stopping.signal);
-  const grpcListener = options.tls && tlsListener(grpcServer, options.tls, options, stopping.signal);
+  const { grpcServer, listener, httpServer, setServing } = createServers(options, stopping.signal);
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     setServing(false);
     stopping.abort(new Error('the server is stopping'));
-    grpcListener?.close();
+    listener.close();
     await Promise.all([stopGrpc(grpcServer, clock), stopHttp(httpServer, clock)]);
   };
   try {
-    const grpcPort = grpcListener
-      ? await listen(grpcListener, host, options.grpcPort, GRPC_PORT, logger)
-      : await listenGrpc(grpcServer, host, options.grpcPort);
+    const grpcPort = await listen(listener, host, options.grpcPort, GRPC_PORT, logger);
     const httpPort = await listen(httpServer, host, options.httpPort, HTTP_PORT, logger);
     setServing(true);
     return {
@@ -145,17 +147,24 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
   };
   readiness?.onChange(tell);
   const guard = (service: RpcService) => guarded(authorized(validated(service)), { logger, stopping });
-  const guardedServices = services.map(guard);
+  const limits = { ...DEFAULT_API_LIMITS, ...options.limits };
+  const calls = new CallLimits(limits, metrics);
+  const bounded = (service: RpcService) => limited(guard(service), calls);
+  const guardedServices = services.map(bounded);
   warmUp(services);
 
   const grpcServer = new grpc.Server(GRPC_LIMITS);
   const descriptors = [...services.map(({ service }) => service), Health];
   const reflection = reflectionServices(descriptors, [file_google_rpc_error_details]);
   const onCut = (reason: string) => metrics.answersCut.inc({ protocol: 'grpc', reason });
-  const unread = new UnreadAnswers({ clock, stallTimeout, onCut });
-  for (const service of [...guardedServices, guard(health.service), ...reflection.map(guard)]) {
+  const connections = new GrpcConnections(limits, { clock, metrics });
+  const requests = new UnfinishedRequests(limits, { clock, metrics });
+  const onSent = connections.sent.bind(connections);
+  const unread = new UnreadAnswers({ clock, stallTimeout, onCut, onSent });
+  for (const service of [...guardedServices, guard(health.service), ...reflection.map(bounded)]) {
     addService(grpcServer, service, { clock, unread, authenticate });
   }
+  const listener = grpcListener(grpcServer, { connections, requests, tls: options.tls, metrics, stopping });
   const httpServer = createHttpServer({
     services: guardedServices,
     authenticate,
@@ -172,37 +181,7 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
     warnings: () => options.warnings?.all() ?? [],
     tls: options.tls,
   });
-  return { grpcServer, httpServer, setServing };
-}
-
-async function listenGrpc(server: grpc.Server, host: string, port: number): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  server.bindAsync(authority(host, port), grpc.ServerCredentials.createInsecure(), (error, bound) =>
-    error ? reject(error) : resolve(bound),
-  );
-  try {
-    return await promise;
-  } catch (error) {
-    throw listenError(error, host, port, GRPC_PORT);
-  }
-}
-
-/** What takes connections with TLS for gRPC: grpc-js by itself would wait for a handshake for two minutes. */
-function tlsListener(
-  server: grpc.Server,
-  tls: TlsFiles,
-  { metrics }: Pick<RpcServerOptions, 'metrics'>,
-  stopping: AbortSignal,
-): TlsServer {
-  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
-  const options = { ...tlsOptions(tls, true), ALPNProtocols: ['h2'] };
-  const listener = createTlsServer(options, (socket) => {
-    // Whoever is still in its handshake when the server stops is served by nobody.
-    if (stopping.aborted) socket.destroy();
-    else injector.injectConnection(socket);
-  });
-  watchOver(listener, tls, { protocol: 'grpc', metrics });
-  return listener;
+  return { grpcServer, listener, httpServer, setServing };
 }
 
 /** Resolves to the port that was taken. `setting`: the one that chooses it. */

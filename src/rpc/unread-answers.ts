@@ -16,6 +16,8 @@ interface Options {
   readonly maxBytes?: number;
   /** Told of each answer that is given up. */
   readonly onCut: (reason: CutReason) => void;
+  /** Told of each message that leaves. */
+  readonly onSent?: (stream: ServerHttp2Stream) => void;
 }
 
 export type CutReason = 'stalled' | 'memory';
@@ -51,6 +53,7 @@ export class UnreadAnswers {
   /** So much is being written. `end`, of an answer that goes on, is called once when its caller stalls. */
   sent(stream: ServerHttp2Stream, bytes: number, end?: () => void): void {
     if (stream.destroyed) return;
+    this.#options.onSent?.(stream);
     const unread = this.#unread.get(stream) ?? this.#begin(stream, end);
     unread.bytes += bytes;
     this.#bytes += bytes;

@@ -107,6 +107,29 @@ export function createMetrics() {
       labelNames: ['protocol', 'reason'],
       registers,
     }),
+    grpcConnections: new Gauge({
+      name: 'penstock_grpc_connections',
+      help: 'gRPC connections that are open.',
+      registers,
+    }),
+    grpcConnectionsCut: new Counter({
+      name: 'penstock_grpc_connections_cut_total',
+      help: 'gRPC connections that were cut: silent = no whole preface within 5 s, pings or settings = too many of these frames, crowded_out = the longest without a call, when there were too many, refused = not let in, as all others had calls.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    requestsCut: new Counter({
+      name: 'penstock_grpc_requests_cut_total',
+      help: 'Requests over gRPC that were cut before they were whole: slow = not within 30 s, crowded_out = the one that began first, of too many, memory = the same, when all together held too much.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    callsRefused: new Counter({
+      name: 'penstock_api_calls_refused_total',
+      help: 'Calls of the API that were refused with RESOURCE_EXHAUSTED: calls = too many being answered, calls_of_caller = too many of this caller, rate = too often.',
+      labelNames: ['reason'],
+      registers,
+    }),
     /** Reports and events that were not sent or stored, because of a limit. */
     suppressed: new Counter({
       name: 'penstock_suppressed_reports_total',

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { ACCESS_SETTINGS } from './access-settings.ts';
+import { API_SETTINGS } from './api-settings.ts';
 import { HTTP_SETTINGS } from './http-settings.ts';
 import { KAFKA_SECURITY_SETTINGS } from './kafka-security-settings.ts';
 import { LIMIT_SETTINGS } from './limit-settings.ts';
@@ -159,6 +160,7 @@ export const SETTINGS = {
   ...TLS_SETTINGS,
   ...ACCESS_SETTINGS,
   ...SESSION_SETTINGS,
+  ...API_SETTINGS,
   ...MQTT_SETTINGS,
   PENSTOCK_DEAD_LETTERS_MAX_BYTES: integer(
     1_073_741_824,

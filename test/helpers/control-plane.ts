@@ -71,6 +71,7 @@ export const CONFIG = {
   orphanDelay: 600_000,
   sessionTimes: { idle: 1_800_000, lifetime: 43_200_000 },
   isCookieSecure: false,
+  checkRate: { atOnce: 1000, perMinute: 1000 },
 };
 
 /** Who is let in. Unset: whoever asks. */

@@ -14,6 +14,7 @@ import { updateIntegration } from '../../src/control-plane/routes/update-integra
 import { Watches } from '../../src/control-plane/status/watches.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { Locks } from '../../src/control-plane/store/locks.ts';
+import { RateLimit } from '../../src/runtime/rate-limit.ts';
 import {
   CONFIG,
   controlPlaneForTests,
@@ -95,7 +96,8 @@ test('changes of integrations', async (t) => {
     const wakes = { wakeRelay() {}, wakeReplays() {} };
     const config = { ...CONFIG, checkTimeout: 1000 };
     const watches = new Watches(system.clock);
-    const deps = { ...system, ...wakes, ...config, db, locks, requester, watches };
+    const checks = new RateLimit(CONFIG.checkRate, system.clock);
+    const deps = { ...system, ...wakes, ...config, db, locks, requester, watches, checks };
     const headers = {
       caller: CALLER,
       requestHeader: new Headers(),
@@ -212,7 +214,9 @@ test('changes of integrations', async (t) => {
       const requester = { replyTopic: '', request: async () => message(ValidationResponseSchema) };
       const wakes = { wakeRelay() {}, wakeReplays() {} };
       const watches = new Watches(system.clock);
-      const deps = { ...system, ...wakes, ...CONFIG, db: db as Database, locks, requester, watches };
+      const checks = new RateLimit(CONFIG.checkRate, system.clock);
+      const own = { db: db as Database, locks, requester, watches, checks };
+      const deps = { ...system, ...wakes, ...CONFIG, ...own };
       const headers = {
         caller: CALLER,
         requestHeader: new Headers(),

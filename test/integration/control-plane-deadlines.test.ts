@@ -16,6 +16,7 @@ import { updateIntegration } from '../../src/control-plane/routes/update-integra
 import { Watches } from '../../src/control-plane/status/watches.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { Locks } from '../../src/control-plane/store/locks.ts';
+import { RateLimit } from '../../src/runtime/rate-limit.ts';
 import { CONFIG, controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { nodeForTests } from '../helpers/nodes.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
@@ -43,6 +44,7 @@ test('callers whose deadline is near, while an ingress says nothing', async (t) 
     clock: { ...clock, sleep: () => assert.fail('it waits although the deadline is near') },
     requester: { replyTopic: '', request: async () => message(ValidationResponseSchema) },
     watches: new Watches(clock),
+    checks: new RateLimit(CONFIG.checkRate, clock),
     wakeRelay() {},
     wakeReplays() {},
   };

@@ -15,6 +15,7 @@ import { TlsFiles } from '../../src/rpc/tls-files.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { type Certificate, certificateAuthority } from '../helpers/certificates.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { FLAG, FRAME, PING, PREFACE, RawHttp2 } from '../helpers/raw-http2.ts';
 import { INTEGRATION, rpcServerForTests } from '../helpers/rpc-server.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { testDeps } from '../helpers/test-deps.ts';
@@ -294,4 +295,26 @@ test('files that cannot be used are told at the start, with the settings', async
     const beginWith = () => new TlsFiles(withCa, { clock, logger, metrics });
     assert.throws(beginWith, /^UserError: .* and PENSTOCK_TLS_CLIENT_CA_FILE \(.*\): /, text);
   }
+});
+
+test('over TLS, too, a connection that sends PINGs without end is cut, and others are not', async (t) => {
+  const { authority, server, metrics } = await setUp(t);
+  const { ca } = authority;
+  const client = grpcClient(t, server.grpcAddress, ca);
+  await create(client);
+  const { hostname, port } = new URL(`https://${server.grpcAddress}`);
+  const socket = connect({ host: hostname, port: Number(port), ca, ALPNProtocols: ['h2'] });
+  t.after(() => socket.destroy());
+  await once(socket, 'secureConnect');
+  const raw = new RawHttp2(socket);
+  raw.send(PREFACE, ...Array<Buffer>(10_000).fill(PING));
+  await raw.closed();
+  assert.equal(raw.goaways[0]?.[1], 'too_many_pings');
+  assert.ok(raw.count(FRAME.ping, FLAG.ack) <= 31);
+  const { values } = await metrics.grpcConnectionsCut.get();
+  assert.deepEqual(
+    values.map(({ labels, value }) => [labels.reason, value]),
+    [['pings', 1]],
+  );
+  await create(client);
 });

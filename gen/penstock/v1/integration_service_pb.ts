@@ -727,7 +727,8 @@ export const IntegrationService: GenService<{
     output: typeof RestartIntegrationResponseSchema;
   },
   /**
-   * Has an executor try to reach the external system, without saving or delivering anything.
+   * Has an executor try to reach the external system, without saving or delivering anything. RESOURCE_EXHAUSTED, RATE_LIMITED:
+   * the caller, or its address, asks too often; the RetryInfo says when to ask again.
    *
    * @generated from rpc penstock.v1.IntegrationService.CheckConnection
    */

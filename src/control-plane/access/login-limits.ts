@@ -1,5 +1,5 @@
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
-import { addressKey } from '../../rpc/caller.ts';
+import { addressKey } from '../../rpc/caller-key.ts';
 import { failed } from '../../rpc/error.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { RateLimit } from '../../runtime/rate-limit.ts';

@@ -9,7 +9,9 @@ import { missingAfterUpdate } from '../../contract/missing-secrets.ts';
 import type { SealedIntegration } from '../../contract/sealed-secrets.ts';
 import { movedSecrets } from '../../contract/secret-places.ts';
 import { keepSecrets, setSecretPaths } from '../../contract/secrets.ts';
+import { addressKey, callerKey } from '../../rpc/caller-key.ts';
 import { invalidArgument } from '../../rpc/error.ts';
+import { requireRate } from '../../rpc/require-rate.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import * as checks from '../integrations/checks.ts';
 import {
@@ -29,6 +31,9 @@ export async function checkConnection(
   { target }: CheckConnectionRequest,
   call: CallContext,
 ): Promise<MessageInitShape<typeof CheckConnectionResponseSchema>> {
+  // It tells whether something listens at an address: nobody is to look through a network with it.
+  const by = [callerKey(call.caller), addressKey(call.caller.address)];
+  requireRate(deps.checks, { what: 'connection checks', by }, deps.metrics);
   const isSaved = target.case === 'id';
   const asked = isSaved ? await savedOne(deps, target.value) : await draft(deps, target.value!);
   const response = await checks.checkConnection(deps, asked, call);

@@ -6,6 +6,7 @@ import type { KeyRing } from '../../contract/sealed-secrets.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import type { RateLimit } from '../../runtime/rate-limit.ts';
 import type { LogInDeps } from '../access/log-in.ts';
 import type { Passwords } from '../access/passwords.ts';
 import type { CheckDeps } from '../integrations/checks.ts';
@@ -21,6 +22,8 @@ export interface RouteDeps extends CheckDeps, ChangeDeps {
   readonly grants?: Pick<Grants, 'put'> | undefined;
   /** The keys of secrets, as they are now. */
   secretKeys(): KeyRing;
+  /** Of connection checks. */
+  readonly checks: RateLimit;
   readonly locks: Locks;
   readonly logger: Logger;
   readonly metrics: Metrics;
