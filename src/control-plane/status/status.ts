@@ -105,7 +105,7 @@ function figuresOf(
 }
 
 /** What of the states of one integration counts. */
-export function shardsIn(states: readonly ShardState[], cluster: Cluster): Shards {
+function shardsIn(states: readonly ShardState[], cluster: Cluster): Shards {
   const isRunning = ({ state }: ShardState) => state !== IntegrationState.UNSPECIFIED;
   const said = states.filter(isRunning);
   const running = newestByShard(said.filter((one) => isOfLivingNode(one, cluster)));

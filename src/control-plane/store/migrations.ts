@@ -8,6 +8,7 @@ import { LISTED_INTEGRATIONS } from './listed-integrations.ts';
 import { LISTED_LABELS } from './listed-labels.ts';
 import { OWN_VERSIONS } from './own-versions.ts';
 import { REVISIONS } from './revisions.ts';
+import { REPLAY_INDEXES } from './replay-indexes.ts';
 import { SEALED_COLUMNS } from './sealed-columns.ts';
 import { TIME_PARTITIONS } from './time-partitions.ts';
 import { USER_TABLES } from './user-tables.ts';
@@ -152,4 +153,5 @@ export const MIGRATIONS: readonly string[] = [
   EVENT_PARTS,
   USER_TABLES,
   REVISIONS,
+  REPLAY_INDEXES,
 ];

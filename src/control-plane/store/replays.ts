@@ -100,11 +100,23 @@ export async function listReplays(
   },
 ): Promise<Replay[]> {
   const [isBeyond, direction] = page.isOldestFirst ? ['>', 'asc'] : ['<', 'desc'];
+  const values: unknown[] = [page.limit];
+  const given = (value: unknown) => `$${values.push(value)}`;
+  const id = integrationId === undefined ? undefined : given(integrationId);
+  const isNext = page.after
+    ? `(create_time, id) ${isBeyond} (${given(page.after.time)}, ${given(page.after.id)})`
+    : 'true';
+  // Each by the index that has its own in their order.
+  const selections = id
+    ? [`integration_id = ${id}`, `target_integration_id = ${id} and integration_id <> ${id}`]
+    : ['true'];
+  const nexts = selections.map(
+    (selection) => `(select * from replays where ${selection} and ${isNext}
+       order by create_time ${direction}, id ${direction} limit $1)`,
+  );
   const rows = await queries.query<Row>(
-    `select * from replays where ($1::uuid is null or integration_id = $1 or target_integration_id = $1)
-       and ($2::timestamptz is null or (create_time, id) ${isBeyond} ($2, $3::uuid))
-     order by create_time ${direction}, id ${direction} limit $4`,
-    [integrationId ?? null, page.after?.time ?? null, page.after?.id ?? null, page.limit],
+    `select * from (${nexts.join(' union all ')}) as next order by create_time ${direction}, id ${direction} limit $1`,
+    values,
   );
   return rows.map(toReplay);
 }

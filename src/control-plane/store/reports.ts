@@ -156,11 +156,7 @@ export async function reportsOf(queries: Queries, ids: readonly string[]): Promi
   return (id) => ({ states: states.get(id) ?? [], statistics: statistics.get(id) ?? [] });
 }
 
-/** What executors said of the shards of these integrations; without ids, of all. */
-export async function statesOf(
-  queries: Queries,
-  ids?: readonly string[],
-): Promise<Map<string, ShardState[]>> {
+async function statesOf(queries: Queries, ids: readonly string[]): Promise<Map<string, ShardState[]>> {
   type Row = Omit<ShardState, 'shard' | 'generation' | 'nodeStartTime'> & {
     shard: string;
     generation: string;
@@ -169,8 +165,8 @@ export async function statesOf(
   const rows = await queries.query<Row>(
     `select integration_id as "integrationId", shard, service_id as "serviceId", generation, time, state, reason, since,
        node_start_time as "nodeStartTime"
-     from executor_states where $1::uuid[] is null or integration_id = any($1)`,
-    [ids ?? null],
+     from executor_states where integration_id = any($1)`,
+    [ids],
   );
   const states = rows.map((row) => ({
     ...row,
