@@ -56,10 +56,10 @@ export function startEventCleanup(deps: PeriodicDeps & { db: Database; eventsTtl
       name: 'deleting old events',
       interval: EVENTS_INTERVAL,
       async work() {
-        const { made, dropped } = await keepParts(db, 'events', eventsTtl);
-        if (made.length + dropped.length > 0) {
-          logger.info('parts of the events', { made: made.join(), dropped: dropped.join() });
-        }
+        const { made, dropped, busy } = await keepParts(db, 'events', eventsTtl);
+        if (made.length > 0) logger.info('made parts of the events', { made: made.join() });
+        if (dropped.length > 0) logger.info('dropped parts of the events', { dropped: dropped.join() });
+        if (busy) logger.info('a part of the events is in use: it is dropped later', { part: busy });
         return (await deleteOldEvents(db, eventsTtl, EVENTS_BATCH)) === EVENTS_BATCH;
       },
     },

@@ -149,7 +149,9 @@ test('a part that somebody reads is dropped later, and keeps nobody waiting mean
   await keptParts(db, WEEK);
   await using reader = await connectedClient(url);
   await reader.query('begin; select count(*) from events');
-  await assert.rejects(keepParts(db, 'events', DAY), /lock timeout/);
+  const { dropped, busy } = await keepParts(db, 'events', DAY);
+  assert.deepEqual(dropped, []);
+  assert.ok(busy);
   await insert(db, [eventOf()]);
   await reader.query('commit');
   assert.ok((await keptParts(db, DAY)).dropped.length >= 5);

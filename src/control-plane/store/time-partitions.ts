@@ -1,4 +1,4 @@
-import type { Database } from './database.ts';
+import { type Database, hasState } from './database.ts';
 
 /**
  * A step of the schema; see `MIGRATIONS`. It was released: it is never changed.
@@ -46,6 +46,8 @@ export function partitionedByTime(table: string): string {
 
 /** How long inserts wait at most for a part to be made or dropped, in milliseconds; then it is tried again later. */
 const LOCK_TIMEOUT = 300;
+/** SQLSTATE of a lock that was not to be had in time. */
+const LOCK_NOT_AVAILABLE = /^55P03/;
 /** Parts that are there before they are needed. */
 const AHEAD = 2;
 /** So many parts, or up to twice as many, hold what is kept. */
@@ -83,15 +85,18 @@ export function missingParts(there: readonly Span[], span: Span, length: number)
   return missing;
 }
 
-/** What was made and dropped: the names of parts. */
+/** The names of parts. */
 export interface Upkeep {
   readonly made: readonly string[];
   readonly dropped: readonly string[];
+  /** One that is over and still read, or written to: it and others are to be tried again later, not at once. */
+  readonly busy?: string;
 }
 
 /**
  * Makes the parts of a table for what is kept and what comes soon, and drops those in which everything is older than `ttl`
  * milliseconds. Any number of nodes may do it at once. What is cut off in between is done by the next call.
+ * @throws DatabaseError 55P03 when those who write leave no moment to make a part in: to be tried again soon
  */
 export async function keepParts(db: Database, table: string, ttl: number): Promise<Upkeep> {
   const rows = await db.query<{ name: string | null; start: number; end: number; now: number }>(
@@ -109,7 +114,9 @@ export async function keepParts(db: Database, table: string, ttl: number): Promi
     made.push(...(await makePart(db, table, span)));
   }
   for (const { name } of there.filter(({ end }) => end <= now - ttl)) {
-    dropped.push(...(await dropPart(db, table, name)));
+    const result = await dropPart(db, table, name);
+    if (result === 'busy') return { made, dropped, busy: name }; // who reads one reads most
+    if (result === 'dropped') dropped.push(name);
   }
   return { made, dropped };
 }
@@ -136,14 +143,24 @@ function makePart(db: Database, table: string, { start, end }: Span): Promise<st
   });
 }
 
-/** Nobody is writing to the part when it goes: whoever comes later finds it gone, and writes to the parent. */
-function dropPart(db: Database, table: string, part: string): Promise<string[]> {
-  return db.transaction(async (queries) => {
-    await queries.query(`set local lock_timeout = ${LOCK_TIMEOUT}`);
-    await queries.query(`lock table ${table} in share row exclusive mode`);
-    const gone = await queries.query('delete from time_partitions where name = $1 returning name', [part]);
-    if (gone.length === 0) return [];
-    await queries.query(`drop table ${part}`);
-    return [part];
-  });
+/**
+ * Nobody is writing to the part when it goes: whoever comes later finds it gone, and writes to the parent. Those who write are
+ * kept waiting last, when nobody reads the part any more. Undefined: another node was first.
+ */
+async function dropPart(db: Database, table: string, part: string): Promise<'dropped' | 'busy' | undefined> {
+  try {
+    return await db.transaction(async (queries) => {
+      await queries.query(`set local lock_timeout = ${LOCK_TIMEOUT}`);
+      const sql = 'select name from time_partitions where name = $1 for update';
+      if ((await queries.query(sql, [part])).length === 0) return undefined;
+      await queries.query(`lock table ${part} in access exclusive mode`);
+      await queries.query(`lock table ${table} in share row exclusive mode`);
+      await queries.query('delete from time_partitions where name = $1', [part]);
+      await queries.query(`drop table ${part}`);
+      return 'dropped';
+    });
+  } catch (error) {
+    if (hasState(error, LOCK_NOT_AVAILABLE)) return 'busy';
+    throw error;
+  }
 }
