@@ -63,14 +63,14 @@ export async function loadCluster(queries: Queries): Promise<Cluster> {
 export async function integrationsByNode(queries: Queries): Promise<ReadonlyMap<string, readonly string[]>> {
   // In one text each: a hundred thousand values take much longer.
   const rows = await queries.query<{ service_id: string; ids: string }>(
-    `select service_id, string_agg(distinct integration_id::text, ' ' order by integration_id::text) as ids
+    `select service_id, string_agg(integration_id::text, ' ') as ids
      from (select distinct on (integration_id, shard) integration_id, service_id
            from executor_states s join (select service_id, start_time from nodes where ${IS_LIVING}) n using (service_id)
            where state <> 0 and coalesce(node_start_time, time) >= start_time
            order by integration_id, shard, generation desc, time desc) as newest
      group by service_id`,
   );
-  return new Map(rows.map(({ service_id, ids }) => [service_id, ids.split(' ')]));
+  return new Map(rows.map(({ service_id, ids }) => [service_id, [...new Set(ids.split(' '))].toSorted()]));
 }
 
 /** Forgets nodes that were silent for `ttl` milliseconds while others were heard, and what they ran. Answers how many. */
