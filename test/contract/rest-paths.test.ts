@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { MethodOptions_IdempotencyLevel as Idempotency } from '@bufbuild/protobuf/wkt';
 import { type RestRoute, routesOf } from '../../src/rpc/rest/rest-route.ts';
@@ -40,4 +41,16 @@ test('a path is under /api/v1, and GET changes nothing', () => {
         (httpMethod === 'GET') !== (method.idempotency === Idempotency.NO_SIDE_EFFECTS)),
   );
   assert.deepEqual(wrong.map(shapeOf), []);
+});
+
+test('docs/api.md has every path, with its RPC', () => {
+  const table = readFileSync(new URL('../../docs/api.md', import.meta.url), 'utf8');
+  const told = [...table.matchAll(/^\| `([A-Z]+ \/api\S*)` \| `(\w+)`/gm)].map(
+    ([, call, rpc]) => `${call} ${rpc}`,
+  );
+  const there = routes.map(({ httpMethod, segments, verb, method }) => {
+    const path = segments.map((segment) => ('text' in segment ? segment.text : '{id}')).join('/');
+    return `${httpMethod} /${path}${verb && `:${verb}`} ${method.name}`;
+  });
+  assert.deepEqual(told.toSorted(), there.toSorted());
 });
