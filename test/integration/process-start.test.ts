@@ -80,6 +80,36 @@ test('a node shows the certificate of its settings on both ports', async (t) => 
   assert.ok(await shows(grpcPort!, ['h2']));
 });
 
+test('a node asks for the token of its settings, and lets pages of their origins call', async (t) => {
+  const origin = 'https://app.example.com';
+  const [httpPort] = await steadyPorts(1);
+  const { settings } = await executorSettings({
+    PENSTOCK_METRICS_TOKEN: 'right',
+    PENSTOCK_HTTP_CORS_ORIGINS: origin,
+    PENSTOCK_HTTP_PORT: String(httpPort),
+  });
+  const ending = new AbortController();
+  // Without topics it is not ready, and listens.
+  const starting = startProcess(['executor'], settings, testDeps(), ending.signal);
+  starting.catch(() => {});
+  onEnd(t, async () => {
+    ending.abort(new Error('the test ends'));
+    await Promise.allSettled([starting]);
+  });
+  const ask = (path: string, headers = {}) => fetch(`http://127.0.0.1:${httpPort}${path}`, { headers });
+  await waitUntil('it listens', async () => (await ask('/health/live').catch(() => undefined))?.ok === true);
+  const get = async (headers: Record<string, string>) => {
+    const response = await ask('/metrics', headers);
+    await response.text();
+    return [response.status, response.headers.get('access-control-allow-origin')];
+  };
+  assert.deepEqual(await get({}), [401, null]);
+  assert.deepEqual(await get({ authorization: 'Bearer right' }), [200, null]);
+  assert.deepEqual(await get({ authorization: 'Bearer right', origin }), [200, origin]);
+  assert.deepEqual(await get({ origin }), [401, origin]);
+  assert.deepEqual(await get({ authorization: 'Bearer right', origin: 'https://evil.example' }), [403, null]);
+});
+
 test('a node that still restores listens, lives, is not ready and says why; and is ready once it has started', async (t) => {
   const [httpPort] = await steadyPorts(1);
   const deps = testDeps();

@@ -105,6 +105,7 @@ function refusalOf(found: Found, { headers, method }: IncomingMessage): Refusal 
   if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
     return { status: 415, message: 'a request is taken as it is: leave Content-Encoding out' };
   }
+  if (!hasBody(headers) && method !== 'POST' && method !== 'PATCH') return undefined;
   // A form of HTML, or a page that does not ask first, can send a body of another type, but none without a type.
   const type = headers['content-type'];
   const isJson = type !== undefined && /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type);

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fromJsonString } from '@bufbuild/protobuf';
+import fc from 'fast-check';
+import { Code } from '../../gen/google/rpc/code_pb.ts';
+import { jsonViolations } from '../../src/contract/json-violations.ts';
+import { RpcError } from '../../src/rpc/error.ts';
+import { requestJson } from '../../src/rpc/rest/request-json.ts';
+import { findRoute, routesOf } from '../../src/rpc/rest/rest-route.ts';
+import { servicesOfContract } from '../helpers/services.ts';
+
+const routes = (await servicesOfContract()).flatMap(routesOf);
+
+const name = fc.oneof(
+  fc.constantFrom('filter', 'filter.text', 'page_size', 'pageSize', 'id', 'integration', 'integration.name'),
+  fc.constantFrom(
+    '__proto__',
+    'constructor',
+    'filter.types',
+    'update_mask',
+    'validate_only',
+    '',
+    '.',
+    'a..b',
+  ),
+  fc.string({ maxLength: 8 }),
+);
+const value = fc.oneof(
+  fc.constantFrom('', '1', 'true', 'a_b', '%ff', '%', '+', '{}', 'null'),
+  fc.string({ maxLength: 8 }),
+);
+const query = fc
+  .array(fc.tuple(name, value), { maxLength: 4 })
+  .map((pairs) => pairs.map((pair) => pair.join('=')).join('&'));
+const json = fc.oneof(
+  fc.json(),
+  fc.constantFrom('{"id":"a"}', '{"id":null,"name":"a"}', '{"http":{"headers":{}}}', ' {} '),
+);
+const body = fc.oneof(
+  fc.constant(''),
+  fc.string(),
+  json,
+  fc.tuple(json, fc.string()).map((parts) => parts.join('')),
+);
+
+test('whatever comes is a JSON that says the same, or is told to be wrong', () => {
+  let read = 0;
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...routes),
+      fc.string({ maxLength: 8 }),
+      query,
+      body,
+      (route, param, query, body) => {
+        const params = new Map(
+          route.segments.flatMap((segment) => ('field' in segment ? [[segment.field, param] as const] : [])),
+        );
+        let text: string;
+        try {
+          text = requestJson(route, { params, query, body });
+        } catch (error) {
+          assert.ok(error instanceof RpcError, String(error));
+          assert.equal(error.code, Code.INVALID_ARGUMENT);
+          return;
+        }
+        JSON.parse(text);
+        if (jsonViolations(route.method.input, text).length > 0) return;
+        read++;
+        const message = fromJsonString(route.method.input, text) as never as Record<string, unknown>;
+        for (const [path, value] of params) {
+          const got = path.reduce<unknown>(
+            (at, { localName }) => (at as Record<string, unknown>)[localName],
+            message,
+          );
+          const inOneof = path[0]!.oneof
+            ? (message[path[0]!.oneof.localName] as { value: unknown }).value
+            : got;
+          assert.equal(inOneof, value);
+        }
+      },
+    ),
+    { numRuns: 5000 },
+  );
+  assert.ok(read > 200, `only ${read} were read`);
+});
+
+test('any path leads to one route, or to none', () => {
+  const part = fc.oneof(
+    fc.constantFrom('api', 'v1', 'integrations', 'a', '', '..', ':', 'a:enable', '%2F', '%'),
+    fc.string(),
+  );
+  fc.assert(
+    fc.property(fc.constantFrom('GET', 'POST', 'x'), fc.array(part, { maxLength: 7 }), (method, parts) => {
+      try {
+        findRoute(routes, method, `/${parts.join('/')}`);
+      } catch (error) {
+        assert.ok(error instanceof URIError);
+      }
+    }),
+    { numRuns: 5000 },
+  );
+});
