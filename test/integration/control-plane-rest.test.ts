@@ -64,6 +64,35 @@ const SECRET = { credentials: { basic: { username: 'me', password: 'hunter2' } }
 const ALL = '/api/v1/integrations';
 const ONE = `${ALL}/{id}`;
 
+/** The calls about who may call. */
+async function access({ call, ok }: Pick<Awaited<ReturnType<typeof scripted>>, 'call' | 'ok'>) {
+  const token = await ok('POST /api/v1/tokens', {}, { name: 'ci', role: 'ROLE_VIEWER' });
+  assert.equal(token.token.name, 'ci');
+  assert.equal((await ok('GET /api/v1/tokens')).tokens.length, 1);
+  assert.deepEqual(await ok('DELETE /api/v1/tokens/{id}', { id: token.token.id }), {});
+
+  const password = 'correct horse battery';
+  await ok('POST /api/v1/users', {}, { name: 'a@example.com', role: 'ROLE_VIEWER', password });
+  const user = { name: 'a%40example.com' };
+  const one = await ok('GET /api/v1/users/{name}', user);
+  assert.deepEqual([one.user.name, one.user.password], ['a@example.com', undefined]);
+  const changed = await ok('PATCH /api/v1/users/{name}', user, { ...one.user, displayName: 'Alice' });
+  assert.deepEqual([changed.user.displayName, changed.user.role], ['Alice', 'ROLE_VIEWER']);
+  assert.ok(
+    (await ok('GET /api/v1/users')).users.some(({ name }: { name: string }) => name === 'a@example.com'),
+  );
+  assert.deepEqual(await ok('DELETE /api/v1/users/{name}', user), {});
+
+  await ok('GET /api/v1/login-methods');
+  await ok('GET /api/v1/self');
+  // Where everybody may do everything nobody logs in.
+  const login = { password: { name: 'a@example.com', password } };
+  assert.notEqual((await call('POST /api/v1/session', {}, login)).status, 200);
+  await call('DELETE /api/v1/session');
+  const change = { current_password: password, new_password: `${password}!` };
+  assert.notEqual((await call('POST /api/v1/self:changePassword', {}, change)).status, 200);
+}
+
 test('everything that a control plane serves can be done by its paths, as its document says', async (t) => {
   const system = await scripted(t);
   const { call, ok, first, called, document } = system;
@@ -153,6 +182,7 @@ test('everything that a control plane serves can be done by its paths, as its do
   assert.deepEqual((await call(`GET ${ONE}`, { id })).status, 404);
   assert.deepEqual((await call(`DELETE ${ONE}`, { id })).answer.code, 'not_found');
 
+  await access(system);
   const all = Object.entries(document.paths).flatMap(([path, operations]) =>
     Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
   );

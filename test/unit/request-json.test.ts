@@ -100,3 +100,14 @@ test('any path leads to one route, or to none', () => {
     { numRuns: 5000 },
   );
 });
+
+test('what the path names does not change, though the body has it, too', () => {
+  const found = findRoute(routes, 'PATCH', '/api/v1/users/alice');
+  assert.ok(found && 'route' in found);
+  const { route, params } = found;
+  const body = '{"name":"alice","disabled":true}';
+  assert.deepEqual(JSON.parse(requestJson(route, { params, query: '', body })), {
+    user: { name: 'alice', disabled: true },
+    update_mask: 'disabled',
+  });
+});

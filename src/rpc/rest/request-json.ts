@@ -41,7 +41,8 @@ export function requestJson(route: RestRoute, asked: Asked): string {
   };
   const mask = maskOf(route);
   if (mask && !(mask.name in tree) && isObject(json)) {
-    const paths = [...presentPaths(schema, json)];
+    const isInPath = (path: string) => inside.some(([{ name }]) => name === path);
+    const paths = presentPaths(schema, json).filter((path) => !isInPath(path));
     if (paths.length > 0) tree[mask.name] = toJson(FieldMaskSchema, create(FieldMaskSchema, { paths }));
   }
   if (mask && !tree[mask.name])
