@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { reachKafka } from './own-kafka.ts';
-import { type Role, startProcess } from './process.ts';
+import { startProcess } from './process.ts';
+import type { Role } from './role.ts';
 import { systemClock } from './runtime/clock.ts';
 import { createLogger, type Logger } from './runtime/logger.ts';
 import { NameResolver } from './runtime/name-resolver.ts';

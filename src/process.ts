@@ -1,95 +1,27 @@
-import { NodeRole } from '../gen/penstock/v1/cluster_service_pb.ts';
-import type { IntegrationType } from '../gen/penstock/v1/integration_pb.ts';
-import {
-  type AccessConfig,
-  accessConfig,
-  authenticator,
-  openAccessNote,
-  type SessionCaller,
-} from './access/access.ts';
-import { followGrants, type Grants } from './access/grants.ts';
+import { accessConfig, authenticator, openAccessNote } from './access/access.ts';
+import { Certificates } from './access/certificates.ts';
+import { followGrants } from './access/grants.ts';
+import { startOidc } from './access/oidc.ts';
 import type { Bus } from './bus/bus.ts';
 import type { KafkaConfig } from './bus/kafka/client.ts';
 import { startKafkaClock } from './bus/kafka-clock.ts';
 import { reportNode } from './bus/node-reports.ts';
-import { type Topics, topicsOf } from './bus/topics.ts';
+import { topicsOf } from './bus/topics.ts';
 import { reachKafka } from './own-kafka.ts';
+import { LOADERS, NODE_ROLES, ROLES, type Role, type RolePart, type RunningRole } from './role.ts';
 import { metricsGate } from './rpc/metrics-token.ts';
 import { startRpcServer } from './rpc/server.ts';
-import type { RpcService } from './rpc/service.ts';
 import { isCookieSecure } from './rpc/session-cookie.ts';
 import { TlsFiles } from './rpc/tls-files.ts';
+import { tlsPaths } from './rpc/tls-paths.ts';
 import type { Clock } from './runtime/clock.ts';
 import type { Logger } from './runtime/logger.ts';
-import { createMetrics, type Metrics } from './runtime/metrics.ts';
+import { createMetrics } from './runtime/metrics.ts';
 import { NameResolver } from './runtime/name-resolver.ts';
-import { type Condition, Readiness, type ReadinessPart } from './runtime/readiness.ts';
+import { Readiness, type ReadinessPart } from './runtime/readiness.ts';
 import { followSecretKeys } from './runtime/secret-keys.ts';
 import type { Settings } from './runtime/settings.ts';
-import { tlsPaths } from './runtime/tls-settings.ts';
 import { Warnings } from './runtime/warnings.ts';
-
-export const ROLES = ['control-plane', 'executor', 'ingress'] as const;
-export type Role = (typeof ROLES)[number];
-
-interface RolePart {
-  readonly services?: readonly RpcService[];
-  /** What it needs, beside a Kafka that takes records. */
-  readonly conditions?: readonly Condition[];
-  /** Whose sessions of browsers there are. */
-  readonly sessions?: SessionCaller;
-}
-
-interface RoleDeps {
-  readonly bus: Bus;
-  readonly topics: Topics;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly warnings: Warnings;
-  readonly resolver: NameResolver;
-  /** The API tokens that callers are let in by. Unset: no login is needed. */
-  readonly grants: Grants | undefined;
-  /** The keys of integrations' secrets, as they are now. */
-  secretKeys(): ReturnType<ReturnType<typeof followSecretKeys>>;
-  readonly access: AccessConfig;
-  /** When this process was started; wall-clock time in milliseconds. */
-  readonly startTime: number;
-  random(): number;
-  /** Takes what is served and looked at from then on, which may be long before the role has started. */
-  begun(part: RolePart): void;
-}
-
-interface RunningRole extends RolePart, AsyncDisposable {
-  readonly mqttAddress?: string;
-}
-
-/** A role on its way. */
-interface Starting {
-  readonly begun: Promise<RolePart>;
-  readonly started: Promise<RunningRole>;
-}
-
-type StartRole = (settings: Settings, deps: RoleDeps, signal: AbortSignal) => Promise<RunningRole>;
-
-interface RoleModule {
-  readonly startRole: StartRole;
-  /** The types of integrations that the role serves. */
-  typesServed?(settings: Settings): readonly IntegrationType[];
-}
-
-/** Loaded when it is wanted: an executor needs no PostgreSQL client. */
-const LOADERS: { readonly [R in Role]: () => Promise<RoleModule> } = {
-  'control-plane': () => import('./control-plane/main.ts'),
-  executor: () => import('./executor/main.ts'),
-  ingress: () => import('./ingress/main.ts'),
-};
-
-const NODE_ROLES: { readonly [R in Role]: NodeRole } = {
-  'control-plane': NodeRole.CONTROL_PLANE,
-  executor: NodeRole.EXECUTOR,
-  ingress: NodeRole.INGRESS,
-};
 
 /** A process with the roles it runs. Addresses are `host:port`. */
 export interface PenstockProcess extends AsyncDisposable {
@@ -106,6 +38,12 @@ interface ProcessDeps {
   readonly kafkaLogin?: KafkaConfig['login'] | undefined;
 }
 
+/** A role on its way. */
+interface Starting {
+  readonly begun: Promise<RolePart>;
+  readonly started: Promise<RunningRole>;
+}
+
 /**
  * Starts roles in this process, on one bus and behind one gRPC and one HTTP port. Disposing stops them, and then what they
  * rest on.
@@ -117,8 +55,8 @@ export async function startProcess(
   signal: AbortSignal,
 ): Promise<PenstockProcess> {
   await using stack = new AsyncDisposableStack();
-  const access = accessConfig(settings);
-  const openNote = noLoginNote(roles, settings);
+  const access = accessConfig(settings, logger);
+  const openNote = noLoginNote(roles, settings, logger);
   if (openNote !== undefined) logger.info(openNote);
   const metrics = createMetrics();
   const paths = tlsPaths(settings);
@@ -135,7 +73,9 @@ export async function startProcess(
   const grants = access.isLoginRequired
     ? stack.use(await followGrants({ ...own, bus, topics, metrics }, signal)).grants
     : undefined;
-  const shared = { ...own, bus, topics, metrics, warnings, resolver, secretKeys, grants, access };
+  const oidc = access.oidc && stack.use(startOidc(access.oidc, { ...own, metrics, warnings, resolver }));
+  const certificates = access.certificateRoles && new Certificates(access.certificateRoles, clock);
+  const shared = { ...own, bus, topics, metrics, warnings, resolver, secretKeys, grants, access, oidc };
   const deps = { ...shared, startTime: earliest.now() };
   const ending = new AbortController();
   const starting = AbortSignal.any([signal, ending.signal]);
@@ -171,7 +111,14 @@ export async function startProcess(
   const server = stack.use(
     await startRpcServer({
       services: parts.flatMap(({ services = [] }) => services),
-      authenticate: authenticator(access, { ...access, grants, sessions }),
+      pages: new Map(parts.flatMap(({ pages = [] }) => [...pages])),
+      authenticate: authenticator(access, {
+        ...access,
+        grants,
+        sessions,
+        oidcTokens: oidc?.tokens,
+        certificates,
+      }),
       host: settings.PENSTOCK_BIND_ADDRESS,
       grpcPort: settings.PENSTOCK_GRPC_PORT,
       httpPort: settings.PENSTOCK_HTTP_PORT,
@@ -211,8 +158,8 @@ export async function startProcess(
  * What is to be said when these roles let in whoever asks; undefined: they do not. An executor has no API.
  * @throws UserError when others than this machine could ask
  */
-export function noLoginNote(roles: readonly Role[], settings: Settings): string | undefined {
-  const access = accessConfig(settings);
+export function noLoginNote(roles: readonly Role[], settings: Settings, logger: Logger): string | undefined {
+  const access = accessConfig(settings, logger);
   const isApi = roles.some((role) => role !== 'executor');
   return isApi ? openAccessNote(access, settings.PENSTOCK_BIND_ADDRESS) : undefined;
 }

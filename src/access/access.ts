@@ -3,32 +3,51 @@ import { isIP } from 'node:net';
 import { CallerKind, Role } from '../../gen/penstock/v1/access_pb.ts';
 import { hashOfToken } from '../contract/api-token.ts';
 import { type Authenticate, type Caller, letAnybodyIn, type Presented } from '../rpc/caller.ts';
-import { messageOf } from '../runtime/logger.ts';
+import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Settings } from '../runtime/settings.ts';
 import { UserError } from '../runtime/user-error.ts';
+import { type Certificates, certificateRoles } from './certificates.ts';
 import type { Grants } from './grants.ts';
+import { type OidcConfig, type OidcSettings, oidcConfig } from './oidc-config.ts';
+import { isJwt, type OidcTokens } from './oidc-tokens.ts';
 
 /** A shorter one could be guessed. */
 const MIN_BOOTSTRAP = 32;
 
-type AccessSettings = Pick<
-  Settings,
-  'PENSTOCK_LOGIN' | 'PENSTOCK_BOOTSTRAP_TOKEN' | 'PENSTOCK_BOOTSTRAP_TOKEN_FILE' | 'PENSTOCK_BIND_ADDRESS'
->;
+type AccessSettings = OidcSettings &
+  Pick<
+    Settings,
+    | 'PENSTOCK_LOGIN'
+    | 'PENSTOCK_BOOTSTRAP_TOKEN'
+    | 'PENSTOCK_BOOTSTRAP_TOKEN_FILE'
+    | 'PENSTOCK_BIND_ADDRESS'
+    | 'PENSTOCK_TLS_CLIENT_CA_FILE'
+    | 'PENSTOCK_TLS_CLIENT_CERT'
+    | 'PENSTOCK_TLS_CLIENT_ROLES'
+  >;
 
 /** Who is let in, by the settings. */
 export interface AccessConfig {
   readonly isLoginRequired: boolean;
   /** SHA-256 of the token that its bearer is an admin by. */
   readonly bootstrapHash: Buffer | undefined;
+  /** The OpenID Connect provider whose tokens let callers in. */
+  readonly oidc?: OidcConfig | undefined;
+  /** What names of client certificates let callers in, and as what. */
+  readonly certificateRoles?: ReadonlyMap<string, Role> | undefined;
 }
 
 /** @throws UserError when settings contradict each other, or cannot be used */
-export function accessConfig(settings: AccessSettings): AccessConfig {
+export function accessConfig(settings: AccessSettings, logger: Logger): AccessConfig {
   const bootstrap = bootstrapToken(settings);
+  const oidc = oidcConfig(settings, logger);
+  const roles = certificateRoles(settings);
+  const ways = [bootstrap, oidc, roles];
   return {
-    isLoginRequired: settings.PENSTOCK_LOGIN === 'required' || bootstrap !== undefined,
+    isLoginRequired: settings.PENSTOCK_LOGIN === 'required' || ways.some((way) => way !== undefined),
     bootstrapHash: bootstrap === undefined ? undefined : hashOfToken(bootstrap),
+    oidc,
+    certificateRoles: roles,
   };
 }
 
@@ -62,7 +81,7 @@ export function openAccessNote({ isLoginRequired }: AccessConfig, host: string):
   if (isLoginRequired) return undefined;
   if (isLoopback(host)) return `no login: whoever reaches ${host}, on this machine, may do everything`;
   throw new UserError(
-    `PENSTOCK_BIND_ADDRESS=${host} would let everybody in who reaches it, as no login is configured: set PENSTOCK_LOGIN=required and make a token with \`penstock admin create-token\`, or set PENSTOCK_BOOTSTRAP_TOKEN_FILE; or leave PENSTOCK_BIND_ADDRESS at 127.0.0.1`,
+    `PENSTOCK_BIND_ADDRESS=${host} would let everybody in who reaches it, as no login is configured: set PENSTOCK_LOGIN=required and make a token with \`penstock admin create-token\`, or set PENSTOCK_BOOTSTRAP_TOKEN_FILE or PENSTOCK_OIDC_ISSUER; or leave PENSTOCK_BIND_ADDRESS at 127.0.0.1`,
   );
 }
 
@@ -78,21 +97,30 @@ export interface Ways {
   readonly grants?: Pick<Grants, 'callerOf'> | undefined;
   /** Whose session of a browser it is, as a control plane knows it. */
   readonly sessions?: SessionCaller | undefined;
+  readonly oidcTokens?: Pick<OidcTokens, 'callerOf'> | undefined;
+  readonly certificates?: Pick<Certificates, 'callerOf'> | undefined;
 }
 
 /** Knows callers by what they show: one thing, the first of these that they show, must hold. */
 export function authenticator({ isLoginRequired }: AccessConfig, ways: Ways): Authenticate {
   if (!isLoginRequired) return letAnybodyIn;
   return async (presented) => {
-    if (presented.authorization !== undefined) return bearer(presented, presented.authorization, ways);
+    if (presented.authorization !== undefined) return await bearer(presented, presented.authorization, ways);
     if (presented.session !== undefined) return ways.sessions?.(presented.session, presented.address);
-    return undefined;
+    const certificate = ways.certificates && presented.certificate();
+    return certificate && ways.certificates?.callerOf(certificate, presented.address);
   };
 }
 
-function bearer({ address }: Presented, authorization: string, ways: Ways): Caller | undefined {
+async function bearer(
+  { address }: Presented,
+  authorization: string,
+  ways: Ways,
+): Promise<Caller | undefined> {
   const token = /^bearer +([!-~]+)$/i.exec(authorization)?.[1];
-  return token === undefined ? undefined : callerOfToken(token, address, ways);
+  if (token === undefined) return undefined;
+  if (ways.oidcTokens && isJwt(token)) return await ways.oidcTokens.callerOf(token, address);
+  return callerOfToken(token, address, ways);
 }
 
 /** Whose API token it is, or bootstrap token; undefined: nobody's. */

@@ -1,10 +1,13 @@
 import type { AccessConfig, SessionCaller } from '../access/access.ts';
 import type { Grants } from '../access/grants.ts';
+import type { Oidc } from '../access/oidc.ts';
+import { oidcLoginPages } from '../access/oidc-login.ts';
 import type { Bus } from '../bus/bus.ts';
 import { startRequester } from '../bus/request-reply.ts';
 import type { Topics } from '../bus/topics.ts';
 import { TYPES } from '../contract/integration-type.ts';
 import type { KeyRing } from '../contract/sealed-secrets.ts';
+import type { Pages } from '../rpc/pages.ts';
 import type { RpcService } from '../rpc/service.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -67,6 +70,8 @@ export interface ControlPlaneDeps {
   readonly access?: AccessConfig | undefined;
   /** Unset: those with the work that is due to passwords. */
   readonly passwords?: Passwords;
+  /** The OpenID Connect provider that people log in at. Unset: there is none. */
+  readonly oidc?: Oidc | undefined;
 }
 
 export interface ControlPlane extends AsyncDisposable {
@@ -74,6 +79,8 @@ export interface ControlPlane extends AsyncDisposable {
   /** What the services rest on. */
   readonly conditions: readonly Condition[];
   readonly sessions: SessionCaller;
+  /** By which people log in. */
+  readonly pages: Pages;
 }
 
 /**
@@ -144,6 +151,11 @@ export async function startControlPlane(
   return {
     services,
     conditions,
+    pages: oidcLoginPages({
+      ...deps,
+      isCookieSecure: config.isCookieSecure,
+      startSession: (caller) => sessions.start(caller),
+    }),
     sessions: (session, address) => sessions.callerOf(session, address),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

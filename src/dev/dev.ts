@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { noLoginNote, type PenstockProcess, ROLES, startProcess } from '../process.ts';
+import { noLoginNote, type PenstockProcess, startProcess } from '../process.ts';
+import { ROLES } from '../role.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { kafkaSecuritySet } from '../runtime/kafka-security-settings.ts';
 import { createLogger } from '../runtime/logger.ts';
@@ -32,12 +33,12 @@ export async function startDev(settings: Settings, deps: Deps, signal: AbortSign
   const { say, clock } = deps;
   const dataDir = settings.PENSTOCK_DATA_DIR;
   requireKafkaOf(settings);
-  const note = noLoginNote(ROLES, settings);
   await using stack = new AsyncDisposableStack();
   stack.use(await lockDataDirectory(dataDir, clock));
   await requireFreePorts(settings); // to be told after a minute that a port is taken helps nobody
   const log = stack.use(new LogFile(join(dataDir, 'penstock.log')));
   const logger = createLogger(settings.PENSTOCK_LOG_LEVEL, clock, (line) => log.write(line));
+  const note = noLoginNote(ROLES, settings, logger);
   const begin = clock.monotonic();
   const { servers, kafkaLogin, failed } = await startServers(stack, settings, deps, signal);
   const own = { ...settings, ...servers, ...(await ownKeys(dataDir)) };

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import type { ServerHttp2Stream } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import type * as grpc from '@grpc/grpc-js';
@@ -18,8 +19,16 @@ export function presentedBy(
   };
 }
 
+/** Read of each connection once. */
+const CERTIFICATES = new WeakMap<Partial<TLSSocket>, X509Certificate>();
+
 /** The certificate that a client has shown, and that is signed by an authority which is trusted for it. */
-export function certificateOf(socket: Partial<TLSSocket> | undefined) {
+export function certificateOf(socket: Partial<TLSSocket> | undefined): X509Certificate | undefined {
   // Some versions of Node take a session that is resumed for verified, also one that never had a certificate.
-  return socket?.authorized === true ? socket.getPeerX509Certificate?.() : undefined;
+  if (socket?.authorized !== true) return undefined;
+  const known = CERTIFICATES.get(socket);
+  if (known) return known;
+  const certificate = socket.getPeerX509Certificate?.();
+  if (certificate) CERTIFICATES.set(socket, certificate);
+  return certificate;
 }

@@ -18,10 +18,6 @@ import { contextWith, type RpcService, wrapHandlers } from './service.ts';
 import { sessionOf } from './session-cookie.ts';
 
 const UNAUTHENTICATED: Refusal = { status: 401, message: LOGIN_NEEDED };
-const UNKNOWN_NOW: Refusal = {
-  status: 503,
-  message: 'who calls cannot be found out now, as PostgreSQL does not answer: try again',
-};
 
 const CALLER = createContextKey<Caller>(stranger(''), { description: 'who calls' });
 type Request = Parameters<ReturnType<typeof connectNodeAdapter>>[0];
@@ -95,7 +91,9 @@ export class HttpCallers {
   }
 
   #refusalOf(error: unknown): Refusal {
-    if (error instanceof RpcError && error.code === Code.UNAVAILABLE) return UNKNOWN_NOW;
+    if (error instanceof RpcError && error.code === Code.UNAVAILABLE) {
+      return { status: 503, message: error.message };
+    }
     this.#logger.error('a caller could not be authenticated', { error: messageOf(error) });
     return { status: 500, message: 'internal error' };
   }

@@ -28,12 +28,12 @@ interface Callers {
   /** Other origins whose pages may call, as browsers send them. */
   readonly corsOrigins: readonly string[];
   /** Whether a client has to show a certificate. */
-  readonly asksClients: boolean;
+  readonly needsClients: boolean;
 }
 
 export function judgeOf(callers: Callers): Judge {
   return (request) =>
-    callers.asksClients && !isCertified(request) ? UNCERTIFIED : refusedOf(request, callers);
+    callers.needsClients && !isCertified(request) ? UNCERTIFIED : refusedOf(request, callers);
 }
 
 const isCertified = ({ socket }: Judged): boolean => certificateOf(socket as TLSSocket) !== undefined;

@@ -22,6 +22,7 @@ import { jsonOptionsFor } from './json-request.ts';
 import { sendMetrics } from './metrics-page.ts';
 import type { MetricsGate } from './metrics-token.ts';
 import { openApiPage } from './openapi-page.ts';
+import type { Page, Pages } from './pages.ts';
 import { isRest, restListener } from './rest/rest-listener.ts';
 import type { RpcService } from './service.ts';
 import type { TlsFiles } from './tls-files.ts';
@@ -31,6 +32,8 @@ const SECOND = 1000;
 
 interface HttpOptions {
   readonly services: readonly RpcService[];
+  /** Beside its own. */
+  readonly pages: Pages;
   readonly authenticate: Authenticate;
   /** Whether browsers keep sessions for TLS alone. */
   readonly isCookieSecure: boolean;
@@ -66,9 +69,10 @@ export function createHttpServer(options: HttpOptions): Server {
   const room = new HttpRoom(options.metrics);
   const { corsOrigins, tls, metrics, mayReadMetrics } = options;
   const hosts = hostsOf(options.hosts);
-  const judge = judgeOf({ hosts, corsOrigins, asksClients: tls?.asksClients ?? false });
+  const judge = judgeOf({ hosts, corsOrigins, needsClients: tls?.needsClients ?? false });
   // A token of its own stands for a login.
-  const callers = new HttpCallers(options.services, mayReadMetrics ? ['/metrics'] : [], options);
+  const open = [...options.pages.keys(), ...(mayReadMetrics ? ['/metrics'] : [])];
+  const callers = new HttpCallers(options.services, open, options);
   const known = callers.listener(rpcListener({ ...options, judge, callers }));
   const inner = corsListener(corsOrigins, hosts, known);
   const listener = cutting(options, room.listener(guardedListener(inner, { ...options, judge })));
@@ -133,18 +137,12 @@ function rpcListener(
   });
 }
 
-interface Page {
-  readonly status: number;
-  readonly text: string;
-  readonly type?: string;
-}
-
 /** What answers one request, over HTTP/1 or HTTP/2. */
 type PageHandler = ReturnType<typeof connectNodeAdapter>;
 type PageRequest = Parameters<PageHandler>[0];
 
-interface PageOptions
-  extends Pick<HttpOptions, 'services' | 'mayReadMetrics' | 'metrics' | 'logger' | 'problems' | 'warnings'> {
+type PageDeps = 'services' | 'mayReadMetrics' | 'metrics' | 'logger' | 'problems' | 'warnings' | 'pages';
+interface PageOptions extends Pick<HttpOptions, PageDeps> {
   readonly judge: Judge;
 }
 
@@ -168,11 +166,12 @@ function pageListener(options: PageOptions): PageHandler {
       status,
       text,
       type = 'text/plain; charset=utf-8',
-    } = await pageOf(request, options).catch((error) => {
-      logger.error('a page cannot be made', { url: request.url, error: messageOf(error) });
-      return { status: 500, text: 'internal error: see the log\n', type: undefined };
+      headers = {},
+    } = await pageOf(request, options).catch((error): Page => {
+      logger.error('a page cannot be made', { path: pathOf(request), error: messageOf(error) });
+      return { status: 500, text: 'internal error: see the log\n' };
     });
-    response.writeHead(status, { 'content-type': type });
+    response.writeHead(status, { ...headers, 'content-type': type });
     response.end(text);
   };
 }
@@ -181,8 +180,17 @@ function pageListener(options: PageOptions): PageHandler {
 const pathOf = ({ method, url }: PageRequest): string | undefined =>
   method === 'GET' || method === 'HEAD' ? url?.split('?', 1)[0] : undefined;
 
-async function pageOf(request: PageRequest, { problems, warnings, judge }: PageOptions): Promise<Page> {
-  switch (pathOf(request)) {
+async function pageOf(
+  request: PageRequest,
+  { problems, warnings, judge, pages }: PageOptions,
+): Promise<Page> {
+  const path = pathOf(request);
+  const page = request.method === 'GET' ? pages.get(path ?? '') : undefined;
+  if (page) {
+    const query = new URLSearchParams(request.url?.slice(path!.length));
+    return await page({ query, headers: request.headers, address: request.socket.remoteAddress ?? '' });
+  }
+  switch (path) {
     case '/health/live':
       return { status: 200, text: 'live\n' };
     case '/health/ready':

@@ -107,6 +107,11 @@ export const REASONS = {
     'A session is to be ended by a caller who has none.',
     'Nothing: there is none to end.',
   ),
+  PROVIDER_UNAVAILABLE: meaning(
+    [Code.UNAVAILABLE],
+    'The OpenID Connect provider cannot be reached, or does not answer, and its keys are not known.',
+    again,
+  ),
   RATE_LIMITED: meaning(
     [Code.RESOURCE_EXHAUSTED],
     'There were too many tries in a short time.',

@@ -23,6 +23,7 @@ import { guarded } from './guard.ts';
 import { createHealth } from './health.ts';
 import { createHttpServer } from './http.ts';
 import type { MetricsGate } from './metrics-token.ts';
+import type { Pages } from './pages.ts';
 import { reflectionServices } from './reflection.ts';
 import type { RpcService } from './service.ts';
 import type { TlsFiles } from './tls-files.ts';
@@ -56,6 +57,8 @@ const GRPC_LIMITS: grpc.ServerOptions = {
 export interface RpcServerOptions {
   readonly services: readonly RpcService[];
   readonly authenticate: Authenticate;
+  /** On the HTTP port. Unset: none but those of the server. */
+  readonly pages?: Pages;
   /** The address to listen on; 0.0.0.0 = every one. */
   readonly host: string;
   /** 0 = any free port. */
@@ -167,6 +170,7 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
   const listener = grpcListener(grpcServer, { connections, requests, tls: options.tls, metrics, stopping });
   const httpServer = createHttpServer({
     services: guardedServices,
+    pages: options.pages ?? new Map(),
     authenticate,
     isCookieSecure: options.isCookieSecure ?? options.tls !== undefined,
     hosts: [options.host, ...(options.httpHosts ?? [])],

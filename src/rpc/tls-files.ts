@@ -16,6 +16,8 @@ export interface TlsPaths {
   readonly key: string;
   /** The authorities that sign certificates of clients. Unset: clients need none. */
   readonly clientCa?: string;
+  /** Whether clients may also come without a certificate. Unset: they may not. */
+  readonly isClientOptional?: boolean;
 }
 
 /** What is in the files. */
@@ -33,8 +35,10 @@ interface Deps {
 
 /** What listeners with TLS show, and ask of their clients: certificates are renewed by putting others in their place. */
 export class TlsFiles implements Disposable {
-  /** Whether clients have to show a certificate. */
+  /** Whether clients are asked for a certificate. */
   readonly asksClients: boolean;
+  /** Whether they have to show one. */
+  readonly needsClients: boolean;
   readonly #deps: Deps;
   readonly #files: FollowedFiles<TlsMaterial>;
   readonly #listeners = new Set<(material: TlsMaterial) => void>();
@@ -42,13 +46,14 @@ export class TlsFiles implements Disposable {
   #cancelTimer: CancelTimer = () => {};
 
   /** @throws UserError when a file cannot be read, or they do not fit together */
-  constructor({ cert, key, clientCa }: TlsPaths, deps: Deps) {
+  constructor({ cert, key, clientCa, isClientOptional = false }: TlsPaths, deps: Deps) {
     const files: NamedFile[] = [
       { path: cert, from: 'PENSTOCK_TLS_CERT_FILE' },
       { path: key, from: 'PENSTOCK_TLS_KEY_FILE' },
     ];
     if (clientCa !== undefined) files.push({ path: clientCa, from: 'PENSTOCK_TLS_CLIENT_CA_FILE' });
     this.asksClients = clientCa !== undefined;
+    this.needsClients = this.asksClients && !isClientOptional;
     this.#deps = deps;
     this.#files = new FollowedFiles(files, materialOf, deps.logger);
     this.#material = this.#files.current();

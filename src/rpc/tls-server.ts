@@ -15,7 +15,7 @@ export function tlsOptions(files: TlsFiles, mustShow: boolean): TlsOptions {
     minVersion: 'TLSv1.2',
     handshakeTimeout: HANDSHAKE_TIMEOUT,
     requestCert: files.asksClients,
-    rejectUnauthorized: files.asksClients && mustShow,
+    rejectUnauthorized: files.needsClients && mustShow,
   };
 }
 

@@ -71,6 +71,17 @@ export function createMetrics() {
       help: 'When the certificate of the listeners ends, in seconds since 1970; 0 = there is none.',
       registers,
     }),
+    oidcRefused: new Counter({
+      name: 'penstock_oidc_refused_total',
+      help: 'Tokens of the OpenID Connect provider that let nobody in: malformed, key = not signed by a known key as it may be, expired = before or after its time, claims = for somebody else, role = of somebody without a role.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    oidcFailures: new Counter({
+      name: 'penstock_oidc_provider_failures_total',
+      help: 'Tries to read the keys of the OpenID Connect provider that failed.',
+      registers,
+    }),
     /** By type: of each integration there is the sum alone, for the buckets would be most of what is served. */
     latency: new Histogram({
       name: 'penstock_integration_latency_seconds',
@@ -97,7 +108,7 @@ export function createMetrics() {
     }),
     logins: new Counter({
       name: 'penstock_logins_total',
-      help: 'Logins with a browser: succeeded, wrong = name, password or token, limited = too many tries, failed = it could not be found out.',
+      help: 'Logins with a browser: succeeded, wrong = name, password, token or what a provider says, limited = too many tries, failed = it could not be found out.',
       labelNames: ['result'],
       registers,
     }),

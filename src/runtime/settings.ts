@@ -6,6 +6,7 @@ import { KAFKA_SECURITY_SETTINGS } from './kafka-security-settings.ts';
 import { LIMIT_SETTINGS } from './limit-settings.ts';
 import { LISTEN_SETTINGS } from './listen-settings.ts';
 import { MQTT_SETTINGS } from './mqtt-settings.ts';
+import { OIDC_SETTINGS } from './oidc-settings.ts';
 import { SECRET_SETTINGS } from './secret-settings.ts';
 import { SESSION_SETTINGS } from './session-settings.ts';
 import { addresses, boolean, choice, integer, list, MS, type Setting, text } from './setting.ts';
@@ -159,6 +160,7 @@ export const SETTINGS = {
   ...HTTP_SETTINGS,
   ...TLS_SETTINGS,
   ...ACCESS_SETTINGS,
+  ...OIDC_SETTINGS,
   ...SESSION_SETTINGS,
   ...API_SETTINGS,
   ...MQTT_SETTINGS,

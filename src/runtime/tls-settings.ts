@@ -1,5 +1,4 @@
-import { text } from './setting.ts';
-import { UserError } from './user-error.ts';
+import { choice, list, text } from './setting.ts';
 
 /** What the gRPC and the HTTP port show, and ask of who calls. */
 export const TLS_SETTINGS = {
@@ -15,20 +14,13 @@ export const TLS_SETTINGS = {
     '',
     'A file with the authorities, in PEM, one of which must have signed the certificate of whoever calls, but for /health. Unset: callers need none.',
   ),
+  PENSTOCK_TLS_CLIENT_CERT: choice(
+    'required',
+    ['required', 'optional'],
+    'With PENSTOCK_TLS_CLIENT_CA_FILE: whether nobody may call without a certificate, or also who shows something else.',
+  ),
+  PENSTOCK_TLS_CLIENT_ROLES: list(
+    [],
+    'Which client certificate gives which role, by a name in it (URI, DNS or common name): pipeline.example.com=editor; *=viewer for any other. Unset: certificates give none.',
+  ),
 };
-
-/** The files of the settings; undefined: without TLS. @throws UserError when one of a pair is missing */
-export function tlsPaths(
-  settings: Readonly<Record<keyof typeof TLS_SETTINGS, string>>,
-): { readonly cert: string; readonly key: string; readonly clientCa?: string } | undefined {
-  const {
-    PENSTOCK_TLS_CERT_FILE: cert,
-    PENSTOCK_TLS_KEY_FILE: key,
-    PENSTOCK_TLS_CLIENT_CA_FILE: clientCa,
-  } = settings;
-  if (cert !== '' && key !== '') return { cert, key, ...(clientCa !== '' && { clientCa }) };
-  if (cert === '' && key === '' && clientCa === '') return undefined;
-  throw new UserError(
-    'TLS takes both PENSTOCK_TLS_CERT_FILE and PENSTOCK_TLS_KEY_FILE: set the one that is missing',
-  );
-}

@@ -19,6 +19,7 @@ import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
 import { type AccessConfig, authenticator } from '../../src/access/access.ts';
 import { followGrants } from '../../src/access/grants.ts';
+import type { Oidc } from '../../src/access/oidc.ts';
 import type { Bus } from '../../src/bus/bus.ts';
 import type { Topics } from '../../src/bus/topics.ts';
 import { TYPES, type Type } from '../../src/contract/integration-type.ts';
@@ -78,6 +79,7 @@ export const CONFIG = {
 interface Who {
   readonly access?: AccessConfig;
   readonly passwords?: Passwords;
+  readonly oidc?: Oidc;
 }
 
 /**
@@ -95,18 +97,20 @@ export async function controlPlaneForTests(
   const { bus, topics } = kafka ?? (await busForTests(t));
   const postgresUrl = config.postgresUrl ?? (await databaseForTests(t));
   const own = { ...testDeps(), bus, topics, ...(secretKeys && { secretKeys }) };
-  const { access, passwords } = config;
+  const { access, passwords, oidc } = config;
   const grants = access && stack.use(await followGrants(own, AbortSignal.timeout(60_000))).grants;
   const all = { ...CONFIG, postgresUrl, ...config };
-  const parts = { ...own, grants, access, ...(passwords && { passwords }) };
+  const parts = { ...own, grants, access, oidc, ...(passwords && { passwords }) };
   const controlPlane = stack.use(await startControlPlane(all, parts));
-  const { sessions } = controlPlane;
-  const authenticate = access ? authenticator(access, { ...access, grants, sessions }) : own.authenticate;
+  const { sessions, services, pages } = controlPlane;
+  const authenticate = access
+    ? authenticator(access, { ...access, grants, sessions, oidcTokens: oidc?.tokens })
+    : own.authenticate;
   const deps = { ...own, grants, authenticate };
   const { serviceId } = all;
   stack.use(nodeForTests(t, deps, { serviceId, roles: [NodeRole.CONTROL_PLANE], types: [] }));
   const ports = { host: '127.0.0.1', grpcPort: 0, httpPort: 0 };
-  const server = stack.use(await startRpcServer({ ...deps, ...ports, services: controlPlane.services }));
+  const server = stack.use(await startRpcServer({ ...deps, ...ports, services, pages }));
   const client = stack.use(createClient(IntegrationService, server.grpcAddress));
   const events = stack.use(createClient(EventService, server.grpcAddress));
   const deadLetters = stack.use(createClient(DeadLetterService, server.grpcAddress));

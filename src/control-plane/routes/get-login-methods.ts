@@ -6,4 +6,6 @@ export const getLoginMethods = ({
   access,
 }: LoginDeps): MessageInitShape<typeof GetLoginMethodsResponseSchema> => ({
   loginRequired: access?.isLoginRequired ?? false,
+  oidc: access?.oidc?.client !== undefined,
+  oidcName: access?.oidc?.client?.name ?? '',
 });
