@@ -145,7 +145,7 @@ export const REASONS = {
   ),
   TOO_LARGE: meaning(
     [Code.RESOURCE_EXHAUSTED],
-    'The message is larger than Kafka takes.',
+    'The message is larger than Kafka takes, or a request over REST than 4 MiB.',
     'Send a smaller one.',
   ),
   TOO_MANY_REPLAYS: meaning(

@@ -136,6 +136,13 @@ test('everything that a control plane serves can be done by its paths, as its do
   assert.equal(cleared.integration.description, undefined);
   assert.equal((await call(`PATCH ${ONE}`, { id }, {})).status, 400);
 
+  const revisions = `${ONE.replace('id', 'integrationId')}/revisions`;
+  assert.equal((await ok(`GET ${revisions}`, { integrationId: id })).revisions.length, 4);
+  const second = await ok(`GET ${revisions}/{generation}`, { integrationId: id, generation: '2' });
+  assert.equal(second.revision.integration.http.readTimeout, '5s');
+  const none = await call(`GET ${revisions}/{generation}`, { integrationId: id, generation: 'x' });
+  assert.deepEqual([none.status, none.answer.details[0].debug.fieldViolations[0].field], [400, 'generation']);
+
   assert.equal((await ok(`POST ${ONE}:disable`, { id })).integration.enabled, undefined);
   const restarted = await call(`POST ${ONE}:restart`, { id });
   assert.deepEqual([restarted.status, restarted.answer.code], [400, 'failed_precondition']);
