@@ -63,13 +63,14 @@ export function sealSecrets(
 }
 
 /**
- * A copy of the integration with its secrets; those that cannot be opened are named, and unset. One that is in the
+ * The integration with its secrets, a copy; those that cannot be opened are named, and unset. One that is in the
  * integration already is newer than what is sealed. What this version has no place for is left out.
  */
 export function openSecrets(
   { integration, sealed }: SealedIntegration,
   keys: KeyRing,
 ): { readonly integration: Integration; readonly unopened: readonly Unopened[] } {
+  if (sealed.length === 0) return { integration, unopened: [] }; // as most are that an executor restores
   const copy = clone(IntegrationSchema, integration);
   const places = new Map(secretPlaces(IntegrationSchema, copy).map((place) => [place.path, place]));
   const unopened: Unopened[] = [];

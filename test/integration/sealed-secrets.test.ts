@@ -110,6 +110,7 @@ test('no secret of any type lies in clear text in PostgreSQL or on Kafka, whatev
     const creation = client.createIntegration({ integration: refused![i]!.integration });
     assert.equal((await rpcRejection(() => creation)).code, Code.INVALID_ARGUMENT);
     executor.answer = () => ({ reachable: true });
+    if (i % 3 === 2) await client.deleteIntegration({ id });
   }
   const opened = executor.asked.map((request) => toBinary(IntegrationSchema, request.integration!));
   const all = [created, updated, checked, validated, refused].flatMap((some) => some!);
@@ -292,11 +293,32 @@ test('keys are rotated under load: nothing fails, nothing is started anew, and t
   })();
   await waitUntil('messages flow', () => endpoint.received.length > 50);
   rings.now = keyRing('new', 'old');
+  // What is changed meanwhile is changed, and sealed with the new key.
+  const [changed = '', ...others] = ids;
+  const changes = { count: 0, isOver: false };
+  const changing = (async () => {
+    while (!changes.isOver) {
+      const integration = { id: changed, description: `change ${changes.count}` };
+      await client.updateIntegration({ integration, updateMask: { paths: ['description'] } });
+      changes.count++;
+    }
+  })();
   const run = await rotate(t, system, 'new', 'old');
   assert.equal(run.code, 0, run.output);
-  assert.match(run.output, /secrets of 6 integrations/);
+  changes.isOver = true;
+  await changing;
+  assert.ok(changes.count > 1);
+  const { integration: after } = await client.getIntegration({ id: changed });
+  assert.deepEqual(
+    [after?.description, after?.generation],
+    [`change ${changes.count - 1}`, BigInt(changes.count + 1)],
+  );
+  assert.match(run.output, /secrets of [56] integrations/);
   assert.match(run.output, /Kafka has all of it/);
   assert.match(run.output, /need old no more/);
+  await waitUntil('the last change is published', async () => {
+    return (await lastRecord(system, changed))?.integration?.generation === after?.generation;
+  });
   for (const id of ids) {
     assert.deepEqual(
       (await lastRecord(system, id))?.sealed.map(({ keyId }) => keyId),
@@ -306,7 +328,7 @@ test('keys are rotated under load: nothing fails, nothing is started anew, and t
   rings.now = keyRing('new');
   const during = endpoint.received.length;
   await waitUntil('messages flow on', () => endpoint.received.length > during + 50);
-  for (const id of ids) {
+  for (const id of others) {
     const { events: told } = await events.listEvents({ filter: { integrationId: id, kinds: [1] } });
     assert.equal(told.length, 1, 'it was started, and nothing more');
   }
