@@ -14,14 +14,23 @@ const topics = topicsOf('p');
 const TOPIC = topics.downlink('http').name;
 
 /** Stragglers of a store that has published the second generation; `whileAsked` happens while PostgreSQL is asked. */
-async function follow(whileAsked: (publish: (generation: bigint) => void) => void) {
+async function follow(
+  whileAsked: (publish: (generation: bigint) => void) => void,
+  keys: readonly string[] | null = ['new'],
+) {
   const clock = new ManualClock();
   const feeds: FeedOptions[] = [];
   let published = 0;
-  const publish = (generation: bigint) => {
+  const publish = (generation: bigint, keyId = 'new') => {
     const value = toBinary(
       DownlinkRecordSchema,
-      create(DownlinkRecordSchema, { integration: { generation } }),
+      create(DownlinkRecordSchema, {
+        integration: { generation },
+        sealed: [
+          { path: 'a', keyId },
+          { path: 'b', keyId },
+        ],
+      }),
     );
     const [feed] = feeds.filter(({ topic }) => topic === TOPIC);
     feed!.take({ topic: TOPIC, partition: feed!.partition, offset: 0, timestamp: 0, key: ID, value });
@@ -30,7 +39,7 @@ async function follow(whileAsked: (publish: (generation: bigint) => void) => voi
     async query(sql: string) {
       if (sql.includes('deleted_integrations')) return [];
       whileAsked(publish);
-      return [{ id: ID, generation: '2', pending: false }];
+      return [{ id: ID, generation: '2', keys, pending: false }];
     },
     async transaction() {
       published++;
@@ -79,4 +88,19 @@ test('an old record that comes while the one before it is judged is judged too',
   publish(2n);
   assert.deepEqual([await look(), await look(), await look()], [0, 0, 1]);
   stragglers[Symbol.dispose]();
+});
+
+test('of the same generation, a record whose secrets have another key than in the store is an old one', async () => {
+  const { publish, look, stragglers } = await follow(() => {});
+  publish(2n, 'old');
+  assert.deepEqual([await look(), await look(), await look()], [0, 1, 1]);
+  publish(2n, 'new');
+  assert.deepEqual([await look(), await look()], [1, 1]);
+  publish(3n, 'old');
+  assert.deepEqual([await look(), await look()], [1, 1], 'a later one is not judged by what is stored yet');
+  stragglers[Symbol.dispose]();
+  const unknown = await follow(() => {}, null);
+  unknown.publish(2n, 'old');
+  assert.deepEqual([await unknown.look(), await unknown.look()], [0, 0], 'stored before secrets were sealed');
+  unknown.stragglers[Symbol.dispose]();
 });

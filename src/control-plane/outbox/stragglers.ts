@@ -9,7 +9,7 @@ import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { republish } from '../store/changes.ts';
 import type { Database } from '../store/database.ts';
 import { findIntegration } from '../store/integrations.ts';
-import { publishedStates } from '../store/published.ts';
+import { type PublishedState, publishedStates } from '../store/published.ts';
 import { shardsOf } from './downlink.ts';
 
 /** Keys that PostgreSQL is asked about at a time. */
@@ -31,6 +31,8 @@ interface Last {
   readonly key: string;
   /** Undefined: a tombstone, or that it is gone. */
   readonly generation: bigint | undefined;
+  /** As `secretKeys` of a `PublishedState`. */
+  readonly secretKeys: readonly string[];
 }
 
 /** The keys of one partition that something came under; of each, what came last. */
@@ -90,8 +92,9 @@ export class Stragglers implements Disposable {
   #take({ changed }: Followed, { topic, key, value }: IncomingRecord): void {
     if (key === null) return;
     try {
-      const generation = value ? fromBinary(DownlinkRecordSchema, value).integration?.generation : undefined;
-      changed.set(key, { topic, key, generation });
+      const record = value ? fromBinary(DownlinkRecordSchema, value) : undefined;
+      const secretKeys = [...new Set(record?.sealed.map(({ keyId }) => keyId))].toSorted();
+      changed.set(key, { topic, key, generation: record?.integration?.generation, secretKeys });
     } catch {
       // Whoever acts on these records counts it.
     }
@@ -139,12 +142,11 @@ export class Stragglers implements Disposable {
     return isAny;
   }
 
-  async #isStale(
-    { topic, key, generation }: Last,
-    state: { readonly isDeleted: boolean; readonly generation: bigint },
-  ): Promise<boolean> {
+  async #isStale({ topic, key, generation, secretKeys }: Last, state: PublishedState): Promise<boolean> {
     if (state.isDeleted) return generation !== undefined;
-    if (generation !== undefined) return generation < state.generation;
+    if (generation !== undefined && generation !== state.generation) return generation < state.generation;
+    // Of the same generation, from before its secrets were sealed with another key.
+    if (generation !== undefined) return (state.secretKeys ?? secretKeys).join() !== secretKeys.join();
     const { db, topics } = this.#deps;
     const stored = await findIntegration(db, idOf(key));
     // On the topic of another type there is nothing of it, and nothing is as it should be.

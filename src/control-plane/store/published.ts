@@ -7,6 +7,8 @@ export interface PublishedState {
   /** The newest that Kafka has acknowledged in full; of a deleted one its last. */
   readonly generation: bigint;
   readonly isDeleted: boolean;
+  /** The ids of the keys that its secrets are sealed with, each once, in their order; undefined: not known. */
+  readonly secretKeys: readonly string[] | undefined;
   /** Some of it is still to be published. */
   readonly isPending: boolean;
 }
@@ -27,16 +29,22 @@ export async function publishedStates(
   );
   for (const { id, integration, pending } of deleted) {
     const { generation } = fromBinary(IntegrationSchema, integration);
-    states.set(id, { generation, isDeleted: true, isPending: pending });
+    states.set(id, { generation, isDeleted: true, secretKeys: undefined, isPending: pending });
   }
-  const stored = await queries.query<{ id: string; generation: string; pending: boolean }>(
-    `select id, published_generation as generation,
+  const stored = await queries.query<{
+    id: string;
+    generation: string;
+    keys: string[] | null;
+    pending: boolean;
+  }>(
+    `select id, published_generation as generation, secret_keys as keys,
        published_generation < generation or exists (select from outbox as o where o.integration_id = i.id) as pending
      from integrations as i where id = any($1)`,
     [known],
   );
-  for (const { id, generation, pending } of stored) {
-    states.set(id, { generation: BigInt(generation), isDeleted: false, isPending: pending });
+  for (const { id, generation, keys, pending } of stored) {
+    const secretKeys = keys ?? undefined;
+    states.set(id, { generation: BigInt(generation), isDeleted: false, secretKeys, isPending: pending });
   }
   return states;
 }
