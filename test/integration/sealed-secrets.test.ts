@@ -7,10 +7,12 @@ import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { IntegrationSchema, IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import type { Topics } from '../../src/bus/topics.ts';
 import { type KeyRing, openSecrets } from '../../src/contract/sealed-secrets.ts';
+import { rotateKeys } from '../../src/control-plane/commands/rotate-keys.ts';
 import { republish } from '../../src/control-plane/store/changes.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { findIntegration } from '../../src/control-plane/store/integrations.ts';
 import { startExecutor } from '../../src/executor/executor.ts';
+import { readSettings } from '../../src/runtime/settings.ts';
 import { tableContents, topicContents } from '../helpers/at-rest.ts';
 import { busForTests } from '../helpers/bus.ts';
 import { controlPlaneForTests, executorForTests, HTTP, HTTP_WITH_SECRET } from '../helpers/control-plane.ts';
@@ -199,6 +201,13 @@ test('with a lost key those that need their secrets again say so, and the others
   assert.match(warnings.all().join(), /secrets of 1 integrations .* keys are missing \(old\): "lost"/);
   assert.ok(warnings.all().join().includes(lost));
 
+  const run = await rotate(t, system, 'new');
+  assert.equal(run.code, 1, run.output);
+  assert.match(
+    run.output,
+    new RegExp(`integration ${lost}: \\S+password cannot be decrypted, the key "old"`),
+  );
+
   const shown = (await client.getIntegration({ id: lost })).integration!;
   assert.deepEqual(shown.setSecrets, ['http.credentials.basic.password']);
   const { integration: disabled } = await client.disableIntegration({ id: lost });
@@ -347,6 +356,50 @@ test('keys are rotated under load: nothing fails, nothing is started anew, and t
   for (const { headers, body } of endpoint.received) {
     assert.equal(headers.authorization, authorization(`password ${body.toString().split(' ')[0]}`));
   }
+});
+
+test('rotate-keys says when no control plane publishes, and what it did stays', async (t) => {
+  const kafka = await busForTests(t);
+  const before = await controlPlaneForTests(t, {}, kafka, () => keyRing('old'));
+  await executorForTests(t, before);
+  const { postgresUrl } = before;
+  const { id } = (await before.client.createIntegration({ integration: HTTP_WITH_SECRET })).integration!;
+  await waitUntil('it is published', async () => !(await tableContents(postgresUrl)).get('outbox')!.length);
+  await before.stop();
+
+  const settings = readSettings(
+    {},
+    {
+      PENSTOCK_POSTGRES_URL: postgresUrl,
+      PENSTOCK_KAFKA_PREFIX: prefixOf(kafka.topics),
+      PENSTOCK_SECRET_KEYS: secretKeysText('new', 'old'),
+    },
+  );
+  const { clock, logger } = testDeps();
+  let now = 0;
+  const sleep = async () => {
+    now += 1000;
+  };
+  const lines: string[] = [];
+  const say = (line: string) => void lines.push(line);
+  const hurried = { ...clock, monotonic: () => now, sleep };
+  assert.equal(await rotateKeys(settings, { say, clock: hurried, logger }), false);
+  assert.match(lines.join('\n'), /1 records are to be published by a control plane/);
+  assert.match(lines.at(-1)!, /not all of it is on Kafka: start a control plane.*keep the old keys/);
+
+  const system = await controlPlaneForTests(t, { postgresUrl, serviceId: 'cp-2' }, kafka, () =>
+    keyRing('new'),
+  );
+  lines.length = 0;
+  assert.equal(await rotateKeys(settings, { say, clock, logger }), true);
+  assert.deepEqual(lines.slice(0, 2), [
+    'encrypted with the key new: the secrets of 0 integrations',
+    'Kafka has all of it',
+  ]);
+  assert.deepEqual(
+    (await lastRecord(system, id))?.sealed.map(({ keyId }) => keyId),
+    ['new'],
+  );
 });
 
 /** A second node, which looks at what is stored when it starts. */
