@@ -14,8 +14,8 @@ const TWICE = /^cannot decode message [\w.]+ from JSON: duplicate object key "(.
  * type, each with its path, and what the schema's rules find wrong with the rest. Nothing: it is read.
  */
 export function jsonViolations(schema: DescMessage, text: string): readonly FieldViolation[] {
-  // Before anything is made of it: what is read takes far more memory than the text.
-  if (isDeeperThan(text, MAX_DEPTH)) return [TOO_DEEP];
+  const tooDeep = depthViolation(text);
+  if (tooDeep) return [tooDeep];
   try {
     fromJsonString(schema, text);
     return [];
@@ -29,6 +29,10 @@ const TOO_DEEP: FieldViolation = {
   description: `the request is nested too deeply: objects and lists may lie ${MAX_DEPTH} deep in each other`,
   reason: 'TOO_DEEP',
 };
+
+/** To be asked before anything is made of a text: what is read of a deep one takes far more memory than the text. */
+export const depthViolation = (text: string): FieldViolation | undefined =>
+  isDeeperThan(text, MAX_DEPTH) ? TOO_DEEP : undefined;
 
 function whyUnread(schema: DescMessage, text: string, message: string): readonly FieldViolation[] {
   const json = parsed(text);

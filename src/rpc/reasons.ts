@@ -115,7 +115,7 @@ export const REASONS = {
   RATE_LIMITED: meaning(
     [Code.RESOURCE_EXHAUSTED],
     'There were too many tries in a short time.',
-    'Wait as long as the text says, then try again.',
+    'Wait as long as the text and the `google.rpc.RetryInfo` say, then try again.',
   ),
   REDRIVE_RUNNING: meaning(
     [Code.FAILED_PRECONDITION],
@@ -185,7 +185,7 @@ export const REASONS = {
   ),
   TOO_MANY_CALLS_OF_CALLER: meaning(
     [Code.RESOURCE_EXHAUSTED],
-    'As many calls of the caller are being answered as may be.',
+    'As many calls of the caller, or of its address, are being answered as may be.',
     'Wait for one to end, or end a stream.',
   ),
   TOPIC_DELETED: meaning(

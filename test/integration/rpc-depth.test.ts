@@ -44,10 +44,10 @@ test('protobuf that is nested too deeply is refused over gRPC, and others are an
 
 test('JSON and protobuf that are nested too deeply are refused over HTTP', async (t) => {
   const { url } = await rpcServerForTests(t);
-  const post = async (type: string, body: string | Buffer) => {
+  const send = async (type: string, body: string | Buffer, method = 'POST', path = METHOD) => {
     const headers = { 'content-type': type };
-    const response = await fetch(url + METHOD, {
-      method: 'POST',
+    const response = await fetch(url + path, {
+      method,
       headers,
       body: new Uint8Array(Buffer.from(body)),
     });
@@ -60,7 +60,17 @@ test('JSON and protobuf that are nested too deeply are refused over HTTP', async
     return [response.status, code, details?.[0]?.debug.fieldViolations[0]?.reason];
   };
   const deep = `{"integration":${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}}`;
-  assert.deepEqual(await post('application/json', deep), [400, 'invalid_argument', 'TOO_DEEP']);
-  const [status, code] = await post('application/proto', nested(1_000_000));
+  assert.deepEqual(await send('application/json', deep), [400, 'invalid_argument', 'TOO_DEEP']);
+  for (const [method, path] of [
+    ['POST', '/api/v1/integrations'],
+    ['PATCH', '/api/v1/integrations/5f0a3a50-9e9b-4d6c-8a10-1b6c1f6e7d11'],
+  ]) {
+    assert.deepEqual(await send('application/json', deep, method, path), [
+      400,
+      'invalid_argument',
+      'TOO_DEEP',
+    ]);
+  }
+  const [status, code] = await send('application/proto', nested(1_000_000));
   assert.deepEqual([status, code], [400, 'invalid_argument']);
 });

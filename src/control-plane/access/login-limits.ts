@@ -1,6 +1,5 @@
-import { Code } from '../../../gen/google/rpc/code_pb.ts';
 import { addressKey } from '../../rpc/caller-key.ts';
-import { failed } from '../../rpc/error.ts';
+import { rateLimited } from '../../rpc/require-rate.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { RateLimit } from '../../runtime/rate-limit.ts';
 
@@ -65,5 +64,5 @@ const keyOf = (from: string, name: string) => `${from} ${name}`;
 function limited(wait: number) {
   const seconds = Math.ceil(wait / 1000);
   const text = `there were too many tries to log in, for this name or from this address: try again in ${seconds} s`;
-  return failed(Code.RESOURCE_EXHAUSTED, 'RATE_LIMITED', text);
+  return rateLimited(wait, text);
 }
