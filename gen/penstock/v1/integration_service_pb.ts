@@ -233,7 +233,7 @@ export type ListIntegrationsResponse = Message<"penstock.v1.ListIntegrationsResp
   nextPageToken: string;
 
   /**
-   * How many there are in all that pass the filter. With a text in the filter, or with labels that more than 10,000
+   * How many there are in all that pass the filter. With a text in the filter, or with labels that more than 5,000
    * integrations have, those count that were looked at so far: 10,000 for each page, which may show fewer than asked for
    * then. While there is a next page, there may be more.
    *

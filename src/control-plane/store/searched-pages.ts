@@ -18,6 +18,8 @@ import {
 
 /** Integrations that one page looks at for a text or labels: then it ends, however little is on it. */
 const MAX_LOOKED_AT = 10_000;
+/** Those that are found by their labels all at once. */
+const MAX_FOUND = 5000;
 
 /** What is listed, or none beside the figures. */
 type Listed = IntegrationRow | { config: null };
@@ -58,10 +60,10 @@ export async function labelledPage(db: Database, wanted: WantedPage): Promise<In
      )
      select counted.*, ${COLUMNS} from counted left join listed on true
        left join integrations on id = integration_id order by ${orderBy('listed.key', 'id')}`,
-    [...parametersOf(selection), from?.key ?? null, from?.id ?? null, size + 1, MAX_LOOKED_AT + 1],
+    [...parametersOf(selection), from?.key ?? null, from?.id ?? null, size + 1, MAX_FOUND + 1],
   );
   const { looked, passing } = rows[0]!;
-  if (looked > MAX_LOOKED_AT) return undefined;
+  if (looked > MAX_FOUND) return undefined;
   const found = storedIn(rows);
   const stored = found.slice(0, size);
   return { stored, total: passing, next: found.length > size ? startAfter(stored, order, from) : undefined };
