@@ -1,7 +1,5 @@
 import { accessConfig, authenticator, openAccessNote } from './access/access.ts';
-import { Certificates } from './access/certificates.ts';
-import { followGrants } from './access/grants.ts';
-import { startOidc } from './access/oidc.ts';
+import { startAccess } from './access/start-access.ts';
 import type { Bus } from './bus/bus.ts';
 import type { KafkaConfig } from './bus/kafka/client.ts';
 import { startKafkaClock } from './bus/kafka-clock.ts';
@@ -70,13 +68,9 @@ export async function startProcess(
   const topics = topicsOf(settings.PENSTOCK_KAFKA_PREFIX, settings.PENSTOCK_DEAD_LETTERS_MAX_BYTES);
   const key = `${settings.TB_SERVICE_ID} ${clock.now()}`;
   const { earliest, latest } = stack.use(await startKafkaClock({ ...own, bus, topics, key }));
-  const grants = access.isLoginRequired
-    ? stack.use(await followGrants({ ...own, bus, topics, metrics }, signal)).grants
-    : undefined;
-  const oidc = access.oidc && stack.use(startOidc(access.oidc, { ...own, metrics, warnings, resolver }));
-  const certificates = access.certificateRoles && new Certificates(access.certificateRoles, clock);
-  const shared = { ...own, bus, topics, metrics, warnings, resolver, secretKeys, grants, access, oidc };
-  const deps = { ...shared, startTime: earliest.now() };
+  const known = { ...own, bus, topics, metrics, warnings, resolver };
+  const { grants, oidc, ways } = stack.use(await startAccess(access, known, signal));
+  const deps = { ...known, secretKeys, grants, access, oidc, startTime: earliest.now() };
   const ending = new AbortController();
   const starting = AbortSignal.any([signal, ending.signal]);
   const start = (role: Role): Starting => {
@@ -112,13 +106,7 @@ export async function startProcess(
     await startRpcServer({
       services: parts.flatMap(({ services = [] }) => services),
       pages: new Map(parts.flatMap(({ pages = [] }) => [...pages])),
-      authenticate: authenticator(access, {
-        ...access,
-        grants,
-        sessions,
-        oidcTokens: oidc?.tokens,
-        certificates,
-      }),
+      authenticate: authenticator(access, { ...ways, sessions }),
       host: settings.PENSTOCK_BIND_ADDRESS,
       grpcPort: settings.PENSTOCK_GRPC_PORT,
       httpPort: settings.PENSTOCK_HTTP_PORT,

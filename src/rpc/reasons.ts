@@ -109,7 +109,7 @@ export const REASONS = {
   ),
   PROVIDER_UNAVAILABLE: meaning(
     [Code.UNAVAILABLE],
-    'The OpenID Connect provider cannot be reached, or does not answer, and its keys are not known.',
+    'The OpenID Connect provider whose keys a token needs has not answered as it should for an hour, or since the node started.',
     again,
   ),
   RATE_LIMITED: meaning(
