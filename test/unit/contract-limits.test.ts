@@ -16,6 +16,7 @@ const LIMITS = {
 
 /** Numbers and lists that take nothing of a node's, or little enough whatever they are. */
 const HARMLESS = [
+  'labels',
   'topic_filters',
   'delivery.retries',
   'status.lag',
