@@ -116,6 +116,20 @@ test('people log in with a browser, and are known on every node until their sess
     assert.equal((await page.get('UserService/ListUsers')).status, 200);
   });
 
+  await t.test('the paths of their own are for sessions, too', async () => {
+    const page = browser();
+    const login = { name: 'grace', password: PASSWORD };
+    const bearer = { authorization: `Bearer ${BOOTSTRAP}` };
+    const user = { ...login, role: 'ROLE_VIEWER' };
+    assert.equal((await page.send('POST', '/api/v1/users', user, bearer)).status, 200);
+    const { status, cookies } = await page.send('POST', '/api/v1/session', { password: login });
+    assert.deepEqual([status, cookies.length], [200, 1]);
+    assert.equal((await page.send('GET', '/api/v1/self')).body.self.name, login.name);
+    assert.equal((await page.send('DELETE', '/api/v1/session', undefined, {})).status, 401);
+    assert.equal((await page.send('DELETE', '/api/v1/session')).status, 200);
+    assert.match(page.cookie!, /=$/);
+  });
+
   await t.test('over gRPC there is a session, too, which is of no use there', async () => {
     const login = { name: await userOf(Role.VIEWER), password: PASSWORD };
     const { self } = await auth.createSession({ credentials: { case: 'password', value: login } });

@@ -36,7 +36,7 @@ test('without a hash to compare with the work is the same; with an old one it is
   await assert.rejects(passwords.matches('x', 'x', never), /broken/);
 });
 
-test('two are hashed at a time, twenty may wait, and others are refused at once', async () => {
+test('two are hashed at a time, eighteen may wait, and others are refused at once', async () => {
   const ends: (() => void)[] = [];
   const passwords = new Passwords(systemClock, async () => {
     await new Promise<void>((resolve) => ends.push(resolve));

@@ -20,7 +20,7 @@ const KEY_BYTES = 32;
 const SALT_BYTES = 16;
 /** Each takes 32 MiB, and one of the four threads that look up files and names, too. */
 const AT_ONCE = 2;
-/** Some seconds of work. */
+/** Those at work among them: some seconds of it. */
 const MAX_WAITING = 20;
 /** Far longer than any takes, in milliseconds. */
 const HOLD = 60_000;
