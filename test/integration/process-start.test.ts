@@ -11,9 +11,11 @@ import { topicsOf } from '../../src/bus/topics.ts';
 import { startProcess } from '../../src/process.ts';
 import { type Clock, systemClock } from '../../src/runtime/clock.ts';
 import { readSettings } from '../../src/runtime/settings.ts';
+import { Browser } from '../helpers/browser.ts';
 import { serverCertificate } from '../helpers/certificates.ts';
 import { kafkaForTests } from '../helpers/kafka.ts';
 import { onEnd } from '../helpers/on-end.ts';
+import { databaseForTests } from '../helpers/postgres.ts';
 import { steadyPorts } from '../helpers/steady-ports.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { testDeps } from '../helpers/test-deps.ts';
@@ -143,4 +145,17 @@ test('a node that still restores listens, lives, is not ready and says why; and 
   await bus.createTopics(types.flatMap((type) => [topics.downlink(type), topics.validation(type)]));
   await starting;
   assert.deepEqual((await ask('ready'))[0], 200);
+});
+
+test('a node takes the sessions that it begins, in cookies for TLS alone where the settings say so', async (t) => {
+  const token = randomBytes(32).toString('hex');
+  const env = { PENSTOCK_BOOTSTRAP_TOKEN: token, PENSTOCK_SESSION_COOKIE_SECURE: 'always' };
+  const postgres = { PENSTOCK_POSTGRES_URL: await databaseForTests(t) };
+  const { settings } = await executorSettings({ ...env, ...postgres });
+  const running = await startProcess(['control-plane'], settings, testDeps(), never);
+  onEnd(t, () => running[Symbol.asyncDispose]());
+  const page = new Browser(running.httpAddress);
+  const { cookies } = await page.call('AuthService/CreateSession', { token: { value: token } });
+  assert.match(cookies.join(), /^__Host-penstock_session=[\w-]{43}; .*; Secure$/);
+  assert.equal((await page.call('AuthService/GetSelf')).body.self.name, 'bootstrap');
 });
