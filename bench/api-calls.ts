@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { AuditService } from '../gen/penstock/v1/audit_service_pb.ts';
 import type { ClusterService } from '../gen/penstock/v1/cluster_service_pb.ts';
 import { EventKind, type EventService } from '../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationState, IntegrationType } from '../gen/penstock/v1/integration_pb.ts';
@@ -12,6 +13,7 @@ interface Clients {
   readonly integrations: RpcClient<typeof IntegrationService>;
   readonly events: RpcClient<typeof EventService>;
   readonly replays: RpcClient<typeof ReplayService>;
+  readonly audit: RpcClient<typeof AuditService>;
   readonly revisions: RpcClient<typeof RevisionService>;
   readonly cluster: RpcClient<typeof ClusterService>;
 }
@@ -25,6 +27,7 @@ export async function calls(clients: Clients, integrationId: string): Promise<Ca
     ...(await callsForIntegrations(clients, integrationId)),
     ...(await callsForEvents(clients, integrationId)),
     ...(await callsForReplays(clients, integrationId)),
+    'audit records': () => clients.audit.listAuditRecords({}),
     'revisions of an integration': () => clients.revisions.listRevisions({ integrationId }),
     nodes: () => clients.cluster.listNodes({}),
   };

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import { AuditService } from '../gen/penstock/v1/audit_service_pb.ts';
 import { ClusterService } from '../gen/penstock/v1/cluster_service_pb.ts';
 import { DeadLetterService } from '../gen/penstock/v1/dead_letter_service_pb.ts';
 import { FailureClass } from '../gen/penstock/v1/envelope_pb.ts';
@@ -59,6 +60,7 @@ export async function measureApi(): Promise<object> {
   const integrations = stack.use(createClient(IntegrationService, address));
   const events = stack.use(createClient(EventService, address));
   const replays = stack.use(createClient(ReplayService, address));
+  const audit = stack.use(createClient(AuditService, address));
   const revisions = stack.use(createClient(RevisionService, address));
   const cluster = stack.use(createClient(ClusterService, address));
   const deadLetters = stack.use(createClient(DeadLetterService, address));
@@ -77,7 +79,7 @@ export async function measureApi(): Promise<object> {
   const since = { version: await settledVersion(db), event: undefined };
   const none = { failureClasses: [FailureClass.TIMEOUT] };
   const measured = {
-    ...(await calls({ integrations, events, replays, revisions, cluster }, integrationId)),
+    ...(await calls({ integrations, events, replays, revisions, audit, cluster }, integrationId)),
     'what a watch of events asks': async () => eventsSince(db, {}, since, await settledVersion(db), 500),
     'newest dead letters': () => deadLetters.listDeadLetters({ integrationId }),
     'dead letters by a class of none': () => deadLetters.listDeadLetters({ integrationId, filter: none }),

@@ -102,9 +102,11 @@ export async function startProcess(
   const parts = await Promise.all([...first, ...others].map(({ begun }) => begun));
   const readiness = stack.use(new Readiness(partsOf(parts, bus), deps));
   const sessions = parts.find((part) => part.sessions)?.sessions;
+  const audit = parts.find((part) => part.audit)?.audit;
   const server = stack.use(
     await startRpcServer({
       services: parts.flatMap(({ services = [] }) => services),
+      audit,
       pages: new Map(parts.flatMap(({ pages = [] }) => [...pages])),
       authenticate: authenticator(access, { ...ways, sessions }),
       host: settings.PENSTOCK_BIND_ADDRESS,

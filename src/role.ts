@@ -23,6 +23,8 @@ export interface RolePart {
   readonly services?: readonly RpcService[];
   /** What it needs, beside a Kafka that takes records. */
   readonly conditions?: readonly Condition[];
+  /** Put around what checks callers and requests. */
+  readonly audit?: (service: RpcService) => RpcService;
   /** On the HTTP port, for whoever asks. */
   readonly pages?: Pages;
   /** Whose sessions of browsers there are. */

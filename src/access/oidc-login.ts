@@ -33,7 +33,7 @@ interface LoginDeps {
   /** Whether browsers reach the HTTP port over TLS. */
   readonly isCookieSecure: boolean;
   /** Begins a session. Rejects when that is not possible now. */
-  startSession(caller: Omit<Caller, 'address'>): Promise<{ readonly session: string }>;
+  startSession(caller: Caller): Promise<{ readonly session: string }>;
 }
 
 /** Nobody is logged in; the text is for the one who tried. */
@@ -105,7 +105,7 @@ class OidcLogin {
       const attempt = loginAttempt(asked.headers.cookie, isCookieSecure);
       if (attempt === undefined) throw new LoginError(400, BEGIN_AGAIN);
       const { name, role } = await this.#person(attempt, asked);
-      const { session } = await startSession({ name, role, kind: CallerKind.OIDC });
+      const { session } = await startSession({ name, role, kind: CallerKind.OIDC, address: asked.address });
       metrics.logins.inc({ result: 'succeeded' });
       logger.info('somebody logged in by OpenID Connect', { name, address: asked.address });
       return onwardPage(attempt.next, [

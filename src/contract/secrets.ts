@@ -93,6 +93,24 @@ function namedMessages(message: ReflectMessage, field: DescField): readonly [str
   ]);
 }
 
+/** The paths of secrets that both have, with another value. */
+export function changedSecrets<D extends DescMessage>(
+  schema: D,
+  before: MessageShape<D>,
+  after: MessageShape<D>,
+): string[] {
+  const was = new Map(
+    secretPlaces(schema, before).map(({ path, message, field }) => [
+      path,
+      message.isSet(field) ? message.get(field) : undefined,
+    ]),
+  );
+  return secretPlaces(schema, after).flatMap(({ path, message, field }) => {
+    const known = was.get(path);
+    return known !== undefined && message.isSet(field) && message.get(field) !== known ? [path] : [];
+  });
+}
+
 /** The secrets that are set. */
 export function secretsIn<D extends DescMessage>(schema: D, message: MessageShape<D>): readonly string[] {
   const places = secretPlaces(schema, message).filter((place) => place.message.isSet(place.field));

@@ -1,6 +1,7 @@
 import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
 import { Periodic, type PeriodicDeps } from './periodic.ts';
+import { deleteOldAuditRecords } from './store/audit-records.ts';
 import type { Database } from './store/database.ts';
 import { deleteOldEvents } from './store/events.ts';
 import { countNodes } from './store/integration-states.ts';
@@ -61,6 +62,24 @@ export function startEventCleanup(deps: PeriodicDeps & { db: Database; eventsTtl
         if (dropped.length > 0) logger.info('dropped parts of the events', { dropped: dropped.join() });
         if (busy) logger.info('a part of the events is in use: it is dropped later', { part: busy });
         return (await deleteOldEvents(db, eventsTtl, EVENTS_BATCH)) === EVENTS_BATCH;
+      },
+    },
+    deps,
+  );
+}
+
+/** Drops audit records that are older than `auditTtl` milliseconds, in parts by time. */
+export function startAuditCleanup(deps: PeriodicDeps & { db: Database; auditTtl: number }): Periodic {
+  const { db, auditTtl, logger } = deps;
+  return new Periodic(
+    {
+      name: 'deleting old audit records',
+      interval: EVENTS_INTERVAL,
+      async work() {
+        const { dropped } = await keepParts(db, 'audit_records', auditTtl);
+        if (dropped.length > 0)
+          logger.info('dropped parts of the audit records', { dropped: dropped.join() });
+        return (await deleteOldAuditRecords(db, auditTtl, EVENTS_BATCH)) === EVENTS_BATCH;
       },
     },
     deps,

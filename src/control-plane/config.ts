@@ -16,6 +16,8 @@ export interface ControlPlaneConfig {
   readonly limits: Limits;
   /** How long after an integration its topics are deleted. */
   readonly topicDeletionDelay: number;
+  /** How long audit records are kept. */
+  readonly auditTtl: number;
   /** How long events are kept. */
   readonly eventsTtl: number;
   /** How often to look for integrations that are disabled for long. */
@@ -41,6 +43,7 @@ export function controlPlaneConfig(settings: Settings): ControlPlaneConfig {
     },
     limits: settings,
     topicDeletionDelay: settings.PENSTOCK_TOPIC_DELETION_DELAY,
+    auditTtl: settings.PENSTOCK_AUDIT_TTL_SEC * 1000,
     eventsTtl: settings.PENSTOCK_EVENTS_TTL_SEC * 1000,
     cleanupPeriod: settings.INTEGRATIONS_CLEANUP_PERIOD_SEC * 1000,
     cleanupTtl: settings.INTEGRATIONS_CLEANUP_TTL_SEC * 1000,

@@ -7,20 +7,24 @@ import { startRequester } from '../bus/request-reply.ts';
 import type { Topics } from '../bus/topics.ts';
 import { TYPES } from '../contract/integration-type.ts';
 import type { KeyRing } from '../contract/sealed-secrets.ts';
+import type { Caller } from '../rpc/caller.ts';
 import type { Pages } from '../rpc/pages.ts';
 import type { RpcService } from '../rpc/service.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { NameResolver } from '../runtime/name-resolver.ts';
-import { RateLimit } from '../runtime/rate-limit.ts';
+import { type Rate, RateLimit } from '../runtime/rate-limit.ts';
 import type { Condition } from '../runtime/readiness.ts';
 import type { Warnings } from '../runtime/warnings.ts';
 import { LoginLimits } from './access/login-limits.ts';
 import { Passwords } from './access/passwords.ts';
 import { startPublishingAccess } from './access/publish-access.ts';
 import { Sessions } from './access/sessions.ts';
+import { AuditTrail } from './audit/audit-trail.ts';
+import { type AuditDeps, audited } from './audit/audited.ts';
 import {
+  startAuditCleanup,
   startEventCleanup,
   startNodeCleanup,
   startReplayCleanup,
@@ -51,6 +55,8 @@ import { startTopicUpkeep } from './topics/topic-upkeep.ts';
 /** How long PostgreSQL and Kafka may take to come up when this node starts, each. */
 const PATIENCE = 60_000;
 const LOCK_PAUSE = 100;
+/** Audit records of one caller of what changed nothing. */
+const REFUSALS: Rate = { atOnce: 300, perMinute: 60 };
 
 export interface ControlPlaneDeps {
   /** Stays the caller's: it is not disposed with the control plane. */
@@ -76,6 +82,8 @@ export interface ControlPlaneDeps {
 
 export interface ControlPlane extends AsyncDisposable {
   readonly services: readonly RpcService[];
+  /** Keeps who calls them to change something. */
+  readonly audit: (service: RpcService) => RpcService;
   /** What the services rest on. */
   readonly conditions: readonly Condition[];
   readonly sessions: SessionCaller;
@@ -126,6 +134,7 @@ export async function startControlPlane(
     startWithdrawnSweep(inner),
     startOrphanSweep(inner),
     startEventCleanup(inner),
+    startAuditCleanup(inner),
     startReplayCleanup(inner),
     startRevisionCleanup(inner),
     startNodeCleanup(inner),
@@ -146,19 +155,37 @@ export async function startControlPlane(
   const checks = new RateLimit(config.checkRate, deps.clock);
   const watches = new Watches(deps.clock);
   const services = controlPlaneServices({ ...inner, checks, wakeReplays, watches });
+  const refusals = new RateLimit(REFUSALS, deps.clock);
+  const audit = (service: RpcService) => audited(service, { ...inner, refusals });
   const owned = stack.move();
   const conditions = controlPlaneConditions(db, relay);
   return {
     services,
+    audit,
     conditions,
     pages: oidcLoginPages({
       ...deps,
       isCookieSecure: config.isCookieSecure,
-      startSession: (caller) => sessions.start(caller),
+      startSession: (caller) => startAuditedSession(sessions, caller, inner),
     }),
     sessions: (session, address) => sessions.callerOf(session, address),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** A session of who logged in at a provider, with its audit record. */
+function startAuditedSession(
+  sessions: Sessions,
+  caller: Caller,
+  deps: Pick<AuditDeps, 'serviceId' | 'clock'> & { db: Database },
+) {
+  const { serviceId, clock, db } = deps;
+  const trail = new AuditTrail({ caller, method: '/login/oidc', serviceId, now: () => clock.now() });
+  return db.transaction(async (queries) => {
+    const started = await sessions.start(caller, queries);
+    await trail.changed(queries, '', []);
+    return started;
+  });
 }
 
 /** Keeps others from taking the topic of a node away that was dead until now. */

@@ -1,3 +1,4 @@
+import { AuditService } from '../../gen/penstock/v1/audit_service_pb.ts';
 import { AuthService } from '../../gen/penstock/v1/auth_service_pb.ts';
 import { ClusterService } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import { DeadLetterService } from '../../gen/penstock/v1/dead_letter_service_pb.ts';
@@ -27,6 +28,7 @@ import { getLoginMethods } from './routes/get-login-methods.ts';
 import { getReplay } from './routes/get-replay.ts';
 import { getRevision } from './routes/get-revision.ts';
 import { getUser } from './routes/get-user.ts';
+import { listAuditRecordsRoute } from './routes/list-audit-records.ts';
 import { listDeadLetters } from './routes/list-dead-letters.ts';
 import { listEventsRoute } from './routes/list-events.ts';
 import { listIntegrationsRoute } from './routes/list-integrations.ts';
@@ -74,16 +76,17 @@ export function controlPlaneServices(deps: RouteDeps & LoginDeps): readonly RpcS
       purgeDeadLetters: (request) => purgeDeadLetters(deps, request),
     }),
     rpcService(ReplayService, {
-      startReplay: (request) => startReplay(deps, request),
+      startReplay: (request, call) => startReplay(deps, request, call),
       getReplay: (request) => getReplay(deps, request),
       listReplays: (request) => listReplaysRoute(deps, request),
-      cancelReplay: (request) => cancelReplay(deps, request),
+      cancelReplay: (request, call) => cancelReplay(deps, request, call),
     }),
+    rpcService(AuditService, { listAuditRecords: (request) => listAuditRecordsRoute(deps, request) }),
     rpcService(ClusterService, { listNodes: () => listNodes(deps) }),
     rpcService(TokenService, {
       createToken: (request, call) => createToken(deps, request, call),
       listTokens: (request) => listTokensRoute(deps, request),
-      revokeToken: (request) => revokeToken(deps, request),
+      revokeToken: (request, call) => revokeToken(deps, request, call),
     }),
     rpcService(AuthService, {
       getLoginMethods: () => getLoginMethods(deps),
@@ -97,7 +100,7 @@ export function controlPlaneServices(deps: RouteDeps & LoginDeps): readonly RpcS
       getUser: (request) => getUser(deps, request),
       listUsers: (request) => listUsersRoute(deps, request),
       updateUser: (request, call) => updateUserRoute(deps, request, call),
-      deleteUser: (request) => deleteUserRoute(deps, request),
+      deleteUser: (request, call) => deleteUserRoute(deps, request, call),
     }),
   ];
 }

@@ -59,6 +59,8 @@ export interface RpcServerOptions {
   readonly authenticate: Authenticate;
   /** On the HTTP port. Unset: none but those of the server. */
   readonly pages?: Pages;
+  /** What is put around what checks callers and requests: it sees also what is refused. Unset: nothing. */
+  readonly audit?: ((service: RpcService) => RpcService) | undefined;
   /** The address to listen on; 0.0.0.0 = every one. */
   readonly host: string;
   /** 0 = any free port. */
@@ -149,7 +151,8 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
     tell();
   };
   readiness?.onChange(tell);
-  const guard = (service: RpcService) => guarded(authorized(validated(service)), { logger, stopping });
+  const { audit = (service: RpcService) => service } = options;
+  const guard = (service: RpcService) => guarded(audit(authorized(validated(service))), { logger, stopping });
   const limits = { ...DEFAULT_API_LIMITS, ...options.limits };
   const calls = new CallLimits(limits, metrics);
   const bounded = (service: RpcService) => limited(guard(service), calls);

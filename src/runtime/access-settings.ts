@@ -1,7 +1,8 @@
-import { choice, text } from './setting.ts';
+import { choice, integer, text } from './setting.ts';
 
 /** Who is let in. */
 export const ACCESS_SETTINGS = {
+  PENSTOCK_AUDIT_TTL_SEC: integer(7_776_000, 'How long audit records are kept.', { unit: 's', min: 60 }),
   PENSTOCK_LOGIN: choice(
     'auto',
     ['auto', 'required'],

@@ -71,6 +71,12 @@ export function createMetrics() {
       help: 'When the certificate of the listeners ends, in seconds since 1970; 0 = there is none.',
       registers,
     }),
+    auditLost: new Counter({
+      name: 'penstock_audit_records_lost_total',
+      help: 'Audit records of calls that were not kept: rate = of refused calls beyond what is kept of one caller, failed = PostgreSQL did not take it.',
+      labelNames: ['reason'],
+      registers,
+    }),
     oidcRefused: new Counter({
       name: 'penstock_oidc_refused_total',
       help: 'Tokens of the OpenID Connect provider that let nobody in: malformed, key = not signed by a known key as it may be, expired = before or after its time, claims = for somebody else, role = of somebody without a role.',

@@ -66,6 +66,7 @@ export const CONFIG = {
   checkTimeout: 4000,
   limits: readSettings({}, {}),
   topicDeletionDelay: 100,
+  auditTtl: 86_400_000,
   eventsTtl: 86_400_000,
   cleanupPeriod: 10_800_000,
   cleanupTtl: 604_800_000,
@@ -102,7 +103,7 @@ export async function controlPlaneForTests(
   const all = { ...CONFIG, postgresUrl, ...config };
   const parts = { ...own, grants, access, oidc, ...(passwords && { passwords }) };
   const controlPlane = stack.use(await startControlPlane(all, parts));
-  const { sessions, services, pages } = controlPlane;
+  const { sessions, services, audit, pages } = controlPlane;
   const authenticate = access
     ? authenticator(access, { ...access, grants, sessions, oidcTokens: oidc?.tokens })
     : own.authenticate;
@@ -110,7 +111,7 @@ export async function controlPlaneForTests(
   const { serviceId } = all;
   stack.use(nodeForTests(t, deps, { serviceId, roles: [NodeRole.CONTROL_PLANE], types: [] }));
   const ports = { host: '127.0.0.1', grpcPort: 0, httpPort: 0 };
-  const server = stack.use(await startRpcServer({ ...deps, ...ports, services, pages }));
+  const server = stack.use(await startRpcServer({ ...deps, ...ports, services, audit, pages }));
   const client = stack.use(createClient(IntegrationService, server.grpcAddress));
   const events = stack.use(createClient(EventService, server.grpcAddress));
   const deadLetters = stack.use(createClient(DeadLetterService, server.grpcAddress));

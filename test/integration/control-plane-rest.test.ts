@@ -69,6 +69,13 @@ async function access({ call, ok }: Pick<Awaited<ReturnType<typeof scripted>>, '
   const token = await ok('POST /api/v1/tokens', {}, { name: 'ci', role: 'ROLE_VIEWER' });
   assert.equal(token.token.name, 'ci');
   assert.equal((await ok('GET /api/v1/tokens')).tokens.length, 1);
+  const { records } = await ok(
+    'GET /api/v1/audit-records',
+    {},
+    undefined,
+    '?filter.method=penstock.v1.TokenService',
+  );
+  assert.equal(records.length, 1);
   assert.deepEqual(await ok('DELETE /api/v1/tokens/{id}', { id: token.token.id }), {});
 
   const password = 'correct horse battery';

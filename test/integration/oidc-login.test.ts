@@ -52,7 +52,8 @@ test('a browser logs in at the provider, and goes on with a session to where it 
   assert.equal(page.url.pathname, '/login/oidc/callback');
   assert.equal(refreshOf(page), '/ui/list?x=1&y=%222%22#top');
   assert.ok(!/<script/i.test(page.text));
-  assert.deepEqual(sessions, [{ name: 'ada', role: Role.ADMIN, kind: CallerKind.OIDC }]);
+  const address = '127.0.0.1';
+  assert.deepEqual(sessions, [{ name: 'ada', role: Role.ADMIN, kind: CallerKind.OIDC, address }]);
   assert.equal(browser.cookie(url, SESSION), 'session-1');
   assert.equal(browser.cookie(url, COOKIE), undefined, 'what it kept for the way is gone');
   const [session] = page.headers.getSetCookie().filter((line) => line.startsWith(SESSION));

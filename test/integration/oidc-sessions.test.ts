@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { CallerKind, Role } from '../../gen/penstock/v1/access_pb.ts';
+import { AuditService } from '../../gen/penstock/v1/audit_service_pb.ts';
+import { createClient } from '../../src/rpc/grpcjs.ts';
 import { controlPlaneForTests } from '../helpers/control-plane.ts';
 import { LoginBrowser } from '../helpers/login-browser.ts';
 import { oidcForTests } from '../helpers/oidc.ts';
@@ -43,6 +45,15 @@ test('who logged in at the provider is known to every control plane, with the ro
   assert.equal(changing.status, 403, 'a viewer changes nothing');
 
   const token = await provider.token({ groups: ['admins'] });
+  using audit = createClient(AuditService, second.server.grpcAddress);
+  const { records } = await audit.listAuditRecords({ filter: { caller: 'ada' } }, { token });
+  assert.deepEqual(
+    records.map(({ method, callerKind, reason }) => [method, callerKind, reason]),
+    [
+      ['penstock.v1.IntegrationService/DeleteIntegration', CallerKind.OIDC, 'ROLE_NEEDED'],
+      ['/login/oidc', CallerKind.OIDC, ''],
+    ],
+  );
   const { self } = await second.auth.getSelf({}, { token });
   assert.deepEqual([self?.name, self?.kind, self?.role], ['ada', CallerKind.OIDC, Role.ADMIN]);
   const refused = await rpcRejection(() =>

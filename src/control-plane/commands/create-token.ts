@@ -15,6 +15,8 @@ import type { Settings } from '../../runtime/settings.ts';
 import { UserError } from '../../runtime/user-error.ts';
 import { newToken } from '../access/new-token.ts';
 import { publishAccess } from '../access/publish-access.ts';
+import { tokenDifferences } from '../audit/access-differences.ts';
+import { trailOfCommand } from '../audit/audit-trail.ts';
 import { Database } from '../store/database.ts';
 import { isUpToDate } from '../store/migrate.ts';
 
@@ -55,7 +57,10 @@ export async function createToken(settings: Settings, options: TokenOptions, dep
     if (!(await isUpToDate(db))) {
       throw new UserError('the database is of another version: start a control plane of this version first');
     }
-    const { value } = await newToken(db, draft, COMMAND, clock.now(), async () => {});
+    const { value } = await newToken(db, draft, COMMAND, clock.now(), async (queries, token) => {
+      const trail = trailOfCommand(COMMAND, settings.TB_SERVICE_ID, clock);
+      await trail.changed(queries, `tokens/${token.id}`, tokenDifferences(undefined, token));
+    });
     say(value);
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;

@@ -7,6 +7,7 @@ import { NameResolver } from '../../runtime/name-resolver.ts';
 import { followSecretKeys } from '../../runtime/secret-keys.ts';
 import type { Settings } from '../../runtime/settings.ts';
 import { UserError } from '../../runtime/user-error.ts';
+import { trailOfCommand } from '../audit/audit-trail.ts';
 import { downlinkRows } from '../outbox/downlink.ts';
 import { Database } from '../store/database.ts';
 import { findIntegration, replaceSecrets } from '../store/integrations.ts';
@@ -70,6 +71,10 @@ export async function rotateKeys(settings: Settings, deps: Deps): Promise<boolea
     }
     const done = await resealAll(work, keyId);
     say(`encrypted with the key ${keyId}: the secrets of ${done.resealed} integrations`);
+    if (done.resealed > 0) {
+      const trail = trailOfCommand('penstock admin rotate-keys', settings.TB_SERVICE_ID, clock);
+      await trail.changed(db, '', [{ path: 'key', after: JSON.stringify(keyId) }]);
+    }
     const isPublished = await untilPublished(work);
     const later = (await stillOtherwise(work, keyId)).filter((id) => !done.lost.has(id));
     for (const line of endText(done, isPublished, later, [...keys.keys()])) say(line);

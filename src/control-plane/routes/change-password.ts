@@ -8,6 +8,7 @@ import type {
 import { failed, invalidArgument } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import { idToHash } from '../access/sessions.ts';
+import { trailOf } from '../audit/audit-trail.ts';
 import { deleteSessionsOf } from '../store/sessions.ts';
 import { findUser, replacePassword } from '../store/users.ts';
 import type { LoginDeps } from './deps.ts';
@@ -27,6 +28,7 @@ export async function changePassword(
   const isChanged = await db.transaction(async (queries) => {
     if (!(await replacePassword(queries, name, stored!.hash, hash))) return false;
     await deleteSessionsOf(queries, name, idToHash(sessionId));
+    await trailOf(caller)?.changed(queries, `users/${name}`, [{ path: 'password', secret: true }]);
     return true;
   });
   if (!isChanged) throw wrongPassword(); // it is another one since a moment ago

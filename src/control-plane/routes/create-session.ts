@@ -10,6 +10,7 @@ import type { CallContext } from '../../rpc/service.ts';
 import { sessionCookie } from '../../rpc/session-cookie.ts';
 import { type LoggedIn, logInByPassword, logInByToken } from '../access/log-in.ts';
 import { selfOf } from '../access/self.ts';
+import { trailOf } from '../audit/audit-trail.ts';
 import type { LoginDeps } from './deps.ts';
 
 export async function createSession(
@@ -27,6 +28,7 @@ export async function createSession(
     throw error;
   });
   metrics.logins.inc({ result: 'succeeded' });
+  trailOf(call.caller)?.identify(caller);
   call.responseHeader.append('set-cookie', sessionCookie(session, isCookieSecure));
   return { self: selfOf(caller), expireTime: timestampFromDate(expireTime) };
 }

@@ -8,6 +8,8 @@ import {
 } from '../../../gen/penstock/v1/user_service_pb.ts';
 import { failed } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
+import { userDifferences } from '../audit/access-differences.ts';
+import { trailOf } from '../audit/audit-trail.ts';
 import { countUsers, insertUser } from '../store/users.ts';
 import type { LoginDeps } from './deps.ts';
 
@@ -17,14 +19,17 @@ const MAX_USERS = 10_000;
 export async function createUser(
   { db, clock, passwords }: LoginDeps,
   request: CreateUserRequest,
-  { signal }: CallContext,
+  { caller, signal }: CallContext,
 ): Promise<MessageInitShape<typeof CreateUserResponseSchema>> {
   const { password, lastLoginTime: _, ...draft } = request.user!;
   const user = clone(UserSchema, draft);
   user.createTime = timestampFromMs(clock.now());
   if ((await countUsers(db)) >= MAX_USERS) throw tooMany();
   const hash = await passwords.hash(password!, signal);
-  if (!(await insertUser(db, user, hash))) throw taken(user.name);
+  await db.transaction(async (queries) => {
+    if (!(await insertUser(queries, user, hash))) throw taken(user.name);
+    await trailOf(caller)?.changed(queries, `users/${user.name}`, userDifferences(undefined, user, true));
+  });
   return { user };
 }
 

@@ -5,16 +5,24 @@ import type {
   RevokeTokenResponseSchema,
 } from '../../../gen/penstock/v1/token_service_pb.ts';
 import { failed, notFound } from '../../rpc/error.ts';
+import type { CallContext } from '../../rpc/service.ts';
 import { publishAccess } from '../access/publish-access.ts';
+import { tokenDifferences } from '../audit/access-differences.ts';
+import { trailOf } from '../audit/audit-trail.ts';
 import { removeToken } from '../store/tokens.ts';
 import type { LoginDeps, RouteDeps } from './deps.ts';
 
 export async function revokeToken(
   deps: RouteDeps & Pick<LoginDeps, 'sessions'>,
   { id }: RevokeTokenRequest,
+  { caller }: CallContext,
 ): Promise<MessageInitShape<typeof RevokeTokenResponseSchema>> {
   const { db, sessions } = deps;
-  const removed = await db.transaction((queries) => removeToken(queries, id));
+  const removed = await db.transaction(async (queries) => {
+    const token = await removeToken(queries, id);
+    if (token) await trailOf(caller)?.changed(queries, `tokens/${id}`, tokenDifferences(token, undefined));
+    return token;
+  });
   if (!removed) throw notFound(`token ${id}`);
   sessions.forget(); // those that were begun by it ended with it
   try {

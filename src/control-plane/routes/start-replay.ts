@@ -5,7 +5,11 @@ import type {
   StartReplayRequest,
   StartReplayResponseSchema,
 } from '../../../gen/penstock/v1/replay_service_pb.ts';
+import { StartReplayRequestSchema } from '../../../gen/penstock/v1/replay_service_pb.ts';
 import { failed, invalidArgument, type RpcError } from '../../rpc/error.ts';
+import type { CallContext } from '../../rpc/service.ts';
+import { trailOf } from '../audit/audit-trail.ts';
+import { differences } from '../audit/differences.ts';
 import { kafkaError } from '../integrations/checks.ts';
 import { requireTopic, unknownIntegration } from '../integrations/guards.ts';
 import { replayRanges, requireRange } from '../replays/replay-range.ts';
@@ -19,6 +23,7 @@ const MAX_RUNNING = 100;
 export async function startReplay(
   deps: RouteDeps,
   request: StartReplayRequest,
+  { caller }: CallContext,
 ): Promise<MessageInitShape<typeof StartReplayResponseSchema>> {
   const { db, bus, topics, clock, wakeReplays } = deps;
   const earlier = request.requestId && (await findReplay(db, request.requestId));
@@ -40,7 +45,14 @@ export async function startReplay(
   });
   const id = request.requestId || randomUUID();
   const createTime = new Date(clock.now());
-  const isSaved = await saveReplay(db, { id, sourceId, targetId, request, ranges, createTime });
+  const changes = differences(StartReplayRequestSchema, undefined, request, ['request_id']);
+  const isSaved = await saveReplay(
+    db,
+    { id, sourceId, targetId, request, ranges, createTime },
+    async (queries) => {
+      await trailOf(caller)?.changed(queries, `replays/${id}`, changes);
+    },
+  );
   const replay = await findReplay(db, id);
   if (!isSaved || !replay) throw unknownIntegration(sourceId); // deleted since it was found
   wakeReplays();

@@ -6,9 +6,11 @@ import type {
   UpdateIntegrationResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
 import { applyUpdate } from '../../contract/apply-update.ts';
+import { changedSecrets } from '../../contract/secrets.ts';
 import { violationsOf } from '../../contract/validate.ts';
 import { failed, invalidArgument } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
+import { trailOf } from '../audit/audit-trail.ts';
 import { loadAnswer } from '../integrations/answer.ts';
 import { validate } from '../integrations/checks.ts';
 import {
@@ -38,7 +40,8 @@ export async function updateIntegration(
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const stored = await findIntegration(db, id);
     if (!stored) throw unknownIntegration(id);
-    const { next, isChanged } = merge(stored, request, deps);
+    const { next, isChanged, secrets } = merge(stored, request, deps);
+    trailOf(call.caller)?.secretsChanged(secrets);
     await validate(deps, next, call);
     if (request.validateOnly) return { integration: await loadAnswer(db, next) };
     // What was merged and agreed to is saved only if nothing changed meanwhile; else once more, from what is there now.
@@ -59,7 +62,12 @@ function merge(
   stored: StoredIntegration,
   request: UpdateIntegrationRequest,
   { clock, limits, secretKeys }: RouteDeps,
-): { readonly next: StoredIntegration; readonly isChanged: boolean } {
+): {
+  readonly next: StoredIntegration;
+  readonly isChanged: boolean;
+  /** The paths of those that get another value. */
+  readonly secrets: readonly string[];
+} {
   const changes = request.integration!;
   requireKnownType(stored);
   const keys = secretKeys();
@@ -74,7 +82,8 @@ function merge(
   const isChanged = next !== opened;
   // Who asks again for what is done already, since the answer got lost, has the etag of before.
   if (isChanged) requireEtag(before, changes.etag);
-  return { next: sealedAs(next, keys, kept), isChanged };
+  const secrets = changedSecrets(IntegrationSchema, before, integration);
+  return { next: sealedAs(next, keys, kept), isChanged, secrets };
 }
 
 function requireId({ integration }: UpdateIntegrationRequest): string {

@@ -6,9 +6,12 @@ import {
   UserSchema,
 } from '../../../gen/penstock/v1/user_service_pb.ts';
 import { violationsOf } from '../../contract/validate.ts';
+import type { Caller } from '../../rpc/caller.ts';
 import { invalidArgument, notFound } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import { updatedUser } from '../access/user-update.ts';
+import { userDifferences } from '../audit/access-differences.ts';
+import { trailOf } from '../audit/audit-trail.ts';
 import type { Queries } from '../store/database.ts';
 import { deleteSessionsOf } from '../store/sessions.ts';
 import { findUser, updateUser } from '../store/users.ts';
@@ -17,19 +20,26 @@ import type { LoginDeps } from './deps.ts';
 export async function updateUserRoute(
   { db, passwords, sessions }: LoginDeps,
   request: UpdateUserRequest,
-  { signal }: CallContext,
+  { caller, signal }: CallContext,
 ): Promise<MessageInitShape<typeof UpdateUserResponseSchema>> {
   const { user: draft } = await merged(db, request);
   // Outside of the transaction: it takes its time.
   const hash = draft.password === undefined ? undefined : await passwords.hash(draft.password, signal);
-  const user = await db.transaction((queries) => save(queries, request, hash));
+  const user = await db.transaction((queries) => save(queries, request, hash, caller));
   sessions.forget();
   return { user };
 }
 
-async function save(queries: Queries, request: UpdateUserRequest, hash: string | undefined): Promise<User> {
+async function save(
+  queries: Queries,
+  request: UpdateUserRequest,
+  hash: string | undefined,
+  by: Caller,
+): Promise<User> {
   const { before, user } = await merged(queries, request, true);
   await updateUser(queries, user, hash);
+  const changes = userDifferences(before, user, hash !== undefined);
+  await trailOf(by)?.changed(queries, `users/${user.name}`, changes);
   if (hash !== undefined || mayDiffer(before, user)) await deleteSessionsOf(queries, user.name);
   const { password: _, ...told } = user;
   return told;

@@ -1,4 +1,5 @@
 import { ACCESS_TABLES } from './access-tables.ts';
+import { AUDIT_RECORDS } from './audit-records.ts';
 import { DEAD_LETTER_STARTS } from './dead-letter-starts.ts';
 import { EVENT_INDEXES, EVENT_PARTS } from './event-parts.ts';
 import { FIRST_TABLES } from './first-tables.ts';
@@ -154,4 +155,5 @@ export const MIGRATIONS: readonly string[] = [
   USER_TABLES,
   REVISIONS,
   REPLAY_INDEXES,
+  AUDIT_RECORDS,
 ];

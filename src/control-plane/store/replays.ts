@@ -45,8 +45,12 @@ type Row = {
   finish_time: Date | null;
 };
 
-/** False when the source or the target is deleted: nothing is saved then. */
-export function saveReplay(db: Database, replay: NewReplay): Promise<boolean> {
+/** False when the source or the target is deleted: nothing is saved then. @param record stores what goes with it */
+export function saveReplay(
+  db: Database,
+  replay: NewReplay,
+  record: (queries: Queries) => Promise<void>,
+): Promise<boolean> {
   const { id, sourceId, targetId, request, createTime } = replay;
   const ranges = [...replay.ranges];
   const total = ranges.reduce((sum, [, { start, end }]) => sum + end - start, 0);
@@ -80,6 +84,7 @@ export function saveReplay(db: Database, replay: NewReplay): Promise<boolean> {
         ranges.map(([, { end }]) => end),
       ],
     );
+    await record(queries);
     return true;
   });
 }
