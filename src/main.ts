@@ -51,6 +51,9 @@ async function runDev(given: Partial<Record<SettingName, string>>, demo: boolean
       'the demo calls without TLS: unset PENSTOCK_TLS_CERT_FILE and PENSTOCK_TLS_KEY_FILE for it',
     );
   }
+  if (demo && settings.PENSTOCK_LOGIN === 'required') {
+    throw new UserError('the demo calls without a token: unset PENSTOCK_LOGIN for it');
+  }
   const logger = logTo(process.stderr, { ...settings, PENSTOCK_LOG_LEVEL: 'error' });
   await runService(
     async (signal) => {

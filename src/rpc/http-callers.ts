@@ -4,13 +4,14 @@ import type { DescMethod } from '@bufbuild/protobuf';
 import { type ContextValues, createContextKey, createContextValues } from '@connectrpc/connect';
 import type { connectNodeAdapter } from '@connectrpc/connect-node';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
+import { Role } from '../../gen/penstock/v1/access_pb.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import { LOGIN_NEEDED } from './authorized.ts';
 import { type Authenticate, type Caller, type Presented, stranger } from './caller.ts';
 import { RpcError } from './error.ts';
 import { certificateOf } from './grpc-presented.ts';
 import { pathOf } from './grpcjs.ts';
-import { type Refusal, refuse } from './http-guard.ts';
+import { isProbe, type Refusal, refuse } from './http-guard.ts';
 import { isOfOwnPage } from './own-page.ts';
 import { ruleOf } from './policy.ts';
 import { pathText, routesOf } from './rest/rest-route.ts';
@@ -65,7 +66,7 @@ export class HttpCallers {
         this.#callers.set(request, stranger(addressOf(request)));
         return listener(request, response);
       }
-      this.#authenticate(presentedBy(request, this.#isCookieSecure))
+      this.#callerOf(request)
         .then(
           (caller) => {
             if (caller === undefined) return refuse(response, UNAUTHENTICATED);
@@ -81,13 +82,26 @@ export class HttpCallers {
     };
   }
 
+  /** Whether somebody who is let in made it. */
+  knows(request: Request): boolean {
+    return (this.#callers.get(request)?.role ?? Role.UNSPECIFIED) !== Role.UNSPECIFIED;
+  }
+
+  /** Health is told to whoever asks, whatever he shows. */
+  #callerOf(request: IncomingMessage): Promise<Caller | undefined> {
+    const found = this.#authenticate(presentedBy(request, this.#isCookieSecure));
+    if (!isProbe(request)) return found;
+    const nobody = stranger(addressOf(request));
+    return found.then((caller) => caller ?? nobody).catch(() => nobody);
+  }
+
   /** For the handlers of a request, see `withCallers`. */
   readonly contextValues = (request: Request): ContextValues =>
     createContextValues().set(CALLER, this.#callers.get(request) ?? stranger(''));
 
   #isOpen({ method, url = '' }: IncomingMessage): boolean {
     const [path = ''] = url.split('?', 1);
-    return path.startsWith('/health/') || this.#open.has(`${method} ${path}`);
+    return this.#open.has(`${method} ${path}`);
   }
 
   #refusalOf(error: unknown): Refusal {

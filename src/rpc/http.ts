@@ -144,6 +144,7 @@ type PageRequest = Parameters<PageHandler>[0];
 type PageDeps = 'services' | 'mayReadMetrics' | 'metrics' | 'logger' | 'problems' | 'warnings' | 'pages';
 interface PageOptions extends Pick<HttpOptions, PageDeps> {
   readonly judge: Judge;
+  readonly callers: Pick<HttpCallers, 'knows'>;
 }
 
 const NO_TOKEN: Refusal = {
@@ -182,7 +183,7 @@ const pathOf = ({ method, url }: PageRequest): string | undefined =>
 
 async function pageOf(
   request: PageRequest,
-  { problems, warnings, judge, pages }: PageOptions,
+  { problems, warnings, judge, callers, pages }: PageOptions,
 ): Promise<Page> {
   const path = pathOf(request);
   const page = request.method === 'GET' ? pages.get(path ?? '') : undefined;
@@ -194,19 +195,23 @@ async function pageOf(
     case '/health/live':
       return { status: 200, text: 'live\n' };
     case '/health/ready':
-      return readyPage(problems(), warnings(), judge(request as IncomingMessage) === undefined);
+      if (judge(request as IncomingMessage) !== undefined) return readyPage(problems(), () => []);
+      return readyPage(problems(), callers.knows(request) ? reasonsOf(warnings()) : namesOf);
     default:
       return { status: 404, text: 'not found\n' };
   }
 }
 
-/** To a page or a name of somebody else no more is told than whether it is. */
-function readyPage(problems: readonly Problem[], warnings: readonly string[], isOwn: boolean): Page {
+/** To a page or a name of somebody else no more is told than whether it is; to who is not let in, which part is not. */
+function readyPage(problems: readonly Problem[], linesOf: (problems: readonly Problem[]) => string[]): Page {
   const isReady = problems.length === 0;
-  const reasons = [
-    ...problems.map(({ name, reason }) => `${name}: ${reason}`),
-    ...warnings.map((text) => `warning: ${text}`),
-  ];
-  const lines = isOwn ? reasons : [];
-  return { status: isReady ? 200 : 503, text: [isReady ? 'ready' : 'not ready', ...lines, ''].join('\n') };
+  const text = [isReady ? 'ready' : 'not ready', ...linesOf(problems), ''].join('\n');
+  return { status: isReady ? 200 : 503, text };
 }
+
+const namesOf = (problems: readonly Problem[]) => [...new Set(problems.map(({ name }) => name))];
+
+const reasonsOf = (warnings: readonly string[]) => (problems: readonly Problem[]) => [
+  ...problems.map(({ name, reason }) => `${name}: ${reason}`),
+  ...warnings.map((text) => `warning: ${text}`),
+];

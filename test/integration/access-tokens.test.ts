@@ -5,6 +5,7 @@ import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { Role } from '../../gen/penstock/v1/access_pb.ts';
 import { hashOfToken } from '../../src/contract/api-token.ts';
 import { controlPlaneForTests, HTTP } from '../helpers/control-plane.ts';
+import { connectedClient } from '../helpers/postgres-client.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -79,5 +80,21 @@ test('API tokens let callers in, by their roles, until they end', { timeout: 120
     );
     const past = { ...soon, expireTime: timestampFromMs(1) };
     await rejectsWith(tokens.createToken({ token: past }, asAdmin), Code.INVALID_ARGUMENT);
+  });
+
+  await t.test('a database from a backup is believed, though it was changed less often', async () => {
+    const { token } = await tokenOf(Role.VIEWER, 'made after the backup');
+    await waitUntil('the other node knows it', () => succeeds(second.client.listIntegrations({}, { token })));
+    await using sql = await connectedClient(postgresUrl);
+    await sql.query("delete from tokens where name = 'made after the backup'");
+    await sql.query('update access_version set version = 1');
+    const third = { access: ACCESS, postgresUrl, serviceId: 'third' };
+    await controlPlaneForTests(t, third, first);
+    for (const node of [first, second]) {
+      await waitUntil(
+        'it is not known any more',
+        async () => !(await succeeds(node.client.listIntegrations({}, { token }))),
+      );
+    }
   });
 });

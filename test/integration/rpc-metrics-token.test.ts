@@ -59,6 +59,21 @@ test('without a token of their own, who is let in may read the figures, and nobo
   assert.deepEqual([await status('/x'), await status('/health/ready')], [401, 200]);
 });
 
+test('why a node is not ready is told to who is let in, and to others which part is not', async (t) => {
+  const token = 'x'.repeat(32);
+  const ways = { isLoginRequired: true, bootstrapHash: hashOfToken(token) };
+  const problems = () => [{ name: 'kafka', reason: 'no answer of 10.1.2.3' }];
+  const readiness = { problems, onChange() {} };
+  const warnings = { all: () => ['a key is missing'] };
+  const options = { authenticate: authenticator(ways, ways), readiness, warnings };
+  const { url } = await rpcServerForTests(t, {}, options);
+  const ready = async (headers = {}) => (await fetch(`${url}/health/ready`, { headers })).text();
+  assert.equal(await ready(), 'not ready\nkafka\n');
+  assert.equal(await ready({ authorization: 'Bearer wrong' }), 'not ready\nkafka\n');
+  const full = 'not ready\nkafka: no answer of 10.1.2.3\nwarning: a key is missing\n';
+  assert.equal(await ready({ authorization: `Bearer ${token}` }), full);
+});
+
 test('a token in a file is the one that is in it now', async (t) => {
   const file = join(await temporaryDirectory(t), 'token');
   await writeFile(file, 'first\n');

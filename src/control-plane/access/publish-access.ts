@@ -5,7 +5,7 @@ import type { Bus } from '../../bus/bus.ts';
 import type { Topics } from '../../bus/topics.ts';
 import { Periodic, type PeriodicDeps } from '../periodic.ts';
 import type { Database } from '../store/database.ts';
-import { loadAccess } from '../store/tokens.ts';
+import { loadAccess, nextVersion } from '../store/tokens.ts';
 
 /** How soon an old record that came last is put right, in milliseconds. */
 const INTERVAL = 30_000;
@@ -32,9 +32,15 @@ export async function publishAccess({ db, bus, topics, grants }: PublishAccessDe
   }
 }
 
-/** Makes them known again and again: what a node that died had on its way may have come last. */
+/**
+ * Makes them known again and again: what a node that died had on its way may have come last. First as new: PostgreSQL may be
+ * restored from a backup.
+ */
 export function startPublishingAccess(deps: PublishAccessDeps & PeriodicDeps): Periodic {
+  let isNew = true;
   const work = async () => {
+    if (isNew) await nextVersion(deps.db);
+    isNew = false;
     await publishAccess(deps);
     return false;
   };

@@ -22,9 +22,14 @@ type Row = {
 
 const isOver = 'expire_time <= clock_timestamp()';
 
-/** Within a transaction, before tokens are changed: whoever changes them next waits for its end. */
-async function nextVersion(queries: Queries): Promise<void> {
-  await queries.query('update access_version set version = version + 1');
+/**
+ * Within a transaction, before tokens are changed: whoever changes them next waits for its end. By the time, since a database that
+ * was restored from a backup must not be behind what nodes know already.
+ */
+export async function nextVersion(queries: Queries): Promise<void> {
+  await queries.query(
+    `update access_version set version = greatest(version + 1, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)`,
+  );
 }
 
 /** False, and nothing is stored, when there are `most` already that have not ended. Within a transaction. */
