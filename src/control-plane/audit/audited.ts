@@ -2,6 +2,7 @@ import type { DescMethod, Message } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel as Idempotency } from '@bufbuild/protobuf/wkt';
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
 import { ErrorInfoSchema } from '../../../gen/google/rpc/error_details_pb.ts';
+import type { AuditRecord } from '../../../gen/penstock/v1/audit_service_pb.ts';
 import { callerKey } from '../../rpc/caller-key.ts';
 import { detailOf, RpcError } from '../../rpc/error.ts';
 import {
@@ -82,26 +83,35 @@ function begun(method: DescMethod, request: Message, context: CallContext, deps:
       return;
     }
     const record = trail.record({ resource: resourceOf(method, request), ...outcomeOf(error) });
-    await insertAuditRecord(deps.db, record).catch((failure) => {
-      deps.metrics.auditLost.inc({ reason: 'failed' });
-      const { method, resource } = record;
-      const { name, address } = caller;
-      deps.logger.warn('an audit record could not be kept', {
-        ...{ method, resource, caller: name, address, code: record.code },
-        why: messageOf(failure),
-      });
-    });
+    // Who is told that PostgreSQL is away is not to wait for it once more.
+    const isAway = record.reason === 'DATABASE_UNAVAILABLE';
+    const kept = isAway ? Promise.reject(error) : insertAuditRecord(deps.db, record);
+    await kept.catch((failure) => lost(record, failure, deps));
   };
   async function* end(answers: () => AsyncIterable<Message>) {
+    let outcome: unknown = new RpcError(Code.CANCELLED, 'the caller went away');
     try {
       yield* answers();
+      outcome = undefined;
     } catch (error) {
-      await ended(error);
+      outcome = error;
       throw error;
+    } finally {
+      await ended(outcome);
     }
-    await ended();
   }
   return { context: contextWith(context, { caller: withTrail(caller, trail) }), ended, end };
+}
+
+/** PostgreSQL did not take it: the log has it. */
+function lost(
+  { method, resource, caller, address, code }: AuditRecord,
+  failure: unknown,
+  deps: AuditDeps,
+): void {
+  deps.metrics.auditLost.inc({ reason: 'failed' });
+  const why = messageOf(failure);
+  deps.logger.warn('an audit record could not be kept', { method, resource, caller, address, code, why });
 }
 
 /** What became of a call. Texts may have what a caller gave: the reason is enough where there is one. */
