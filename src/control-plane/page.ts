@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../contract/canonical-json.ts';
+import type { Caller } from '../rpc/caller.ts';
 import { invalidArgument, type RpcError } from '../rpc/error.ts';
 import type { Order } from './order-by.ts';
 import type { PageStart } from './store/integration-order.ts';
@@ -20,9 +21,9 @@ interface ListRequest {
   readonly orderBy?: string;
 }
 
-/** The name of the list that a request is for: the same filter in the same order has the same one. */
-export function listOf(request: ListRequest, order?: Order): string {
-  const asked = canonicalJson({ ...request, pageSize: 0, pageToken: '', orderBy: order });
+/** The name of the list that a request is for: the same filter in the same order has the same one, for callers of one scope. */
+export function listOf(request: ListRequest, order?: Order, scope?: Caller['scope']): string {
+  const asked = canonicalJson({ ...request, pageSize: 0, pageToken: '', orderBy: order, scope });
   return createHash('sha256').update(asked).digest('base64url').slice(0, 12);
 }
 

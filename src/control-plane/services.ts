@@ -52,8 +52,8 @@ export function controlPlaneServices(deps: RouteDeps & LoginDeps): readonly RpcS
   return [
     rpcService(IntegrationService, {
       createIntegration: (request, call) => createIntegration(deps, request, call),
-      getIntegration: (request) => getIntegration(deps, request),
-      listIntegrations: (request) => listIntegrationsRoute(deps, request),
+      getIntegration: (request, call) => getIntegration(deps, request, call),
+      listIntegrations: (request, call) => listIntegrationsRoute(deps, request, call),
       updateIntegration: (request, call) => updateIntegration(deps, request, call),
       deleteIntegration: (request, call) => deleteIntegration(deps, request, call),
       enableIntegration: (request, call) => enableIntegration(deps, request, call),
@@ -63,26 +63,26 @@ export function controlPlaneServices(deps: RouteDeps & LoginDeps): readonly RpcS
       watchIntegrations: (request, call) => watchIntegrations(deps, request, call),
     }),
     rpcService(RevisionService, {
-      listRevisions: (request) => listRevisionsRoute(deps, request),
-      getRevision: (request) => getRevision(deps, request),
+      listRevisions: (request, call) => listRevisionsRoute(deps, request, call),
+      getRevision: (request, call) => getRevision(deps, request, call),
     }),
     rpcService(EventService, {
-      listEvents: (request) => listEventsRoute(deps, request),
+      listEvents: (request, call) => listEventsRoute(deps, request, call),
       watchEvents: (request, call) => watchEvents(deps, request, call),
     }),
     rpcService(DeadLetterService, {
       listDeadLetters: (request, call) => listDeadLetters(deps, request, call),
       redriveDeadLetters: (request, call) => redriveDeadLetters(deps, request, call),
-      purgeDeadLetters: (request) => purgeDeadLetters(deps, request),
+      purgeDeadLetters: (request, call) => purgeDeadLetters(deps, request, call),
     }),
     rpcService(ReplayService, {
       startReplay: (request, call) => startReplay(deps, request, call),
-      getReplay: (request) => getReplay(deps, request),
-      listReplays: (request) => listReplaysRoute(deps, request),
+      getReplay: (request, call) => getReplay(deps, request, call),
+      listReplays: (request, call) => listReplaysRoute(deps, request, call),
       cancelReplay: (request, call) => cancelReplay(deps, request, call),
     }),
     rpcService(AuditService, { listAuditRecords: (request) => listAuditRecordsRoute(deps, request) }),
-    rpcService(ClusterService, { listNodes: () => listNodes(deps) }),
+    rpcService(ClusterService, { listNodes: (_request, call) => listNodes(deps, call) }),
     rpcService(TokenService, {
       createToken: (request, call) => createToken(deps, request, call),
       listTokens: (request) => listTokensRoute(deps, request),

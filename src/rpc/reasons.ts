@@ -107,6 +107,11 @@ export const REASONS = {
     'A session is to be ended by a caller who has none.',
     'Nothing: there is none to end.',
   ),
+  OUT_OF_SCOPE: meaning(
+    [Code.PERMISSION_DENIED],
+    'The call would make or name something that is not among the integrations that the caller is limited to.',
+    'Do as the text says, or call as somebody without a scope.',
+  ),
   PROVIDER_UNAVAILABLE: meaning(
     [Code.UNAVAILABLE],
     'The OpenID Connect provider whose keys a token needs has not answered as it should for an hour, or since the node started.',

@@ -12,6 +12,7 @@ import { listIntegrationsRoute } from '../../src/control-plane/routes/list-integ
 import { Database } from '../../src/control-plane/store/database.ts';
 import { type Labels, labelTexts, withoutNul } from '../../src/control-plane/store/integrations.ts';
 import { migrate } from '../../src/control-plane/store/migrate.ts';
+import { ANYBODY } from './anybody.ts';
 import { databaseForTests } from './postgres.ts';
 import { testDeps } from './test-deps.ts';
 
@@ -32,7 +33,7 @@ export async function storeForTests(t: TestContext) {
     orderBy = '',
   ) => {
     const request = create(ListIntegrationsRequestSchema, { filter, pageSize, pageToken, orderBy });
-    return listIntegrationsRoute({ db } as unknown as RouteDeps, request);
+    return listIntegrationsRoute({ db } as unknown as RouteDeps, request, { caller: ANYBODY });
   };
   return { url, db, list };
 }

@@ -12,6 +12,7 @@ import {
 import { IntegrationWatch } from '../../src/control-plane/integrations/integration-watch.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { RpcError } from '../../src/rpc/error.ts';
+import { ANYBODY } from '../helpers/anybody.ts';
 import { controlPlaneForTests, executorForTests, HTTP, HTTP_WITH_SECRET } from '../helpers/control-plane.ts';
 import { nodeForTests } from '../helpers/nodes.ts';
 import { databaseForTests } from '../helpers/postgres.ts';
@@ -119,7 +120,7 @@ test('watches, whichever control plane makes the change', { timeout: 120_000 }, 
     const id = await create('leaver');
     await using db = new Database(one.postgresUrl, one);
     const filter = message(IntegrationFilterSchema, { text: 'leaver' });
-    const watching = new IntegrationWatch(db, one.clock, filter);
+    const watching = new IntegrationWatch({ db, clock: one.clock, caller: ANYBODY }, filter);
     const told = async () => {
       const names = [];
       for await (const { integration } of watching.poll()) names.push(integration?.name);

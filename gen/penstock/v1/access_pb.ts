@@ -17,7 +17,9 @@ export const file_penstock_v1_access: GenFile = /*@__PURE__*/
 
 /**
  * The integrations that a caller may see and act on: those for which everything set here is true. The others are not known
- * to it. What concerns no single integration, such as publishing messages, is not for a caller with a scope.
+ * to it: calls about them answer NOT_FOUND as for an id that nothing has, and lists and streams are without them. It makes none
+ * but those: PERMISSION_DENIED, OUT_OF_SCOPE. What concerns no single integration, such as publishing messages, and what is kept
+ * of integrations that are deleted, is not for a caller with a scope.
  *
  * @generated from message penstock.v1.Scope
  */

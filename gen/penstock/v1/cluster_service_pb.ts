@@ -52,7 +52,7 @@ export type Node = Message<"penstock.v1.Node"> & {
   types: IntegrationType[];
 
   /**
-   * The integrations it runs, for an executor.
+   * The integrations it runs, for an executor; those in the caller's scope.
    *
    * @generated from field: repeated string integration_ids = 5;
    */
@@ -73,7 +73,8 @@ export type Node = Message<"penstock.v1.Node"> & {
   lastSeenTime?: Timestamp | undefined;
 
   /**
-   * What it warns of although it does its work, for people: a topic that is on one node of several, for instance.
+   * What it warns of although it does its work, for people: a topic that is on one node of several, for instance. Empty for a
+   * caller with a scope.
    *
    * @generated from field: repeated string warnings = 8;
    */

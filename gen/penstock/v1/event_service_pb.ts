@@ -183,7 +183,8 @@ export const ListEventsRequestSchema: GenMessage<ListEventsRequest> = /*@__PURE_
   messageDesc(file_penstock_v1_event_service, 2);
 
 /**
- * A page of events.
+ * A page of events. Of a caller with a scope, and without the id of an integration in the filter, one page looks at 5,000 events,
+ * and may show fewer than asked for, while there is a next page.
  *
  * @generated from message penstock.v1.ListEventsResponse
  */

@@ -233,8 +233,8 @@ export type ListIntegrationsResponse = Message<"penstock.v1.ListIntegrationsResp
   nextPageToken: string;
 
   /**
-   * How many there are in all that pass the filter. With a text in the filter, or with labels that more than 5,000
-   * integrations have, those count that were looked at so far: 10,000 for each page, which may show fewer than asked for
+   * How many there are in all that pass the filter, in the caller's scope. With a text in the filter, or with labels or a scope
+   * that more than 5,000 integrations have, those count that were looked at so far: 10,000 for each page, which may show fewer than asked for
    * then. While there is a next page, there may be more.
    *
    * @generated from field: int32 total_size = 3;
@@ -516,7 +516,8 @@ export type CheckConnectionRequest = Message<"penstock.v1.CheckConnectionRequest
     case: "id";
   } | {
     /**
-     * A configuration, saved or not: only `configuration` is looked at. With the id of a saved integration,
+     * A configuration, saved or not, for editors: only `configuration` is looked at; without an id, of callers with a scope also
+     * name and labels, by which it must be in their scope. With the id of a saved integration,
      * write-only fields that are unset take their saved values; INVALID_ARGUMENT, SECRET_NEEDED_AGAIN names those that would
      * go elsewhere than where they were given for.
      *
@@ -597,14 +598,15 @@ export const WatchIntegrationsRequestSchema: GenMessage<WatchIntegrationsRequest
  */
 export type WatchIntegrationsResponse = Message<"penstock.v1.WatchIntegrationsResponse"> & {
   /**
-   * The integration as it is now, without its secrets. After a deletion: its last state.
+   * The integration as it is now, without its secrets. After a deletion: its last state; of one that has left the caller's
+   * scope the id alone.
    *
    * @generated from field: penstock.v1.Integration integration = 1;
    */
   integration?: Integration | undefined;
 
   /**
-   * It was deleted.
+   * It was deleted, or has left the caller's scope.
    *
    * @generated from field: bool deleted = 2;
    */
@@ -740,8 +742,8 @@ export const IntegrationService: GenService<{
   /**
    * Streams integrations and their status: first every integration that passes the filter, then each as it is after a
    * change, within a second or two; of several changes in that time, or while the caller does not read, the last state.
-   * One that passes the filter no more is sent once more, as it is now. Changed figures alone (lag, last delivery, age)
-   * are no change. After UNAVAILABLE, or RESOURCE_EXHAUSTED for a caller that reads too slowly, watch again.
+   * One that passes the filter no more is sent once more, as it is now; one that leaves the caller's scope as `deleted`, with
+   * its id alone. Changed figures alone (lag, last delivery, age) are no change. After UNAVAILABLE, or RESOURCE_EXHAUSTED for a caller that reads too slowly, watch again.
    *
    * @generated from rpc penstock.v1.IntegrationService.WatchIntegrations
    */

@@ -447,7 +447,7 @@ export const ReplayStateSchema: GenEnum<ReplayState> = /*@__PURE__*/
  * Delivers messages again from what the message topic still holds, without moving the live position. A replay appends
  * copies behind what is waiting on the target's message topic: messages of one order key keep their order among
  * themselves, but come after what was published meanwhile. It is kept: when its node goes, another one goes on with it,
- * and may send the last few messages twice.
+ * and may send the last few messages twice. Callers with a scope know of those whose source and target are in it.
  *
  * @generated from service penstock.v1.ReplayService
  */

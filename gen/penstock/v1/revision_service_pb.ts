@@ -259,7 +259,7 @@ export const RevisionChangeSchema: GenEnum<RevisionChange> = /*@__PURE__*/
 
 /**
  * What integrations were before, and who changed them. Each change by a call is a revision, kept in the change's transaction:
- * the last 100 of each integration; of a deleted one as long as events. What a version without this service changed is none.
+ * the last 100 of each integration; of a deleted one as long as events, for callers without a scope. What a version without this service changed is none.
  *
  * @generated from service penstock.v1.RevisionService
  */

@@ -7,6 +7,7 @@ import type {
   WatchIntegrationsResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { isInScope, type Scoped, withinScope } from '../access/scope.ts';
 import type { Cluster } from '../status/cluster.ts';
 import type { Database } from '../store/database.ts';
 import { type IntegrationSelection, listIntegrations } from '../store/integrations.ts';
@@ -20,6 +21,12 @@ type Answer = MessageInitShape<typeof WatchIntegrationsResponseSchema>;
 /** Integrations that are loaded at a time. */
 const PAGE = 200;
 
+interface WatchDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly caller: Scoped;
+}
+
 /**
  * What one caller who watches integrations is to be told. Only what was sent is remembered, as a digest: however much
  * changes while the caller does not read, it is told the state of now.
@@ -27,6 +34,7 @@ const PAGE = 200;
 export class IntegrationWatch {
   readonly #db: Database;
   readonly #clock: Clock;
+  readonly #caller: Scoped;
   readonly #filter: IntegrationFilter | undefined;
   readonly #selection: IntegrationSelection;
   /** By id, what was sent last of the integrations that pass the filter. */
@@ -35,11 +43,12 @@ export class IntegrationWatch {
   /** The nodes that the states that were sent rest on. */
   #nodes = '';
 
-  constructor(db: Database, clock: Clock, filter: IntegrationFilter | undefined) {
+  constructor({ db, clock, caller }: WatchDeps, filter: IntegrationFilter | undefined) {
     this.#db = db;
     this.#clock = clock;
+    this.#caller = caller;
     this.#filter = filter;
-    this.#selection = selectionOf(filter);
+    this.#selection = withinScope(caller, selectionOf(filter));
   }
 
   /** What is new since the call before; with the first call, everything. */
@@ -51,7 +60,7 @@ export class IntegrationWatch {
     if (nodes !== this.#nodes) yield* this.#all(cluster); // any state may have changed
     for (const { integration, time } of changes.deleted) {
       if (!this.#sent.delete(integration.id)) continue;
-      yield { integration, deleted: true, time: timestampFromDate(time) };
+      yield { ...this.#lastOf(integration), deleted: true, time: timestampFromDate(time) };
     }
     this.#version = changes.version;
     this.#nodes = nodes;
@@ -82,8 +91,18 @@ export class IntegrationWatch {
       const left = page.filter((id) => this.#sent.has(id) && !passing.has(id));
       if (left.length === 0) continue;
       const others = await listIntegrations(this.#db, { ids: left });
-      yield* this.#tell(await loadAnswers(this.#db, others, cluster), false);
+      const known = others.filter(({ integration }) => isInScope(this.#caller, integration));
+      yield* this.#tell(await loadAnswers(this.#db, known, cluster), false);
+      for (const { integration } of others) {
+        if (isInScope(this.#caller, integration) || !this.#sent.delete(integration.id)) continue;
+        yield { ...this.#lastOf(integration), deleted: true, time: timestampFromMs(this.#clock.now()) };
+      }
     }
+  }
+
+  /** One that is not there any more for the caller: of what is not in its scope, no more than the id. */
+  #lastOf(integration: Integration): Answer {
+    return { integration: isInScope(this.#caller, integration) ? integration : { id: integration.id } };
   }
 
   *#tell(integrations: readonly Integration[], isSelected: boolean): Generator<Answer> {

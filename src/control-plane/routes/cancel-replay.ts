@@ -5,11 +5,11 @@ import {
   ReplaySchema,
   ReplayState,
 } from '../../../gen/penstock/v1/replay_service_pb.ts';
-import { notFound } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import { trailOf } from '../audit/audit-trail.ts';
 import { differences } from '../audit/differences.ts';
-import { findReplay, finishReplay } from '../store/replays.ts';
+import { findReplayInScope } from '../replays/replay-scope.ts';
+import { finishReplay } from '../store/replays.ts';
 import type { RouteDeps } from './deps.ts';
 
 /** Of one that has ended it changes nothing. */
@@ -18,16 +18,15 @@ export async function cancelReplay(
   { id }: CancelReplayRequest,
   { caller }: CallContext,
 ): Promise<MessageInitShape<typeof CancelReplayResponseSchema>> {
-  await db.transaction(async (queries) => {
-    const before = await findReplay(queries, id);
-    if (before?.state !== ReplayState.RUNNING) return;
+  const replay = await db.transaction(async (queries) => {
+    const before = await findReplayInScope(queries, caller, id, true);
+    if (before.state !== ReplayState.RUNNING) return before;
     await finishReplay(queries, id, ReplayState.CANCELLED, new Date(clock.now()));
-    const after = await findReplay(queries, id);
+    const after = await findReplayInScope(queries, caller, id);
     const changes = differences(ReplaySchema, before, after, ['finish_time', 'replayed']);
     await trailOf(caller)?.changed(queries, `replays/${id}`, changes);
+    return after;
   });
   wakeReplays();
-  const replay = await findReplay(db, id);
-  if (!replay) throw notFound(`replay ${id}`);
   return { replay };
 }

@@ -5,8 +5,9 @@ import type {
   CreateIntegrationRequest,
   CreateIntegrationResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
-import { failed } from '../../rpc/error.ts';
+import { failed, notFound } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
+import { isInScope, requestKey, requireStaysInScope } from '../access/scope.ts';
 import { answerOf, loadAnswer } from '../integrations/answer.ts';
 import { kafkaError, validate } from '../integrations/checks.ts';
 import { requireSecrets, requireValid, requireWithinLimits } from '../integrations/guards.ts';
@@ -36,7 +37,7 @@ export async function createIntegration(
   call: CallContext,
 ): Promise<Answer> {
   const { db, topics, clock, wakeRelay } = deps;
-  const requestId = request.requestId || undefined;
+  const requestId = request.requestId ? requestKey(call.caller, request.requestId) : undefined;
   const since = new Date(clock.now() - DAY);
   const earlier = requestId && (await findCreated(db, requestId, since));
   if (earlier) return await createdBefore(deps, earlier, call);
@@ -45,6 +46,7 @@ export async function createIntegration(
   const draft = firstRevision(request.integration!, id, clock.now());
   requireSecrets(request.integration!);
   requireValid(draft.integration);
+  requireStaysInScope(call.caller, draft.integration);
   requireWithinLimits(draft.integration, deps.limits);
   const sealed = sealedAs(draft, deps.secretKeys());
   await validate(deps, sealed, call);
@@ -63,12 +65,13 @@ export async function createIntegration(
   // The same request came twice at once, and the other one was faster.
   const first = await findCreated(db, requestId!, since);
   if (first) return await createdBefore(deps, first, call);
-  const text = `the integration that was made by the same request (${requestId}) is deleted already, and no other was: repeat the request to make one`;
+  const text = `the integration that was made by the same request (${request.requestId}) is deleted already, and no other was: repeat the request to make one`;
   throw failed(Code.ABORTED, 'CREATED_AND_DELETED', text);
 }
 
 /** The answer to a request that comes again: its caller did not get the first one, or not in time. */
 async function createdBefore(deps: RouteDeps, stored: StoredIntegration, call: CallContext): Promise<Answer> {
+  if (!isInScope(call.caller, stored.integration)) throw notFound('the integration that this request made');
   const awaitsIngress = !(await untilReceiving(deps, stored.integration, call));
   return { integration: await loadAnswer(deps.db, stored), awaitsIngress };
 }

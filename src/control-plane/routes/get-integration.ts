@@ -3,16 +3,15 @@ import type {
   GetIntegrationRequest,
   GetIntegrationResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
+import type { CallContext } from '../../rpc/service.ts';
+import { findInScope } from '../access/scope.ts';
 import { loadAnswer } from '../integrations/answer.ts';
-import { unknownIntegration } from '../integrations/guards.ts';
-import { findIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
 
 export async function getIntegration(
   { db }: RouteDeps,
   { id }: GetIntegrationRequest,
+  { caller }: CallContext,
 ): Promise<MessageInitShape<typeof GetIntegrationResponseSchema>> {
-  const stored = await findIntegration(db, id);
-  if (!stored) throw unknownIntegration(id);
-  return { integration: await loadAnswer(db, stored) };
+  return { integration: await loadAnswer(db, await findInScope(db, caller, id)) };
 }

@@ -7,13 +7,12 @@ import type {
 } from '../../../gen/penstock/v1/dead_letter_service_pb.ts';
 import { DeadLetterSchema } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { CallContext } from '../../rpc/service.ts';
+import { findInScope } from '../access/scope.ts';
 import { deadLetterId, envelopeIn, requireFilter } from '../dead-letters/dead-letter-filter.ts';
 import { deadLetterPage } from '../dead-letters/dead-letter-page.ts';
 import type { KeptDeadLetter } from '../dead-letters/newest-dead-letters.ts';
 import { kafkaError } from '../integrations/checks.ts';
-import { unknownIntegration } from '../integrations/guards.ts';
 import { deadLetterPageStartOf, deadLetterToken, listOf, pageSizeOf } from '../page.ts';
-import { findIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
 
 /** A larger one is shown without its envelope decoded, so that the answer stays within what gRPC carries. */
@@ -22,13 +21,13 @@ const MAX_DECODED_BYTES = 4 << 20;
 export async function listDeadLetters(
   deps: RouteDeps,
   request: ListDeadLettersRequest,
-  { signal }: CallContext,
+  { caller, signal }: CallContext,
 ): Promise<MessageInitShape<typeof ListDeadLettersResponseSchema>> {
   const { integrationId, filter, pageSize, pageToken } = request;
   requireFilter(filter);
   const list = listOf(request);
   const from = deadLetterPageStartOf(list, pageToken);
-  if (!(await findIntegration(deps.db, integrationId))) throw unknownIntegration(integrationId);
+  await findInScope(deps.db, caller, integrationId);
   try {
     const wanted = { filter, size: pageSizeOf(pageSize), from };
     const { kept, total, next } = await deadLetterPage(deps, integrationId, wanted, signal);

@@ -3,6 +3,8 @@ import type {
   ListIntegrationsRequest,
   ListIntegrationsResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
+import type { CallContext } from '../../rpc/service.ts';
+import { withinScope } from '../access/scope.ts';
 import { loadAnswers } from '../integrations/answer.ts';
 import { selectionOf } from '../integrations/integration-filter.ts';
 import { orderOf } from '../order-by.ts';
@@ -15,12 +17,16 @@ import type { RouteDeps } from './deps.ts';
 export async function listIntegrationsRoute(
   { db }: RouteDeps,
   request: ListIntegrationsRequest,
+  { caller }: Pick<CallContext, 'caller'>,
 ): Promise<MessageInitShape<typeof ListIntegrationsResponseSchema>> {
   const order = orderOf(request.orderBy, ORDERS, OLDEST_FIRST);
-  const list = listOf(request, order);
+  const list = listOf(request, order, caller.scope);
   const from = listStartOf(list, request.pageToken, order);
   const states = request.filter?.states ?? [];
-  const selection = { ...selectionOf(request.filter), ...(states.length > 0 && { states }) };
+  const selection = {
+    ...withinScope(caller, selectionOf(request.filter)),
+    ...(states.length > 0 && { states }),
+  };
   if (states.length > 0) await countNodes(db);
   const size = pageSizeOf(request.pageSize);
   const { stored, total, next } = await integrationPage(db, { selection, order, size, from });

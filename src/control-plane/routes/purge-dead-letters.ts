@@ -3,21 +3,24 @@ import type {
   PurgeDeadLettersRequest,
   PurgeDeadLettersResponseSchema,
 } from '../../../gen/penstock/v1/dead_letter_service_pb.ts';
+import type { CallContext } from '../../rpc/service.ts';
+import { findInScope } from '../access/scope.ts';
 import { deadLetterRanges } from '../dead-letters/dead-letters.ts';
 import { noticeRemoved } from '../dead-letters/removed-dead-letters.ts';
 import { kafkaError } from '../integrations/checks.ts';
-import { lockDeadLetters, unknownIntegration } from '../integrations/guards.ts';
-import { findIntegration } from '../store/integrations.ts';
+import { lockDeadLetters } from '../integrations/guards.ts';
 import { keepStart } from '../store/redriven.ts';
 import type { RouteDeps } from './deps.ts';
 
 export async function purgeDeadLetters(
   deps: RouteDeps,
   { integrationId }: PurgeDeadLettersRequest,
+  { caller }: CallContext,
 ): Promise<MessageInitShape<typeof PurgeDeadLettersResponseSchema>> {
   const { db, bus, topics } = deps;
-  if (!(await findIntegration(db, integrationId))) throw unknownIntegration(integrationId);
+  await findInScope(db, caller, integrationId);
   await using _lock = await lockDeadLetters(deps, integrationId);
+  await findInScope(db, caller, integrationId); // the lock may have taken a while
   try {
     const all = await deadLetterRanges(deps, integrationId);
     await noticeRemoved(deps, integrationId, all);

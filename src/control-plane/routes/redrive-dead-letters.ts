@@ -5,11 +5,11 @@ import type {
 } from '../../../gen/penstock/v1/dead_letter_service_pb.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { findInScope } from '../access/scope.ts';
 import { requireFilter } from '../dead-letters/dead-letter-filter.ts';
 import { type RedriveProgress, redrive } from '../dead-letters/redrive.ts';
 import { kafkaError } from '../integrations/checks.ts';
-import { lockDeadLetters, requireTopic, unknownIntegration } from '../integrations/guards.ts';
-import { findIntegration } from '../store/integrations.ts';
+import { lockDeadLetters, requireTopic } from '../integrations/guards.ts';
 import type { RouteDeps } from './deps.ts';
 
 type Answer = MessageInitShape<typeof RedriveDeadLettersResponseSchema>;
@@ -23,10 +23,9 @@ export async function* redriveDeadLetters(
 ): AsyncGenerator<Answer> {
   const { integrationId, filter } = request;
   requireFilter(filter);
-  const stored = await findIntegration(deps.db, integrationId);
-  if (!stored) throw unknownIntegration(integrationId);
-  requireTopic(stored);
+  requireTopic(await findInScope(deps.db, call.caller, integrationId));
   await using lock = await lockDeadLetters(deps, integrationId);
+  await findInScope(deps.db, call.caller, integrationId); // the lock may have taken a while
   const stop = new AbortController();
   const signal = AbortSignal.any([call.signal, lock.signal, stop.signal]);
   const progress: RedriveProgress = { total: 0, redriven: 0 };

@@ -2,17 +2,19 @@ import { randomUUID } from 'node:crypto';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
 import type {
+  Replay,
   StartReplayRequest,
   StartReplayResponseSchema,
 } from '../../../gen/penstock/v1/replay_service_pb.ts';
-import { StartReplayRequestSchema } from '../../../gen/penstock/v1/replay_service_pb.ts';
+import type { Caller } from '../../rpc/caller.ts';
 import { failed, invalidArgument, type RpcError } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
-import { trailOf } from '../audit/audit-trail.ts';
-import { differences } from '../audit/differences.ts';
+import { findInScope, isInScope } from '../access/scope.ts';
 import { kafkaError } from '../integrations/checks.ts';
 import { requireTopic, unknownIntegration } from '../integrations/guards.ts';
 import { replayRanges, requireRange } from '../replays/replay-range.ts';
+import { isReplayInScope } from '../replays/replay-scope.ts';
+import type { Database } from '../store/database.ts';
 import { findIntegration } from '../store/integrations.ts';
 import { findReplay, runningReplayIds, saveReplay } from '../store/replays.ts';
 import type { RouteDeps } from './deps.ts';
@@ -26,15 +28,14 @@ export async function startReplay(
   { caller }: CallContext,
 ): Promise<MessageInitShape<typeof StartReplayResponseSchema>> {
   const { db, bus, topics, clock, wakeReplays } = deps;
-  const earlier = request.requestId && (await findReplay(db, request.requestId));
+  const earlier = await earlierReplay(db, caller, request.requestId);
   if (earlier) return { replay: earlier };
   const sourceId = request.integrationId;
   const targetId = request.targetIntegrationId || sourceId;
   requireRange(request);
-  const source = await findIntegration(db, sourceId);
-  if (!source) throw unknownIntegration(sourceId);
+  const source = await findInScope(db, caller, sourceId);
   const target = await findIntegration(db, targetId);
-  if (!target) throw unknownTarget(targetId);
+  if (!target || !isInScope(caller, target.integration)) throw unknownTarget(targetId);
   for (const one of [source, target]) requireTopic(one);
   if ((await runningReplayIds(db)).length >= MAX_RUNNING) {
     const text = `${MAX_RUNNING} replays are running: wait until one ends, or cancel one`;
@@ -45,18 +46,22 @@ export async function startReplay(
   });
   const id = request.requestId || randomUUID();
   const createTime = new Date(clock.now());
-  const changes = differences(StartReplayRequestSchema, undefined, request, ['request_id']);
-  const isSaved = await saveReplay(
-    db,
-    { id, sourceId, targetId, request, ranges, createTime },
-    async (queries) => {
-      await trailOf(caller)?.changed(queries, `replays/${id}`, changes);
-    },
-  );
-  const replay = await findReplay(db, id);
-  if (!isSaved || !replay) throw unknownIntegration(sourceId); // deleted since it was found
+  const isSaved = await saveReplay(db, caller, { id, sourceId, targetId, request, ranges, createTime });
+  const replay = isSaved && (await earlierReplay(db, caller, id));
+  if (!replay) throw unknownIntegration(sourceId); // deleted, or out of scope, since it was found
   wakeReplays();
   return { replay };
+}
+
+/**
+ * What a request with this id has started, if any has.
+ * @throws RpcError PERMISSION_DENIED when that is not for the caller to see
+ */
+async function earlierReplay(db: Database, caller: Caller, id: string): Promise<Replay | undefined> {
+  const replay = id === '' ? undefined : await findReplay(db, id);
+  if (!replay || (await isReplayInScope(db, caller, replay))) return replay;
+  const text = `the request_id ${id} cannot be used by ${caller.name}: take a new one`;
+  throw failed(Code.PERMISSION_DENIED, 'OUT_OF_SCOPE', text);
 }
 
 function unknownTarget(id: string): RpcError {

@@ -10,6 +10,7 @@ import { changedSecrets } from '../../contract/secrets.ts';
 import { violationsOf } from '../../contract/validate.ts';
 import { failed, invalidArgument } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
+import { findInScope, requireStaysInScope } from '../access/scope.ts';
 import { trailOf } from '../audit/audit-trail.ts';
 import { loadAnswer } from '../integrations/answer.ts';
 import { validate } from '../integrations/checks.ts';
@@ -24,7 +25,7 @@ import {
 import { nextRevision } from '../integrations/revision.ts';
 import { saveWithTopic } from '../integrations/save-change.ts';
 import { openedOf, sealedAs } from '../integrations/sealing.ts';
-import { findIntegration, type StoredIntegration } from '../store/integrations.ts';
+import type { StoredIntegration } from '../store/integrations.ts';
 import type { RouteDeps } from './deps.ts';
 
 /** How often a change is made again because another one came in between. */
@@ -38,9 +39,9 @@ export async function updateIntegration(
   const { db } = deps;
   const id = requireId(request);
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    const stored = await findIntegration(db, id);
-    if (!stored) throw unknownIntegration(id);
+    const stored = await findInScope(db, call.caller, id);
     const { next, isChanged, secrets } = merge(stored, request, deps);
+    requireStaysInScope(call.caller, next.integration);
     trailOf(call.caller)?.secretsChanged(secrets);
     await validate(deps, next, call);
     if (request.validateOnly) return { integration: await loadAnswer(db, next) };

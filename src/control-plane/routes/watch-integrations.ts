@@ -10,8 +10,8 @@ import type { RouteDeps } from './deps.ts';
 export function watchIntegrations(
   { db, clock, watches }: RouteDeps,
   { filter }: WatchIntegrationsRequest,
-  { signal }: CallContext,
+  { caller, signal }: CallContext,
 ): AsyncIterable<MessageInitShape<typeof WatchIntegrationsResponseSchema>> {
-  const watch = new IntegrationWatch(db, clock, filter);
+  const watch = new IntegrationWatch({ db, clock, caller }, filter);
   return watches.watch(() => watch.poll(), signal);
 }

@@ -1,6 +1,7 @@
 import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Topics } from '../../bus/topics.ts';
 import type { Caller } from '../../rpc/caller.ts';
+import { isInScope } from '../access/scope.ts';
 import { loadAnswer } from '../integrations/answer.ts';
 import { downlinkRows, goneRows, tombstones } from '../outbox/downlink.ts';
 import type { Database } from './database.ts';
@@ -45,7 +46,7 @@ export class MissingTopicError extends Error {
 
 /**
  * Saves what `change` makes of the integration as it is when it is locked; `change` may answer it unchanged, or throw.
- * Answers what is stored then; undefined: there is no such integration.
+ * Answers what is stored then; undefined: there is no such integration, or none that `by` may know of.
  * @throws MissingTopicError it would be enabled without a topic: nothing is saved
  */
 export function saveChange(
@@ -57,7 +58,7 @@ export function saveChange(
 ): Promise<StoredIntegration | undefined> {
   return db.transaction(async (queries) => {
     const stored = await findIntegration(queries, id, true);
-    if (!stored) return undefined;
+    if (!stored || !isInScope(by, stored.integration)) return undefined;
     const changed = change(stored);
     if (changed === stored) return stored;
     // The topic's state is that of now, not that of when the change was thought of.
@@ -76,7 +77,7 @@ function keptAgain(state: TopicState): TopicState {
   return 'kept';
 }
 
-/** Deletes the integration unless `check` throws. False: there is no such integration. */
+/** Deletes the integration unless `check` throws. False: there is no such integration, or none that `by` may know of. */
 export function saveDeletion(
   db: Database,
   topics: Topics,
@@ -86,7 +87,7 @@ export function saveDeletion(
 ): Promise<boolean> {
   return db.transaction(async (queries) => {
     const stored = await findIntegration(queries, id, true);
-    if (!stored) return false;
+    if (!stored || !isInScope(by, stored.integration)) return false;
     check(stored.integration);
     await insertDeleted(queries, await loadAnswer(queries, stored));
     await recordChange(queries, { before: stored, after: undefined }, by);

@@ -21,18 +21,28 @@ const ALL_KINDS = [
   `kind > ${Math.max(...KNOWN_KINDS)}`,
 ];
 
-/**
- * From after `after` on in their order, which is the newest first unless another is asked for. Looks at hardly more than it answers, whatever is stored.
- */
+/** A part of a list of events: from after `after` on in their order, which is the newest first unless another is asked for. */
+export interface EventPage {
+  readonly after?: Position | undefined;
+  readonly limit: number;
+  readonly isOldestFirst?: boolean | undefined;
+}
+
+/** Looks at hardly more than it answers, whatever is stored. */
 export async function listEvents(
   queries: Queries,
-  { integrationId, kinds, start, end }: EventSelection,
-  page: {
-    readonly after?: Position | undefined;
-    readonly limit: number;
-    readonly isOldestFirst?: boolean;
-  },
+  selection: EventSelection,
+  page: EventPage,
 ): Promise<Event[]> {
+  const { sql, values } = nextEvents(selection, page);
+  return (await queries.query<{ id: string; time: Date; record: Uint8Array }>(sql, values)).map(toEvent);
+}
+
+/** The query for them, with the values of its placeholders, and their order. */
+export function nextEvents(
+  { integrationId, kinds, start, end }: EventSelection,
+  page: EventPage,
+): { readonly sql: string; readonly values: unknown[]; readonly order: string } {
   const [isBeyond, direction] = page.isOldestFirst ? ['>', 'asc'] : ['<', 'desc'];
   const values: unknown[] = [page.limit];
   const given = (value: unknown) => `$${values.push(value)}`;
@@ -47,16 +57,16 @@ export async function listEvents(
     );
   }
   const wanted = kinds ? [...new Set(kinds)].map((kind) => `kind = ${Number(kind)}`) : ALL_KINDS;
+  const order = `time ${direction}, id ${direction}`;
   // So many of each kind, by the index that has them in their order: where one is rare, no others are looked at.
   const nexts = wanted.map(
-    (kind) => `(select id, time, record from events where ${[kind, ...conditions].join(' and ')}
-       order by time ${direction}, id ${direction} limit $1)`,
+    (
+      kind,
+    ) => `(select id, time, integration_id, record from events where ${[kind, ...conditions].join(' and ')}
+       order by ${order} limit $1)`,
   );
-  const rows = await queries.query<{ id: string; time: Date; record: Uint8Array }>(
-    `select * from (${nexts.join(' union all ')}) as next order by time ${direction}, id ${direction} limit $1`,
-    values,
-  );
-  return rows.map(toEvent);
+  const sql = `select * from (${nexts.join(' union all ')}) as next order by ${order} limit $1`;
+  return { sql, values, order };
 }
 
 /** The event that a report is. */

@@ -90,6 +90,16 @@ export async function findIntegration(
   return row && toStored(row);
 }
 
+/** Those of them that are there. With `lock`, nobody changes them until the transaction ends. */
+export async function findIntegrations(
+  queries: Queries,
+  ids: readonly string[],
+  lock: boolean,
+): Promise<StoredIntegration[]> {
+  const sql = `select ${COLUMNS} from integrations where id = any($1) order by id ${lock ? 'for share' : ''}`;
+  return (await queries.query<IntegrationRow>(sql, [ids])).map(toStored);
+}
+
 /** What a create request with this id has made since `since`. */
 export async function findCreated(
   queries: Queries,
@@ -181,9 +191,12 @@ export function parametersOf(selection: IntegrationSelection): unknown[] {
     ids ?? null,
     states ?? null,
     labels && labels.length > 0 ? labels : null,
-    namePrefix === undefined ? null : `${withoutNul(namePrefix).replaceAll(/[\\%_]/g, '\\$&')}%`,
+    namePrefix === undefined ? null : startsWith(namePrefix),
   ];
 }
+
+/** The pattern of what begins like this. */
+export const startsWith = (prefix: string): string => `${withoutNul(prefix).replaceAll(/[\\%_]/g, '\\$&')}%`;
 
 /** Each as `key=value`: a key has no `=`. */
 export const labelTexts = (labels: Labels): string[] =>

@@ -2,6 +2,7 @@ import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { NodeReportSchema } from '../../../gen/penstock/v1/uplink_pb.ts';
 import type { Cluster, KnownNode, NodeState } from '../status/cluster.ts';
 import type { Queries } from './database.ts';
+import { inScope, type ScopeSelection } from './scoped.ts';
 
 /** A node is gone when it was silent for so long while others were heard. */
 const SILENCE = '6 seconds';
@@ -59,16 +60,22 @@ export async function loadCluster(queries: Queries): Promise<Cluster> {
   return new Map(nodes.map((node) => [node.serviceId, node]));
 }
 
-/** The integrations that run on each node that runs, by its name, in order; the rule is that of `shardsIn`. */
-export async function integrationsByNode(queries: Queries): Promise<ReadonlyMap<string, readonly string[]>> {
+/** The integrations of a scope that run on each node that runs, by its name, in order; the rule is that of `shardsIn`. */
+export async function integrationsByNode(
+  queries: Queries,
+  scope?: ScopeSelection,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const values: unknown[] = [];
+  const isScoped = inScope('s.integration_id', scope, (value) => `$${values.push(value)}`);
   // In one text each: a hundred thousand values take much longer.
   const rows = await queries.query<{ service_id: string; ids: string }>(
     `select service_id, string_agg(integration_id::text, ' ') as ids
      from (select distinct on (integration_id, shard) integration_id, service_id
            from executor_states s join (select service_id, start_time from nodes where ${IS_LIVING}) n using (service_id)
-           where state <> 0 and coalesce(node_start_time, time) >= start_time
+           where state <> 0 and coalesce(node_start_time, time) >= start_time and ${isScoped}
            order by integration_id, shard, generation desc, time desc) as newest
      group by service_id`,
+    values,
   );
   return new Map(rows.map(({ service_id, ids }) => [service_id, [...new Set(ids.split(' '))].toSorted()]));
 }

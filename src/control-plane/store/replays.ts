@@ -8,8 +8,13 @@ import {
   StartReplayRequestSchema,
 } from '../../../gen/penstock/v1/replay_service_pb.ts';
 import type { OffsetRange } from '../../bus/bus.ts';
+import type { Caller } from '../../rpc/caller.ts';
+import { areInScope } from '../access/scope.ts';
+import { trailOf } from '../audit/audit-trail.ts';
+import { differences } from '../audit/differences.ts';
 import type { Database, Queries } from './database.ts';
 import type { Position } from './integrations.ts';
+import { inScope, type ScopeSelection } from './scoped.ts';
 
 type Ranges = ReadonlyMap<number, OffsetRange>;
 
@@ -45,17 +50,14 @@ type Row = {
   finish_time: Date | null;
 };
 
-/** False when the source or the target is deleted: nothing is saved then. @param record stores what goes with it */
-export function saveReplay(
-  db: Database,
-  replay: NewReplay,
-  record: (queries: Queries) => Promise<void>,
-): Promise<boolean> {
+/** False when the source or the target is deleted, or not for `by` to know of: nothing is saved then. */
+export function saveReplay(db: Database, by: Caller, replay: NewReplay): Promise<boolean> {
   const { id, sourceId, targetId, request, createTime } = replay;
   const ranges = [...replay.ranges];
   const total = ranges.reduce((sum, [, { start, end }]) => sum + end - start, 0);
   return db.transaction(async (queries) => {
     const ids = [...new Set([sourceId, targetId])];
+    if (!(await areInScope(queries, by, ids, true))) return false;
     const there = await queries.query(
       'select id from integrations where id = any($1) order by id for key share',
       [ids],
@@ -84,7 +86,8 @@ export function saveReplay(
         ranges.map(([, { end }]) => end),
       ],
     );
-    await record(queries);
+    const changes = differences(StartReplayRequestSchema, undefined, request, ['request_id']);
+    await trailOf(by)?.changed(queries, `replays/${id}`, changes);
     return true;
   });
 }
@@ -94,7 +97,7 @@ export async function findReplay(queries: Queries, id: string): Promise<Replay |
   return row && toReplay(row);
 }
 
-/** In the order of their times, from after `after` on; of an integration as source or as target, or of all. */
+/** In the order of their times, from after `after` on; of an integration as source or as target, or of all in a scope. */
 export async function listReplays(
   queries: Queries,
   integrationId: string | undefined,
@@ -103,6 +106,7 @@ export async function listReplays(
     readonly limit: number;
     readonly isOldestFirst: boolean;
   },
+  scope?: ScopeSelection,
 ): Promise<Replay[]> {
   const [isBeyond, direction] = page.isOldestFirst ? ['>', 'asc'] : ['<', 'desc'];
   const values: unknown[] = [page.limit];
@@ -111,12 +115,15 @@ export async function listReplays(
   const isNext = page.after
     ? `(create_time, id) ${isBeyond} (${given(page.after.time)}, ${given(page.after.id)})`
     : 'true';
+  const isScoped = ['integration_id', 'target_integration_id']
+    .map((column) => inScope(`replays.${column}`, scope, given))
+    .join(' and ');
   // Each by the index that has its own in their order.
   const selections = id
     ? [`integration_id = ${id}`, `target_integration_id = ${id} and integration_id <> ${id}`]
     : ['true'];
   const nexts = selections.map(
-    (selection) => `(select * from replays where ${selection} and ${isNext}
+    (selection) => `(select * from replays where ${selection} and ${isNext} and ${isScoped}
        order by create_time ${direction}, id ${direction} limit $1)`,
   );
   const rows = await queries.query<Row>(

@@ -3,6 +3,7 @@ import type { Event } from '../../../gen/penstock/v1/event_service_pb.ts';
 import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Queries } from './database.ts';
 import { type EventSelection, toEvent } from './events.ts';
+import { inScope, type ScopeSelection } from './scoped.ts';
 
 // Rows carry the version of the transaction that wrote them. A transaction may end long after one with a higher version has:
 // what was written since a moment is therefore what has a higher version than the last one before which all had ended then.
@@ -79,34 +80,37 @@ export interface EventPlace {
   readonly event: { readonly version: Version; readonly time: Date; readonly id: string } | undefined;
 }
 
-/** Up to `limit` events that were stored after a place, up to this version, and where to go on. */
+/** Up to `limit` events of a scope that were stored after a place, up to this version, and where to go on. */
 export async function eventsSince(
   queries: Queries,
   { integrationId, kinds, start, end }: EventSelection,
   since: EventPlace,
   version: Version,
   limit: number,
+  scope?: ScopeSelection,
 ): Promise<{ readonly events: readonly Event[]; readonly next: EventPlace }> {
   type Row = { id: string; time: Date; record: Uint8Array; version: string };
+  const values: unknown[] = [
+    since.version,
+    version,
+    since.event?.id ?? null,
+    since.event?.time ?? null,
+    integrationId ?? null,
+    kinds ?? null,
+    start ?? null,
+    end ?? null,
+    since.event?.version ?? null,
+    limit,
+  ];
+  const isScoped = inScope('events.integration_id', scope, (value) => `$${values.push(value)}`);
   const rows = await queries.query<Row>(
     `select id, time, record, version::text as version from events
      where version > $1::bigint and version <= $2::bigint
        and ($3::uuid is null or (version, time, id) > ($9::bigint, $4, $3))
        and ($5::uuid is null or integration_id = $5) and ($6::smallint[] is null or kind = any($6))
-       and ($7::timestamptz is null or time >= $7) and ($8::timestamptz is null or time < $8)
+       and ($7::timestamptz is null or time >= $7) and ($8::timestamptz is null or time < $8) and ${isScoped}
      order by events.version, time, id limit $10`,
-    [
-      since.version,
-      version,
-      since.event?.id ?? null,
-      since.event?.time ?? null,
-      integrationId ?? null,
-      kinds ?? null,
-      start ?? null,
-      end ?? null,
-      since.event?.version ?? null,
-      limit,
-    ],
+    values,
   );
   const last = rows.length === limit ? rows.at(-1) : undefined;
   return {
