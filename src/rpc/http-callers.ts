@@ -6,7 +6,7 @@ import type { connectNodeAdapter } from '@connectrpc/connect-node';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { Role } from '../../gen/penstock/v1/access_pb.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
-import { LOGIN_NEEDED } from './authorized.ts';
+import { LOGIN_NEEDED, refusalOf } from './authorized.ts';
 import { type Authenticate, type Caller, type Presented, stranger } from './caller.ts';
 import { RpcError } from './error.ts';
 import { certificateOf } from './grpc-presented.ts';
@@ -98,6 +98,10 @@ export class HttpCallers {
   /** For the handlers of a request, see `withCallers`. */
   readonly contextValues = (request: Request): ContextValues =>
     createContextValues().set(CALLER, this.#callers.get(request) ?? stranger(''));
+
+  /** Why who made a request may not call this method; undefined: it may. */
+  readonly refusalFor = (request: Request, method: DescMethod): RpcError | undefined =>
+    refusalOf(method, this.#callers.get(request) ?? stranger(''));
 
   #isOpen({ method, url = '' }: IncomingMessage): boolean {
     const [path = ''] = url.split('?', 1);

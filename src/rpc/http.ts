@@ -109,7 +109,7 @@ function rpcListener(
   options: PageOptions & HttpOptions & { readonly callers: HttpCallers },
 ): RequestListener {
   const { services, callers, maxReceive, maxSend } = options;
-  const { contextValues } = callers;
+  const { contextValues, refusalFor } = callers;
   let rest: ReturnType<typeof restListener>;
   const pages = pageListener(options);
   return connectNodeAdapter({
@@ -128,7 +128,7 @@ function rpcListener(
       router.handlers.splice(0, router.handlers.length, ...router.handlers.map(tellingMalformed));
       const { handlers } = router;
       const schemas = services.map(({ service }) => service);
-      rest = restListener({ ...options, services: schemas, handlers, contextValues });
+      rest = restListener({ ...options, services: schemas, handlers, contextValues, refusalFor });
     },
     fallback: (request, response) =>
       isRest(request.url)

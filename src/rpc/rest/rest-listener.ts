@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { DescService } from '@bufbuild/protobuf';
+import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import { Code as ConnectCode, ConnectError, type ContextValues } from '@connectrpc/connect';
 import type {
   UniversalHandler,
@@ -11,7 +11,7 @@ import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { toConnectError } from '../connect.ts';
-import { failed, invalidArgument } from '../error.ts';
+import { failed, invalidArgument, type RpcError } from '../error.ts';
 import { type Refusal, refuse } from '../http-guard.ts';
 import { framed, framesIn } from './json-lines.ts';
 import { requestJson } from './request-json.ts';
@@ -23,6 +23,8 @@ interface RestOptions {
   readonly handlers: readonly UniversalHandler[];
   /** What handlers are told of a request. */
   readonly contextValues: (request: IncomingMessage) => ContextValues;
+  /** Why a caller may not call a method: it is told so before anything that it sends is looked at. */
+  readonly refusalFor: (request: IncomingMessage, method: DescMethod) => RpcError | undefined;
   /** The largest request, in bytes. */
   readonly maxReceive: number;
   readonly logger: Logger;
@@ -35,12 +37,12 @@ export const isRest = (url: string | undefined): boolean => url?.startsWith('/ap
  * Serves the methods under the paths that the schema gives them: JSON in, JSON out, a stream as a line of JSON for each message.
  * Errors are those of Connect.
  */
-export function restListener({ services, handlers, contextValues, maxReceive, logger }: RestOptions) {
+export function restListener({ services, handlers, logger, ...options }: RestOptions) {
   const routes = services.flatMap(routesOf);
   const byPath = new Map(handlers.map((handler) => [handler.requestPath, handler]));
   const handlerOf = ({ method }: RestRoute) => byPath.get(`/${method.parent.typeName}/${method.name}`)!;
   return (request: IncomingMessage, response: ServerResponse): void => {
-    answer(request, { routes, handlerOf, contextValues, maxReceive }, response)
+    answer(request, { ...options, routes, handlerOf }, response)
       .then((answered) => answered && universalResponseToNodeResponse(answered, response))
       .catch((error) => {
         if (ConnectError.from(error).code === ConnectCode.Aborted) return; // the caller went away
@@ -50,7 +52,7 @@ export function restListener({ services, handlers, contextValues, maxReceive, lo
   };
 }
 
-interface Deps extends Pick<RestOptions, 'maxReceive' | 'contextValues'> {
+interface Deps extends Pick<RestOptions, 'maxReceive' | 'contextValues' | 'refusalFor'> {
   readonly routes: readonly RestRoute[];
   readonly handlerOf: (route: RestRoute) => UniversalHandler;
 }
@@ -58,7 +60,7 @@ interface Deps extends Pick<RestOptions, 'maxReceive' | 'contextValues'> {
 /** Undefined: it is answered already. */
 async function answer(
   request: IncomingMessage,
-  { routes, handlerOf, contextValues, maxReceive }: Deps,
+  { routes, handlerOf, contextValues, refusalFor, maxReceive }: Deps,
   response: ServerResponse,
 ): Promise<UniversalServerResponse | undefined> {
   const [path = '', query = ''] = request.url!.split(/\?(.*)/s, 2);
@@ -72,6 +74,8 @@ async function answer(
       return undefined;
     }
     const { route, params } = found;
+    const forbidden = refusalFor(request, route.method);
+    if (forbidden !== undefined) throw forbidden;
     const body = await bodyOf(request, maxReceive);
     const json = requestJson(route, { params, query, body });
     const isStream = route.method.methodKind === 'server_streaming';
