@@ -61,6 +61,10 @@ test('the tables of docs/errors.md are what src/rpc says; run `npm run generate`
   await promisify(execFile)(process.execPath, ['scripts/error-tables.ts', '--check'], { cwd: ROOT });
 });
 
+test('the table of roles in docs/security.md is what the policy says; run `npm run generate` when it is not', async () => {
+  await promisify(execFile)(process.execPath, ['scripts/role-table.ts', '--check'], { cwd: ROOT });
+});
+
 test('gen/openapi.json is what the schema says; run `npm run generate` when it is not', async () => {
   await promisify(execFile)(process.execPath, ['scripts/openapi.ts', '--check'], { cwd: ROOT });
 });

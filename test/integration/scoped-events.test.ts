@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import { EventKind } from '../../gen/penstock/v1/event_service_pb.ts';
+import { labelTexts, type Position } from '../../src/control-plane/store/integrations.ts';
+import { insertEvents } from '../../src/control-plane/store/reports.ts';
+import { listScopedEvents } from '../../src/control-plane/store/scoped-events.ts';
+import { eventOf } from '../helpers/event-parts.ts';
+import { insert, storeForTests } from '../helpers/listed-store.ts';
+
+const SCOPE = { namePrefix: 'a%', labels: labelTexts({ team: 'x' }) };
+
+test('pages of events have each event of a scope once, in its order, and look at no more than they may', async (t) => {
+  const store = await storeForTests(t);
+  const { db } = store;
+  const ids = await insert(store, [
+    { name: 'a% 1', labels: { team: 'x', site: '' } },
+    { name: 'a% 2', labels: { team: 'x' } },
+    { name: 'ab', labels: { team: 'x' } },
+    { name: 'a% 3', labels: { team: 'y' } },
+  ]);
+  const places = [...ids, randomUUID()]; // and one that is deleted
+  const kinds = [EventKind.LIFECYCLE, EventKind.ERROR, EventKind.STATISTICS];
+  const events = Array.from({ length: 120 }, (_, n) =>
+    // In runs, so that some pages find nothing, and some times are the same.
+    eventOf(Math.floor(n / 2) * 1000, {
+      integrationId: places[Math.floor(n / 7) % places.length]!,
+      kind: kinds[n % kinds.length]!,
+    }),
+  );
+  await db.transaction((queries) => insertEvents(queries, events));
+  const ofScope = events.filter(({ integrationId }) => ids.slice(0, 2).includes(integrationId));
+  assert.ok(ofScope.length > 40);
+
+  for (const isOldestFirst of [false, true]) {
+    const direction = isOldestFirst ? 1 : -1;
+    const expected = ofScope
+      .toSorted((a, b) => direction * (a.time.getTime() - b.time.getTime() || (a.id < b.id ? -1 : 1)))
+      .map(({ id }) => id);
+    for (const [limit, most] of [
+      [1000, 5000],
+      [1, 5000],
+      [5, 6],
+      [3, 10],
+      [10, 10],
+      [10, 3],
+    ] as const) {
+      const found: string[] = [];
+      let pages = 0;
+      for (let after: Position | undefined; ; ) {
+        const page = await listScopedEvents(db, {}, SCOPE, { after, limit, isOldestFirst }, most);
+        assert.ok(page.events.length <= Math.min(limit, most));
+        found.push(...page.events.map(({ id }) => id));
+        pages++;
+        if (!page.next) break;
+        after = page.next;
+      }
+      assert.deepEqual(found, expected, `${limit} of ${most}`);
+      assert.ok(pages >= Math.max(Math.ceil(expected.length / limit), Math.floor(events.length / most)));
+    }
+  }
+
+  const errors = await listScopedEvents(db, { kinds: [EventKind.ERROR] }, SCOPE, { limit: 1000 });
+  const wanted = ofScope.filter(({ kind }) => kind === EventKind.ERROR).map(({ id }) => id);
+  assert.deepEqual(errors.events.map(({ id }) => id).toSorted(), wanted.toSorted());
+  assert.equal(errors.next, undefined);
+});
