@@ -319,7 +319,8 @@ export const ListReplaysRequestSchema: GenMessage<ListReplaysRequest> = /*@__PUR
   messageDesc(file_penstock_v1_replay_service, 6);
 
 /**
- * A page of replays.
+ * A page of replays. Of a caller with a scope one page looks at 5,000 replays, and may show fewer than asked for, while there is a
+ * next page.
  *
  * @generated from message penstock.v1.ListReplaysResponse
  */

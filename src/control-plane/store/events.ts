@@ -4,6 +4,7 @@ import { type Event, EventKind, EventSchema } from '../../../gen/penstock/v1/eve
 import { UplinkRecordSchema } from '../../../gen/penstock/v1/uplink_pb.ts';
 import type { Queries } from './database.ts';
 import type { Position } from './integrations.ts';
+import { type NextRows, walkOf } from './scoped.ts';
 
 /** Which events: those for which everything set here is true. */
 export interface EventSelection {
@@ -38,12 +39,9 @@ export async function listEvents(
   return (await queries.query<{ id: string; time: Date; record: Uint8Array }>(sql, values)).map(toEvent);
 }
 
-/** The query for them, with the values of its placeholders, and their order. */
-export function nextEvents(
-  { integrationId, kinds, start, end }: EventSelection,
-  page: EventPage,
-): { readonly sql: string; readonly values: unknown[]; readonly order: string } {
-  const [isBeyond, direction] = page.isOldestFirst ? ['>', 'asc'] : ['<', 'desc'];
+/** The query for them. */
+export function nextEvents({ integrationId, kinds, start, end }: EventSelection, page: EventPage): NextRows {
+  const [isBeyond, direction] = walkOf(page);
   const values: unknown[] = [page.limit];
   const given = (value: unknown) => `$${values.push(value)}`;
   const conditions: string[] = [];
@@ -66,7 +64,7 @@ export function nextEvents(
        order by ${order} limit $1)`,
   );
   const sql = `select * from (${nexts.join(' union all ')}) as next order by ${order} limit $1`;
-  return { sql, values, order };
+  return { sql, values, direction };
 }
 
 /** The event that a report is. */

@@ -14,7 +14,7 @@ import { trailOf } from '../audit/audit-trail.ts';
 import { differences } from '../audit/differences.ts';
 import type { Database, Queries } from './database.ts';
 import type { Position } from './integrations.ts';
-import { inScope, type ScopeSelection } from './scoped.ts';
+import { type NextRows, walkOf } from './scoped.ts';
 
 type Ranges = ReadonlyMap<number, OffsetRange>;
 
@@ -37,7 +37,7 @@ export interface Job {
   readonly ranges: Ranges;
 }
 
-type Row = {
+export type ReplayRow = {
   id: string;
   integration_id: string;
   target_integration_id: string;
@@ -93,44 +93,49 @@ export function saveReplay(db: Database, by: Caller, replay: NewReplay): Promise
 }
 
 export async function findReplay(queries: Queries, id: string): Promise<Replay | undefined> {
-  const [row] = await queries.query<Row>('select * from replays where id = $1', [id]);
+  const [row] = await queries.query<ReplayRow>('select * from replays where id = $1', [id]);
   return row && toReplay(row);
 }
 
-/** In the order of their times, from after `after` on; of an integration as source or as target, or of all in a scope. */
+/** A part of a list of replays, in the order of their times, from after `after` on. */
+export interface ReplayPage {
+  readonly after: Position | undefined;
+  readonly limit: number;
+  readonly isOldestFirst: boolean;
+}
+
+/** Of an integration as source or as target, or of all. */
 export async function listReplays(
   queries: Queries,
   integrationId: string | undefined,
-  page: {
-    readonly after: Position | undefined;
-    readonly limit: number;
-    readonly isOldestFirst: boolean;
-  },
-  scope?: ScopeSelection,
+  page: ReplayPage,
 ): Promise<Replay[]> {
-  const [isBeyond, direction] = page.isOldestFirst ? ['>', 'asc'] : ['<', 'desc'];
+  const { sql, values } = nextReplays(integrationId, page);
+  return (await queries.query<ReplayRow>(sql, values)).map(toReplay);
+}
+
+/** The query for them. */
+export function nextReplays(integrationId: string | undefined, page: ReplayPage): NextRows {
+  const [isBeyond, direction] = walkOf(page);
   const values: unknown[] = [page.limit];
   const given = (value: unknown) => `$${values.push(value)}`;
   const id = integrationId === undefined ? undefined : given(integrationId);
   const isNext = page.after
     ? `(create_time, id) ${isBeyond} (${given(page.after.time)}, ${given(page.after.id)})`
     : 'true';
-  const isScoped = ['integration_id', 'target_integration_id']
-    .map((column) => inScope(`replays.${column}`, scope, given))
-    .join(' and ');
+  const order = `create_time ${direction}, id ${direction}`;
   // Each by the index that has its own in their order.
   const selections = id
     ? [`integration_id = ${id}`, `target_integration_id = ${id} and integration_id <> ${id}`]
     : ['true'];
   const nexts = selections.map(
-    (selection) => `(select * from replays where ${selection} and ${isNext} and ${isScoped}
-       order by create_time ${direction}, id ${direction} limit $1)`,
+    (selection) => `(select * from replays where ${selection} and ${isNext} order by ${order} limit $1)`,
   );
-  const rows = await queries.query<Row>(
-    `select * from (${nexts.join(' union all ')}) as next order by create_time ${direction}, id ${direction} limit $1`,
+  return {
+    sql: `select * from (${nexts.join(' union all ')}) as next order by ${order} limit $1`,
     values,
-  );
-  return rows.map(toReplay);
+    direction,
+  };
 }
 
 /** The oldest first. */
@@ -142,7 +147,7 @@ export async function runningReplayIds(queries: Queries): Promise<string[]> {
 /** What is left of a replay; undefined: it is over. */
 export async function findJob(queries: Queries, id: string): Promise<Job | undefined> {
   const sql = 'select * from replays where id = $1 and finish_time is null';
-  const [row] = await queries.query<Row>(sql, [id]);
+  const [row] = await queries.query<ReplayRow>(sql, [id]);
   if (!row) return undefined;
   const partitions = await queries.query<{ partition: number; next_offset: string; end_offset: string }>(
     'select partition, next_offset, end_offset from replay_partitions where replay_id = $1',
@@ -218,7 +223,7 @@ export async function deleteOldReplays(queries: Queries, ttl: number, limit: num
   return rows.length;
 }
 
-function toReplay(row: Row): Replay {
+export function toReplay(row: ReplayRow): Replay {
   const { startTime, endTime, offsetRanges } = fromBinary(StartReplayRequestSchema, row.request);
   return create(ReplaySchema, {
     id: row.id,

@@ -5,6 +5,7 @@ import { EventKind } from '../../gen/penstock/v1/event_service_pb.ts';
 import { labelTexts, type Position } from '../../src/control-plane/store/integrations.ts';
 import { insertEvents } from '../../src/control-plane/store/reports.ts';
 import { listScopedEvents } from '../../src/control-plane/store/scoped-events.ts';
+import { listScopedReplays } from '../../src/control-plane/store/scoped-replays.ts';
 import { eventOf } from '../helpers/event-parts.ts';
 import { insert, storeForTests } from '../helpers/listed-store.ts';
 
@@ -64,4 +65,54 @@ test('pages of events have each event of a scope once, in its order, and look at
   const wanted = ofScope.filter(({ kind }) => kind === EventKind.ERROR).map(({ id }) => id);
   assert.deepEqual(errors.events.map(({ id }) => id).toSorted(), wanted.toSorted());
   assert.equal(errors.next, undefined);
+});
+
+test('pages of replays have those whose source and target are in the scope, each once', async (t) => {
+  const store = await storeForTests(t);
+  const { db } = store;
+  const [a, b, outside] = await insert(store, [
+    { name: 'a% 1', labels: { team: 'x' } },
+    { name: 'a% 2', labels: { team: 'x' } },
+    { name: 'b', labels: { team: 'x' } },
+  ]);
+  const ways = [
+    [a, b],
+    [a, outside],
+    [outside, b],
+    [b, b],
+    [outside, outside],
+    [a, randomUUID()],
+  ] as const;
+  const made = Array.from({ length: 60 }, (_, n) => ({ id: randomUUID(), way: ways[n % ways.length]! }));
+  for (const [n, { id, way }] of made.entries()) {
+    await db.query(
+      `insert into replays values ($1, $2, $3, '', 2, '', 0, 0, now() - $4 * interval '1 second', now())`,
+      [id, ...way, n],
+    );
+  }
+  const idsOf = (of: typeof made) => of.map(({ id }) => id);
+  const ofScope = made.filter(({ way }) => way === ways[0] || way === ways[3]);
+  for (const [integrationId, expected] of [
+    [undefined, ofScope],
+    [a, ofScope.filter(({ way }) => way === ways[0])],
+    [b, ofScope],
+  ] as const) {
+    for (const [limit, most] of [
+      [1000, 5000],
+      [3, 5000],
+      [4, 4],
+      [5, 1],
+    ] as const) {
+      const found: string[] = [];
+      for (let after: Position | undefined; ; ) {
+        const page = { after, limit, isOldestFirst: false };
+        const { replays, next } = await listScopedReplays(db, integrationId, SCOPE, page, most);
+        assert.ok(replays.length <= Math.min(limit, most));
+        found.push(...replays.map(({ id }) => id));
+        if (!next) break;
+        after = next;
+      }
+      assert.deepEqual(found, idsOf(expected), `${limit} of ${most}`);
+    }
+  }
 });
