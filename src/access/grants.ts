@@ -56,6 +56,11 @@ export class Grants {
     while (this.#version < version) await this.#changed.promise;
   }
 
+  /** Nobody is let in by this token any more, before all others are known. */
+  revoke(id: string): void {
+    for (const [hash, grant] of this.#byHash) if (grant.id === id) this.#byHash.delete(hash);
+  }
+
   /** Whose token it is; undefined: nobody's, or it has ended. */
   callerOf(token: string, address: string): Caller | undefined {
     const grant = this.#byHash.get(keyOf(hashOfToken(token)));

@@ -17,11 +17,13 @@ export function callState(call: ServerCall, clock: Clock) {
   let responseTrailer: Headers | undefined;
   let headersSent = false;
   let caller = stranger('');
+  let isLetIn = () => Promise.resolve(true);
   // Made on demand: few handlers look at them.
   const context: CallContext = {
     get caller() {
       return caller;
     },
+    isLetIn: () => isLetIn(),
     signal: ended.signal,
     get requestHeader() {
       requestHeader ??= toHeaders(call.metadata);
@@ -42,8 +44,10 @@ export function callState(call: ServerCall, clock: Clock) {
   };
   return {
     context,
-    setCaller(known: Caller) {
+    /** @param isStill whether the caller is still let in */
+    setCaller(known: Caller, isStill: () => Promise<boolean>) {
       caller = known;
+      isLetIn = isStill;
     },
     sendHeaders() {
       if (!headersSent && responseHeader) call.sendMetadata(toMetadata(responseHeader));

@@ -5,13 +5,14 @@ import * as grpc from '@grpc/grpc-js';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { StatusSchema } from '../../gen/google/rpc/status_pb.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { messageOf } from '../runtime/logger.ts';
-import { callerOf } from './authorized.ts';
+import { type Logger, messageOf } from '../runtime/logger.ts';
+import { callerOf, isStill } from './authorized.ts';
 import { callState } from './call-state.ts';
 import type { Authenticate } from './caller.ts';
-import { failed, type RpcError, toStatus } from './error.ts';
+import { failed, RpcError, toStatus } from './error.ts';
 import { presentedBy } from './grpc-presented.ts';
 import { deserialize, pathOf, STATUS_DETAILS, serialize } from './grpcjs.ts';
+import { ruleOf } from './policy.ts';
 import type { AnyHandler, RpcService } from './service.ts';
 import type { UnreadAnswers } from './unread-answers.ts';
 
@@ -30,6 +31,7 @@ type StreamCall = grpc.ServerWritableStream<Incoming, Buffer> | grpc.ServerDuple
 type Callback = grpc.sendUnaryData<Buffer>;
 
 interface AdapterDeps {
+  readonly logger: Logger;
   readonly authenticate: Authenticate;
   readonly clock: Clock;
   readonly unread: UnreadAnswers;
@@ -77,12 +79,13 @@ async function answerOnce(
   method: DescMethod,
   call: Call,
   callback: Callback,
-  { clock, unread, authenticate }: AdapterDeps,
+  deps: AdapterDeps,
 ): Promise<void> {
+  const { clock, unread } = deps;
   const state = callState(call, clock);
   try {
     // Before what it asks is looked at.
-    state.setCaller(await callerOf(method, presentedBy(call, streamOf(call)), authenticate));
+    await identify(state, method, call, deps);
     const response = await handler(inputOf(call), state.context);
     const bytes = serialize(method.output)(create(method.output, response as Message));
     state.sendHeaders();
@@ -99,8 +102,9 @@ async function answerStream(
   handler: AnyHandler,
   method: DescMethod,
   call: StreamCall,
-  { clock, unread, authenticate }: AdapterDeps,
+  deps: AdapterDeps,
 ): Promise<void> {
+  const { clock, unread } = deps;
   const state = callState(call, clock);
   const { signal } = state.context;
   const stream = streamOf(call);
@@ -111,7 +115,7 @@ async function answerStream(
     state.end();
   };
   try {
-    state.setCaller(await callerOf(method, presentedBy(call, stream), authenticate));
+    await identify(state, method, call, deps);
     for await (const response of handler(inputOf(call), state.context) as AsyncIterable<Message>) {
       if (isStalled) break;
       const bytes = write(create(method.output, response));
@@ -128,6 +132,26 @@ async function answerStream(
     if (!call.cancelled) call.emit('error', status);
   } finally {
     state.end();
+  }
+}
+
+/** @throws RpcError when it is nobody who is let in; what else goes wrong is logged */
+async function identify(
+  state: ReturnType<typeof callState>,
+  method: DescMethod,
+  call: Call | StreamCall,
+  { authenticate, logger }: AdapterDeps,
+): Promise<void> {
+  const presented = presentedBy(call, streamOf(call));
+  try {
+    const caller = await callerOf(method, presented, authenticate);
+    const isOpen = ruleOf(method).role === undefined;
+    state.setCaller(caller, async () => isOpen || isStill(caller, presented, authenticate));
+  } catch (error) {
+    if (!(error instanceof RpcError)) {
+      logger.error('a caller could not be authenticated', { error: messageOf(error) });
+    }
+    throw error;
   }
 }
 

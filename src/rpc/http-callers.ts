@@ -6,7 +6,7 @@ import type { connectNodeAdapter } from '@connectrpc/connect-node';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { Role } from '../../gen/penstock/v1/access_pb.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
-import { LOGIN_NEEDED, refusalOf } from './authorized.ts';
+import { isStill, LOGIN_NEEDED, refusalOf } from './authorized.ts';
 import { type Authenticate, type Caller, type Presented, stranger } from './caller.ts';
 import { RpcError } from './error.ts';
 import { certificateOf } from './grpc-presented.ts';
@@ -21,6 +21,7 @@ import { sessionOf } from './session-cookie.ts';
 const UNAUTHENTICATED: Refusal = { status: 401, message: LOGIN_NEEDED };
 
 const CALLER = createContextKey<Caller>(stranger(''), { description: 'who calls' });
+const LET_IN = createContextKey(() => Promise.resolve(true), { description: 'whether it is still let in' });
 type Request = Parameters<ReturnType<typeof connectNodeAdapter>>[0];
 
 interface HttpCallersDeps {
@@ -96,8 +97,13 @@ export class HttpCallers {
   }
 
   /** For the handlers of a request, see `withCallers`. */
-  readonly contextValues = (request: Request): ContextValues =>
-    createContextValues().set(CALLER, this.#callers.get(request) ?? stranger(''));
+  readonly contextValues = (request: Request): ContextValues => {
+    const caller = this.#callers.get(request) ?? stranger('');
+    const presented = presentedBy(request as IncomingMessage, this.#isCookieSecure);
+    const isLetIn = async () =>
+      caller.role === Role.UNSPECIFIED || isStill(caller, presented, this.#authenticate);
+    return createContextValues().set(CALLER, caller).set(LET_IN, isLetIn);
+  };
 
   /** Why who made a request may not call this method; undefined: it may. */
   readonly refusalFor = (request: Request, method: DescMethod): RpcError | undefined =>
@@ -121,7 +127,7 @@ export class HttpCallers {
 export function withCallers(service: RpcService): RpcService {
   return wrapHandlers(service, (_method, handler) => (input, context) => {
     const { values } = context as unknown as { readonly values: ContextValues };
-    return handler(input, contextWith(context, { caller: values.get(CALLER) }));
+    return handler(input, contextWith(context, { caller: values.get(CALLER), isLetIn: values.get(LET_IN) }));
   });
 }
 

@@ -152,7 +152,8 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
   };
   readiness?.onChange(tell);
   const { audit = (service: RpcService) => service } = options;
-  const guard = (service: RpcService) => guarded(audit(authorized(validated(service))), { logger, stopping });
+  const guard = (service: RpcService) =>
+    audit(guarded(authorized(validated(service), clock), { logger, stopping }));
   const limits = { ...DEFAULT_API_LIMITS, ...options.limits };
   const calls = new CallLimits(limits, metrics);
   const bounded = (service: RpcService) => limited(guard(service), calls);
@@ -168,7 +169,7 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
   const onSent = connections.sent.bind(connections);
   const unread = new UnreadAnswers({ clock, stallTimeout, onCut, onSent });
   for (const service of [...guardedServices, guard(health.service), ...reflection.map(bounded)]) {
-    addService(grpcServer, service, { clock, unread, authenticate });
+    addService(grpcServer, service, { clock, logger, unread, authenticate });
   }
   const listener = grpcListener(grpcServer, { connections, requests, tls: options.tls, metrics, stopping });
   const httpServer = createHttpServer({

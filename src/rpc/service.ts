@@ -13,6 +13,8 @@ import type { Caller } from './caller.ts';
 /** What a handler may ask of its call. */
 export interface CallContext {
   readonly caller: Caller;
+  /** Whether the caller is still let in, with the same role and scope. Rejects when that cannot be known now. */
+  isLetIn(): Promise<boolean>;
   /** Aborts when the caller goes away, the deadline passes or the call is over. */
   readonly signal: AbortSignal;
   readonly requestHeader: Headers;
@@ -50,13 +52,17 @@ export interface RpcService {
 export type AnyHandler = (request: never, context: CallContext) => unknown;
 export type AnyHandlers = Readonly<Record<string, AnyHandler>>;
 
+/** What a context says of its caller. */
+type OfCaller = Pick<CallContext, 'caller' | 'isLetIn'>;
+
 /** A context with something else in it; spreading would lose what the context computes on demand. */
 export function contextWith(
-  context: Omit<CallContext, 'caller'> & Partial<Pick<CallContext, 'caller'>>,
-  changed: { readonly signal?: AbortSignal; readonly caller?: Caller },
+  context: Omit<CallContext, keyof OfCaller> & Partial<OfCaller>,
+  changed: { readonly signal?: AbortSignal } & Partial<OfCaller>,
 ): CallContext {
   return {
     caller: (changed.caller ?? context.caller)!,
+    isLetIn: (changed.isLetIn ?? context.isLetIn)!,
     signal: changed.signal ?? context.signal,
     get requestHeader() {
       return context.requestHeader;

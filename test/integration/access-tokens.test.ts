@@ -82,6 +82,20 @@ test('API tokens let callers in, by their roles, until they end', { timeout: 120
     await rejectsWith(tokens.createToken({ token: past }, asAdmin), Code.INVALID_ARGUMENT);
   });
 
+  await t.test('a stream ends with the token that it was opened by', async () => {
+    const { id, token } = await tokenOf(Role.VIEWER, 'watcher');
+    const watched = (async () => {
+      for await (const _ of client.watchIntegrations({}, { token })) assert.fail('there is nothing to see');
+    })();
+    watched.catch(() => {});
+    const overHttp = fetch(`http://${first.server.httpAddress}/api/v1/events:watch`, {
+      headers: { authorization: `Bearer ${token}` },
+    }).then((response) => response.text());
+    await tokens.revokeToken({ id }, asAdmin);
+    await rejectsWith(watched, Code.UNAUTHENTICATED);
+    assert.match(await overHttp, /unauthenticated/);
+  });
+
   await t.test('a database from a backup is believed, though it was changed less often', async () => {
     const { token } = await tokenOf(Role.VIEWER, 'made after the backup');
     await waitUntil('the other node knows it', () => succeeds(second.client.listIntegrations({}, { token })));

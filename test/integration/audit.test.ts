@@ -4,13 +4,22 @@ import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { CallerKind, Role } from '../../gen/penstock/v1/access_pb.ts';
 import type { AuditRecord } from '../../gen/penstock/v1/audit_service_pb.ts';
 import { AuditService } from '../../gen/penstock/v1/audit_service_pb.ts';
+import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { hashOfToken } from '../../src/contract/api-token.ts';
-import { isAudited } from '../../src/control-plane/audit/audited.ts';
+import { trailOf } from '../../src/control-plane/audit/audit-trail.ts';
+import { audited, isAudited } from '../../src/control-plane/audit/audited.ts';
+import { listAuditRecords } from '../../src/control-plane/store/audit-records.ts';
+import { Database, type Queries } from '../../src/control-plane/store/database.ts';
+import type { Caller } from '../../src/rpc/caller.ts';
+import { RpcError } from '../../src/rpc/error.ts';
 import { createClient } from '../../src/rpc/grpcjs.ts';
 import { POLICY } from '../../src/rpc/policy.ts';
+import type { AnyHandler, CallContext } from '../../src/rpc/service.ts';
+import { RateLimit } from '../../src/runtime/rate-limit.ts';
 import { controlPlaneForTests, executorForTests, HTTP_WITH_SECRET } from '../helpers/control-plane.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
+import { CALLER } from '../helpers/test-deps.ts';
 
 const BOOTSTRAP = 'a-token-of-the-settings,-long-enough';
 const ACCESS = { isLoginRequired: true, bootstrapHash: hashOfToken(BOOTSTRAP) };
@@ -223,11 +232,74 @@ test('who changes something, and what, is kept with the change', { timeout: 180_
   });
 });
 
-test('every RPC that may change something is audited', () => {
-  const methods = [...POLICY].filter(([, { role }]) => role !== undefined).map(([method]) => method);
-  const left = methods.filter((method) => !isAudited(method)).map(({ name }) => name);
-  for (const name of left) assert.match(name, /^(Get|List|Watch)/);
+test('every RPC that may change something is audited, and nothing else, whoever asks how a node is', () => {
+  const names = [...POLICY.keys()].filter(isAudited).map(({ name }) => name);
+  assert.deepEqual(names.toSorted(), [
+    ...[
+      'CancelReplay',
+      'ChangePassword',
+      'CheckConnection',
+      'CreateIntegration',
+      'CreateSession',
+      'CreateToken',
+    ],
+    ...[
+      'CreateUser',
+      'DeleteIntegration',
+      'DeleteSession',
+      'DeleteUser',
+      'DisableIntegration',
+      'EnableIntegration',
+    ],
+    ...['PurgeDeadLetters', 'RedriveDeadLetters', 'RestartIntegration', 'RevokeToken', 'StartReplay'],
+    ...['UpdateIntegration', 'UpdateUser'],
+  ]);
 });
+
+test('a change that was rolled back, or made at the second try, has the record that is true', async (t) => {
+  const { postgresUrl, ...deps } = await controlPlaneForTests(t);
+  await using db = new Database(postgresUrl, deps);
+  const refusals = new RateLimit({ atOnce: 100, perMinute: 100 }, deps.clock);
+  const make = (handler: (queries: Queries, by: Caller, attempt: number) => Promise<void>, fails = false) => {
+    let attempt = 0;
+    const deleteIntegration = async (_: unknown, { caller }: CallContext) => {
+      await db.transaction((queries) => handler(queries, caller, ++attempt));
+      if (fails) throw new RpcError(Code.UNAVAILABLE, 'too late');
+      return {};
+    };
+    const service = { service: IntegrationService, handlers: { ...others, deleteIntegration } };
+    return audited(service, { ...deps, db, refusals, serviceId: 'cp' }).handlers.deleteIntegration!;
+  };
+  const call = (handler: AnyHandler) =>
+    Promise.resolve(handler({ id: ID } as never, { caller: CALLER } as CallContext)).catch(
+      () => {},
+    ) as Promise<unknown>;
+  const codes = async () => {
+    const found = await listAuditRecords(db, { isRefused: false }, { before: undefined, limit: 10 });
+    await db.query('delete from audit_records');
+    return found.map(({ code }) => code);
+  };
+  const change = (queries: Queries, by: Caller) => trailOf(by)!.changed(queries, 'integrations/x', []);
+  await call(make(change, true));
+  assert.deepEqual(await codes(), [Code.OK], 'what was changed is, whatever came of the call');
+  await call(
+    make(async (queries, by) => {
+      await change(queries, by);
+      throw new RpcError(Code.ABORTED, 'no');
+    }),
+  );
+  assert.deepEqual(await codes(), [Code.ABORTED]);
+  await call(
+    make(async (queries, by, attempt) => {
+      if (attempt === 2) return;
+      await change(queries, by);
+      await queries.query("do $$ begin raise exception 'deadlock' using errcode = '40P01'; end $$");
+    }),
+  );
+  assert.deepEqual(await codes(), [Code.OK], 'it changed nothing the second time');
+});
+
+const others = Object.fromEntries(IntegrationService.methods.map(({ localName }) => [localName, () => ({})]));
 
 const basic = (password: string) => ({
   credentials: { case: 'basic' as const, value: { username: 'me', password } },

@@ -100,6 +100,7 @@ test('changes of integrations', async (t) => {
     const deps = { ...system, ...wakes, ...config, db, locks, requester, watches, checks };
     const headers = {
       caller: CALLER,
+      isLetIn: () => Promise.resolve(true),
       requestHeader: new Headers(),
       responseHeader: new Headers(),
       responseTrailer: new Headers(),
@@ -219,6 +220,7 @@ test('changes of integrations', async (t) => {
       const deps = { ...system, ...wakes, ...CONFIG, ...own };
       const headers = {
         caller: CALLER,
+        isLetIn: () => Promise.resolve(true),
         requestHeader: new Headers(),
         responseHeader: new Headers(),
         responseTrailer: new Headers(),

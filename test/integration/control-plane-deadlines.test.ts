@@ -50,6 +50,7 @@ test('callers whose deadline is near, while an ingress says nothing', async (t) 
   };
   const call = {
     caller: CALLER,
+    isLetIn: () => Promise.resolve(true),
     requestHeader: new Headers(),
     responseHeader: new Headers(),
     responseTrailer: new Headers(),

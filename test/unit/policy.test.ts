@@ -5,6 +5,7 @@ import type { DescFile } from '@bufbuild/protobuf';
 import { CallerKind, Role, RoleSchema } from '../../gen/penstock/v1/access_pb.ts';
 import { authorized, refusalOf } from '../../src/rpc/authorized.ts';
 import { POLICY } from '../../src/rpc/policy.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 
 const GEN = new URL('../../gen/penstock/v1/', import.meta.url);
 const files = await Promise.all(
@@ -27,7 +28,7 @@ test('the policy names every RPC of the schema', () => {
 test('a service that the policy does not name cannot be served', () => {
   const foreign = { ...services[0]!, methods: [{ ...services[0]!.methods[0]! }] };
   const handlers = { [foreign.methods[0]!.localName]: () => ({}) };
-  assert.throws(() => authorized({ service: foreign, handlers }), /policy\.ts: add it/);
+  assert.throws(() => authorized({ service: foreign, handlers }, systemClock), /policy\.ts: add it/);
 });
 
 test('each role may what those before it may, and a caller with a scope nothing that concerns all', () => {

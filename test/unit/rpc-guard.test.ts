@@ -18,6 +18,7 @@ async function toldAs(hasEnded: boolean, timeLeft: number | undefined): Promise<
   const context: CallContext = {
     signal,
     caller: CALLER,
+    isLetIn: () => Promise.resolve(true),
     requestHeader: headers,
     responseHeader: headers,
     responseTrailer: headers,

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/audit_service.proto.
  */
 export const file_penstock_v1_audit_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wZW5zdG9jay92MS9hdWRpdF9zZXJ2aWNlLnByb3RvEgtwZW5zdG9jay52MSLEAgoLQXVkaXRSZWNvcmQSCgoCaWQYASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGY2FsbGVyGAMgASgJEiwKC2NhbGxlcl9raW5kGAQgASgOMhcucGVuc3RvY2sudjEuQ2FsbGVyS2luZBIfCgRyb2xlGAUgASgOMhEucGVuc3RvY2sudjEuUm9sZRIPCgdhZGRyZXNzGAYgASgJEg4KBm1ldGhvZBgHIAEoCRIQCghyZXNvdXJjZRgIIAEoCRIeCgRjb2RlGAkgASgOMhAuZ29vZ2xlLnJwYy5Db2RlEg4KBnJlYXNvbhgKIAEoCRIpCgdjaGFuZ2VzGAsgAygLMhgucGVuc3RvY2sudjEuRmllbGRDaGFuZ2USEgoKc2VydmljZV9pZBgMIAEoCSJKCgtGaWVsZENoYW5nZRIMCgRwYXRoGAEgASgJEg4KBmJlZm9yZRgCIAEoCRINCgVhZnRlchgDIAEoCRIOCgZzZWNyZXQYBCABKAgizAEKC0F1ZGl0RmlsdGVyEhgKBmNhbGxlchgBIAEoCUIIukgFcgMY/wESGAoGbWV0aG9kGAIgASgJQgi6SAVyAxj/ARIaCghyZXNvdXJjZRgDIAEoCUIIukgFcgMY/wESLgoKc3RhcnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlZnVzZWQYBiABKAgigAEKF0xpc3RBdWRpdFJlY29yZHNSZXF1ZXN0EigKBmZpbHRlchgBIAEoCzIYLnBlbnN0b2NrLnYxLkF1ZGl0RmlsdGVyEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiAAiJeChhMaXN0QXVkaXRSZWNvcmRzUmVzcG9uc2USKQoHcmVjb3JkcxgBIAMoCzIYLnBlbnN0b2NrLnYxLkF1ZGl0UmVjb3JkEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTKSAQoMQXVkaXRTZXJ2aWNlEoEBChBMaXN0QXVkaXRSZWNvcmRzEiQucGVuc3RvY2sudjEuTGlzdEF1ZGl0UmVjb3Jkc1JlcXVlc3QaJS5wZW5zdG9jay52MS5MaXN0QXVkaXRSZWNvcmRzUmVzcG9uc2UiIJACAYLT5JMCFxIVL2FwaS92MS9hdWRpdC1yZWNvcmRzYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_google_rpc_code, file_penstock_v1_access]);
+  fileDesc("Ch9wZW5zdG9jay92MS9hdWRpdF9zZXJ2aWNlLnByb3RvEgtwZW5zdG9jay52MSLWAgoLQXVkaXRSZWNvcmQSCgoCaWQYASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGY2FsbGVyGAMgASgJEiwKC2NhbGxlcl9raW5kGAQgASgOMhcucGVuc3RvY2sudjEuQ2FsbGVyS2luZBIfCgRyb2xlGAUgASgOMhEucGVuc3RvY2sudjEuUm9sZRIPCgdhZGRyZXNzGAYgASgJEg4KBm1ldGhvZBgHIAEoCRIQCghyZXNvdXJjZRgIIAEoCRIeCgRjb2RlGAkgASgOMhAuZ29vZ2xlLnJwYy5Db2RlEg4KBnJlYXNvbhgKIAEoCRIpCgdjaGFuZ2VzGAsgAygLMhgucGVuc3RvY2sudjEuRmllbGRDaGFuZ2USEgoKc2VydmljZV9pZBgMIAEoCRIQCgh0b2tlbl9pZBgNIAEoCSJKCgtGaWVsZENoYW5nZRIMCgRwYXRoGAEgASgJEg4KBmJlZm9yZRgCIAEoCRINCgVhZnRlchgDIAEoCRIOCgZzZWNyZXQYBCABKAgizAEKC0F1ZGl0RmlsdGVyEhgKBmNhbGxlchgBIAEoCUIIukgFcgMY/wESGAoGbWV0aG9kGAIgASgJQgi6SAVyAxj/ARIaCghyZXNvdXJjZRgDIAEoCUIIukgFcgMY/wESLgoKc3RhcnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlZnVzZWQYBiABKAgigAEKF0xpc3RBdWRpdFJlY29yZHNSZXF1ZXN0EigKBmZpbHRlchgBIAEoCzIYLnBlbnN0b2NrLnYxLkF1ZGl0RmlsdGVyEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiAAiJeChhMaXN0QXVkaXRSZWNvcmRzUmVzcG9uc2USKQoHcmVjb3JkcxgBIAMoCzIYLnBlbnN0b2NrLnYxLkF1ZGl0UmVjb3JkEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTKSAQoMQXVkaXRTZXJ2aWNlEoEBChBMaXN0QXVkaXRSZWNvcmRzEiQucGVuc3RvY2sudjEuTGlzdEF1ZGl0UmVjb3Jkc1JlcXVlc3QaJS5wZW5zdG9jay52MS5MaXN0QXVkaXRSZWNvcmRzUmVzcG9uc2UiIJACAYLT5JMCFxIVL2FwaS92MS9hdWRpdC1yZWNvcmRzYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_google_rpc_code, file_penstock_v1_access]);
 
 /**
  * A call that changes something, or was to, and what became of it; also a login, and a command on a node. The record of a change
@@ -70,7 +70,7 @@ export type AuditRecord = Message<"penstock.v1.AuditRecord"> & {
   address: string;
 
   /**
-   * The RPC, such as `penstock.v1.IntegrationService/UpdateIntegration`, or the command.
+   * The RPC, such as `penstock.v1.IntegrationService/UpdateIntegration`, the command, or `/login/oidc`.
    *
    * @generated from field: string method = 7;
    */
@@ -91,7 +91,7 @@ export type AuditRecord = Message<"penstock.v1.AuditRecord"> & {
   code: Code;
 
   /**
-   * The stable reason, or the message, of what was refused.
+   * The stable reason of what was refused, where there is one.
    *
    * @generated from field: string reason = 10;
    */
@@ -110,6 +110,13 @@ export type AuditRecord = Message<"penstock.v1.AuditRecord"> & {
    * @generated from field: string service_id = 12;
    */
   serviceId: string;
+
+  /**
+   * The API token that the caller showed, or began its session with. Empty: it was let in in another way.
+   *
+   * @generated from field: string token_id = 13;
+   */
+  tokenId: string;
 };
 
 /**

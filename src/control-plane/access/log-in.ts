@@ -4,7 +4,7 @@ import type { PasswordLogin } from '../../../gen/penstock/v1/auth_service_pb.ts'
 import { callerOfToken, type Ways } from '../../access/access.ts';
 import type { Caller } from '../../rpc/caller.ts';
 import { failed } from '../../rpc/error.ts';
-import { type Database, hasState } from '../store/database.ts';
+import { type Database, hasState, type Queries } from '../store/database.ts';
 import type { SessionDraft } from '../store/sessions.ts';
 import { findUser, noteLogin } from '../store/users.ts';
 import type { LoginLimits } from './login-limits.ts';
@@ -25,6 +25,9 @@ export interface LoggedIn extends StartedSession {
   readonly caller: Caller;
 }
 
+/** Keeps that somebody logged in, in the transaction that begins the session. */
+export type KeepLogin = (queries: Queries, caller: Caller) => Promise<void>;
+
 /** Names of users are in lower case, however they are typed. */
 export const loginNameOf = (typed: string): string => typed.toLowerCase();
 
@@ -38,6 +41,7 @@ export async function logInByPassword(
   login: PasswordLogin,
   address: string,
   signal: AbortSignal,
+  keep: KeepLogin,
 ): Promise<LoggedIn> {
   const name = loginNameOf(login.name);
   loginLimits.take(address, name);
@@ -49,7 +53,9 @@ export async function logInByPassword(
     const allowed = await noteLogin(queries, name, stored.hash);
     if (allowed === undefined) throw wrong();
     const draft: SessionDraft = { name, kind: CallerKind.USER, userName: name, ...allowed };
-    return { ...(await sessions.start(draft, queries)), caller: { ...draft, address } };
+    const caller = { ...draft, address };
+    await keep(queries, caller);
+    return { ...(await sessions.start(draft, queries)), caller };
   });
   loginLimits.succeeded(address, name);
   return loggedIn;
@@ -60,14 +66,19 @@ export async function logInByPassword(
  * @throws RpcError UNAUTHENTICATED; RESOURCE_EXHAUSTED after too many tries
  */
 export async function logInByToken(
-  { sessions, loginLimits, ways }: LogInDeps,
+  { db, sessions, loginLimits, ways }: LogInDeps,
   token: string,
   address: string,
+  keep: KeepLogin,
 ): Promise<LoggedIn> {
   loginLimits.take(address);
   const caller = callerOfToken(token, address, ways);
   if (caller === undefined) throw wrong();
-  const started = caller.tokenId === undefined ? sessions.startByBootstrap(caller) : sessions.start(caller);
+  const started = db.transaction(async (queries) => {
+    await keep(queries, caller);
+    const isBootstrap = caller.tokenId === undefined;
+    return isBootstrap ? sessions.startByBootstrap(caller, queries) : sessions.start(caller, queries);
+  });
   return {
     ...(await started.catch((error) => {
       throw hasState(error, FOREIGN_KEY) ? wrong() : error; // it was revoked, and this node does not know yet

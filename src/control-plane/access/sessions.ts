@@ -71,11 +71,11 @@ export class Sessions {
   }
 
   /** The same, for who has the bootstrap token: no node lets it in whose settings have another one. */
-  async startByBootstrap(draft: SessionDraft): Promise<StartedSession> {
+  async startByBootstrap(draft: SessionDraft, queries: Queries): Promise<StartedSession> {
     const session = randomBytes(32).toString('base64url');
     const own = { ...draft, bootstrapProof: this.#proofOf(session) };
-    const { db } = this.#deps;
-    return { session, expireTime: await insertSession(db, hashOf(session), own, this.#times.lifetime) };
+    const expireTime = await insertSession(queries, hashOf(session), own, this.#times.lifetime);
+    return { session, expireTime };
   }
 
   /** Whose session it is; undefined: nobody's, or it has ended. Rejects when PostgreSQL does not say. */
@@ -88,8 +88,12 @@ export class Sessions {
     return caller && { ...caller, address };
   }
 
-  async end(id: string): Promise<void> {
-    await deleteSession(this.#deps.db, idToHash(id));
+  /** @param keep what is to be stored with it, in its transaction */
+  async end(id: string, keep: (queries: Queries) => Promise<void>): Promise<void> {
+    await this.#deps.db.transaction(async (queries) => {
+      await deleteSession(queries, idToHash(id));
+      await keep(queries);
+    });
     this.forget();
   }
 

@@ -22,17 +22,19 @@ export interface Audited {
 
 /** Keeps what a call changes, where it is changed. */
 export class AuditTrail {
+  /** Of the record of its change. */
+  readonly id = randomUUID();
   #of: Audited;
-  readonly #secrets = new Set<string>();
-  #isKept = false;
+  #secrets: readonly string[] = [];
+  #isWritten = false;
 
   constructor(of: Audited) {
     this.#of = of;
   }
 
-  /** Whether there is a record of a change. */
-  get isKept(): boolean {
-    return this.#isKept;
+  /** Whether the record of a change was written, in a transaction that may have been rolled back. */
+  get isWritten(): boolean {
+    return this.#isWritten;
   }
 
   /** Who it is, that was not known when the call began. */
@@ -42,16 +44,16 @@ export class AuditTrail {
 
   /** Secrets that get another value, by their paths: what is stored of them does not show it. */
   secretsChanged(paths: readonly string[]): void {
-    for (const path of paths) this.#secrets.add(path);
+    this.#secrets = paths;
   }
 
   /** Keeps the record of a change, in the transaction that makes it. */
   async changed(queries: Queries, resource: string, differences: readonly Difference[]): Promise<void> {
     const known = new Set(differences.map(({ path }) => path));
-    const secrets = [...this.#secrets].filter((path) => !known.has(path));
+    const secrets = this.#secrets.filter((path) => !known.has(path));
     const changes = [...differences, ...secrets.map((path) => ({ path, secret: true }))];
-    await insertAuditRecord(queries, this.record({ resource, changes }));
-    this.#isKept = true;
+    this.#isWritten = true;
+    await insertAuditRecord(queries, { ...this.record({ resource, changes }), id: this.id });
   }
 
   /** The record of the call as it came out. */
@@ -68,6 +70,7 @@ export class AuditTrail {
       caller: caller.name,
       callerKind: caller.kind,
       role: caller.role,
+      tokenId: caller.tokenId ?? '',
       address: caller.address,
       method,
       serviceId,

@@ -15,7 +15,7 @@ import {
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { RateLimit } from '../../runtime/rate-limit.ts';
-import { insertAuditRecord } from '../store/audit-records.ts';
+import { hasAuditRecord, insertAuditRecord } from '../store/audit-records.ts';
 import type { Database } from '../store/database.ts';
 import { AuditTrail, withTrail } from './audit-trail.ts';
 import { resourceOf } from './resource.ts';
@@ -30,21 +30,24 @@ export interface AuditDeps {
   readonly metrics: Pick<Metrics, 'auditLost'>;
 }
 
-/** Changes nothing that is kept, and comes as often as one likes. */
+/** They change nothing, or are messages: those are counted, and come as often as one likes. */
 const NOT_AUDITED = [
   'penstock.v1.IntegrationService/WatchIntegrations',
   'penstock.v1.EventService/WatchEvents',
+  'penstock.v1.MessageService/PublishMessage',
 ];
 
 const nameOf = (method: DescMethod) => `${method.parent.typeName}/${method.name}`;
 
 /** Whether a call of this method leaves a record. */
 export const isAudited = (method: DescMethod): boolean =>
-  method.idempotency !== Idempotency.NO_SIDE_EFFECTS && !NOT_AUDITED.includes(nameOf(method));
+  method.parent.file.proto.package === 'penstock.v1' &&
+  method.idempotency !== Idempotency.NO_SIDE_EFFECTS &&
+  !NOT_AUDITED.includes(nameOf(method));
 
 /**
  * The service with handlers whose calls leave a record each: with what they change, in its transaction; of what changes nothing
- * in PostgreSQL, or is refused, when they have ended. Outside of what refuses calls.
+ * in PostgreSQL, or is refused, when they have ended. Outside of what refuses calls, and says why.
  */
 export function audited(service: RpcService, deps: AuditDeps): RpcService {
   return wrapHandlers(service, (method, handler) => {
@@ -77,7 +80,7 @@ function begun(method: DescMethod, request: Message, context: CallContext, deps:
   const trail = new AuditTrail({ caller, method: nameOf(method), serviceId, now: () => clock.now() });
   const ended = async (error?: unknown): Promise<void> => {
     const isTrial = 'validateOnly' in request && request.validateOnly === true;
-    if (isTrial || (error === undefined && trail.isKept)) return;
+    if (isTrial || (await isStored(trail, deps))) return;
     if (error !== undefined && deps.refusals.take(callerKey(caller)) > 0) {
       deps.metrics.auditLost.inc({ reason: 'rate' });
       return;
@@ -101,6 +104,11 @@ function begun(method: DescMethod, request: Message, context: CallContext, deps:
     }
   }
   return { context: contextWith(context, { caller: withTrail(caller, trail) }), ended, end };
+}
+
+/** Whether the change that a call has made is recorded: what was rolled back is not, and a transaction may be tried twice. */
+async function isStored(trail: AuditTrail, { db }: AuditDeps): Promise<boolean> {
+  return trail.isWritten && hasAuditRecord(db, trail.id).catch(() => false);
 }
 
 /** PostgreSQL did not take it: the log has it. */

@@ -1,4 +1,5 @@
 import type { DescMethod, Message } from '@bufbuild/protobuf';
+import { loginNameOf } from '../access/log-in.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -35,5 +36,8 @@ function idIn({ id, target }: Fields): unknown {
 
 /** Who is to be logged in; of a token it is not known before. */
 function loginName({ credentials }: Fields): unknown {
-  return inside(inside(credentials, 'value'), 'name');
+  const typed = inside(inside(credentials, 'value'), 'name');
+  // People type passwords where names belong.
+  const name = typeof typed === 'string' ? loginNameOf(typed) : '';
+  return /^[a-z0-9._@-]{1,100}$/.test(name) ? name : undefined;
 }

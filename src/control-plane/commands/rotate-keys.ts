@@ -69,12 +69,10 @@ export async function rotateKeys(settings: Settings, deps: Deps): Promise<boolea
     if (!(await isUpToDate(db))) {
       throw new UserError('the database is of another version: start a control plane of this version first');
     }
+    const trail = trailOfCommand('penstock admin rotate-keys', settings.TB_SERVICE_ID, clock);
+    await trail.changed(db, '', [{ path: 'key', after: JSON.stringify(keyId) }]);
     const done = await resealAll(work, keyId);
     say(`encrypted with the key ${keyId}: the secrets of ${done.resealed} integrations`);
-    if (done.resealed > 0) {
-      const trail = trailOfCommand('penstock admin rotate-keys', settings.TB_SERVICE_ID, clock);
-      await trail.changed(db, '', [{ path: 'key', after: JSON.stringify(keyId) }]);
-    }
     const isPublished = await untilPublished(work);
     const later = (await stillOtherwise(work, keyId)).filter((id) => !done.lost.has(id));
     for (const line of endText(done, isPublished, later, [...keys.keys()])) say(line);

@@ -4,6 +4,7 @@ import type { DeleteSessionResponseSchema } from '../../../gen/penstock/v1/auth_
 import { failed } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import { sessionCookie } from '../../rpc/session-cookie.ts';
+import { trailOf } from '../audit/audit-trail.ts';
 import type { LoginDeps } from './deps.ts';
 
 export async function deleteSession(
@@ -15,7 +16,9 @@ export async function deleteSession(
     const text = 'this call shows no session that could end: only browsers have one, in a cookie';
     throw failed(Code.FAILED_PRECONDITION, 'NO_SESSION', text);
   }
-  await sessions.end(sessionId);
+  await sessions.end(sessionId, async (queries) => {
+    await trailOf(caller)?.changed(queries, '', []);
+  });
   responseHeader.append('set-cookie', sessionCookie('', isCookieSecure));
   return {};
 }

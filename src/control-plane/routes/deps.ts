@@ -19,7 +19,7 @@ export interface RouteDeps extends CheckDeps, ChangeDeps {
   readonly bus: Bus;
   readonly limits: Limits;
   /** The API tokens by which this node lets callers in. Unset: it lets in whoever asks. */
-  readonly grants?: Pick<Grants, 'put'> | undefined;
+  readonly grants?: Pick<Grants, 'put' | 'revoke'> | undefined;
   /** The keys of secrets, as they are now. */
   secretKeys(): KeyRing;
   /** Of connection checks. */

@@ -6,6 +6,7 @@ import type {
 } from '../../../gen/penstock/v1/token_service_pb.ts';
 import { failed, notFound } from '../../rpc/error.ts';
 import type { CallContext } from '../../rpc/service.ts';
+import { messageOf } from '../../runtime/logger.ts';
 import { publishAccess } from '../access/publish-access.ts';
 import { tokenDifferences } from '../audit/access-differences.ts';
 import { trailOf } from '../audit/audit-trail.ts';
@@ -24,11 +25,12 @@ export async function revokeToken(
     return token;
   });
   if (!removed) throw notFound(`token ${id}`);
+  deps.grants?.revoke(id);
   sessions.forget(); // those that were begun by it ended with it
   try {
     await publishAccess(deps);
   } catch (cause) {
-    const text = `token ${id} is revoked, and this node lets nobody in by it; Kafka does not take it, so other nodes do until it is back`;
+    const text = `token ${id} is revoked, and this node lets nobody in by it; other nodes could not be told yet (${messageOf(cause)}): they are within 30 s of its end`;
     throw failed(Code.UNAVAILABLE, 'NOT_PUBLISHED', text, { cause });
   }
   return {};

@@ -11,7 +11,8 @@ export const AUDIT_RECORDS = /* sql */ `
     id       uuid primary key,
     time     timestamptz not null,
     caller   text not null,
-    method   text not null,
+    -- By bytes, so that what begins with a name is found whatever the language of the database.
+    method   text collate "C" not null,
     resource text not null,
     refused  boolean not null,
     -- The encoded penstock.v1.AuditRecord.
@@ -46,6 +47,11 @@ export async function insertAuditRecord(queries: Queries, record: AuditRecord): 
     record.code !== 0,
     Buffer.from(toBinary(AuditRecordSchema, record)),
   ]);
+}
+
+/** Whether the record with this id is there. */
+export async function hasAuditRecord(queries: Queries, id: string): Promise<boolean> {
+  return (await queries.query('select id from audit_records where id = $1', [id])).length > 0;
 }
 
 /** The newest first, from before `before` on. */
