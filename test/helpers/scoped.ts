@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test';
 import type { Role, Scope } from '../../gen/penstock/v1/access_pb.ts';
 import type { UplinkRecord } from '../../gen/penstock/v1/uplink_pb.ts';
 import { hashOfToken } from '../../src/contract/api-token.ts';
+import { Warnings } from '../../src/runtime/warnings.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from './control-plane.ts';
 import { nodeForTests } from './nodes.ts';
 import { encodedReport } from './reports.ts';
@@ -10,6 +11,9 @@ import { encodedReport } from './reports.ts';
 const BOOTSTRAP = 'a-token-of-the-settings,-long-enough';
 const ACCESS = { isLoginRequired: true, bootstrapHash: hashOfToken(BOOTSTRAP) };
 export const asAdmin = { token: BOOTSTRAP };
+
+/** What a node warns of, which may name any integration. */
+export const WARNING = 'secrets of "South 1" cannot be decrypted';
 
 /** A caller's scope, and integrations in it and not in it, each for another reason. */
 export const SCOPE = { namePrefix: 'North ', labels: { team: 'energy' } };
@@ -21,7 +25,9 @@ export const OF_ANOTHER_TEAM = { ...HTTP, name: 'North 2', labels: { team: 'wate
 export async function scopedSystem(t: TestContext) {
   const system = await controlPlaneForTests(t, { access: ACCESS });
   const executor = await executorForTests(t, system);
-  nodeForTests(t, system);
+  const warnings = new Warnings();
+  warnings.set('test', WARNING);
+  nodeForTests(t, { ...system, warnings });
   const { client, tokens, bus, topics } = system;
   return {
     ...system,

@@ -17,6 +17,7 @@ import {
   OUTSIDE,
   type ScopedSystem,
   scopedSystem,
+  WARNING,
 } from '../helpers/scoped.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -334,6 +335,13 @@ test('callers with a scope and what they call', { timeout: 240_000 }, async (t) 
       assert.deepEqual([integration?.generation, integration?.enabled], [1n, true]);
       assert.equal((await deadLetters.listDeadLetters({ integrationId: id }, asAdmin)).totalSize, 1n);
     }
+  });
+
+  await t.test('what nodes warn of is not told, for it may name others', async () => {
+    const warningsTo = async (as: CallOptions) =>
+      (await cluster.listNodes({}, as)).nodes.flatMap(({ warnings }) => warnings);
+    assert.deepEqual(await warningsTo(asAdmin), [WARNING]);
+    assert.deepEqual(await warningsTo(await tokenOf(Role.EDITOR)), []);
   });
 
   await t.test('what concerns all is refused', async () => {
