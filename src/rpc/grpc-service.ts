@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { ServerHttp2Stream } from 'node:http2';
+import type { Readable } from 'node:stream';
 import { create, type DescMethod, type Message } from '@bufbuild/protobuf';
 import * as grpc from '@grpc/grpc-js';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
@@ -166,8 +167,10 @@ function inputOf(call: Call | StreamCall): never {
   return call.request as never;
 }
 
-async function* messagesOf(call: AsyncIterable<Incoming>): AsyncIterable<Message> {
-  for await (const message of call) {
+async function* messagesOf(call: Readable): AsyncIterable<Message> {
+  // A call that is destroyed when it is read no further takes no status any more: its caller would wait for ever.
+  const messages: AsyncIterable<Incoming> = call.iterator({ destroyOnReturn: false });
+  for await (const message of messages) {
     if (message instanceof Malformed) throw message.error;
     yield message;
   }

@@ -15,6 +15,7 @@ import { Code } from '../../gen/google/rpc/code_pb.ts';
 import {
   ServerReflection,
   type ServerReflectionRequest,
+  ServerReflectionRequestSchema,
   type ServerReflectionResponse,
 } from '../../gen/grpc/reflection/v1/reflection_pb.ts';
 import { ServerReflection as ServerReflectionV1Alpha } from '../../gen/grpc/reflection/v1alpha/reflection_pb.ts';
@@ -46,6 +47,29 @@ async function ask(
   for await (const answer of call) answers.push(answer.messageResponse);
   return answers;
 }
+
+test('what is no question ends the stream with the reason, also after a good one', async (t) => {
+  const { server } = await rpcServerForTests(t);
+  const client = new grpc.Client(server.grpcAddress, grpc.credentials.createInsecure());
+  t.after(() => client.close());
+  const same = (bytes: Buffer) => bytes;
+  const question = create(ServerReflectionRequestSchema, {
+    messageRequest: { case: 'listServices', value: '' },
+  });
+  const good = Buffer.from(toBinary(ServerReflectionRequestSchema, question));
+  for (const before of [0, 1]) {
+    const path = `/${ServerReflection.typeName}/ServerReflectionInfo`;
+    const call = client.makeBidiStreamRequest(path, same, same, { deadline: Date.now() + 5000 });
+    for (const message of [...Array<Buffer>(before).fill(good), Buffer.from('no message')])
+      call.write(message);
+    const answers: Buffer[] = [];
+    const read = async () => {
+      for await (const answer of call) answers.push(answer);
+    };
+    await assert.rejects(read(), { code: Code.INVALID_ARGUMENT, details: /is no message of its type/ });
+    assert.equal(answers.length, before);
+  }
+});
 
 for (const service of [ServerReflection, ServerReflectionV1Alpha]) {
   test(`${service.typeName} lists the services and describes them with all their options`, async (t) => {
