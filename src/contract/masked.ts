@@ -2,17 +2,52 @@
 const MIN_PART = 4;
 const MASK = '***';
 
-/** The text without the secrets in it, also where its end cuts one off. For what others answer and people read. */
+/** Of lists of secrets that were masked before: the same one is for every answer of a target. */
+const FORMS = new WeakMap<readonly string[], readonly string[]>();
+
+/**
+ * The text without the secrets in it, however they are written there, also where its end cuts one off. For what others
+ * answer and people read.
+ */
 export function masked(text: string, secrets: readonly string[]): string {
-  let told = text;
-  for (const secret of secrets) {
-    if (secret.length < MIN_PART) continue;
-    told = told.replaceAll(secret, MASK);
-    for (let part = Math.min(secret.length - 1, told.length); part >= MIN_PART; part--) {
-      if (!told.endsWith(secret.slice(0, part))) continue;
-      told = told.slice(0, -part) + MASK;
-      break;
-    }
+  let forms = FORMS.get(secrets);
+  if (forms === undefined) {
+    forms = secrets.filter((secret) => secret.length >= MIN_PART).flatMap(formsOf);
+    FORMS.set(secrets, forms);
   }
-  return told;
+  return forms.reduce((told, form) => withoutEnd(told.replaceAll(form, MASK), form), text);
+}
+
+/** The text without the beginning of a secret that it ends with. */
+function withoutEnd(text: string, form: string): string {
+  const beginning = form.slice(0, MIN_PART);
+  for (let at = text.indexOf(beginning); at >= 0; at = text.indexOf(beginning, at + 1)) {
+    if (form.startsWith(text.slice(at))) return text.slice(0, at) + MASK;
+  }
+  return text;
+}
+
+/** The ways in which targets tell what they were sent: as it is, with percents, as JSON, in hex, in base64. */
+function formsOf(secret: string): readonly string[] {
+  const bytes = Buffer.from(secret);
+  const hex = bytes.toString('hex');
+  const base64 = [0, 1, 2].map((shift) => base64Within(bytes, shift));
+  const url = base64.map((text) => text.replaceAll('+', '-').replaceAll('/', '_'));
+  const forms = [
+    secret,
+    encodeURIComponent(secret.toWellFormed()),
+    new URLSearchParams({ '': secret }).toString().slice(1),
+    JSON.stringify(secret).slice(1, -1),
+    ...[hex, hex.toUpperCase(), ...base64, ...url],
+  ];
+  return [...new Set(forms)].filter((form) => form.length >= MIN_PART);
+}
+
+/** The characters of base64 that the bytes alone decide, when `shift` bytes stand before them, such as a name and a colon. */
+function base64Within(bytes: Buffer, shift: number): string {
+  const encoded = Buffer.concat([Buffer.alloc(shift), bytes])
+    .toString('base64')
+    .replace(/=+$/, '');
+  const isWhole = (shift + bytes.length) % 3 === 0;
+  return encoded.slice(shift === 0 ? 0 : shift + 1, isWhole ? undefined : -1);
 }
