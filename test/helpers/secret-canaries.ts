@@ -81,7 +81,7 @@ export function holds(bytes: Uint8Array, text: string): boolean {
 }
 
 /** The characters of base64 that the text alone decides, when `shift` bytes stand before it. */
-function base64Within(text: string, shift: number): string {
+export function base64Within(text: string, shift: number): string {
   const encoded = Buffer.concat([Buffer.alloc(shift), Buffer.from(text)])
     .toString('base64')
     .replace(/=+$/, '');

@@ -1,7 +1,7 @@
 import { createHash, createSecretKey } from 'node:crypto';
 import type { KeyRing } from '../../src/contract/sealed-secrets.ts';
 
-const keyOf = (id: string) => createHash('sha256').update(`key ${id} of the tests`).digest();
+export const keyOf = (id: string) => createHash('sha256').update(`key ${id} of the tests`).digest();
 
 /** Keys with these ids, the first one to seal with; the same ones for the same ids. */
 export const keyRing = (...ids: readonly string[]): KeyRing =>
