@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { toJson } from '@bufbuild/protobuf';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { eachOf } from '../helpers/api-faces.ts';
 import { oidcProvider } from '../helpers/oidc-provider.ts';
-import { onEnd } from '../helpers/on-end.ts';
 import { OwnKafka } from '../helpers/own-kafka.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
 import { rawMqttBroker } from '../helpers/raw-mqtt-broker.ts';
@@ -18,7 +12,10 @@ import { plantedSecrets } from '../helpers/secret-canaries.ts';
 import { keyOf, TEST_KEY_ID } from '../helpers/secret-keys.ts';
 import { serverForTests } from '../helpers/server-for-tests.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
+import { decoded, echoed, echoing } from './kit/echoes.ts';
 import { OwnPostgres } from './kit/own-servers.ts';
+import { plant, plantToken, secrets } from './kit/planted.ts';
+import { type Api, apiOf } from './kit/recorded-api.ts';
 import { filesIn, found, type Place } from './kit/searched.ts';
 
 const kafkaServer = serverForTests(async (dataDir) => {
@@ -29,103 +26,6 @@ const postgresServer = serverForTests(async (dataDir) => {
   const postgres = await OwnPostgres.start(dataDir);
   return { dataDir, postgres, [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose]() };
 });
-
-/** All secrets that were planted, by what they are. */
-const secrets = new Map<string, string>();
-/** A secret that each way of writing it changes. */
-function plant(name: string): string {
-  const secret = `Canary+${randomBytes(9).toString('hex')}/"ä"=`;
-  secrets.set(name, secret);
-  return secret;
-}
-/** One that is good as a token. */
-function plantToken(name: string): string {
-  const token = `canary-${randomBytes(24).toString('hex')}`;
-  secrets.set(name, token);
-  return token;
-}
-
-/** The ways in which targets tell what they were sent. */
-const ECHOES: Readonly<Record<string, (header: string) => string>> = {
-  'as it came': (header) => `you sent ${header}`,
-  'without its scheme': (header) => JSON.stringify({ credentials: header.split(' ').at(-1) }),
-  decoded: (header) => `login of ${decoded(header)} failed`,
-  'decoded, as JSON': (header) => JSON.stringify({ login: decoded(header) }),
-  'with percents': (header) => encodeURIComponent(decoded(header)),
-  'in base64url': (header) => Buffer.from(decoded(header)).toString('base64url'),
-  'in hex': (header) => Buffer.from(decoded(header)).toString('hex'),
-  'cut off': (header) => decoded(header).padStart(210, '.'),
-  'cut off in base64': (header) => Buffer.from(decoded(header)).toString('base64').padStart(212, '.'),
-};
-
-const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
-const decoded = (header: string) => Buffer.from(header.split(' ').at(-1) ?? '', 'base64').toString();
-
-/** Answers 500 and tells what it was sent; the path says how. As a token endpoint it does so in the way of OAuth. */
-async function echoing(t: TestContext): Promise<string> {
-  const answerOf = async (request: IncomingMessage) => {
-    const body = await text(request);
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    const echo = ECHOES[url.searchParams.get('as') ?? ''] ?? String;
-    const secretHeader = request.headers['x-secret'];
-    const header =
-      secretHeader === undefined ? (request.headers.authorization ?? '') : basic(String(secretHeader));
-    if (url.pathname !== '/token') return echo(header);
-    const secret = new URLSearchParams(body).get('client_secret');
-    const sent = secret === null ? header : basic(secret);
-    return JSON.stringify({ error: 'invalid_client', error_description: echo(sent) });
-  };
-  const server = createServer(async (request, response) => {
-    const answer = await answerOf(request);
-    response.writeHead(500, { 'content-type': 'text/plain' }).end(answer);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onEnd(t, () => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-interface Api {
-  /** What was answered so far. */
-  readonly answers: Place[];
-  /** The JSON that a call is answered, whether it succeeds or not. */
-  // biome-ignore lint/suspicious/noExplicitAny: JSON of any method
-  call(line: string, body?: unknown, headers?: Record<string, string>): Promise<any>;
-}
-
-function apiOf(node: RoleRun, token: string): Api {
-  const answers: Place[] = [];
-  return {
-    answers,
-    async call(line, body, headers = { authorization: `Bearer ${token}` }) {
-      const [method = '', path = ''] = line.split(' ');
-      const response = await fetch(`http://${node.address('HTTP')}${path}`, {
-        method,
-        redirect: 'manual',
-        headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      const told = await response.text();
-      const isJson = response.headers.get('content-type')?.includes('json');
-      const answer = isJson ? JSON.parse(told.trim().split('\n').at(-1)!) : {};
-      if (answer.value !== undefined) {
-        // Whoever makes a token is told it, once: the only way to have it.
-        secrets.set(`the value of ${line}`, answer.value);
-        answers.push([line, Buffer.from(told.replaceAll(answer.value, ''))]);
-      } else answers.push([line, Buffer.from(told)]);
-      for (const [name, value] of response.headers) {
-        // A browser is told its session, in a header that no script reads.
-        const session = name === 'set-cookie' ? /^penstock_session=([\w-]{43})/.exec(value)?.[1] : undefined;
-        if (session !== undefined) secrets.set(`the session of ${line} ${secrets.size}`, session);
-        else answers.push([`${name} of ${line}`, Buffer.from(value)]);
-      }
-      return { ...answer, headers: response.headers };
-    },
-  };
-}
 
 /** Where a secret may be, and why. */
 const ALLOWED: readonly RegExp[] = [
@@ -144,61 +44,6 @@ const KNOWN: readonly (readonly [place: RegExp, text: string])[] = [
   [/\.log$/, 'insert into integrations'],
   [/metrics of executor/, 'penstock_'],
 ];
-
-const FAILING = { ackStrategy: 'ACK_STRATEGY_SKIP_ALL' };
-
-/** Integrations whose targets tell what they were sent. */
-function echoed(url: string, mqttPort: number) {
-  const http = (name: string, configuration: object) => ({
-    name,
-    enabled: true,
-    topicFilters: ['a/#'],
-    delivery: FAILING,
-    http: { sendOnlyMsgPayload: true, ...configuration },
-  });
-  const rows = Object.keys(ECHOES).flatMap((as) => {
-    const at = (path: string) => `${url}${path}?${new URLSearchParams({ as })}`;
-    const login = { basic: { username: 'me', password: plant(`a password, told ${as}`) } };
-    const header = { name: 'x-secret', value: plantToken(`a header, told ${as}`) };
-    const client = (clientAuthentication: string) => ({
-      tokenUrl: at('/token'),
-      clientId: 'client',
-      clientSecret: plant(`a client's secret, told ${as}, ${clientAuthentication}`),
-      clientAuthentication,
-    });
-    return [
-      http(`basic ${as}`, { restEndpointUrl: at('/in'), credentials: login }),
-      http(`header ${as}`, { restEndpointUrl: at('/in'), secretHeaders: [header] }),
-      ...['CLIENT_AUTHENTICATION_BASIC', 'CLIENT_AUTHENTICATION_BODY'].map((authentication) =>
-        http(`oauth2 ${as} ${authentication}`, {
-          restEndpointUrl: at('/in'),
-          credentials: { oauth2: client(authentication) },
-        }),
-      ),
-    ];
-  });
-  const mqtt = (version: string) => ({
-    name: `mqtt ${version}`,
-    enabled: true,
-    topicFilters: ['a/#'],
-    delivery: FAILING,
-    mqtt: {
-      host: '127.0.0.1',
-      port: mqttPort,
-      topicName: 'out',
-      mqttVersion: version,
-      credentials: { basic: { username: 'me', password: plant(`a password of MQTT ${version}`) } },
-    },
-  });
-  const reference = { basic: { username: 'me', password: `\${env:INTEGRATION_SECRET_CANARY}` } };
-  const referring = Object.keys(ECHOES).map((as) =>
-    http(`reference ${as}`, {
-      restEndpointUrl: `${url}/in?${new URLSearchParams({ as })}`,
-      credentials: reference,
-    }),
-  );
-  return [...rows, ...referring, mqtt('MQTT_VERSION_5_0'), mqtt('MQTT_VERSION_3_1_1')];
-}
 
 /** Does to integrations all that can be done to them, with a secret in every field that is one. */
 async function handleAll({ call }: Api): Promise<void> {
