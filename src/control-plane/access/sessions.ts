@@ -1,6 +1,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
 import type { Caller } from '../../rpc/caller.ts';
+import { addressKey } from '../../rpc/caller-key.ts';
 import { failed } from '../../rpc/error.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
@@ -21,8 +22,12 @@ import {
 const KNOWN_FOR = 2000;
 /** Those of this many sessions at the most. */
 const MAX_KNOWN = 10_000;
+/** Of what is nobody's session: a stranger makes up as many as he likes, which take no place of the others. */
+const MAX_NOBODYS = 1000;
 /** Of questions to PostgreSQL about sessions: more are refused. */
 const MAX_ASKED = 100;
+/** Of those from one address: whoever shows made-up sessions keeps nobody else out. */
+const MAX_ASKED_OF_ADDRESS = 20;
 /** How often the use of a session is noted, in milliseconds. */
 const NOTE_AFTER = 60_000;
 const CLEANUP_INTERVAL = 60_000;
@@ -44,6 +49,7 @@ export interface StartedSession {
 }
 
 type Known = Omit<Caller, 'address'> | undefined;
+type Found = Map<string, { readonly caller: Known; readonly until: number }>;
 
 /** Sessions of browsers, in PostgreSQL. */
 export class Sessions {
@@ -52,8 +58,12 @@ export class Sessions {
   readonly #knownFor: number;
   readonly #noteAfter: number;
   /** What was found of sessions, by their ids; the one that was asked for longest ago first. */
-  #known = new Map<string, { readonly caller: Known; readonly until: number }>();
+  #known: Found = new Map();
+  /** The same of those that are nobody's. */
+  #nobodys: Found = new Map();
   #asked = new Map<string, Promise<Known>>();
+  /** How many questions there are from where. */
+  readonly #askedFrom = new Map<string, number>();
 
   constructor(deps: Deps, times: SessionTimes) {
     this.#deps = deps;
@@ -82,9 +92,9 @@ export class Sessions {
   async callerOf(session: string, address: string): Promise<Caller | undefined> {
     if (!/^[\w-]{43}$/.test(session)) return undefined;
     const id = hashOf(session).toString('base64');
-    const known = this.#known.get(id);
+    const known = this.#known.get(id) ?? this.#nobodys.get(id);
     const isKnown = known !== undefined && this.#deps.clock.monotonic() < known.until;
-    const caller = isKnown ? known.caller : await this.#ask(id, session);
+    const caller = isKnown ? known.caller : await this.#ask(id, session, addressKey(address));
     return caller && { ...caller, address };
   }
 
@@ -100,6 +110,7 @@ export class Sessions {
   /** Asks PostgreSQL again for every session: something that sessions end with has changed. */
   forget(): void {
     this.#known = new Map();
+    this.#nobodys = new Map();
     this.#asked = new Map(); // what was asked before knows nothing of it
   }
 
@@ -112,31 +123,38 @@ export class Sessions {
   }
 
   /** Who calls with one that many of its calls ask for at once is asked for once. */
-  async #ask(id: string, session: string): Promise<Known> {
-    const asked = this.#asked;
+  async #ask(id: string, session: string, from: string): Promise<Known> {
+    const [asked, askedFrom] = [this.#asked, this.#askedFrom];
     const pending = asked.get(id);
     if (pending) return pending;
-    if (asked.size >= MAX_ASKED) throw tooManyAsked();
+    const ofAddress = askedFrom.get(from) ?? 0;
+    if (asked.size >= MAX_ASKED || ofAddress >= MAX_ASKED_OF_ADDRESS) throw tooManyAsked();
+    askedFrom.set(from, ofAddress + 1);
     const answer = this.#find(id, session);
     asked.set(id, answer);
     try {
       return await answer;
     } finally {
       asked.delete(id);
+      const left = askedFrom.get(from)! - 1;
+      if (left > 0) askedFrom.set(from, left);
+      else askedFrom.delete(from);
     }
   }
 
   async #find(id: string, session: string): Promise<Known> {
     const { db, clock } = this.#deps;
-    const [known, begun, hash] = [this.#known, clock.monotonic(), hashOf(session)];
+    const [known, nobodys] = [this.#known, this.#nobodys];
+    const [begun, hash] = [clock.monotonic(), hashOf(session)];
     const found = await findSession(db, hash, { idle: this.#times.idle, noteAfter: this.#noteAfter });
     if (found?.isUseDue) await this.#noteUse(hash);
     const isOpen = found !== undefined && this.#isOfBootstrap(session, found.bootstrapProof);
     const caller = isOpen ? callerIn(found, id) : undefined;
     const until = begun + Math.min(this.#knownFor, found?.left ?? this.#knownFor);
     known.delete(id);
-    known.set(id, { caller, until });
-    if (known.size > MAX_KNOWN) known.delete(known.keys().next().value!);
+    nobodys.delete(id);
+    if (caller) keep(known, id, { caller, until }, MAX_KNOWN);
+    else keep(nobodys, id, { caller, until }, MAX_NOBODYS);
     return caller;
   }
 
@@ -158,6 +176,11 @@ export class Sessions {
     const { bootstrapHash } = this.#deps;
     return bootstrapHash && createHmac('sha256', session).update(bootstrapHash).digest();
   }
+}
+
+function keep<V>(map: Map<string, V>, id: string, value: V, most: number): void {
+  map.set(id, value);
+  if (map.size > most) map.delete(map.keys().next().value!);
 }
 
 const callerIn = ({ name, kind, role, scope, tokenId }: StoredSession, sessionId: string): Known => ({
