@@ -77,3 +77,12 @@ test('who tries a name from everywhere is held up, and keeps nobody out who has 
     1,
   );
 });
+
+test('it is said whether the name has logged in from there before', () => {
+  const limits = new LoginLimits(new ManualClock());
+  assert.equal(limits.take('192.0.2.1', 'ada'), false);
+  limits.succeeded('192.0.2.1', 'ada');
+  assert.equal(limits.take('192.0.2.1', 'ada'), true);
+  assert.equal(limits.take('192.0.2.2', 'ada'), false);
+  assert.equal(limits.take('192.0.2.1'), false);
+});

@@ -44,9 +44,9 @@ export async function logInByPassword(
   keep: KeepLogin,
 ): Promise<LoggedIn> {
   const name = loginNameOf(login.name);
-  loginLimits.take(address, name);
+  const asker = loginLimits.take(address, name) ? 'known' : 'stranger';
   const stored = await findUser(db, name);
-  const isRight = await passwords.matches(login.password, stored?.hash, signal);
+  const isRight = await passwords.matches(login.password, stored?.hash, asker, signal);
   if (stored === undefined || !isRight) throw wrong();
   const loggedIn = await db.transaction(async (queries) => {
     // What was changed meanwhile holds: another password ends the sessions that it finds.

@@ -30,16 +30,18 @@ export class LoginLimits {
   }
 
   /**
-   * A try to log in.
+   * A try to log in. Answers whether the name has logged in from there before.
    * @param name of a user; unset: with a token
    * @throws RpcError RESOURCE_EXHAUSTED when there were too many
    */
-  take(address: string, name?: string): void {
+  take(address: string, name?: string): boolean {
     const from = addressKey(address);
-    const wait = this.#knows(from, name)
+    const isKnown = this.#knows(from, name);
+    const wait = isKnown
       ? this.#ofBoth.take(keyOf(from, name))
       : this.#ofAddress.take(from) || (name === undefined ? 0 : this.#takeName(from, name));
     if (wait > 0) throw limited(wait);
+    return isKnown;
   }
 
   /** From there the tries of others do not keep the name out. */

@@ -20,17 +20,20 @@ const KEY_BYTES = 32;
 const SALT_BYTES = 16;
 /** Each takes 32 MiB, and one of the four threads that look up files and names, too. */
 const AT_ONCE = 2;
-/** Those at work among them: some seconds of it. */
+/** Of strangers, and as many of those who are known, those at work among them: some seconds of it. */
 const MAX_WAITING = 20;
 /** Far longer than any takes, in milliseconds. */
 const HOLD = 60_000;
 const STORED = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([\w+/]{22})\$([\w+/]{43})$/;
 
+/** Whether it is for somebody who has logged in, or has done so from where he is before: strangers take no places of theirs. */
+export type Asker = 'known' | 'stranger';
+
 /** Hashes passwords, a few at a time, as only so much memory and work is to spare. */
 export class Passwords {
   readonly #derive: Derive;
   readonly #limit: Limit;
-  #waiting = 0;
+  readonly #waiting = { known: 0, stranger: 0 };
 
   constructor(clock: Pick<Clock, 'setTimer'>, derive: Derive = scryptKey) {
     this.#derive = derive;
@@ -38,33 +41,45 @@ export class Passwords {
   }
 
   /**
-   * What is stored of a password: its hash, with how it was made.
+   * What is stored of a password that somebody who has logged in sets: its hash, with how it was made.
    * @throws RpcError RESOURCE_EXHAUSTED when too many wait, as does `matches`
    */
   async hash(password: string, signal: AbortSignal): Promise<string> {
     const salt = randomBytes(SALT_BYTES);
-    const key = await this.#run(password, salt, COST, signal);
+    const key = await this.#run({ password, salt, cost: COST, asker: 'known' }, signal);
     const { ln, r, p } = COST;
     return `$scrypt$ln=${ln},r=${r},p=${p}$${base64(salt)}$${base64(key)}`;
   }
 
   /** Whether it is the password of this hash. Without one it is not, after the same work. */
-  async matches(password: string, stored: string | undefined, signal: AbortSignal): Promise<boolean> {
+  async matches(
+    password: string,
+    stored: string | undefined,
+    asker: Asker,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { cost, salt, key } = stored === undefined ? nobodys() : read(stored);
-    const own = await this.#run(password, salt, cost, signal);
+    const own = await this.#run({ password, salt, cost, asker }, signal);
     return timingSafeEqual(own, key) && stored !== undefined;
   }
 
-  async #run(password: string, salt: Buffer, cost: Cost, signal: AbortSignal): Promise<Buffer> {
-    if (this.#waiting >= MAX_WAITING) throw busy();
-    this.#waiting++;
+  async #run({ password, salt, cost, asker }: Run, signal: AbortSignal): Promise<Buffer> {
+    if (this.#waiting[asker] >= MAX_WAITING) throw busy();
+    this.#waiting[asker]++;
     try {
       // The same letters, whichever way a keyboard makes them.
       return await this.#limit.run(() => this.#derive(password.normalize('NFKC'), salt, cost), signal);
     } finally {
-      this.#waiting--;
+      this.#waiting[asker]--;
     }
   }
+}
+
+interface Run {
+  readonly password: string;
+  readonly salt: Buffer;
+  readonly cost: Cost;
+  readonly asker: Asker;
 }
 
 const base64 = (bytes: Buffer): string => bytes.toString('base64').replace(/=+$/, '');

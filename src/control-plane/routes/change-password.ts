@@ -23,7 +23,8 @@ export async function changePassword(
   // Who has but the session is not to find the password by trying.
   loginLimits.take(address, name);
   const stored = await findUser(db, name);
-  if (!(await passwords.matches(request.currentPassword, stored?.hash, signal))) throw wrongPassword();
+  const isRight = await passwords.matches(request.currentPassword, stored?.hash, 'known', signal);
+  if (!isRight) throw wrongPassword();
   const hash = await passwords.hash(request.newPassword, signal);
   const isChanged = await db.transaction(async (queries) => {
     if (!(await replacePassword(queries, name, stored!.hash, hash))) return false;
