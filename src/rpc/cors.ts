@@ -1,5 +1,5 @@
 import type { RequestListener, ServerResponse } from 'node:http';
-import { isOwn } from './http-guard.ts';
+import { isServedUnder } from './own-page.ts';
 
 /** What the API is called with, and what of its answers a page may read beside what every page may. */
 const METHODS = 'GET, POST, PATCH, DELETE';
@@ -12,19 +12,15 @@ const MAX_AGE = '7200';
  * The listener, with leave for the pages of these origins to call it and to read what it answers. Stands behind the check of
  * hosts and origins, which lets nobody else's page through.
  * @param origins as browsers send them
- * @param hosts those that may be called, and whose pages are no strangers
  */
-export function corsListener(
-  origins: readonly string[],
-  hosts: ReadonlySet<string>,
-  listener: RequestListener,
-): RequestListener {
+export function corsListener(origins: readonly string[], listener: RequestListener): RequestListener {
   if (origins.length === 0) return listener;
   const allowed = new Set(origins);
   return (request, response) => {
     response.setHeader('vary', 'origin');
     const { origin, host = '' } = request.headers;
-    if (origin === undefined || !allowed.has(origin) || isOwn(origin, host, hosts)) {
+    // For a browser another port, or another name, is another origin, whoever it belongs to.
+    if (origin === undefined || !allowed.has(origin) || isServedUnder(origin, host)) {
       return listener(request, response);
     }
     response.setHeader('access-control-allow-origin', origin);

@@ -45,9 +45,9 @@ const UNCERTIFIED: Refusal = {
 };
 
 /**
- * The listener behind a check of which host a request calls, and from which page. There is no login, so a web page must not
- * reach it: neither from elsewhere nor under a name of its own that it points at this machine (DNS rebinding). Nothing that
- * the listener throws ends the process: one request is not to take everybody's node away.
+ * The listener behind a check of which host a request calls, and from which page. Where no login is configured nothing else
+ * keeps a web page from it: neither one from elsewhere, nor one under a name of its own that it points at this machine (DNS
+ * rebinding). Nothing that the listener throws ends the process: one request is not to take everybody's node away.
  */
 export function guardedListener(
   listener: RequestListener,
@@ -100,7 +100,7 @@ const isOfNobodyElse = (hostname: string) =>
   !hostname.includes('.') || isIP(hostname.replace(/^\[(.*)\]$/, '$1')) !== 0;
 
 /** Whether a page of this origin is served under the host it calls, or under one that may be called. */
-export function isOwn(origin: string, host: string, hosts: ReadonlySet<string>): boolean {
+function isOwn(origin: string, host: string, hosts: ReadonlySet<string>): boolean {
   return hosts.has(URL.parse(origin)?.hostname ?? '') || isServedUnder(origin, host);
 }
 

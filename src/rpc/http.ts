@@ -74,7 +74,7 @@ export function createHttpServer(options: HttpOptions): Server {
   const open = [...options.pages.keys(), ...(mayReadMetrics ? ['/metrics'] : [])];
   const callers = new HttpCallers(options.services, open, options);
   const known = callers.listener(rpcListener({ ...options, judge, callers }));
-  const inner = corsListener(corsOrigins, hosts, known);
+  const inner = corsListener(corsOrigins, known);
   const listener = cutting(options, room.listener(guardedListener(inner, { ...options, judge })));
   if (tls === undefined) {
     const server = createServer(TIMES, listener);

@@ -125,3 +125,16 @@ test('a page that is served elsewhere calls without the cookies of who is logged
   }
   assert.deepEqual(cookies, [null, 'penstock_session=a', 'penstock_session=a']);
 });
+
+test('an origin that is named is granted leave on another port of a host that may be called, too', async (t) => {
+  const origins = ['http://127.0.0.1:5173', 'https://penstock.example.com:8443'];
+  const hosts = ['penstock.example.com', 'other.example.com'];
+  const { server } = await rpcServerForTests(t, {}, { corsOrigins: origins, httpHosts: hosts });
+  const ask = browser(server);
+  for (const origin of origins) {
+    const leave = await ask(...preflight(RPC, origin));
+    assert.deepEqual([leave.status, leave.headers.get('access-control-allow-origin')], [204, origin]);
+  }
+  const unnamed = await ask(...preflight(RPC, 'https://other.example.com'));
+  assert.deepEqual([unnamed.status, unnamed.headers.get('access-control-allow-origin')], [405, null]);
+});
