@@ -1,7 +1,6 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
-import { AccessRecordSchema, CallerKind, type TokenGrant } from '../../gen/penstock/v1/access_pb.ts';
+import { CallerKind, type TokenGrant } from '../../gen/penstock/v1/access_pb.ts';
 import type { Bus } from '../bus/bus.ts';
-import { decoder } from '../bus/codec.ts';
 import { feedFromStart } from '../bus/feed-from-start.ts';
 import type { Topics } from '../bus/topics.ts';
 import { hashOfToken } from '../contract/api-token.ts';
@@ -10,6 +9,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { withDeadline } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import { accessReader } from './access-record.ts';
 
 /** How long reading the tokens may take at the start, in milliseconds. */
 const RESTORE_DEADLINE = 60_000;
@@ -36,7 +36,6 @@ export class Grants {
   #version = -1n;
   #byHash = new Map<string, TokenGrant>();
   #uses = new Map<string, number>();
-  #changed = Promise.withResolvers<void>();
 
   constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock;
@@ -47,13 +46,6 @@ export class Grants {
     if (version < this.#version) return;
     this.#version = version;
     this.#byHash = new Map(tokens.map((token) => [keyOf(token.hash), token]));
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
-  }
-
-  /** Resolves once this version, or a later one, is known. */
-  async until(version: bigint): Promise<void> {
-    while (this.#version < version) await this.#changed.promise;
   }
 
   /** Nobody is let in by this token any more, before all others are known. */
@@ -88,17 +80,17 @@ export async function followGrants(
 ): Promise<{ readonly grants: Grants } & Disposable> {
   const { bus, topics, clock } = deps;
   const grants = new Grants(clock);
-  const decode = decoder(AccessRecordSchema, deps);
+  const read = accessReader(deps);
   await bus.createTopics([topics.access]); // whoever starts first
   using started = new DisposableStack();
   const feed = started.use(
     feedFromStart(bus, { topic: topics.access.name, partition: 0 }, (record) => {
-      const known = record.value === null ? undefined : decode(record);
+      const known = record.value === null ? undefined : read(record);
       if (known) grants.put(known.version, known.tokens);
     }),
   );
-  const read = feed.caughtUp;
-  await withDeadline(clock, RESTORE_DEADLINE, 'reading the API tokens from Kafka', read, signal);
+  const what = 'reading the API tokens from Kafka';
+  await withDeadline(clock, RESTORE_DEADLINE, what, feed.caughtUp, signal);
   const disposable = started.move();
   return { grants, [Symbol.dispose]: () => disposable.dispose() };
 }

@@ -16,7 +16,7 @@ export function createMetrics() {
     /** Records on Kafka that could not be decoded or did not validate, and were stepped over. */
     undecodable: new Counter({
       name: 'penstock_undecodable_records_total',
-      help: 'Records on Kafka that could not be decoded and were stepped over.',
+      help: 'Records on Kafka, and API tokens in them, that could not be read and were stepped over.',
       labelNames: ['topic'],
       registers,
     }),
