@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { CallerKind, Role } from '../../gen/penstock/v1/access_pb.ts';
 import { hashOfToken } from '../contract/api-token.ts';
 import { type Authenticate, type Caller, letAnybodyIn, type Presented } from '../rpc/caller.ts';
+import { FollowedFiles } from '../runtime/followed-files.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Settings } from '../runtime/settings.ts';
 import { UserError } from '../runtime/user-error.ts';
@@ -29,8 +29,8 @@ type AccessSettings = OidcSettings &
 /** Who is let in, by the settings. */
 export interface AccessConfig {
   readonly isLoginRequired: boolean;
-  /** SHA-256 of the token that its bearer is an admin by. */
-  readonly bootstrapHash: Buffer | undefined;
+  /** SHA-256 of the token that its bearer is an admin by, as it is now. */
+  readonly bootstrapHash: (() => Buffer) | undefined;
   /** The OpenID Connect provider whose tokens let callers in. */
   readonly oidc?: OidcConfig | undefined;
   /** What names of client certificates let callers in, and as what. */
@@ -39,38 +39,43 @@ export interface AccessConfig {
 
 /** @throws UserError when settings contradict each other, or cannot be used */
 export function accessConfig(settings: AccessSettings, logger: Logger): AccessConfig {
-  const bootstrap = bootstrapToken(settings);
+  const bootstrap = bootstrapToken(settings, logger);
   const oidc = oidcConfig(settings, logger);
   const roles = certificateRoles(settings);
   const ways = [bootstrap, oidc, roles];
   return {
     isLoginRequired: settings.PENSTOCK_LOGIN === 'required' || ways.some((way) => way !== undefined),
-    bootstrapHash: bootstrap === undefined ? undefined : hashOfToken(bootstrap),
+    bootstrapHash: bootstrap,
     oidc,
     certificateRoles: roles,
   };
 }
 
-function bootstrapToken(settings: AccessSettings): string | undefined {
-  const { PENSTOCK_BOOTSTRAP_TOKEN: given, PENSTOCK_BOOTSTRAP_TOKEN_FILE: file } = settings;
-  if (given !== '' && file !== '') {
+function bootstrapToken(settings: AccessSettings, logger: Logger): (() => Buffer) | undefined {
+  const { PENSTOCK_BOOTSTRAP_TOKEN: given, PENSTOCK_BOOTSTRAP_TOKEN_FILE: path } = settings;
+  if (given !== '' && path !== '') {
     throw new UserError('set PENSTOCK_BOOTSTRAP_TOKEN or PENSTOCK_BOOTSTRAP_TOKEN_FILE, not both');
   }
-  if (given === '' && file === '') return undefined;
-  const token = (file === '' ? given : contentOf(file)).trim();
-  if (token.length >= MIN_BOOTSTRAP && /^[!-~]+$/.test(token)) return token;
-  const name = file === '' ? 'PENSTOCK_BOOTSTRAP_TOKEN' : file;
-  const text = `${name} must be ${MIN_BOOTSTRAP} printable characters or more without blanks: openssl rand -base64 32 makes one`;
-  throw new UserError(text);
+  if (path !== '') {
+    const file = { path, from: 'PENSTOCK_BOOTSTRAP_TOKEN_FILE' };
+    const followed = new FollowedFiles([file], ([text = '']) => bootstrapHash(text), logger);
+    return () => followed.current();
+  }
+  if (given === '') return undefined;
+  try {
+    const hash = bootstrapHash(given);
+    return () => hash;
+  } catch (cause) {
+    throw new UserError(`PENSTOCK_BOOTSTRAP_TOKEN: ${messageOf(cause)}`, { cause });
+  }
 }
 
-function contentOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    const text = `PENSTOCK_BOOTSTRAP_TOKEN_FILE cannot be read: ${messageOf(cause)}`;
-    throw new UserError(text, { cause });
-  }
+function bootstrapHash(text: string): Buffer {
+  const token = text.trim();
+  if (token.length >= MIN_BOOTSTRAP && /^[!-~]+$/.test(token)) return hashOfToken(token);
+  throw new Error(
+    `must be ${MIN_BOOTSTRAP} printable characters or more without blanks: openssl rand -base64 32 makes one`,
+  );
 }
 
 /**
@@ -93,7 +98,7 @@ export type SessionCaller = (session: string, address: string) => Promise<Caller
 
 /** By what callers are known. What is unset lets in nobody. */
 export interface Ways {
-  readonly bootstrapHash?: Buffer | undefined;
+  readonly bootstrapHash?: AccessConfig['bootstrapHash'];
   readonly grants?: Pick<Grants, 'callerOf'> | undefined;
   /** Whose session of a browser it is, as a control plane knows it. */
   readonly sessions?: SessionCaller | undefined;
@@ -101,12 +106,14 @@ export interface Ways {
   readonly certificates?: Pick<Certificates, 'callerOf'> | undefined;
 }
 
-/** Knows callers by what they show: one thing, the first of these that they show, must hold. */
+/** Knows callers by what they show: one thing, the first of these that they show and this node knows, must hold. */
 export function authenticator({ isLoginRequired }: AccessConfig, ways: Ways): Authenticate {
   if (!isLoginRequired) return letAnybodyIn;
   return async (presented) => {
     if (presented.authorization !== undefined) return await bearer(presented, presented.authorization, ways);
-    if (presented.session !== undefined) return ways.sessions?.(presented.session, presented.address);
+    // Without sessions it is one of another node, and says nothing here.
+    if (presented.session !== undefined && ways.sessions)
+      return ways.sessions(presented.session, presented.address);
     const certificate = ways.certificates && presented.certificate();
     return certificate && ways.certificates?.callerOf(certificate, presented.address);
   };
@@ -129,9 +136,8 @@ export function callerOfToken(
   address: string,
   { bootstrapHash, grants }: Pick<Ways, 'bootstrapHash' | 'grants'>,
 ): Caller | undefined {
+  const known = grants?.callerOf(token, address);
   // Of hashes nothing can be learnt from how long it takes to compare them.
-  if (bootstrapHash?.equals(hashOfToken(token))) {
-    return { name: 'bootstrap', kind: CallerKind.TOKEN, role: Role.ADMIN, address };
-  }
-  return grants?.callerOf(token, address);
+  if (known || !bootstrapHash?.().equals(hashOfToken(token))) return known;
+  return { name: 'bootstrap', kind: CallerKind.TOKEN, role: Role.ADMIN, address };
 }

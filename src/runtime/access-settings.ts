@@ -13,5 +13,5 @@ export const ACCESS_SETTINGS = {
     'A token that its bearer is an admin by, to make the first ones with: 32 characters or more.',
     { secret: true },
   ),
-  PENSTOCK_BOOTSTRAP_TOKEN_FILE: text('', 'A file with such a token.'),
+  PENSTOCK_BOOTSTRAP_TOKEN_FILE: text('', 'A file with such a token. It is read again when it changes.'),
 };

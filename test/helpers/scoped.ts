@@ -9,7 +9,7 @@ import { nodeForTests } from './nodes.ts';
 import { encodedReport } from './reports.ts';
 
 const BOOTSTRAP = 'a-token-of-the-settings,-long-enough';
-const ACCESS = { isLoginRequired: true, bootstrapHash: hashOfToken(BOOTSTRAP) };
+const ACCESS = { isLoginRequired: true, bootstrapHash: () => hashOfToken(BOOTSTRAP) };
 export const asAdmin = { token: BOOTSTRAP };
 
 /** What a node warns of, which may name any integration. */

@@ -10,7 +10,7 @@ import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 const BOOTSTRAP = 'a token of the settings, long enough'.replaceAll(' ', '-');
-const ACCESS = { isLoginRequired: true, bootstrapHash: hashOfToken(BOOTSTRAP) };
+const ACCESS = { isLoginRequired: true, bootstrapHash: () => hashOfToken(BOOTSTRAP) };
 const asAdmin = { token: BOOTSTRAP };
 
 async function rejectsWith(call: Promise<unknown>, code: Code, reason?: string): Promise<void> {

@@ -22,7 +22,7 @@ import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { CALLER } from '../helpers/test-deps.ts';
 
 const BOOTSTRAP = 'a-token-of-the-settings,-long-enough';
-const ACCESS = { isLoginRequired: true, bootstrapHash: hashOfToken(BOOTSTRAP) };
+const ACCESS = { isLoginRequired: true, bootstrapHash: () => hashOfToken(BOOTSTRAP) };
 const asAdmin = { token: BOOTSTRAP };
 const ID = '5f0a3a50-9e9b-4d6c-8a10-1b6c1f6e7d11';
 

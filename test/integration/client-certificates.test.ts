@@ -55,7 +55,7 @@ async function setUp(t: TestContext, { roles = ROLES, isClientOptional = false }
   t.after(() => tls[Symbol.dispose]());
   const { clock, leap } = settableClock();
   const certificates = new Certificates(roleList(roles, 'PENSTOCK_TLS_CLIENT_ROLES'), clock);
-  const access = { isLoginRequired: true, bootstrapHash: hashOfToken(TOKEN) };
+  const access = { isLoginRequired: true, bootstrapHash: () => hashOfToken(TOKEN) };
   const callers: Caller[] = [];
   const { server } = await rpcServerForTests(
     t,

@@ -25,7 +25,7 @@ const brief = ({ generation, change, caller }: Revision) =>
 test('each change of an integration is a revision, with who made it and without secrets', {
   timeout: 120_000,
 }, async (t) => {
-  const access = { isLoginRequired: true, bootstrapHash: hashOfToken(BOOTSTRAP) };
+  const access = { isLoginRequired: true, bootstrapHash: () => hashOfToken(BOOTSTRAP) };
   const controlPlane = await controlPlaneForTests(t, { access });
   const { client, revisions, tokens, postgresUrl } = controlPlane;
   await executorForTests(t, controlPlane);

@@ -47,7 +47,7 @@ test('the figures take the token where there is one, and nothing else does', asy
 
 test('without a token of their own, who is let in may read the figures, and nobody else', async (t) => {
   const token = 'x'.repeat(32);
-  const ways = { isLoginRequired: true, bootstrapHash: hashOfToken(token) };
+  const ways = { isLoginRequired: true, bootstrapHash: () => hashOfToken(token) };
   const { url } = await rpcServerForTests(t, {}, { authenticate: authenticator(ways, ways) });
   const status = async (path: string, headers = {}) => (await fetch(url + path, { headers })).status;
   assert.deepEqual([await status('/metrics'), await status('/openapi.json')], [401, 401]);
@@ -61,7 +61,7 @@ test('without a token of their own, who is let in may read the figures, and nobo
 
 test('why a node is not ready is told to who is let in, and to others which part is not', async (t) => {
   const token = 'x'.repeat(32);
-  const ways = { isLoginRequired: true, bootstrapHash: hashOfToken(token) };
+  const ways = { isLoginRequired: true, bootstrapHash: () => hashOfToken(token) };
   const problems = () => [{ name: 'kafka', reason: 'no answer of 10.1.2.3' }];
   const readiness = { problems, onChange() {} };
   const warnings = { all: () => ['a key is missing'] };

@@ -13,8 +13,8 @@ import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 const BOOTSTRAP = 'a-token-of-the-settings,-long-enough';
-const ACCESS = { isLoginRequired: true, bootstrapHash: hashOfToken(BOOTSTRAP) };
-const OTHER_ACCESS = { isLoginRequired: true, bootstrapHash: hashOfToken('another one') };
+const ACCESS = { isLoginRequired: true, bootstrapHash: () => hashOfToken(BOOTSTRAP) };
+const OTHER_ACCESS = { isLoginRequired: true, bootstrapHash: () => hashOfToken('another one') };
 const asAdmin = { token: BOOTSTRAP };
 const PASSWORD = 'correct horse battery';
 const LIFETIME = 4000;

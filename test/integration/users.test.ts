@@ -9,7 +9,7 @@ import { connectedClient } from '../helpers/postgres-client.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
 
 const BOOTSTRAP = 'a-token-of-the-settings,-long-enough';
-const ACCESS = { isLoginRequired: true, bootstrapHash: hashOfToken(BOOTSTRAP) };
+const ACCESS = { isLoginRequired: true, bootstrapHash: () => hashOfToken(BOOTSTRAP) };
 const asAdmin = { token: BOOTSTRAP };
 const PASSWORD = 'correct horse battery';
 

@@ -37,8 +37,8 @@ interface Deps {
   readonly db: Database;
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly logger: Logger;
-  /** SHA-256 of the bootstrap token of this node. */
-  readonly bootstrapHash?: Buffer | undefined;
+  /** SHA-256 of the bootstrap token of this node, as it is now. */
+  readonly bootstrapHash?: (() => Buffer) | undefined;
 }
 
 export interface StartedSession {
@@ -174,7 +174,7 @@ export class Sessions {
   /** A database that is read gives nobody a way to try bootstrap tokens. */
   #proofOf(session: string): Buffer | undefined {
     const { bootstrapHash } = this.#deps;
-    return bootstrapHash && createHmac('sha256', session).update(bootstrapHash).digest();
+    return bootstrapHash && createHmac('sha256', session).update(bootstrapHash()).digest();
   }
 }
 
