@@ -245,7 +245,7 @@ export type UpdateUserRequest = Message<"penstock.v1.UpdateUserRequest"> & {
 
   /**
    * The fields to change, of: display_name, role, scope, disabled, password. Empty: all of them, but a password that is unset
-   * is kept.
+   * is kept. One that is named must be set.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */

@@ -7,7 +7,8 @@ const SETTABLE = ['display_name', 'role', 'scope', 'disabled', 'password'];
 
 /**
  * The stored user with the changes under `paths` taken over; no paths = every field that can be set. A field that is unset in
- * the changes is cleared. The result has a password only if the changes give one. It is not validated.
+ * the changes is cleared, but for the password, which a path must not name then. The result has a password only if the changes
+ * give one. It is not validated.
  */
 export function updatedUser(
   stored: User,
@@ -23,10 +24,17 @@ export function updatedUser(
     if (source.isSet(field)) target.set(field, source.get(field));
     else target.clear(field);
   }
-  const violations = wrong.map((path) => ({
+  const violations: FieldViolation[] = wrong.map((path) => ({
     field: 'update_mask',
     description: `${path}: is not a field that can be changed`,
     reason: 'UPDATE_MASK_PATH',
   }));
+  if (paths.includes('password') && changes.password === undefined) violations.push(PASSWORD_NEEDED);
   return { user, violations };
 }
+
+const PASSWORD_NEEDED: FieldViolation = {
+  field: 'user.password',
+  description: 'is required when update_mask names it: a user always has one',
+  reason: 'REQUIRED',
+};
