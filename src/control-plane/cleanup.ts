@@ -10,6 +10,7 @@ import { forgetNodes, forgetStatistics } from './store/nodes.ts';
 import { deleteOldReplays } from './store/replays.ts';
 import { deleteOldRevisions } from './store/revisions.ts';
 import { keepParts } from './store/time-partitions.ts';
+import { deleteEndedTokens } from './store/tokens.ts';
 import { dropTopicDeletions, dueTopicDeletions } from './store/topic-deletions.ts';
 import { forgetDeleted } from './store/versions.ts';
 
@@ -20,6 +21,9 @@ const EVENTS_INTERVAL = 60_000;
 const EVENTS_BATCH = 1000;
 /** How long a node that is gone is remembered, so that the status can name it. */
 const NODE_TTL = 3 * 86_400_000;
+const TOKENS_INTERVAL = 3_600_000;
+/** How long a token that has ended is listed. */
+const TOKEN_TTL = 90 * 86_400_000;
 /** Longer than a watch may go without asking, and than a record of a node that hung may be on its way. */
 const DELETION_TTL = 24 * 3_600_000;
 
@@ -93,6 +97,18 @@ export function startReplayCleanup(deps: PeriodicDeps & { db: Database; eventsTt
       name: 'deleting old replays',
       interval: EVENTS_INTERVAL,
       work: async () => (await deleteOldReplays(deps.db, deps.eventsTtl, EVENTS_BATCH)) === EVENTS_BATCH,
+    },
+    deps,
+  );
+}
+
+/** Deletes API tokens that ended 90 days ago. */
+export function startTokenCleanup(deps: PeriodicDeps & { db: Database }): Periodic {
+  return new Periodic(
+    {
+      name: 'deleting API tokens that ended long ago',
+      interval: TOKENS_INTERVAL,
+      work: async () => (await deleteEndedTokens(deps.db, TOKEN_TTL, EVENTS_BATCH)) === EVENTS_BATCH,
     },
     deps,
   );

@@ -30,6 +30,7 @@ import {
   startReplayCleanup,
   startRevisionCleanup,
   startStateCounting,
+  startTokenCleanup,
   startTopicSweep,
 } from './cleanup.ts';
 import { controlPlaneConditions } from './conditions.ts';
@@ -137,6 +138,7 @@ export async function startControlPlane(
     startAuditCleanup(inner),
     startReplayCleanup(inner),
     startRevisionCleanup(inner),
+    startTokenCleanup(inner),
     startNodeCleanup(inner),
     startStateCounting(inner),
     startTopicUpkeep(inner),

@@ -180,7 +180,7 @@ export const ListTokensRequestSchema: GenMessage<ListTokensRequest> = /*@__PURE_
  */
 export type ListTokensResponse = Message<"penstock.v1.ListTokensResponse"> & {
   /**
-   * The tokens, those that have ended, too.
+   * The tokens, those that ended in the last 90 days, too.
    *
    * @generated from field: repeated penstock.v1.Token tokens = 1;
    */
@@ -245,7 +245,8 @@ export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__P
 export const TokenService: GenService<{
   /**
    * Makes a token. Its value is in this answer and nowhere else. Every node that runs knows it within some seconds, this one
-   * at once. RESOURCE_EXHAUSTED, TOO_MANY_TOKENS: there are 10000.
+   * at once. RESOURCE_EXHAUSTED, TOO_MANY_TOKENS: there are 10000 that have not ended, or their names and scopes have 16 MiB
+   * together.
    *
    * @generated from rpc penstock.v1.TokenService.CreateToken
    */

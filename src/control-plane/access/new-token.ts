@@ -8,8 +8,8 @@ import { failed, invalidArgument } from '../../rpc/error.ts';
 import type { Database, Queries } from '../store/database.ts';
 import { insertToken } from '../store/tokens.ts';
 
-/** All of them are in one record on Kafka, and in the memory of each node. */
-const MAX_TOKENS = 10_000;
+/** All of them are in one record on Kafka, and in the memory of each node. A topic takes somewhat more bytes. */
+const MOST = { count: 10_000, bytes: 16 << 20 };
 
 export interface NewToken {
   readonly token: Token;
@@ -40,7 +40,7 @@ export async function newToken(
   if (expireTime) token.expireTime = expireTime;
   const value = newApiToken();
   await db.transaction(async (queries) => {
-    if (!(await insertToken(queries, token, hashOfToken(value), MAX_TOKENS))) throw tooMany();
+    if (!(await insertToken(queries, token, hashOfToken(value), MOST))) throw tooMany();
     await record(queries, token);
   });
   return { token, value };
@@ -50,5 +50,5 @@ const tooMany = () =>
   failed(
     Code.RESOURCE_EXHAUSTED,
     'TOO_MANY_TOKENS',
-    `there are ${MAX_TOKENS} API tokens that have not ended: revoke those that nobody uses`,
+    `there are ${MOST.count} API tokens that have not ended, or fewer with scopes of ${MOST.bytes >> 20} MiB together: revoke those that nobody uses`,
   );

@@ -32,18 +32,32 @@ export async function nextVersion(queries: Queries): Promise<void> {
   );
 }
 
-/** False, and nothing is stored, when there are `most` already that have not ended. Within a transaction. */
+/** Of a token in an `AccessRecord` beside its name and its scope, at most. */
+const GRANT_BYTES = 100;
+
+/** What the tokens that have not ended may be together. */
+export interface MostTokens {
+  readonly count: number;
+  /** In an `AccessRecord`. */
+  readonly bytes: number;
+}
+
+/** False, and nothing is stored, when there would be more than `most` that have not ended. Within a transaction. */
 export async function insertToken(
   queries: Queries,
   token: Token,
   hash: Uint8Array,
-  most: number,
+  most: MostTokens,
 ): Promise<boolean> {
   await nextVersion(queries);
-  const [row] = await queries.query<{ count: number }>(
-    `select count(*)::int as count from tokens where not coalesce(${isOver}, false)`,
+  const [row] = await queries.query<MostTokens>(
+    `select count(*)::int + 1 as count,
+       (coalesce(sum($1 + octet_length(name) + coalesce(octet_length(scope), 0)), 0)
+         + $1 + octet_length($2::text) + coalesce(octet_length($3::bytea), 0))::float8 as bytes
+     from tokens where not coalesce(${isOver}, false)`,
+    [GRANT_BYTES, token.name, encodedScope(token.scope)],
   );
-  if (row!.count >= most) return false;
+  if (row!.count > most.count || row!.bytes > most.bytes) return false;
   await queries.query(
     `insert into tokens (id, name, note, role, scope, hash, expire_time, create_time, created_by)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
@@ -67,6 +81,18 @@ export async function removeToken(queries: Queries, id: string): Promise<Token |
   await nextVersion(queries);
   const [row] = await queries.query<Row>('delete from tokens where id = $1 returning *', [id]);
   return row && toToken(row);
+}
+
+/** Removes some of those that ended longer ago than `ttl` milliseconds, and answers how many. No node knows them any more. */
+export async function deleteEndedTokens(queries: Queries, ttl: number, limit: number): Promise<number> {
+  const rows = await queries.query(
+    `delete from tokens where id in (
+       select id from tokens
+       where expire_time <= clock_timestamp() - $1 * interval '1 millisecond' limit $2
+     ) returning 1`,
+    [ttl, limit],
+  );
+  return rows.length;
 }
 
 /** The newest first, from before `before` on. */
