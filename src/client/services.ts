@@ -8,6 +8,7 @@ import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { MessageService } from '../../gen/penstock/v1/message_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
+import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
 import { toPenstockError } from './penstock-error.ts';
@@ -15,6 +16,7 @@ import { toPenstockError } from './penstock-error.ts';
 /** Every service of the API, by the name that it has in the client. */
 export const SERVICES = {
   integrations: IntegrationService,
+  revisions: RevisionService,
   events: EventService,
   messages: MessageService,
   deadLetters: DeadLetterService,
