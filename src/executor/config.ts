@@ -1,9 +1,11 @@
+import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { TYPES, type Type } from '../contract/integration-type.ts';
 import type { Limits } from '../contract/limits.ts';
 import { environmentVariable, SETTINGS, type SettingName, type Settings } from '../runtime/settings.ts';
 import { UserError } from '../runtime/user-error.ts';
 import type { Policy } from './delivery/policy.ts';
-import type { SecretSources } from './secrets/references.ts';
+import { isBelow, type SecretSources } from './secrets/references.ts';
 
 /** What an executor needs to know. Times in milliseconds. */
 export interface ExecutorConfig {
@@ -80,7 +82,10 @@ function named(setting: SettingName, names: readonly string[]): readonly Type[] 
   });
 }
 
-/** @throws UserError when integrations could refer to a setting, such as the password of PostgreSQL */
+/**
+ * @throws UserError when integrations could refer to a setting, such as the password of PostgreSQL, or to the file of one,
+ * such as that of the keys
+ */
 function secretSourcesOf(settings: Settings): SecretSources {
   const { PENSTOCK_SECRET_ENV_PREFIX: envPrefix, PENSTOCK_SECRET_FILES_DIR: filesDir } = settings;
   const setting = Object.keys(SETTINGS).find((name) => name.startsWith(envPrefix));
@@ -88,5 +93,25 @@ function secretSourcesOf(settings: Settings): SecretSources {
     const text = `PENSTOCK_SECRET_ENV_PREFIX: ${setting} begins with ${envPrefix}, and is not for integrations: choose another prefix, such as INTEGRATION_SECRET_`;
     throw new UserError(text);
   }
+  const file = filesDir === '' ? undefined : fileBelow(filesDir, settings);
+  if (file !== undefined) {
+    const text = `PENSTOCK_SECRET_FILES_DIR: the file of ${file} lies in ${filesDir}, and is not for integrations: choose a directory for their files alone, such as /run/secrets/integrations`;
+    throw new UserError(text);
+  }
   return { envPrefix, filesDir, variable: environmentVariable };
+}
+
+/** A setting that is a file which lies in the directory, whatever links lead there. */
+function fileBelow(directory: string, settings: Settings): string | undefined {
+  const real = realPathOf(directory);
+  const files = Object.entries(settings).filter(([name, value]) => name.endsWith('_FILE') && value !== '');
+  return files.find(([, path]) => isBelow(realPathOf(String(path)), real))?.[0];
+}
+
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path); // that it is not there is told by whoever reads it
+  }
 }

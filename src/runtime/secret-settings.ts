@@ -17,7 +17,7 @@ export const SECRET_SETTINGS = {
   ),
   PENSTOCK_SECRET_FILES_DIR: text(
     '',
-    'The directory of an executor with the files that integrations may refer to as ${file:/path}. Unset: none.',
+    'The directory of an executor with the files that integrations may refer to as ${file:/path}, and no file of Penstock itself. Unset: none.',
   ),
 } satisfies Record<string, Setting<unknown>>;
 

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { executorConfig, typesOf } from '../../src/executor/config.ts';
 import { readSettings } from '../../src/runtime/settings.ts';
 import { UserError } from '../../src/runtime/user-error.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 test('an executor serves the supported types without the excluded ones', () => {
   assert.deepEqual(typesOf(['ALL'], ['NONE']), ['http', 'mqtt', 'kafka']);
@@ -41,4 +44,32 @@ test('integrations cannot be let refer to settings, and so to the passwords in t
       prefix,
     );
   }
+});
+
+test('integrations cannot be let refer to the files of settings, such as that of the keys', async (t) => {
+  const all = await temporaryDirectory(t);
+  for (const dir of ['penstock', 'integrations']) await mkdir(join(all, dir));
+  await writeFile(join(all, 'penstock', 'keys'), '');
+  await symlink(join(all, 'penstock', 'keys'), join(all, 'keys'));
+  await symlink(all, join(all, 'integrations', 'everything'));
+  const configOf = (PENSTOCK_SECRET_FILES_DIR: string, file = 'penstock/keys') =>
+    executorConfig(
+      readSettings({}, { PENSTOCK_SECRET_FILES_DIR, PENSTOCK_SECRET_KEYS_FILE: join(all, file) }),
+    );
+  for (const [dir, file] of [
+    [all, 'penstock/keys'],
+    [join(all, 'penstock'), 'penstock/keys'],
+    [join(all, 'penstock'), 'keys'],
+    [join(all, 'integrations', 'everything'), 'penstock/keys'],
+    ['/', 'keys'],
+    [all, 'not-there'],
+  ] as const) {
+    assert.throws(
+      () => configOf(dir, file),
+      (error) =>
+        error instanceof UserError && /FILES_DIR: the file of \w+_KEYS_FILE lies/.test(error.message),
+      `${dir} ${file}`,
+    );
+  }
+  assert.equal(configOf(join(all, 'integrations')).secretSources.filesDir, join(all, 'integrations'));
 });

@@ -93,7 +93,8 @@ async function fileOf(path: string, { filesDir }: SecretSources): Promise<string
   return readText(real, path);
 }
 
-const isBelow = (file: string, directory: string) => file.startsWith(directory.replace(/\/?$/, sep));
+/** Of paths without links. */
+export const isBelow = (file: string, directory: string) => file.startsWith(directory.replace(/\/?$/, sep));
 
 async function readText(real: string, path: string): Promise<string> {
   // A pipe without a writer, which is no file of a secret, would hold up whoever opens it.
