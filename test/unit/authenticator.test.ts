@@ -50,7 +50,7 @@ test('another bootstrap token in the file takes the place of the one that leaked
   const db = { query } as unknown as Database;
   const deps = { db, clock: new ManualClock(), logger, ...config };
   const sessions = new Sessions(deps, { idle: 60_000, lifetime: 60_000 });
-  const { session } = await sessions.startByBootstrap(row);
+  const { session } = await sessions.startByBootstrap(row, db);
   assert.equal((await sessions.callerOf(session, address))?.name, 'bootstrap');
 
   writeFileSync(path, SECOND);
