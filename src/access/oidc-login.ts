@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi';
 import { CallerKind } from '../../gen/penstock/v1/access_pb.ts';
 import type { Caller } from '../rpc/caller.ts';
+import { addressKey } from '../rpc/caller-key.ts';
 import { RpcError } from '../rpc/error.ts';
 import type { Page, PageAsked, Pages } from '../rpc/pages.ts';
 import { sessionCookie } from '../rpc/session-cookie.ts';
@@ -8,6 +9,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { timeoutSignal } from '../runtime/deadline.ts';
 import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import { RateLimit } from '../runtime/rate-limit.ts';
 import { localPath } from './local-path.ts';
 import { endedLoginCookie, type LoginAttempt, loginAttempt, loginCookie } from './login-cookie.ts';
 import { onwardPage, problemPage, redirect } from './login-page.ts';
@@ -21,6 +23,8 @@ const CALLBACK = '/login/oidc/callback';
 const DEADLINE = 5000;
 /** Codes that are exchanged at a time: whoever shows made-up ones makes Penstock ask the provider. */
 const MAX_EXCHANGES = 20;
+/** Of one address, so that whoever shows made-up ones does not take all of these for long. */
+const EXCHANGES_OF_ADDRESS = { atOnce: 10, perMinute: 30 };
 /** Of the provider's clock and this one's, in seconds. */
 const CLOCK_TOLERANCE = 30;
 
@@ -62,11 +66,13 @@ type Deps = LoginDeps & { readonly oidc: Oidc };
 class OidcLogin {
   readonly #client: OidcClient;
   readonly #deps: Deps;
+  readonly #ofAddress: RateLimit;
   #exchanges = 0;
 
   constructor(client: OidcClient, deps: Deps) {
     this.#client = client;
     this.#deps = deps;
+    this.#ofAddress = new RateLimit(EXCHANGES_OF_ADDRESS, deps.clock);
   }
 
   /** Sends the browser to the provider. */
@@ -118,6 +124,8 @@ class OidcLogin {
   }
 
   async #person(attempt: LoginAttempt, asked: PageAsked): Promise<Person> {
+    const wait = this.#ofAddress.take(addressKey(asked.address));
+    if (wait > 0) throw new LoginError(429, tooMany(wait));
     if (this.#exchanges >= MAX_EXCHANGES)
       throw new LoginError(503, 'Too many people log in at once: try again.');
     this.#exchanges++;
@@ -181,7 +189,7 @@ class OidcLogin {
 
   #refuse(error: unknown, { address }: PageAsked): Page {
     const { status, message } = toldOf(error);
-    this.#deps.metrics.logins.inc({ result: status < 500 ? 'wrong' : 'failed' });
+    this.#deps.metrics.logins.inc({ result: resultOf(status) });
     this.#deps.logger.info('somebody could not log in by OpenID Connect', { address, why: whyOf(error) });
     return problemPage(status, message, [endedLoginCookie(this.#deps.isCookieSecure)]);
   }
@@ -207,6 +215,11 @@ const NO_ROLE =
   'You are known to the provider, but have no role here: ask an admin of Penstock to give you one (PENSTOCK_OIDC_ROLES).';
 const BROKEN =
   'The provider answered, but not as it should: try again. If that does not help, the log of this node says more.';
+
+const tooMany = (wait: number) =>
+  `Too many logins came from your address: try again in ${Math.ceil(wait / 1000)} s.`;
+
+const resultOf = (status: number) => (status === 429 ? 'limited' : status < 500 ? 'wrong' : 'failed');
 
 /** What whoever tried is told. */
 function toldOf(error: unknown): { readonly status: number; readonly message: string } {

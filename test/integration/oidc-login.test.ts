@@ -5,6 +5,7 @@ import { localPath } from '../../src/access/local-path.ts';
 import type { OidcClient } from '../../src/access/oidc-config.ts';
 import { oidcLoginPages } from '../../src/access/oidc-login.ts';
 import type { Caller } from '../../src/rpc/caller.ts';
+import type { Pages } from '../../src/rpc/pages.ts';
 import { LoginBrowser, locationOf, refreshOf, type Visited } from '../helpers/login-browser.ts';
 import { oidcConfigFor, oidcForTests } from '../helpers/oidc.ts';
 import { CLIENT_ID, type OidcProviderForTests, oidcProvider } from '../helpers/oidc-provider.ts';
@@ -16,11 +17,13 @@ const SESSION = 'penstock_session';
 
 interface Options extends Partial<OidcClient> {
   readonly isCookieSecure?: boolean;
+  /** Where a request is from; unset: from where it is. */
+  readonly addressOf?: () => string;
 }
 
 /** A node with the pages to log in by, and the sessions that it began. */
 async function nodeOf(t: TestContext, provider: OidcProviderForTests, options: Options = {}) {
-  const { isCookieSecure = false, ...changes } = options;
+  const { isCookieSecure = false, addressOf, ...changes } = options;
   const client = { ...oidcConfigFor(provider.issuer).client!, ...changes };
   const own = oidcForTests(t, provider.issuer, { client });
   const sessions: Omit<Caller, 'address'>[] = [];
@@ -28,7 +31,13 @@ async function nodeOf(t: TestContext, provider: OidcProviderForTests, options: O
     sessions.push(caller);
     return { session: `session-${sessions.length}` };
   };
-  const pages = oidcLoginPages({ ...own, isCookieSecure, startSession });
+  const ownPages = [...oidcLoginPages({ ...own, isCookieSecure, startSession })];
+  const pages: Pages = new Map(
+    ownPages.map(([path, page]) => [
+      path,
+      (asked) => page(addressOf ? { ...asked, address: addressOf() } : asked),
+    ]),
+  );
   const authenticate = () => Promise.resolve(undefined);
   const { url } = await rpcServerForTests(t, {}, { pages, authenticate });
   return { ...own, url, sessions };
@@ -242,7 +251,8 @@ test('a provider that is away, or not safe, is told', async (t) => {
 
 test('only so many codes are exchanged at a time', async (t) => {
   const provider = await oidcProvider(t);
-  const { url } = await nodeOf(t, provider);
+  let made = 0;
+  const { url } = await nodeOf(t, provider, { addressOf: () => `192.0.2.${made++}` });
   const open: { destroy(): unknown }[] = [];
   provider.fault = (path, response) => path === '/token' && open.push(response) > 0;
   const browsers = await Promise.all(
@@ -308,4 +318,31 @@ test('without a client there are no pages to log in by', async (t) => {
   const { oidc, ...deps } = oidcForTests(t, provider.issuer, { client: undefined });
   const startSession = () => Promise.reject(new Error('nobody comes here'));
   assert.equal(oidcLoginPages({ ...deps, oidc, isCookieSecure: false, startSession }).size, 0);
+});
+
+test('whoever shows made-up codes is held up before the provider is asked, and holds up no other address', async (t) => {
+  const provider = await oidcProvider(t);
+  const own = oidcForTests(t, provider.issuer, { client: oidcConfigFor(provider.issuer).client! });
+  let asked = 0;
+  const ask: typeof own.oidc.ask = (...given) => {
+    asked++;
+    return own.oidc.ask(...given);
+  };
+  const oidc = { ...own.oidc, ask };
+  const startSession = async () => ({ session: 'x' });
+  const finish = oidcLoginPages({ ...own, oidc, isCookieSecure: false, startSession }).get(
+    '/login/oidc/callback',
+  )!;
+  const madeUp = 'a'.repeat(43);
+  const headers = { host: 'localhost', cookie: `${COOKIE}=${madeUp}.${madeUp}.${madeUp}.` };
+  const query = new URLSearchParams({ code: 'made-up', state: madeUp, iss: provider.issuer });
+  const statusFor = async (address: string) => (await finish({ query, headers, address })).status;
+  for (let i = 0; i < 10; i++) assert.equal(await statusFor(`2001:db8::${i}`), 502);
+  assert.equal(await statusFor('2001:db8::99'), 429);
+  assert.equal(asked, 10);
+  assert.equal(await statusFor('192.0.2.1'), 502, 'the provider is asked');
+  own.leap(2000);
+  assert.equal(await statusFor('2001:db8::99'), 502, 'one more in two seconds');
+  const { values } = await own.metrics.logins.get();
+  assert.equal(values.find(({ labels }) => labels.result === 'limited')?.value, 1);
 });
