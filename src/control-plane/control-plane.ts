@@ -122,7 +122,10 @@ export async function startControlPlane(
   const leadership = stack.use(new Leadership(config.postgresUrl, deps));
   const outer = { ...deps, ...config, db, leadership, locks, requester };
   const relay = stack.use(startRelay(outer));
-  const sessions = new Sessions({ ...outer, ...deps.access }, config.sessionTimes);
+  const sessions = new Sessions(
+    { ...outer, ...deps.access, issuer: deps.access?.oidc?.issuer },
+    config.sessionTimes,
+  );
   const passwords = deps.passwords ?? new Passwords(deps.clock);
   const logins = { passwords, sessions, loginLimits: new LoginLimits(deps.clock) };
   const ways = { ...deps.access, grants: deps.grants };

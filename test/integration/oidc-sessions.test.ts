@@ -37,6 +37,10 @@ test('who logged in at the provider is known to every control plane, with the ro
     const { name, kind, role } = JSON.parse(text).self;
     assert.deepEqual([name, kind, role], ['ada', 'CALLER_KIND_OIDC', 'ROLE_VIEWER']);
   }
+  const without = { access: { isLoginRequired: true, bootstrapHash: undefined }, serviceId: 'third' };
+  const third = await controlPlaneForTests(t, { ...without, postgresUrl }, first);
+  const elsewhere = await new LoginBrowser().get(`http://${third.server.httpAddress}${SELF}`, { cookie });
+  assert.equal(elsewhere.status, 401, 'a node without the provider knows nobody by it');
   const changing = await fetch(`${urls[1]}/penstock.v1.IntegrationService/DeleteIntegration`, {
     method: 'POST',
     headers: { cookie, origin: urls[1]!, 'content-type': 'application/json' },

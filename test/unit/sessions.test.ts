@@ -52,3 +52,32 @@ test('made-up sessions push nobody out of those that are known', async () => {
   await sessions.callerOf(madeUp(0), '192.0.2.2');
   assert.equal(asked, before + 1, 'of what is nobody’s a thousand are known');
 });
+
+test('a session of who logged in at a provider holds while the settings name that provider', async () => {
+  const rows: { readonly kind: CallerKind; readonly issuer: unknown }[] = [];
+  const query = async (sql: string, values: readonly unknown[]) => {
+    if (!sql.includes('insert')) return [{ ...ROW, ...rows.at(-1) }];
+    rows.push({ kind: values[2] as CallerKind, issuer: values[8] });
+    return [{ expire_time: new Date() }];
+  };
+  const db = { query } as unknown as Database;
+  const nodeOf = (issuer?: string) =>
+    new Sessions(
+      { db, clock: new ManualClock(), logger: testDeps().logger, issuer },
+      {
+        idle: 60_000,
+        lifetime: 60_000,
+      },
+    );
+  const [own, other] = ['https://login.example.com', 'https://login.example.org'];
+  const person = { name: 'ada', kind: CallerKind.OIDC, role: Role.VIEWER };
+  const { session } = await nodeOf(own).start(person);
+  const knownAt = async (node: Sessions) => (await node.callerOf(session, '192.0.2.1'))?.name;
+  assert.equal(await knownAt(nodeOf(own)), 'ada');
+  assert.equal(await knownAt(nodeOf(other)), undefined);
+  assert.equal(await knownAt(nodeOf()), undefined);
+  await nodeOf(own).start({ ...person, kind: CallerKind.USER });
+  assert.equal(await knownAt(nodeOf()), 'ada', 'a user has nothing to do with it');
+  rows.push({ kind: CallerKind.OIDC, issuer: null });
+  assert.equal(await knownAt(nodeOf()), undefined, 'one from before issuers were stored');
+});

@@ -1,5 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
+import { CallerKind } from '../../../gen/penstock/v1/access_pb.ts';
 import type { Caller } from '../../rpc/caller.ts';
 import { addressKey } from '../../rpc/caller-key.ts';
 import { failed } from '../../rpc/error.ts';
@@ -39,6 +40,8 @@ interface Deps {
   readonly logger: Logger;
   /** SHA-256 of the bootstrap token of this node, as it is now. */
   readonly bootstrapHash?: (() => Buffer) | undefined;
+  /** Of the OpenID Connect provider of this node. */
+  readonly issuer?: string | undefined;
 }
 
 export interface StartedSession {
@@ -76,7 +79,8 @@ export class Sessions {
   /** Begins one. Within a transaction it is there when that is. */
   async start(draft: SessionDraft, queries: Queries = this.#deps.db): Promise<StartedSession> {
     const session = randomBytes(32).toString('base64url');
-    const expireTime = await insertSession(queries, hashOf(session), draft, this.#times.lifetime);
+    const own = draft.kind === CallerKind.OIDC ? { ...draft, issuer: this.#deps.issuer } : draft;
+    const expireTime = await insertSession(queries, hashOf(session), own, this.#times.lifetime);
     return { session, expireTime };
   }
 
@@ -148,7 +152,8 @@ export class Sessions {
     const [begun, hash] = [clock.monotonic(), hashOf(session)];
     const found = await findSession(db, hash, { idle: this.#times.idle, noteAfter: this.#noteAfter });
     if (found?.isUseDue) await this.#noteUse(hash);
-    const isOpen = found !== undefined && this.#isOfBootstrap(session, found.bootstrapProof);
+    const isOpen =
+      found !== undefined && this.#isOfBootstrap(session, found.bootstrapProof) && this.#isOfProvider(found);
     const caller = isOpen ? callerIn(found, id) : undefined;
     const until = begun + Math.min(this.#knownFor, found?.left ?? this.#knownFor);
     known.delete(id);
@@ -163,6 +168,11 @@ export class Sessions {
     await noteSessionUse(this.#deps.db, hash).catch((error) => {
       this.#deps.logger.debug('the use of a session was not noted', { why: messageOf(error) });
     });
+  }
+
+  /** Who logged in at a provider that the settings name no more has to log in again. */
+  #isOfProvider({ kind, issuer }: StoredSession): boolean {
+    return kind !== CallerKind.OIDC || (issuer !== undefined && issuer === this.#deps.issuer);
   }
 
   #isOfBootstrap(session: string, proof: Buffer | undefined): boolean {

@@ -11,6 +11,7 @@ import { OWN_VERSIONS } from './own-versions.ts';
 import { REPLAY_INDEXES } from './replay-indexes.ts';
 import { REVISIONS } from './revisions.ts';
 import { SEALED_COLUMNS } from './sealed-columns.ts';
+import { SESSION_ISSUERS } from './session-issuers.ts';
 import { TIME_PARTITIONS } from './time-partitions.ts';
 import { USER_TABLES } from './user-tables.ts';
 
@@ -156,4 +157,5 @@ export const MIGRATIONS: readonly string[] = [
   REVISIONS,
   REPLAY_INDEXES,
   AUDIT_RECORDS,
+  SESSION_ISSUERS,
 ];

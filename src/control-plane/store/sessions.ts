@@ -16,6 +16,8 @@ export interface SessionDraft {
 
 export interface StoredSession extends Omit<SessionDraft, 'userName'> {
   readonly bootstrapProof: Buffer | undefined;
+  /** Of the OpenID Connect provider that the caller logged in at. */
+  readonly issuer: string | undefined;
   /** How many milliseconds it lasts if nobody uses it. */
   readonly left: number;
   /** Whether its last use was noted longer ago than `noteAfter`. */
@@ -29,6 +31,7 @@ type Row = {
   scope: Uint8Array | null;
   token_id: string | null;
   bootstrap_proof: Buffer | null;
+  issuer: string | null;
   left_ms: number;
   use_due: boolean;
 };
@@ -45,14 +48,14 @@ const after = (column: string, ms: string) => `(${column} + ${ms} * interval '1 
 export async function insertSession(
   queries: Queries,
   hash: Buffer,
-  draft: SessionDraft & { readonly bootstrapProof?: Buffer | undefined },
+  draft: SessionDraft & Partial<Pick<StoredSession, 'bootstrapProof' | 'issuer'>>,
   lifetime: number,
 ): Promise<Date> {
   const [row] = await queries.query<{ expire_time: Date }>(
-    `insert into sessions (hash, name, kind, role, scope, user_name, token_id, bootstrap_proof,
+    `insert into sessions (hash, name, kind, role, scope, user_name, token_id, bootstrap_proof, issuer,
        create_time, last_used_time, expire_time)
-     select $1, $2, $3, $4, $5, $6, $7, $8, now, now,
-       least(${after('now', '$9')}, (select expire_time from tokens where id = $7))
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9, now, now,
+       least(${after('now', '$10')}, (select expire_time from tokens where id = $7))
      from clock_timestamp() as now returning expire_time`,
     [
       hash,
@@ -63,6 +66,7 @@ export async function insertSession(
       draft.userName ?? null,
       draft.tokenId ?? null,
       draft.bootstrapProof ?? null,
+      draft.issuer ?? null,
       lifetime,
     ],
   );
@@ -76,7 +80,7 @@ export async function findSession(
   { idle, noteAfter }: { readonly idle: number; readonly noteAfter: number },
 ): Promise<StoredSession | undefined> {
   const [row] = await queries.query<Row>(
-    `select name, kind, role, scope, token_id, bootstrap_proof,
+    `select name, kind, role, scope, token_id, bootstrap_proof, issuer,
        (extract(epoch from least(expire_time, ${after('last_used_time', '$2')}) - now) * 1000)::float8 as left_ms,
        ${after('last_used_time', '$3')} <= now as use_due
      from sessions, clock_timestamp() as now
@@ -91,6 +95,7 @@ export async function findSession(
     scope: decodedScope(row.scope),
     tokenId: row.token_id ?? undefined,
     bootstrapProof: row.bootstrap_proof ?? undefined,
+    issuer: row.issuer ?? undefined,
     left: row.left_ms,
     isUseDue: row.use_due,
   };
