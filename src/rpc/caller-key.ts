@@ -1,10 +1,10 @@
 import { CallerKind } from '../../gen/penstock/v1/access_pb.ts';
 import type { Caller } from './caller.ts';
 
-/** Whom limits take for one caller: whoever has logged in, or an address. */
-export function callerKey({ kind, name, address }: Caller): string {
+/** Whom limits take for one caller: whoever has logged in, by which token, or an address. Names of tokens are not unique. */
+export function callerKey({ kind, name, tokenId, address }: Caller): string {
   const isKnown = kind !== CallerKind.UNSPECIFIED && kind !== CallerKind.ANYBODY;
-  return isKnown ? `${kind} ${name}` : addressKey(address);
+  return isKnown ? `${kind} ${tokenId ?? name}` : addressKey(address);
 }
 
 /** Addresses that one machine has at its choice are one: an IPv6 network of 64 bits. Those of IPv4 are written alike. */
