@@ -56,7 +56,7 @@ export class HttpCallers {
       ...[...open, ...methods.filter(isOpen).map(({ method }) => pathOf(method))].flatMap((path) =>
         ['GET', 'HEAD', 'POST'].map((httpMethod) => `${httpMethod} ${path}`),
       ),
-      ...rest.map((route) => `${route.httpMethod} ${pathText(route)}`),
+      ...rest.flatMap((route) => withHead(route.httpMethod).map((one) => `${one} ${pathText(route)}`)),
     ]);
   }
 
@@ -130,6 +130,9 @@ export function withCallers(service: RpcService): RpcService {
     return handler(input, contextWith(context, { caller: values.get(CALLER), isLetIn: values.get(LET_IN) }));
   });
 }
+
+/** What may be got may be asked for without its body. */
+const withHead = (httpMethod: string) => (httpMethod === 'GET' ? ['GET', 'HEAD'] : [httpMethod]);
 
 const addressOf = ({ socket }: IncomingMessage): string => socket.remoteAddress ?? '';
 

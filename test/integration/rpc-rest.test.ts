@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type DescMessage, type MessageShape, toJson } from '@bufbuild/protobuf';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
+import { AuthService } from '../../gen/penstock/v1/auth_service_pb.ts';
 import {
   CheckConnectionRequestSchema,
   CreateIntegrationRequestSchema,
@@ -16,7 +17,7 @@ import {
   WatchIntegrationsRequestSchema,
 } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { failed } from '../../src/rpc/error.ts';
-import type { Handlers } from '../../src/rpc/service.ts';
+import { type Handlers, rpcService } from '../../src/rpc/service.ts';
 import { rawRequest } from '../helpers/raw-http.ts';
 import { INTEGRATION, rpcServerForTests, SECRET_TEXT } from '../helpers/rpc-server.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -435,4 +436,15 @@ test('a stream ends when its caller goes away', async (t) => {
     await waitUntil('the handler is told', () => ended.length === i + 1);
   }
   assert.deepEqual(ended, ['waiting', 'sending']);
+});
+
+test('HEAD of what whoever asks is answered is open as GET is', async (t) => {
+  const handlers = Object.fromEntries(AuthService.methods.map(({ localName }) => [localName, () => ({})]));
+  const services = [rpcService(AuthService, handlers as never)];
+  const authenticate = () => Promise.resolve(undefined);
+  const { url } = await rpcServerForTests(t, {}, { services, authenticate });
+  for (const method of ['GET', 'HEAD']) {
+    assert.equal((await fetch(`${url}/api/v1/login-methods`, { method })).status, 200, method);
+    assert.equal((await fetch(`${url}/api/v1/self`, { method })).status, 401, method);
+  }
 });
