@@ -1,3 +1,4 @@
+import { cookieName, onlyCookie } from '../rpc/cookies.ts';
 import { localPath } from './local-path.ts';
 
 /** How long logging in at the provider may take, in seconds. */
@@ -30,17 +31,14 @@ export const endedLoginCookie = (isSecure: boolean): string => cookieOf('', 0, i
 
 /** What is in a header `cookie`; undefined: there is none, more than one, or one of another form. */
 export function loginAttempt(cookies: string | undefined, isSecure: boolean): LoginAttempt | undefined {
-  const beginning = `${nameOf(isSecure)}=`;
-  const pairs = (cookies ?? '').split(';').map((pair) => pair.trim());
-  const [found, ...more] = pairs.filter((pair) => pair.startsWith(beginning));
-  if (found === undefined || more.length > 0) return undefined;
+  const found = onlyCookie(cookies, nameOf(isSecure)) ?? '';
   const form = /^([\w-]{43})\.([\w-]{43})\.([\w-]{43})\.([\w-]*)$/;
-  const [, state, nonce, verifier, next = ''] = form.exec(found.slice(beginning.length)) ?? [];
+  const [, state, nonce, verifier, next = ''] = form.exec(found) ?? [];
   if (state === undefined || nonce === undefined || verifier === undefined) return undefined;
   return { state, nonce, verifier, next: localPath(Buffer.from(next, 'base64url').toString()) };
 }
 
-const nameOf = (isSecure: boolean) => (isSecure ? `__Host-${NAME}` : NAME);
+const nameOf = (isSecure: boolean) => cookieName(NAME, isSecure);
 
 /** Whole paths are what `__Host-` asks for. */
 const cookieOf = (value: string, age: number, isSecure: boolean) =>

@@ -1,10 +1,9 @@
 import type { Settings } from '../runtime/settings.ts';
+import { cookieName, onlyCookie } from './cookies.ts';
 
-/** A cookie with this beginning is set by this host alone, over TLS: by no page of a subdomain, another port or without TLS. */
-const HOST_ONLY = '__Host-';
 const NAME = 'penstock_session';
 
-const nameOf = (isSecure: boolean) => (isSecure ? HOST_ONLY + NAME : NAME);
+const nameOf = (isSecure: boolean) => cookieName(NAME, isSecure);
 
 /** Whether browsers reach the HTTP port over TLS: its own, or that of a proxy. */
 export const isCookieSecure = (
@@ -19,15 +18,6 @@ export function sessionCookie(session: string, isSecure: boolean): string {
   return [`${nameOf(isSecure)}=${session}`, ...attributes].join('; ');
 }
 
-/**
- * The session in a header `cookie`; undefined: there is none, or more than one. The second one then is somebody else's, who
- * wants his own session to be taken for that of the one who calls.
- */
-export function sessionOf(cookies: string | undefined, isSecure: boolean): string | undefined {
-  const beginning = `${nameOf(isSecure)}=`;
-  const found = (cookies ?? '')
-    .split(';')
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(beginning));
-  return found.length === 1 ? found[0]!.slice(beginning.length) || undefined : undefined;
-}
+/** The session in a header `cookie`; undefined: there is none, or more than one. */
+export const sessionOf = (cookies: string | undefined, isSecure: boolean): string | undefined =>
+  onlyCookie(cookies, nameOf(isSecure)) || undefined;
