@@ -43,7 +43,6 @@ import { patiently } from './patiently.ts';
 import { Replays } from './replays/replays.ts';
 import { controlPlaneServices } from './services.ts';
 import { startUplink } from './status/uplink.ts';
-import { Watches } from './status/watches.ts';
 import { Database } from './store/database.ts';
 import { Leadership } from './store/leadership.ts';
 import { type Lock, Locks } from './store/locks.ts';
@@ -52,6 +51,7 @@ import { PostgresUrl } from './store/postgres-url.ts';
 import { notificationsLock, startOrphanSweep } from './topics/orphans.ts';
 import { startTopicCleanup, startWithdrawnSweep } from './topics/topic-cleanup.ts';
 import { startTopicUpkeep } from './topics/topic-upkeep.ts';
+import { Watches } from './watches/watches.ts';
 
 /** How long PostgreSQL and Kafka may take to come up when this node starts, each. */
 const PATIENCE = 60_000;
@@ -158,7 +158,7 @@ export async function startControlPlane(
 
   const wakeReplays = () => replays.wake();
   const checks = new RateLimit(config.checkRate, deps.clock);
-  const watches = new Watches(deps.clock);
+  const watches = new Watches(inner);
   const services = controlPlaneServices({ ...inner, checks, wakeReplays, watches });
   const refusals = new RateLimit(REFUSALS, deps.clock);
   const audit = (service: RpcService) => audited(service, { ...inner, refusals });

@@ -15,6 +15,7 @@ import { presentedBy } from './grpc-presented.ts';
 import { deserialize, pathOf, STATUS_DETAILS, serialize } from './grpcjs.ts';
 import { ruleOf } from './policy.ts';
 import type { AnyHandler, RpcService } from './service.ts';
+import { sharedBytes } from './shared-answer.ts';
 import type { UnreadAnswers } from './unread-answers.ts';
 
 /** What came and is no message. Thrown where grpc-js reads it, it would be told as a failure of this server. */
@@ -119,7 +120,7 @@ async function answerStream(
     await identify(state, method, call, deps);
     for await (const response of handler(inputOf(call), state.context) as AsyncIterable<Message>) {
       if (isStalled) break;
-      const bytes = write(create(method.output, response));
+      const bytes = sharedBytes(response) ?? write(create(method.output, response));
       state.sendHeaders();
       unread.sent(stream, bytes.length, stalled);
       const goesOn = call.write(bytes, () => unread.took(stream, bytes.length));

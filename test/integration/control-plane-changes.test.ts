@@ -11,9 +11,9 @@ import {
 import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import { createIntegration } from '../../src/control-plane/routes/create-integration.ts';
 import { updateIntegration } from '../../src/control-plane/routes/update-integration.ts';
-import { Watches } from '../../src/control-plane/status/watches.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { Locks } from '../../src/control-plane/store/locks.ts';
+import { Watches } from '../../src/control-plane/watches/watches.ts';
 import { RateLimit } from '../../src/runtime/rate-limit.ts';
 import {
   CONFIG,
@@ -95,7 +95,7 @@ test('changes of integrations', async (t) => {
     };
     const wakes = { wakeRelay() {}, wakeReplays() {} };
     const config = { ...CONFIG, checkTimeout: 1000 };
-    const watches = new Watches(system.clock);
+    const watches = new Watches({ ...system, db });
     const checks = new RateLimit(CONFIG.checkRate, system.clock);
     const deps = { ...system, ...wakes, ...config, db, locks, requester, watches, checks };
     const headers = {
@@ -214,7 +214,7 @@ test('changes of integrations', async (t) => {
       let twin: ReturnType<typeof client.createIntegration> | undefined;
       const requester = { replyTopic: '', request: async () => message(ValidationResponseSchema) };
       const wakes = { wakeRelay() {}, wakeReplays() {} };
-      const watches = new Watches(system.clock);
+      const watches = new Watches({ ...system, db: db as Database });
       const checks = new RateLimit(CONFIG.checkRate, system.clock);
       const own = { db: db as Database, locks, requester, watches, checks };
       const deps = { ...system, ...wakes, ...CONFIG, ...own };

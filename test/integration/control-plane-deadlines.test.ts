@@ -13,9 +13,9 @@ import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import { createIntegration } from '../../src/control-plane/routes/create-integration.ts';
 import { enableIntegration } from '../../src/control-plane/routes/enable-integration.ts';
 import { updateIntegration } from '../../src/control-plane/routes/update-integration.ts';
-import { Watches } from '../../src/control-plane/status/watches.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { Locks } from '../../src/control-plane/store/locks.ts';
+import { Watches } from '../../src/control-plane/watches/watches.ts';
 import { RateLimit } from '../../src/runtime/rate-limit.ts';
 import { CONFIG, controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { nodeForTests } from '../helpers/nodes.ts';
@@ -43,7 +43,7 @@ test('callers whose deadline is near, while an ingress says nothing', async (t) 
     locks,
     clock: { ...clock, sleep: () => assert.fail('it waits although the deadline is near') },
     requester: { replyTopic: '', request: async () => message(ValidationResponseSchema) },
-    watches: new Watches(clock),
+    watches: new Watches({ clock, db }),
     checks: new RateLimit(CONFIG.checkRate, clock),
     wakeRelay() {},
     wakeReplays() {},

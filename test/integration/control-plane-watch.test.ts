@@ -9,8 +9,10 @@ import {
   IntegrationFilterSchema,
   type WatchIntegrationsResponse,
 } from '../../gen/penstock/v1/integration_service_pb.ts';
-import { IntegrationWatch } from '../../src/control-plane/integrations/integration-watch.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
+import { IntegrationFeed } from '../../src/control-plane/watches/integration-feed.ts';
+import { IntegrationWatch } from '../../src/control-plane/watches/integration-watch.ts';
+import { Watches } from '../../src/control-plane/watches/watches.ts';
 import { RpcError } from '../../src/rpc/error.ts';
 import { ANYBODY } from '../helpers/anybody.ts';
 import { controlPlaneForTests, executorForTests, HTTP, HTTP_WITH_SECRET } from '../helpers/control-plane.ts';
@@ -19,6 +21,7 @@ import { databaseForTests } from '../helpers/postgres.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
 import { encodedReport, failedStart, report } from '../helpers/reports.ts';
 import { collect } from '../helpers/stream.ts';
+import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 const { ACTIVE, FAILED } = IntegrationState;
@@ -120,18 +123,26 @@ test('watches, whichever control plane makes the change', { timeout: 120_000 }, 
     const id = await create('leaver');
     await using db = new Database(one.postgresUrl, one);
     const filter = message(IntegrationFilterSchema, { text: 'leaver' });
-    const watching = new IntegrationWatch({ db, clock: one.clock, caller: ANYBODY }, filter);
-    const told = async () => {
-      const names = [];
-      for await (const { integration } of watching.poll()) names.push(integration?.name);
-      return names;
-    };
-    assert.deepEqual(await told(), ['leaver']);
+    const feed = new IntegrationFeed(db, one.clock);
+    await feed.turn();
+    const feeds = { join: () => ({ feed, [Symbol.dispose]() {} }) };
+    const got: (string | undefined)[] = [];
+    const over = new AbortController();
+    t.after(() => over.abort());
+    const reading = (async () => {
+      const answers = new IntegrationWatch(ANYBODY, filter).answers(feeds, over.signal);
+      for await (const { integration } of answers) got.push(integration?.name);
+    })().catch(() => {});
+    await waitUntil('it is told', () => got.join() === 'leaver');
     await client.updateIntegration({ integration: { id, name: 'gone' }, updateMask: { paths: ['name'] } });
     await using _ = nodeForTests(t, one, { serviceId: 'e2' });
     await waitUntil('the node is there', async () => (await nodes()).includes('e2'));
-    assert.deepEqual(await told(), ['gone']);
-    assert.deepEqual(await told(), []);
+    await feed.turn();
+    await waitUntil('that it has left', () => got.join() === 'leaver,gone');
+    await feed.turn();
+    over.abort();
+    await reading;
+    assert.deepEqual(got, ['leaver', 'gone']);
   });
 
   await t.test('integrations become pending because their executor is gone', async () => {
@@ -234,18 +245,26 @@ test('watches, whichever control plane makes the change', { timeout: 120_000 }, 
 });
 
 test('watches are limited in number, and end with their callers', async (t) => {
-  const { client } = await controlPlaneForTests(t);
-  const streams = Array.from({ length: 51 }, () =>
-    collect(t, (options) => client.watchIntegrations({}, options)),
-  );
-  const refused = await Promise.race(streams.map(({ ended }) => ended));
-  assert.ok(refused instanceof RpcError);
-  assert.equal(refused.code, Code.RESOURCE_EXHAUSTED);
-  assert.match(refused.message, /50 watches already/);
-  for (const { stop } of streams) stop();
-  await Promise.all(streams.map(({ ended }) => ended));
-  await waitUntil('there is room for another', async () => {
-    const again = collect(t, (options) => client.watchIntegrations({}, options));
-    return (await Promise.race([again.ended, sleep(700, 'open')])) === 'open';
+  const { clock, postgresUrl } = await controlPlaneForTests(t);
+  await using db = new Database(postgresUrl, testDeps());
+  const watches = new Watches({ db, clock });
+  const over = new AbortController();
+  const open = () =>
+    watches.watch(new IntegrationWatch(ANYBODY, undefined).answers(watches.integrations, over.signal));
+  const ended = Array.from({ length: 2000 }, () => assert.rejects(open().next(), /nobody reads/));
+  await assert.rejects(open().next(), (refused) => {
+    assert.ok(refused instanceof RpcError);
+    assert.equal(refused.code, Code.RESOURCE_EXHAUSTED);
+    assert.match(refused.message, /2000 watches already/);
+    return true;
   });
+  over.abort(new Error('nobody reads'));
+  await Promise.all(ended);
+  const again = new AbortController();
+  const next = watches
+    .watch(new IntegrationWatch(ANYBODY, undefined).answers(watches.integrations, again.signal))
+    .next();
+  assert.equal(await Promise.race([next, sleep(700, 'open')]), 'open');
+  again.abort(new Error('enough'));
+  await assert.rejects(next, /enough/);
 });

@@ -11,8 +11,8 @@ import type { LogInDeps } from '../access/log-in.ts';
 import type { Passwords } from '../access/passwords.ts';
 import type { CheckDeps } from '../integrations/checks.ts';
 import type { ChangeDeps } from '../integrations/save-change.ts';
-import type { Watches } from '../status/watches.ts';
 import type { Locks } from '../store/locks.ts';
+import type { Watches } from '../watches/watches.ts';
 
 /** What the RPCs need. */
 export interface RouteDeps extends CheckDeps, ChangeDeps {

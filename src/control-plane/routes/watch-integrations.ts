@@ -1,17 +1,15 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import type {
   WatchIntegrationsRequest,
-  WatchIntegrationsResponseSchema,
+  WatchIntegrationsResponse,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
 import type { CallContext } from '../../rpc/service.ts';
-import { IntegrationWatch } from '../integrations/integration-watch.ts';
+import { IntegrationWatch } from '../watches/integration-watch.ts';
 import type { RouteDeps } from './deps.ts';
 
 export function watchIntegrations(
-  { db, clock, watches }: RouteDeps,
+  { watches }: RouteDeps,
   { filter }: WatchIntegrationsRequest,
   { caller, signal }: CallContext,
-): AsyncIterable<MessageInitShape<typeof WatchIntegrationsResponseSchema>> {
-  const watch = new IntegrationWatch({ db, clock, caller }, filter);
-  return watches.watch(() => watch.poll(), signal);
+): AsyncIterable<WatchIntegrationsResponse> {
+  return watches.watch(new IntegrationWatch(caller, filter).answers(watches.integrations, signal));
 }

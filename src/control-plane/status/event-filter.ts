@@ -2,6 +2,7 @@ import { type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
 import type { EventFilter } from '../../../gen/penstock/v1/event_service_pb.ts';
 import { invalidArgument } from '../../rpc/error.ts';
 import type { EventSelection } from '../store/events.ts';
+import type { StoredEvent } from '../store/versions.ts';
 
 /** PostgreSQL's largest time is far beyond the schema's, which is the end of the year 9999. */
 const MAX_MS = 253_402_300_799_999;
@@ -16,6 +17,20 @@ export function eventSelectionOf(filter: EventFilter | undefined): EventSelectio
     ...(startTime && { start: dateOf(startTime, 'start_time') }),
     ...(endTime && { end: dateOf(endTime, 'end_time') }),
   };
+}
+
+/** Whether the event passes, as PostgreSQL would find it. */
+export function isSelectedEvent(
+  { integrationId, kind, time }: Pick<StoredEvent, 'integrationId' | 'kind' | 'time'>,
+  selection: EventSelection,
+): boolean {
+  const { kinds, start, end } = selection;
+  return (
+    (selection.integrationId === undefined || selection.integrationId.toLowerCase() === integrationId) &&
+    (kinds === undefined || kinds.includes(kind)) &&
+    (start === undefined || time >= start) &&
+    (end === undefined || time < end)
+  );
 }
 
 function dateOf(time: Timestamp, name: string): Date {

@@ -24,6 +24,21 @@ export function inScope(
   return `exists (select from listed_integrations as scoped where ${conditions.join(' and ')})`;
 }
 
+/** Those of the ids whose integrations are there and in the scope. */
+export async function idsInScope(
+  queries: Queries,
+  ids: readonly string[],
+  scope: ScopeSelection,
+): Promise<ReadonlySet<string>> {
+  const values: unknown[] = [ids];
+  const isScoped = inScope('asked.id', scope, (value) => `$${values.push(value)}`);
+  const rows = await queries.query<{ id: string }>(
+    `select id from unnest($1::uuid[]) as asked (id) where ${isScoped}`,
+    values,
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
 /** A query for rows with an `id` and a time, in the order of both. */
 export interface NextRows {
   readonly sql: string;

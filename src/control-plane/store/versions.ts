@@ -1,5 +1,5 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import type { Event } from '../../../gen/penstock/v1/event_service_pb.ts';
+import type { Event, EventKind } from '../../../gen/penstock/v1/event_service_pb.ts';
 import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Queries } from './database.ts';
 import { type EventSelection, toEvent } from './events.ts';
@@ -80,6 +80,24 @@ export interface EventPlace {
   readonly event: { readonly version: Version; readonly time: Date; readonly id: string } | undefined;
 }
 
+/** An event, and what it is found by. */
+export interface StoredEvent {
+  readonly id: string;
+  readonly integrationId: string;
+  readonly kind: EventKind;
+  readonly time: Date;
+  readonly version: Version;
+  readonly event: Event;
+  /** Of its record. */
+  readonly bytes: number;
+}
+
+/** From after this event on. */
+export const placeAfter = (event: StoredEvent): EventPlace => ({
+  version: String(BigInt(event.version) - 1n),
+  event,
+});
+
 /** Up to `limit` events of a scope that were stored after a place, up to this version, and where to go on. */
 export async function eventsSince(
   queries: Queries,
@@ -88,8 +106,12 @@ export async function eventsSince(
   version: Version,
   limit: number,
   scope?: ScopeSelection,
-): Promise<{ readonly events: readonly Event[]; readonly next: EventPlace }> {
-  type Row = { id: string; time: Date; record: Uint8Array; version: string };
+): Promise<{
+  readonly events: readonly Event[];
+  readonly stored: readonly StoredEvent[];
+  readonly next: EventPlace;
+}> {
+  type Row = { id: string; time: Date; kind: EventKind; record: Uint8Array; version: string };
   const values: unknown[] = [
     since.version,
     version,
@@ -104,7 +126,7 @@ export async function eventsSince(
   ];
   const isScoped = inScope('events.integration_id', scope, (value) => `$${values.push(value)}`);
   const rows = await queries.query<Row>(
-    `select id, time, record, version::text as version from events
+    `select id, time, kind, record, version::text as version from events
      where version > $1::bigint and version <= $2::bigint
        and ($3::uuid is null or (version, time, id) > ($9::bigint, $4, $3))
        and ($5::uuid is null or integration_id = $5) and ($6::smallint[] is null or kind = any($6))
@@ -113,8 +135,14 @@ export async function eventsSince(
     values,
   );
   const last = rows.length === limit ? rows.at(-1) : undefined;
+  const stored = rows.map((row) => {
+    const { id, kind, time, version } = row;
+    const event = toEvent(row);
+    return { id, integrationId: event.integrationId, kind, time, version, event, bytes: row.record.length };
+  });
   return {
-    events: rows.map(toEvent),
+    events: stored.map(({ event }) => event),
+    stored,
     next: last ? { version: since.version, event: last } : { version, event: undefined },
   };
 }
