@@ -10,12 +10,11 @@ import type { IntegrationSelection, Position } from '../store/integrations.ts';
 import { loadCluster } from '../store/nodes.ts';
 import { type Changes, changesSince, settledVersion, type Version } from '../store/versions.ts';
 import { loadWatched, lowerCaseOf, type Place, placesOf } from '../store/watched-integrations.ts';
-import type { IntegrationWatch } from './integration-watch.ts';
 import { type Known, KnownIntegrations } from './known.ts';
 import { OneByOne } from './one-by-one.ts';
 import type { Feed } from './shared-feed.ts';
 import { MAX_ABSENCE, tooSlow } from './slow-reader.ts';
-import { RecentlyLoaded, type Watched, watchedOf } from './watched.ts';
+import { RecentlyLoaded, type Watched, type Watcher, watchedOf } from './watched.ts';
 
 /** Integrations that are loaded at a time. */
 const PAGE = 200;
@@ -38,7 +37,7 @@ export class IntegrationFeed implements Feed {
   readonly #jobs = new OneByOne();
   readonly #known = new KnownIntegrations();
   readonly #recent: RecentlyLoaded;
-  readonly #watches = new Set<IntegrationWatch>();
+  readonly #watches = new Set<Watcher>();
   /** Deleted, and not yet told to everybody. */
   readonly #deleted = new Set<Known>();
   #version: Version | undefined;
@@ -55,11 +54,11 @@ export class IntegrationFeed implements Feed {
     this.#recent = new RecentlyLoaded(clock);
   }
 
-  add(watch: IntegrationWatch): void {
+  add(watch: Watcher): void {
     this.#watches.add(watch);
   }
 
-  remove(watch: IntegrationWatch): void {
+  remove(watch: Watcher): void {
     this.#watches.delete(watch);
   }
 

@@ -12,7 +12,7 @@ import { Bits } from './bits.ts';
 import type { IntegrationFeed, Told } from './integration-feed.ts';
 import type { Known } from './known.ts';
 import type { SharedFeed } from './shared-feed.ts';
-import type { Watched } from './watched.ts';
+import type { Watched, Watcher } from './watched.ts';
 
 /** Changes that are told at a time. */
 const AT_A_TIME = 200;
@@ -21,7 +21,7 @@ const AT_A_TIME = 200;
  * What one caller who watches integrations is to be told. Of each integration it remembers two bits: however much changes
  * while the caller does not read, it is told the state of now.
  */
-export class IntegrationWatch {
+export class IntegrationWatch implements Watcher {
   readonly #caller: Scoped;
   readonly #filter: IntegrationFilter | undefined;
   readonly #selection: IntegrationSelection;
@@ -71,7 +71,6 @@ export class IntegrationWatch {
     }
   }
 
-  /** It changed, or may be new to this watcher. */
   offer(watched: Watched, isChanged: boolean): void {
     const { slot } = watched.known;
     const wasSent = this.#sent.has(slot);
@@ -83,7 +82,6 @@ export class IntegrationWatch {
     else this.#changed.delete(slot);
   }
 
-  /** Whether it is still to be told of its deletion. */
   awaits({ slot }: Known): boolean {
     return this.#sent.has(slot);
   }

@@ -24,6 +24,17 @@ export interface Watched extends Watchable {
   readonly loaded: number;
 }
 
+/** Whom a feed tells what it finds. */
+export interface Watcher {
+  /** It changed, or may be new to this watcher. */
+  offer(watched: Watched, isChanged: boolean): void;
+  offerDeleted(known: Known): void;
+  /** Whether it is still to be told of the deletion. */
+  awaits(known: Known): boolean;
+  /** Ends it with this error. */
+  fail(error: unknown): void;
+}
+
 export function watchedOf(
   { stored, version, text, bytes }: WatchedRow,
   integration: Integration,
