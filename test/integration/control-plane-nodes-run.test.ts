@@ -9,7 +9,7 @@ import { migrated } from '../helpers/event-parts.ts';
 const { ACTIVE, FAILED, UNSPECIFIED } = IntegrationState;
 const idOf = (n: number) => `00000000-0000-4000-8000-00000000000${n}`;
 
-test('what a node runs is what it said last of each shard, unless another node that runs said something newer', async (t) => {
+test('what a node runs is what it said last of each shard since its start', async (t) => {
   const { db } = await migrated(t);
   const time = new Date();
   const nodes = ['e1', 'e2', 'stopped'].map((serviceId) => ({
@@ -43,7 +43,7 @@ test('what a node runs is what it said last of each shard, unless another node t
   await said(1, 1, 'e1', 1, 2000, FAILED);
   await said(1, 2, 'e1', 1, 2000);
   await said(1, 2, 'e2', 1, 3000);
-  // The generation counts before the time.
+  // Of both for the moment in which it moves.
   await said(2, 0, 'e1', 2, 2000);
   await said(2, 0, 'e2', 1, 3000);
   // What a node said that runs no more, or before its start, hides nothing.
@@ -54,7 +54,51 @@ test('what a node runs is what it said last of each shard, unless another node t
   await said(4, 0, 'e1', 1, 2000, UNSPECIFIED);
   await said(5, 0, 'unknown', 1, 2000);
   assert.deepEqual(Object.fromEntries(await integrationsByNode(db)), {
-    e1: [1, 2].map(idOf),
-    e2: [1, 3].map(idOf),
+    e1: { integrations: 2, ids: [1, 2].map(idOf) },
+    e2: { integrations: 3, ids: [1, 2, 3].map(idOf) },
   });
+});
+
+test('of thousands of integrations the first are named, and no more are looked at for that', async (t) => {
+  const { db } = await migrated(t);
+  const node = { serviceId: 'e1', startTime: new Date(1000), time: new Date(), stopping: false };
+  await upsertNodes(db, [{ ...node, report: create(NodeReportSchema) }]);
+  await db.query(
+    `insert into integrations (id, name, description, type, enabled, enabled_change_time, generation, config,
+     create_time, update_time) select gen_random_uuid(), '', '', 'http', true, now(), 1, '', now(), now()
+     from generate_series(1, 5000)`,
+  );
+  await db.query(
+    `insert into executor_states (integration_id, shard, service_id, generation, time, state, reason, since)
+     select id, shard, 'e1', 1, now(), 3, '', now() from integrations, generate_series(0, 1) as shard`,
+  );
+  await db.query('vacuum analyze executor_states');
+  const rows = await db.query<{ id: string }>('select id from integrations order by id limit 1000');
+  const running = (await integrationsByNode(db)).get('e1');
+  assert.equal(running?.integrations, 5000);
+  assert.deepEqual(
+    running?.ids,
+    rows.map(({ id }) => id),
+  );
+  const own = rows.slice(-100).map(({ id }) => id);
+  const others = 'select id from integrations order by id desc limit 50';
+  await db.query(`update integrations set name = 'North' where id = any($1) or id in (${others})`, [own]);
+  const scoped = (await integrationsByNode(db, { namePrefix: 'No', labels: [] })).get('e1');
+  assert.equal(scoped?.integrations, 150);
+  assert.deepEqual(scoped?.ids.slice(0, 100), own);
+  const plan: string[] = [];
+  await integrationsByNode({
+    async query(sql, values) {
+      const explained = await db.query<{ 'QUERY PLAN': string }>(
+        `explain (analyze, timing off) ${sql}`,
+        values,
+      );
+      plan.push(...explained.map((row) => row['QUERY PLAN']));
+      return [];
+    },
+  });
+  // The count looks at all of them, the names at the first ones in their order.
+  const named = plan.filter((line) => line.includes('Index Only Scan using executor_states_running'));
+  const lookedAt = named.map((line) => Number(/actual rows=([\d.]+)/.exec(line)?.[1]));
+  assert.ok(Math.min(...lookedAt) <= 2 * 1000 + 2, plan.join('\n'));
 });

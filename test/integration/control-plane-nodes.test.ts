@@ -197,6 +197,7 @@ test('nodes and what they run, on each control plane', { timeout: 120_000 }, asy
       version: VERSION,
       types,
       integrationIds: [id],
+      integrations: 1,
       startTime: timestampFromMs(startTime),
       warnings: [],
     });

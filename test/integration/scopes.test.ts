@@ -215,10 +215,10 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   'ClusterService/ListNodes': [
     {
       list: async ({ cluster }, as) =>
-        (await cluster.listNodes({}, as)).nodes.flatMap(({ integrationIds, warnings }) => [
-          ...integrationIds,
-          ...warnings,
-        ]),
+        (await cluster.listNodes({}, as)).nodes.flatMap(({ integrationIds, integrations, warnings }) => {
+          assert.equal(integrations, integrationIds.length);
+          return [...integrationIds, ...warnings];
+        }),
     },
   ],
   'AuthService/GetLoginMethods': [{ none: 'how callers log in' }],

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/cluster_service.proto.
  */
 export const file_penstock_v1_cluster_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFwZW5zdG9jay92MS9jbHVzdGVyX3NlcnZpY2UucHJvdG8SC3BlbnN0b2NrLnYxIo0CCgROb2RlEhIKCnNlcnZpY2VfaWQYASABKAkSJAoFcm9sZXMYAiADKA4yFS5wZW5zdG9jay52MS5Ob2RlUm9sZRIPCgd2ZXJzaW9uGAMgASgJEisKBXR5cGVzGAQgAygOMhwucGVuc3RvY2sudjEuSW50ZWdyYXRpb25UeXBlEhcKD2ludGVncmF0aW9uX2lkcxgFIAMoCRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3NlZW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoId2FybmluZ3MYCCADKAkiEgoQTGlzdE5vZGVzUmVxdWVzdCI1ChFMaXN0Tm9kZXNSZXNwb25zZRIgCgVub2RlcxgBIAMoCzIRLnBlbnN0b2NrLnYxLk5vZGUqcQoITm9kZVJvbGUSGQoVTk9ERV9ST0xFX1VOU1BFQ0lGSUVEEAASGwoXTk9ERV9ST0xFX0NPTlRST0xfUExBTkUQARIVChFOT0RFX1JPTEVfSU5HUkVTUxACEhYKEk5PREVfUk9MRV9FWEVDVVRPUhADMnYKDkNsdXN0ZXJTZXJ2aWNlEmQKCUxpc3ROb2RlcxIdLnBlbnN0b2NrLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5wZW5zdG9jay52MS5MaXN0Tm9kZXNSZXNwb25zZSIYkAIBgtPkkwIPEg0vYXBpL3YxL25vZGVzYgZwcm90bzM", [file_google_api_annotations, file_google_protobuf_timestamp, file_penstock_v1_integration]);
+  fileDesc("CiFwZW5zdG9jay92MS9jbHVzdGVyX3NlcnZpY2UucHJvdG8SC3BlbnN0b2NrLnYxIqMCCgROb2RlEhIKCnNlcnZpY2VfaWQYASABKAkSJAoFcm9sZXMYAiADKA4yFS5wZW5zdG9jay52MS5Ob2RlUm9sZRIPCgd2ZXJzaW9uGAMgASgJEisKBXR5cGVzGAQgAygOMhwucGVuc3RvY2sudjEuSW50ZWdyYXRpb25UeXBlEhcKD2ludGVncmF0aW9uX2lkcxgFIAMoCRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3NlZW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoId2FybmluZ3MYCCADKAkSFAoMaW50ZWdyYXRpb25zGAkgASgFIhIKEExpc3ROb2Rlc1JlcXVlc3QiNQoRTGlzdE5vZGVzUmVzcG9uc2USIAoFbm9kZXMYASADKAsyES5wZW5zdG9jay52MS5Ob2RlKnEKCE5vZGVSb2xlEhkKFU5PREVfUk9MRV9VTlNQRUNJRklFRBAAEhsKF05PREVfUk9MRV9DT05UUk9MX1BMQU5FEAESFQoRTk9ERV9ST0xFX0lOR1JFU1MQAhIWChJOT0RFX1JPTEVfRVhFQ1VUT1IQAzJ2Cg5DbHVzdGVyU2VydmljZRJkCglMaXN0Tm9kZXMSHS5wZW5zdG9jay52MS5MaXN0Tm9kZXNSZXF1ZXN0Gh4ucGVuc3RvY2sudjEuTGlzdE5vZGVzUmVzcG9uc2UiGJACAYLT5JMCDxINL2FwaS92MS9ub2Rlc2IGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp, file_penstock_v1_integration]);
 
 /**
  * A running node.
@@ -52,7 +52,8 @@ export type Node = Message<"penstock.v1.Node"> & {
   types: IntegrationType[];
 
   /**
-   * The integrations it runs, for an executor; those in the caller's scope.
+   * The integrations it runs, as it says, for an executor: the first 1,000 of them, by id; those in the caller's scope. One that
+   * moves from one executor to another may for a moment be of both.
    *
    * @generated from field: repeated string integration_ids = 5;
    */
@@ -79,6 +80,13 @@ export type Node = Message<"penstock.v1.Node"> & {
    * @generated from field: repeated string warnings = 8;
    */
   warnings: string[];
+
+  /**
+   * How many integrations it runs, for an executor; of those in the caller's scope.
+   *
+   * @generated from field: int32 integrations = 9;
+   */
+  integrations: number;
 };
 
 /**

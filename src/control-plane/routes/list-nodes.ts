@@ -20,7 +20,8 @@ export async function listNodes(
       roles,
       version,
       types,
-      integrationIds: [...(byNode.get(serviceId) ?? [])],
+      integrationIds: [...(byNode.get(serviceId)?.ids ?? [])],
+      integrations: byNode.get(serviceId)?.integrations ?? 0,
       startTime: timestampFromDate(startTime),
       lastSeenTime: timestampFromDate(lastSeen),
       warnings: caller.scope ? [] : warnings, // they name integrations

@@ -10,6 +10,7 @@ import { LISTED_LABELS } from './listed-labels.ts';
 import { OWN_VERSIONS } from './own-versions.ts';
 import { REPLAY_INDEXES } from './replay-indexes.ts';
 import { REVISIONS } from './revisions.ts';
+import { RUNNING_STATES } from './running-states.ts';
 import { SEALED_COLUMNS } from './sealed-columns.ts';
 import { SESSION_ISSUERS } from './session-issuers.ts';
 import { TIME_PARTITIONS } from './time-partitions.ts';
@@ -158,4 +159,5 @@ export const MIGRATIONS: readonly string[] = [
   REPLAY_INDEXES,
   AUDIT_RECORDS,
   SESSION_ISSUERS,
+  RUNNING_STATES,
 ];

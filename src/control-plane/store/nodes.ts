@@ -60,24 +60,40 @@ export async function loadCluster(queries: Queries): Promise<Cluster> {
   return new Map(nodes.map((node) => [node.serviceId, node]));
 }
 
-/** The integrations of a scope that run on each node that runs, by its name, in order; the rule is that of `shardsIn`. */
+/** What a node runs of a scope. */
+export interface Running {
+  readonly integrations: number;
+  /** The first of them, in order. */
+  readonly ids: readonly string[];
+}
+
+/** Integrations of a node that are named. */
+const NAMED = 1000;
+
+/** What of a scope each node that runs says that it runs, by its name. */
 export async function integrationsByNode(
   queries: Queries,
   scope?: ScopeSelection,
-): Promise<ReadonlyMap<string, readonly string[]>> {
-  const values: unknown[] = [];
+): Promise<ReadonlyMap<string, Running>> {
+  const values: unknown[] = [NAMED];
   const isScoped = inScope('s.integration_id', scope, (value) => `$${values.push(value)}`);
-  // In one text each: a hundred thousand values take much longer.
-  const rows = await queries.query<{ service_id: string; ids: string }>(
-    `select service_id, string_agg(integration_id::text, ' ') as ids
-     from (select distinct on (integration_id, shard) integration_id, service_id
-           from executor_states s join (select service_id, start_time from nodes where ${IS_LIVING}) n using (service_id)
-           where state <> 0 and coalesce(node_start_time, time) >= start_time and ${isScoped}
-           order by integration_id, shard, generation desc, time desc) as newest
-     group by service_id`,
+  const said = `select distinct integration_id from executor_states s
+    where s.service_id = n.service_id and state <> 0 and coalesce(node_start_time, time) >= n.start_time
+      and ${isScoped}`;
+  // In one text each: thousands of values take much longer.
+  const rows = await queries.query<{ service_id: string; integrations: string; ids: string | null }>(
+    `select service_id, (select count(*) from (${said}) as s) as integrations,
+       (select string_agg(integration_id::text, ' ' order by integration_id)
+        from (${said} order by integration_id limit $1) as s) as ids
+     from nodes n where ${IS_LIVING}`,
     values,
   );
-  return new Map(rows.map(({ service_id, ids }) => [service_id, [...new Set(ids.split(' '))].toSorted()]));
+  return new Map(
+    rows.map(({ service_id, integrations, ids }) => [
+      service_id,
+      { integrations: Number(integrations), ids: ids?.split(' ') ?? [] },
+    ]),
+  );
 }
 
 /** Forgets nodes that were silent for `ttl` milliseconds while others were heard, and what they ran. Answers how many. */
