@@ -18,6 +18,9 @@ import { pathText, routesOf } from './rest/rest-route.ts';
 import { contextWith, type RpcService, wrapHandlers } from './service.ts';
 import { sessionOf } from './session-cookie.ts';
 
+/** The largest request where whoever asks is answered, in bytes: strangers fill no memory, and hold nobody up. */
+export const MAX_OPEN_RECEIVE = 16 << 10;
+
 const UNAUTHENTICATED: Refusal = { status: 401, message: LOGIN_NEEDED };
 
 const CALLER = createContextKey<Caller>(stranger(''), { description: 'who calls' });
@@ -60,12 +63,17 @@ export class HttpCallers {
     ]);
   }
 
-  /** The listener for those who are let in, before anything of what they ask is read. */
-  listener(listener: RequestListener): RequestListener {
+  /**
+   * The listener for those who are let in, before anything of what they ask is read.
+   * @param open what answers where whoever asks is answered
+   */
+  listener(listener: RequestListener, open: RequestListener): RequestListener {
     return (request, response) => {
       if (this.#isOpen(request)) {
         this.#callers.set(request, stranger(addressOf(request)));
-        return listener(request, response);
+        // What is too large is not read to its end.
+        if (mayBeLarge(request)) response.shouldKeepAlive = false;
+        return open(request, response);
       }
       this.#callerOf(request)
         .then(
@@ -133,6 +141,9 @@ export function withCallers(service: RpcService): RpcService {
 
 /** What may be got may be asked for without its body. */
 const withHead = (httpMethod: string) => (httpMethod === 'GET' ? ['GET', 'HEAD'] : [httpMethod]);
+
+const mayBeLarge = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > MAX_OPEN_RECEIVE;
 
 const addressOf = ({ socket }: IncomingMessage): string => socket.remoteAddress ?? '';
 

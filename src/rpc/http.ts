@@ -15,7 +15,7 @@ import type { Problem } from '../runtime/readiness.ts';
 import type { Authenticate } from './caller.ts';
 import { rpcErrors, tellingMalformed } from './connect.ts';
 import { corsListener } from './cors.ts';
-import { HttpCallers, withCallers } from './http-callers.ts';
+import { HttpCallers, MAX_OPEN_RECEIVE, withCallers } from './http-callers.ts';
 import { guardedListener, hostsOf, type Judge, judgeOf, type Refusal, refuse } from './http-guard.ts';
 import { HttpRoom } from './http-room.ts';
 import { jsonOptionsFor } from './json-request.ts';
@@ -73,7 +73,8 @@ export function createHttpServer(options: HttpOptions): Server {
   // A token of its own stands for a login.
   const open = [...options.pages.keys(), ...(mayReadMetrics ? ['/metrics'] : [])];
   const callers = new HttpCallers(options.services, open, options);
-  const known = callers.listener(rpcListener({ ...options, judge, callers }));
+  const rpc = { ...options, judge, callers };
+  const known = callers.listener(rpcListener(rpc), rpcListener({ ...rpc, maxReceive: MAX_OPEN_RECEIVE }));
   const inner = corsListener(corsOrigins, known);
   const listener = cutting(options, room.listener(guardedListener(inner, { ...options, judge })));
   if (tls === undefined) {

@@ -150,7 +150,7 @@ export const REASONS = {
   ),
   TOO_LARGE: meaning(
     [Code.RESOURCE_EXHAUSTED],
-    'The message is larger than Kafka takes, or a request over REST than 4 MiB.',
+    'The message is larger than Kafka takes, or a request over REST than 4 MiB, where no login is asked for 16 KiB.',
     'Send a smaller one.',
   ),
   TOO_MANY_REPLAYS: meaning(

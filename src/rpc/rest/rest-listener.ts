@@ -123,13 +123,16 @@ const hasBody = (headers: IncomingMessage['headers']) =>
 /** @throws RpcError when it is too large, or no UTF-8 */
 async function bodyOf(request: IncomingMessage, maxReceive: number): Promise<string> {
   const chunks: Buffer[] = [];
+  const mustFit = (bytes: number) => {
+    if (bytes <= maxReceive) return;
+    const text = `the request is larger than ${maxReceive} bytes: send less`;
+    throw failed(Code.RESOURCE_EXHAUSTED, 'TOO_LARGE', text);
+  };
+  mustFit(Number(request.headers['content-length'] ?? 0));
   let bytes = 0;
   for await (const chunk of request) {
     bytes += chunk.length;
-    if (bytes > maxReceive) {
-      const text = `the request is larger than ${maxReceive} bytes: send less`;
-      throw failed(Code.RESOURCE_EXHAUSTED, 'TOO_LARGE', text);
-    }
+    mustFit(bytes);
     chunks.push(chunk);
   }
   try {
