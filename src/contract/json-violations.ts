@@ -1,10 +1,10 @@
 import { type DescMessage, fromJson, fromJsonString, type JsonValue } from '@bufbuild/protobuf';
-import { isDeeperThan } from './json-depth.ts';
+import { excessOf } from './json-excess.ts';
 import { excerpt, JsonReading } from './json-reading.ts';
 import { type FieldViolation, violationsOf } from './validate.ts';
 
-/** As deep as protobuf reads. */
-const MAX_DEPTH = 100;
+/** As deep as protobuf reads; parts: what is read at once holds up everybody else. */
+const MOST = { depth: 100, parts: 100_000 };
 
 /** How protobuf calls a member that an object has twice, which JSON.parse takes; names of the caller's stand in there. */
 const TWICE = /^cannot decode message [\w.]+ from JSON: duplicate object key "(.*)"$/s;
@@ -14,8 +14,8 @@ const TWICE = /^cannot decode message [\w.]+ from JSON: duplicate object key "(.
  * type, each with its path, and what the schema's rules find wrong with the rest. Nothing: it is read.
  */
 export function jsonViolations(schema: DescMessage, text: string): readonly FieldViolation[] {
-  const tooDeep = depthViolation(text);
-  if (tooDeep) return [tooDeep];
+  const excess = excessViolation(text);
+  if (excess) return [excess];
   try {
     fromJsonString(schema, text);
     return [];
@@ -24,15 +24,24 @@ export function jsonViolations(schema: DescMessage, text: string): readonly Fiel
   }
 }
 
-const TOO_DEEP: FieldViolation = {
-  field: '',
-  description: `the request is nested too deeply: objects and lists may lie ${MAX_DEPTH} deep in each other`,
-  reason: 'TOO_DEEP',
-};
+const EXCESSES = {
+  depth: {
+    field: '',
+    description: `the request is nested too deeply: objects and lists may lie ${MOST.depth} deep in each other`,
+    reason: 'TOO_DEEP',
+  },
+  parts: {
+    field: '',
+    description: `the request has too many parts: ${MOST.parts} commas and colons outside of strings at most`,
+    reason: 'TOO_MANY',
+  },
+} as const satisfies Record<string, FieldViolation>;
 
-/** To be asked before anything is made of a text: what is read of a deep one takes far more memory than the text. */
-export const depthViolation = (text: string): FieldViolation | undefined =>
-  isDeeperThan(text, MAX_DEPTH) ? TOO_DEEP : undefined;
+/** To be asked before anything is made of a text: to read a deep one, or one of many parts, takes far more than the text. */
+export function excessViolation(text: string): FieldViolation | undefined {
+  const excess = excessOf(text, MOST);
+  return excess && EXCESSES[excess];
+}
 
 function whyUnread(schema: DescMessage, text: string, message: string): readonly FieldViolation[] {
   const json = parsed(text);

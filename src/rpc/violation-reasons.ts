@@ -60,6 +60,7 @@ export const VIOLATION_REASONS = {
   TIME_ORDER: meaning('The start is after the end.', 'Give a later end.'),
   TOO_DEEP: meaning('The JSON is nested too deeply.', 'Send JSON of the schema.'),
   TOO_LARGE: meaning('The integration does not fit into a record on Kafka.', 'Shorten what the text names.'),
+  TOO_MANY: meaning('The JSON has too many names and values.', 'Send JSON of the schema.'),
   TOPIC_FILTER: meaning('It is no MQTT topic filter.', 'Do what the text says.'),
   TYPE_CHANGED: meaning('The type of an integration cannot change.', 'Create another integration.'),
   UNKNOWN_FIELD: meaning('There is no such field.', 'Take the nearest name that the text gives.'),

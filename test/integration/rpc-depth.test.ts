@@ -42,7 +42,7 @@ test('protobuf that is nested too deeply is refused over gRPC, and others are an
   await client.createIntegration({ integration: INTEGRATION });
 });
 
-test('JSON and protobuf that are nested too deeply are refused over HTTP', async (t) => {
+test('JSON and protobuf that are nested too deeply, and JSON of too many parts, are refused over HTTP', async (t) => {
   const { url } = await rpcServerForTests(t);
   const send = async (type: string, body: string | Buffer, method = 'POST', path = METHOD) => {
     const headers = { 'content-type': type };
@@ -71,6 +71,13 @@ test('JSON and protobuf that are nested too deeply are refused over HTTP', async
       'TOO_DEEP',
     ]);
   }
+  const many = `[${'1,'.repeat(200_000)}1]`;
+  assert.deepEqual(await send('application/json', many), [400, 'invalid_argument', 'TOO_MANY']);
+  assert.deepEqual(await send('application/json', many, 'POST', '/api/v1/integrations'), [
+    400,
+    'invalid_argument',
+    'TOO_MANY',
+  ]);
   const [status, code] = await send('application/proto', nested(1_000_000));
   assert.deepEqual([status, code], [400, 'invalid_argument']);
 });

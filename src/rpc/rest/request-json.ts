@@ -1,6 +1,6 @@
 import { create, type DescField, type DescMessage, type JsonValue, toJson } from '@bufbuild/protobuf';
 import { FieldMaskSchema } from '@bufbuild/protobuf/wkt';
-import { depthViolation, jsonViolations } from '../../contract/json-violations.ts';
+import { excessViolation, jsonViolations } from '../../contract/json-violations.ts';
 import type { FieldViolation } from '../../contract/validate.ts';
 import { invalidArgument } from '../error.ts';
 import { isObject, presentPaths } from './present-paths.ts';
@@ -83,10 +83,10 @@ const spellings = (path: FieldPath) => [
   path.map(({ jsonName }) => jsonName).join('.'),
 ];
 
-/** @throws RpcError when it is no JSON, or nested too deeply */
+/** @throws RpcError when it is no JSON, nested too deeply, or of too many parts */
 function parsed(schema: DescMessage, text: string): JsonValue {
-  const tooDeep = depthViolation(text);
-  if (tooDeep) throw invalidArgument([tooDeep]);
+  const excess = excessViolation(text);
+  if (excess) throw invalidArgument([excess]);
   try {
     return JSON.parse(text);
   } catch {

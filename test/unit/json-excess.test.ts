@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { CreateIntegrationRequestSchema } from '../../gen/penstock/v1/integration_service_pb.ts';
-import { isDeeperThan } from '../../src/contract/json-depth.ts';
+import { excessOf } from '../../src/contract/json-excess.ts';
 import { jsonViolations } from '../../src/contract/json-violations.ts';
 
 function depthOf(value: unknown): number {
@@ -10,13 +10,22 @@ function depthOf(value: unknown): number {
   return 1 + Math.max(0, ...Object.values(value).map(depthOf));
 }
 
-test('the depth of a JSON is told, whatever stands in its strings and names', () => {
+function partsOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const values = Object.values(value);
+  const colons = Array.isArray(value) ? 0 : values.length;
+  return values.reduce((sum: number, one) => sum + partsOf(one), colons + Math.max(0, values.length - 1));
+}
+
+test('how deep a JSON is, and of how many parts, is told, whatever stands in its strings and names', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 6, stringUnit: fc.constantFrom(...'{}[]"\\ ,:a') }), (value) => {
       const text = JSON.stringify(value);
       const depth = depthOf(value);
-      assert.equal(isDeeperThan(text, depth), false, text);
-      if (depth > 0) assert.equal(isDeeperThan(text, depth - 1), true, text);
+      const parts = partsOf(value);
+      assert.equal(excessOf(text, { depth, parts }), undefined, text);
+      if (depth > 0) assert.equal(excessOf(text, { depth: depth - 1, parts }), 'depth', text);
+      if (parts > 0) assert.equal(excessOf(text, { depth, parts: parts - 1 }), 'parts', text);
     }),
   );
 });
@@ -44,4 +53,13 @@ test('what is nested too deeply is told as that, whole or not, and only that', (
       ['integration', 'REQUIRED'],
     ],
   );
+});
+
+test('a JSON of too many names or values is told as that, and only that', () => {
+  const names = `{${Array.from({ length: 50_001 }, (_, i) => `"k${i}":1`).join(',')}}`;
+  for (const text of [names, `[${'1,'.repeat(100_001)}`, '[1,'.repeat(40) + ',:'.repeat(60_000)]) {
+    const [violation, ...more] = jsonViolations(CreateIntegrationRequestSchema, text);
+    assert.deepEqual([violation?.reason, more.length], ['TOO_MANY', 0]);
+    assert.match(violation!.description, /100000 commas and colons/);
+  }
 });
