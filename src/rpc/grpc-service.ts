@@ -16,6 +16,7 @@ import { deserialize, pathOf, STATUS_DETAILS, serialize } from './grpcjs.ts';
 import { ruleOf } from './policy.ts';
 import type { AnyHandler, RpcService } from './service.ts';
 import { sharedBytes } from './shared-answer.ts';
+import type { UnfinishedRequests } from './unfinished-requests.ts';
 import type { UnreadAnswers } from './unread-answers.ts';
 
 /** What came and is no message. Thrown where grpc-js reads it, it would be told as a failure of this server. */
@@ -37,6 +38,7 @@ interface AdapterDeps {
   readonly authenticate: Authenticate;
   readonly clock: Clock;
   readonly unread: UnreadAnswers;
+  readonly requests: UnfinishedRequests;
 }
 
 /** Serves a service on a grpc-js server: unary calls and all kinds of streams. */
@@ -118,6 +120,7 @@ async function answerStream(
   };
   try {
     await identify(state, method, call, deps);
+    if (method.methodKind === 'bidi_streaming') deps.requests.letTalk(stream);
     for await (const response of handler(inputOf(call), state.context) as AsyncIterable<Message>) {
       if (isStalled) break;
       const bytes = sharedBytes(response) ?? write(create(method.output, response));
@@ -134,6 +137,7 @@ async function answerStream(
     if (!call.cancelled) call.emit('error', status);
   } finally {
     state.end();
+    requests.answered(stream);
   }
 }
 

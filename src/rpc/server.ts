@@ -169,7 +169,7 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
   const onSent = connections.sent.bind(connections);
   const unread = new UnreadAnswers({ clock, stallTimeout, onCut, onSent });
   for (const service of [...guardedServices, guard(health.service), ...reflection.map(bounded)]) {
-    addService(grpcServer, service, { clock, logger, unread, authenticate });
+    addService(grpcServer, service, { clock, logger, unread, requests, authenticate });
   }
   const listener = grpcListener(grpcServer, { connections, requests, tls: options.tls, metrics, stopping });
   const httpServer = createHttpServer({

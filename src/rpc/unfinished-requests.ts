@@ -1,4 +1,4 @@
-import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { constants, type Http2Server, type ServerHttp2Stream } from 'node:http2';
 import type { ApiLimits } from '../runtime/api-settings.ts';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -7,8 +7,6 @@ import type { Metrics } from '../runtime/metrics.ts';
 const TIMEOUT = 30_000;
 /** What all requests that are not whole may hold of memory, in bytes. */
 const MAX_BYTES = 128 << 20;
-/** It asks over the stream of one call as long as its user likes. */
-const REFLECTION = '/grpc.reflection.';
 
 interface Deps {
   readonly clock: Clock;
@@ -19,7 +17,7 @@ interface Unfinished {
   readonly stream: ServerHttp2Stream;
   readonly forget: () => void;
   readonly since: number;
-  readonly isPatient: boolean;
+  isPatient: boolean;
   bytes: number;
 }
 
@@ -41,14 +39,27 @@ export class UnfinishedRequests {
   }
 
   watch(server: Http2Server): void {
-    server.prependListener('stream', (stream, headers) => this.#begin(stream as ServerHttp2Stream, headers));
+    server.prependListener('stream', (stream) => this.#begin(stream as ServerHttp2Stream));
   }
 
-  #begin(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  /** Of somebody who is let in, who may ask over this one stream as long as he likes, until `answered`. */
+  letTalk(stream: ServerHttp2Stream): void {
+    const unfinished = this.#unfinished.get(stream);
+    if (unfinished) unfinished.isPatient = true;
+  }
+
+  /** Who was let talk has his answer: he may take as long as anybody to end his request. */
+  answered(stream: ServerHttp2Stream): void {
+    const unfinished = this.#unfinished.get(stream);
+    if (!unfinished?.isPatient) return;
+    unfinished.isPatient = false;
+    this.#arm();
+  }
+
+  #begin(stream: ServerHttp2Stream): void {
     const forget = () => this.#remove(unfinished);
     const since = this.#deps.clock.monotonic();
-    const isPatient = headers[':path']?.toString().startsWith(REFLECTION) ?? false;
-    const unfinished: Unfinished = { stream, forget, since, isPatient, bytes: 0 };
+    const unfinished: Unfinished = { stream, forget, since, isPatient: false, bytes: 0 };
     this.#unfinished.set(stream, unfinished);
     // It does not flow before grpc-js wants it.
     stream.on('data', (chunk: Buffer) => this.#came(unfinished, chunk.length));
@@ -74,10 +85,12 @@ export class UnfinishedRequests {
 
   #arm(): void {
     if (this.#cancelTimer) return;
-    const oldest = [...this.#unfinished.values()].find(({ isPatient }) => !isPatient);
-    if (oldest === undefined) return;
-    const left = Math.max(1, oldest.since + TIMEOUT - this.#deps.clock.monotonic());
-    this.#cancelTimer = this.#deps.clock.setTimer(() => this.#look(), left, { unref: true });
+    for (const { isPatient, since } of this.#unfinished.values()) {
+      if (isPatient) continue;
+      const left = Math.max(1, since + TIMEOUT - this.#deps.clock.monotonic());
+      this.#cancelTimer = this.#deps.clock.setTimer(() => this.#look(), left, { unref: true });
+      break;
+    }
   }
 
   #look(): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import { type TestContext, test } from 'node:test';
+import { Code } from '../../gen/google/rpc/code_pb.ts';
 import type { RpcServerOptions } from '../../src/rpc/server.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { INTEGRATION, rpcServerForTests } from '../helpers/rpc-server.ts';
@@ -98,6 +99,31 @@ test('a request that is not whole within 30 s is cut, however much comes of it; 
   await closed(later);
   assert.deepEqual(await cuts(), { slow: 3 });
   assert.deepEqual([reflecting.closed, watching.closed], [false, false]);
+});
+
+test('a stranger, and a call that there is not, gets no more time by what it calls', async (t) => {
+  const clock = new FakeClock();
+  const { session, cuts } = await setUp(t, { clock, authenticate: async () => undefined });
+  const opened = await session();
+  const streams = [REFLECTION, '/grpc.reflection.nothing/Here', CREATE].map((path) => begin(opened, path));
+  await seen(opened);
+  await clock.advance(30_000);
+  await Promise.all(streams.map(closed));
+  assert.deepEqual(await cuts(), { slow: 3 });
+});
+
+test('who could ask over one stream for long has 30 s to end it once he is refused', async (t) => {
+  const clock = new FakeClock();
+  const limits = { PENSTOCK_API_MAX_CALLS_PER_CALLER: 1 };
+  const { session, cuts } = await setUp(t, { clock, limits });
+  const opened = await session();
+  const [talking, refused] = [begin(opened, REFLECTION), begin(opened, REFLECTION)];
+  const [headers] = await once(refused, 'response');
+  assert.equal(headers['grpc-status'], String(Code.RESOURCE_EXHAUSTED));
+  await clock.advance(30_000);
+  await closed(refused);
+  assert.deepEqual(await cuts(), { slow: 1 });
+  assert.equal(talking.closed, false);
 });
 
 test('requests that are not whole hold no more than 128 MiB: the first that began are cut', async (t) => {
