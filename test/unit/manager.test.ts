@@ -111,6 +111,27 @@ test('an integration whose key is missing starts when it is there, and a change 
   await world.stop();
 });
 
+test('what runs since its key came goes on when its secrets are sealed with a key that is missing', async () => {
+  const init = {
+    configuration: {
+      case: 'http' as const,
+      value: { restEndpointUrl: 'http://127.0.0.1:9', secretHeaders: [{ name: 'x', value: 'one' }] },
+    },
+  };
+  const rings = { now: keyRing('other') };
+  const world = new ManagerWorld({}, () => rings.now);
+  world.wantSealed('a', init, keyRing('k'));
+  await world.clock.advance(5000);
+  rings.now = keyRing('k');
+  await world.clock.advance(5000);
+  const told = world.told('a');
+  assert.deepEqual(told.at(-1), [ACTIVE, 'started after failures']);
+  world.wantSealed('a', init, keyRing('new'));
+  await world.clock.advance(5000);
+  assert.deepEqual(world.told('a'), told);
+  await world.stop();
+});
+
 test('a topic that was made anew is a change, whatever else stayed as it was', async () => {
   const world = new ManagerWorld();
   const startsAfter = async (generation: bigint, topicIncarnation: number) => {

@@ -68,6 +68,8 @@ export class NoMessagesError extends Error {
 
 /** One integration running on this executor: its handler, its delivery, and what feeds it. */
 export class Instance implements AsyncDisposable {
+  /** With its secrets. */
+  readonly integration: Integration;
   readonly fingerprint: string;
   /** Grows without a restart when a change does not touch the delivery. */
   generation: bigint;
@@ -86,6 +88,7 @@ export class Instance implements AsyncDisposable {
     statistics: Statistics,
     stack: AsyncDisposableStack,
   ) {
+    this.integration = integration;
     this.fingerprint = fingerprint(integration);
     this.generation = integration.generation;
     this.notice = lowered.join('; ');

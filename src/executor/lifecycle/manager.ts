@@ -117,7 +117,10 @@ export class Manager {
     const why = [reason, instance.notice].filter((text) => text !== '').join('; ');
     this.#report(wish, action, true, IntegrationState.ACTIVE, why);
     const watch = this.#watch(key, entry, instance);
-    entry.state = { kind: 'running', instance, wish, watch, renewal: undefined };
+    // What could be read stays so, whatever becomes of the keys.
+    const readWish = { ...wish, integration: instance.integration, sealed: [] };
+    if (entry.wish === wish) entry.wish = readWish;
+    entry.state = { kind: 'running', instance, wish: readWish, watch, renewal: undefined };
   }
 
   /** Tells of a start that failed, and waits as long as the next one is to wait. */
