@@ -87,7 +87,11 @@ async function judge(
   const { integration: given, sealed } = request;
   const { secretSources } = deps.config;
   const asked = { integration: given!, sealed }; // required by the schema
-  const { integration, violations: unreadable } = await readable(asked, { ...deps, secretSources });
+  const timeToLive = durationMs(request.timeToLive!);
+  const time = checkTime(timeToLive);
+  using deadline = timeoutSignal(deps.clock, time, 'the external system', signal);
+  const secrets = await readable(asked, { ...deps, secretSources }, deadline.signal);
+  const { integration, violations: unreadable } = secrets;
   const type = handlerTypeOf(integration);
   if (!type) return { ...AGREED, violations: [NO_HANDLER] };
   if (unreadable.length > 0) return { ...AGREED, violations: unreadable };
@@ -97,11 +101,8 @@ async function judge(
   ];
   if (violations.length > 0) return { ...AGREED, violations };
   if (request.kind === ValidationKind.VALIDATE) return AGREED;
-  const timeToLive = durationMs(request.timeToLive!);
   // A group that has committed nothing yet reads what was asked minutes ago: nobody waits for that to be tried.
   if (deps.clock.now() - askTime > timeToLive + CLOCK_ERROR) return LATE;
-  const time = checkTime(timeToLive);
-  using deadline = timeoutSignal(deps.clock, time, 'the external system', signal);
   const found = await type.check(contextOf(integration, deps), deadline.signal);
   return { ...found, violations: [] };
 }

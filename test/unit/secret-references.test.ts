@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import fsp, { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
@@ -8,6 +9,7 @@ import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { secretsIn } from '../../src/contract/secrets.ts';
 import { resolveReferences } from '../../src/executor/secrets/references.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const VARIABLES: Readonly<Record<string, string>> = {
@@ -16,6 +18,8 @@ const VARIABLES: Readonly<Record<string, string>> = {
   INTEGRATION_SECRET_LINES: 'two\nlines',
   PENSTOCK_POSTGRES_URL: 'postgres://penstock:password@db/',
 };
+
+const never = new AbortController().signal;
 
 const bearer = (token: string, bodyTemplate = '') =>
   create(IntegrationSchema, {
@@ -34,7 +38,7 @@ const bearer = (token: string, bodyTemplate = '') =>
 /** What a token becomes, or why it cannot be had. */
 async function resolved(token: string, filesDir = '') {
   const sources = { envPrefix: 'INTEGRATION_SECRET_', filesDir, variable: (name: string) => VARIABLES[name] };
-  const { integration, violations } = await resolveReferences(bearer(token), sources, systemClock);
+  const { integration, violations } = await resolveReferences(bearer(token), sources, systemClock, never);
   if (violations.length === 0) return secretsIn(IntegrationSchema, integration).join();
   assert.deepEqual(
     violations.map(({ field }) => field),
@@ -87,6 +91,7 @@ test('placeholders of templates are no references, and references no placeholder
     bearer('${env:INTEGRATION_SECRET_A}', template),
     sources,
     systemClock,
+    never,
   );
   const { value } = integration.configuration;
   assert.equal(value && 'bodyTemplate' in value && value.bodyTemplate, template);
@@ -166,4 +171,54 @@ test('a pipe that nobody writes to holds nothing up', async (t) => {
   const { dir } = await mounted(t);
   execFileSync('mkfifo', [join(dir, 'pipe')]);
   assert.match(await resolved(`\${file:${dir}/pipe}`, dir), /pipe, which is no file/);
+});
+
+/** An integration with as many secrets as there are paths, each in a file. */
+const inFiles = (paths: readonly string[]) =>
+  create(IntegrationSchema, {
+    name: 'n',
+    topicFilters: ['#'],
+    configuration: {
+      case: 'http',
+      value: {
+        restEndpointUrl: 'http://a/',
+        secretHeaders: paths.map((path, i) => ({ name: `h${i}`, value: `\${file:${path}}` })),
+      },
+    },
+  });
+
+test('files that hang have one deadline together, and a signal ends the wait for them', async (t) => {
+  const asked: string[] = [];
+  t.mock.method(fsp, 'realpath', (path: string) => {
+    asked.push(path);
+    return path === '/mnt' ? Promise.resolve(path) : new Promise(() => {});
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  const clock = new FakeClock(0);
+  const left = new AbortController();
+  const integration = inFiles(['/mnt/a', '/mnt/b', '/mnt/a', '/mnt/c']);
+  const sources = { envPrefix: 'X_', filesDir: '/mnt', variable: () => undefined };
+  const ended: string[] = [];
+  const resolve = (name: string, signal: AbortSignal) =>
+    resolveReferences(integration, sources, clock, signal).then(({ violations }) => {
+      ended.push(name);
+      return violations.map(({ field, description }) => `${field} ${description}`);
+    });
+  const [late, aborted] = [resolve('late', never), resolve('aborted', left.signal)];
+  await clock.advance(100);
+  const files = asked.filter((path) => path !== '/mnt');
+  assert.deepEqual(files, ['/mnt/a', '/mnt/b', '/mnt/c', '/mnt/a', '/mnt/b', '/mnt/c'], 'each once');
+  left.abort();
+  await clock.advance(0);
+  assert.deepEqual(ended, ['aborted']);
+  await clock.advance(5000);
+  assert.deepEqual(ended, ['aborted', 'late']);
+  for (const texts of [await late, await aborted]) {
+    assert.equal(texts.length, 4);
+    assert.match(texts[2]!, /^http\.secret_headers\["h2"\]\.value refers to \/mnt\/a, .* not read in time/);
+  }
 });

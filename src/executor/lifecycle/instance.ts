@@ -106,7 +106,7 @@ export class Instance implements AsyncDisposable {
     const { config, clock } = deps;
     const { shard, topicIncarnation, claim } = wish;
     const { secretSources } = config;
-    const secrets = await readable(wish, { ...deps, secretSources });
+    const secrets = await readable(wish, { ...deps, secretSources }, signal);
     requireReadable(secrets);
     const { integration, lowered } = withinLimits(secrets.integration, config.limits);
     const { id } = integration;

@@ -27,11 +27,15 @@ export interface Readable {
   readonly violations: readonly FieldViolation[];
 }
 
-/** Opens the secrets of an integration, and fetches what they refer to. */
-export async function readable(sealed: SealedIntegration, deps: SecretDeps): Promise<Readable> {
+/** Opens the secrets of an integration, and fetches what they refer to, until the signal comes. */
+export async function readable(
+  sealed: SealedIntegration,
+  deps: SecretDeps,
+  signal: AbortSignal,
+): Promise<Readable> {
   const { integration: opened, unopened } = openSecrets(sealed, deps.secretKeys());
   if (unopened.length > 0) return { opened, integration: opened, violations: unopened.map(violationOf) };
-  return { opened, ...(await resolveReferences(opened, deps.secretSources, deps.clock)) };
+  return { opened, ...(await resolveReferences(opened, deps.secretSources, deps.clock, signal)) };
 }
 
 /** @throws Error naming all of them, for people */

@@ -7,14 +7,15 @@ import { secretPlaces } from '../../contract/secrets.ts';
 import type { FieldViolation } from '../../contract/validate.ts';
 import { violationsOf } from '../../contract/validate.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { withDeadline } from '../../runtime/deadline.ts';
+import { timeoutSignal } from '../../runtime/deadline.ts';
 import { messageOf } from '../../runtime/logger.ts';
+import { untilAborted } from '../../runtime/until-aborted.ts';
 
 /** The whole of a secret that only says where it is. */
 const REFERENCE = /^\$\{(env|file):([^{}]*)\}$/;
 /** The largest secret there is: a private key. In bytes. */
 const MAX_BYTES = 65_536;
-/** How long a file may take to be read, in milliseconds: it may lie on another machine. */
+/** How long all files of an integration may take to be read, in milliseconds: they may lie on another machine. */
 const READ_DEADLINE = 5000;
 
 const PREFIX = 'PENSTOCK_SECRET_ENV_PREFIX';
@@ -32,34 +33,49 @@ export interface SecretSources {
 
 /**
  * A copy of the integration in which the secrets that are `${env:NAME}` or `${file:/path}` are what they refer to, as it is
- * now. What cannot be had, or breaks the rules of its field, is told with its path.
+ * now. What cannot be had, or breaks the rules of its field, is told with its path. All of them have one deadline, which
+ * the signal ends.
  */
 export async function resolveReferences(
   integration: Integration,
   sources: SecretSources,
   clock: Clock,
+  signal: AbortSignal,
 ): Promise<{ readonly integration: Integration; readonly violations: readonly FieldViolation[] }> {
   const copy = clone(IntegrationSchema, integration);
+  const references = secretPlaces(IntegrationSchema, copy).flatMap(({ path, message, field }) => {
+    const [reference, kind, name] = REFERENCE.exec(String(message.get(field))) ?? [];
+    const isOne = reference !== undefined && kind !== undefined && name !== undefined;
+    return isOne ? [{ path, message, field, reference, kind, name }] : [];
+  });
+  if (references.length === 0) return { integration: copy, violations: [] };
   const violations: FieldViolation[] = [];
-  let isAny = false;
-  for (const { path, message, field } of secretPlaces(IntegrationSchema, copy)) {
-    const [, kind, name] = REFERENCE.exec(String(message.get(field))) ?? [];
-    if (kind === undefined || name === undefined) continue;
-    isAny = true;
-    try {
-      message.set(field, await referredBy(kind, name, sources, clock));
-    } catch (error) {
-      violations.push({ field: path, description: messageOf(error), reason: 'SECRET_REFERENCE' });
-    }
+  using deadline = timeoutSignal(clock, READ_DEADLINE, 'reading secrets', signal);
+  const distinct = [...new Map(references.map((one) => [one.reference, one])).values()];
+  const reads = distinct.map(({ kind, name }) => referredBy(kind, name, sources, deadline.signal));
+  const settled = await Promise.allSettled(reads);
+  const found = new Map(distinct.map(({ reference }, i) => [reference, settled[i]!]));
+  for (const { path, message, field, reference } of references) {
+    const read = found.get(reference)!;
+    if (read.status === 'fulfilled') message.set(field, read.value);
+    else violations.push({ field: path, description: messageOf(read.reason), reason: 'SECRET_REFERENCE' });
   }
   // What stands in the integration keeps the rules; what it refers to may not.
-  if (isAny && violations.length === 0) violations.push(...violationsOf(IntegrationSchema, copy));
+  if (violations.length === 0) violations.push(...violationsOf(IntegrationSchema, copy));
   return { integration: copy, violations };
 }
 
-async function referredBy(kind: string, name: string, sources: SecretSources, clock: Clock): Promise<string> {
+async function referredBy(
+  kind: string,
+  name: string,
+  sources: SecretSources,
+  signal: AbortSignal,
+): Promise<string> {
   if (kind === 'env') return variableOf(name, sources);
-  return withDeadline(clock, READ_DEADLINE, `reading ${name}`, fileOf(name, sources));
+  return await untilAborted(fileOf(name, sources), signal).catch((cause: unknown) => {
+    if (!signal.aborted) throw cause;
+    throw new Error(`refers to ${name}, which the executor could not read in time: see why its disk hangs`);
+  });
 }
 
 function variableOf(name: string, { envPrefix, variable }: SecretSources): string {
