@@ -15,14 +15,14 @@ const NODES = 20;
 const AT_A_TIME = 5000;
 
 /** Stores integrations past the API: two in three run on an executor, one in a hundred waits, the others are disabled. */
-export async function storeIntegrations(client: Client): Promise<string[]> {
-  const ids = Array.from({ length: STORED }, () => randomUUID());
-  const begin = Date.now() - STORED;
+export async function storeIntegrations(client: Client, count = STORED): Promise<string[]> {
+  const ids = Array.from({ length: count }, () => randomUUID());
+  const begin = Date.now() - count;
   await client.query(
     `insert into nodes select 'e' || n, to_timestamp(0), now(), now() + interval '1 hour', false, ''
      from generate_series(0, ${NODES - 1}) as n`,
   );
-  for (let n = 0; n < STORED; n += AT_A_TIME) {
+  for (let n = 0; n < count; n += AT_A_TIME) {
     const some = ids.slice(n, n + AT_A_TIME).map((id, i) => {
       const time = timestampFromMs(begin + n + i);
       return create(IntegrationSchema, {

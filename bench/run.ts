@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { measureApi } from './api.ts';
+import { measureAuth } from './auth.ts';
 import { measureClients } from './clients.ts';
 import { measureFairness } from './fairness.ts';
 import { measureHttp } from './http.ts';
@@ -13,6 +14,7 @@ import { measureMqtt } from './mqtt.ts';
 import { measureOutage } from './outage.ts';
 import { measureIntegrations, measureSizes } from './scale.ts';
 import { measureStart } from './start.ts';
+import { measureWatchers } from './watchers.ts';
 
 const MEASUREMENTS: Readonly<Record<string, () => Promise<object>>> = {
   start: measureStart,
@@ -27,6 +29,8 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<object>>> = {
   integrations: measureIntegrations,
   many: measureMany,
   api: measureApi,
+  auth: measureAuth,
+  watchers: measureWatchers,
   outage: measureOutage,
 };
 

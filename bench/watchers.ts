@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as grpc from '@grpc/grpc-js';
+import { IntegrationService } from '../gen/penstock/v1/integration_service_pb.ts';
+import { createClient } from '../src/rpc/grpcjs.ts';
+import { systemClock } from '../src/runtime/clock.ts';
+import { waitUntil } from '../test/helpers/wait-until.ts';
+import { storeIntegrations } from './api-store.ts';
+import type { MeasuredChild } from './child.ts';
+import { openControlPlane, openServices } from './control-plane.ts';
+
+const STORED = 1000;
+const WATCHERS = 1000;
+/** A gRPC connection carries 100 calls. */
+const OF_A_CONNECTION = 50;
+/** How long each is measured, in milliseconds. */
+const TIME = 20_000;
+const CHANGES = 5;
+
+/** What a thousand watchers of all of a thousand integrations cost a control plane: memory, and CPU of a core. */
+export async function measureWatchers(): Promise<object> {
+  await using stack = new AsyncDisposableStack();
+  const services = await openServices(stack);
+  const { node, address } = await openControlPlane(stack, services);
+  const ids = await storeIntegrations(services.client, STORED);
+  await services.client.query("update nodes set last_seen = now() + interval '1 day'");
+  await sleep(5000);
+  const results: Record<string, object> = { 'without watchers': await during(node) };
+  const over = new AbortController();
+  const counts = Array<number>(WATCHERS).fill(0);
+  const begun = { cpu: node.cpuSeconds, time: performance.now() };
+  const watching = counts.map((_, n) => watch(stack, address, n, counts, over.signal));
+  const ended = Promise.race(watching);
+  const first = waitUntil('all have everything', () => counts.every((count) => count >= STORED), 600_000);
+  await Promise.race([first, ended]);
+  results['first states'] = {
+    'CPU s': (node.cpuSeconds - begun.cpu).toFixed(1),
+    seconds: ((performance.now() - begun.time) / 1000).toFixed(1),
+    'peak MiB': node.peakMiB,
+  };
+  await sleep(5000);
+  results[`${WATCHERS} watchers, idle`] = await during(node);
+  const before = total(counts);
+  results[`${WATCHERS} watchers, ${CHANGES} changes a second`] = await during(node, async (n) => {
+    await services.client.query(
+      'update integrations set enabled_change_time = now() where id = $1 and enabled',
+      [ids[n % STORED]],
+    );
+    const sql = 'update executor_states set reason = $2 where integration_id = $1';
+    await services.client.query(sql, [ids[n % STORED], `change ${n}`]);
+  });
+  const told = (total(counts) - before) / (TIME / 1000);
+  results['told while there are changes'] = { 'a second': Math.round(told) };
+  over.abort();
+  await Promise.allSettled(watching);
+  return results;
+}
+
+const total = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0);
+
+/** Many share a connection, each of these has one of its own. */
+const connections = new Map<number, ReturnType<typeof createClient<typeof IntegrationService>>>();
+
+async function watch(
+  stack: AsyncDisposableStack,
+  address: string,
+  n: number,
+  counts: number[],
+  signal: AbortSignal,
+): Promise<void> {
+  const number = Math.floor(n / OF_A_CONNECTION);
+  let client = connections.get(number);
+  if (client === undefined) {
+    const own = grpc.credentials.createInsecure(); // grpc-js shares connections of the same credentials
+    client = stack.use(createClient(IntegrationService, address, systemClock, own));
+    connections.set(number, client);
+  }
+  for await (const _ of client.watchIntegrations({}, { signal })) counts[n]!++;
+}
+
+async function during(node: MeasuredChild, change?: (n: number) => Promise<void>): Promise<object> {
+  const before = node.cpuSeconds;
+  const end = performance.now() + TIME;
+  for (let n = 0; performance.now() < end; n++) {
+    await sleep(1000 / CHANGES);
+    await change?.(n);
+  }
+  const share = (node.cpuSeconds - before) / (TIME / 1000);
+  return {
+    'CPU of a core': `${(100 * share).toFixed(1)} %`,
+    'MiB now': node.nowMiB,
+    'peak MiB': node.peakMiB,
+  };
+}
