@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 const PREFIX = 'pst_';
 
@@ -6,4 +6,4 @@ const PREFIX = 'pst_';
 export const newApiToken = (): string => PREFIX + randomBytes(32).toString('base64url');
 
 /** What is kept of a token. It is random, so that a plain hash cannot be undone by trying. */
-export const hashOfToken = (token: string): Buffer => createHash('sha256').update(token).digest();
+export const hashOfToken = (token: string): Buffer => hash('sha256', token, 'buffer');

@@ -42,6 +42,7 @@ import { startRelay } from './outbox/relay.ts';
 import { patiently } from './patiently.ts';
 import { Replays } from './replays/replays.ts';
 import { controlPlaneServices } from './services.ts';
+import { RecentCluster } from './status/recent-cluster.ts';
 import { startUplink } from './status/uplink.ts';
 import { Database } from './store/database.ts';
 import { Leadership } from './store/leadership.ts';
@@ -159,7 +160,8 @@ export async function startControlPlane(
   const wakeReplays = () => replays.wake();
   const checks = new RateLimit(config.checkRate, deps.clock);
   const watches = new Watches(inner);
-  const services = controlPlaneServices({ ...inner, checks, wakeReplays, watches });
+  const recentCluster = new RecentCluster(db, deps.clock);
+  const services = controlPlaneServices({ ...inner, checks, wakeReplays, watches, recentCluster });
   const refusals = new RateLimit(REFUSALS, deps.clock);
   const audit = (service: RpcService) => audited(service, { ...inner, refusals });
   const owned = stack.move();

@@ -137,7 +137,7 @@ async function answerStream(
     if (!call.cancelled) call.emit('error', status);
   } finally {
     state.end();
-    requests.answered(stream);
+    deps.requests.answered(stream);
   }
 }
 

@@ -11,6 +11,7 @@ import {
 import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import { createIntegration } from '../../src/control-plane/routes/create-integration.ts';
 import { updateIntegration } from '../../src/control-plane/routes/update-integration.ts';
+import { RecentCluster } from '../../src/control-plane/status/recent-cluster.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { Locks } from '../../src/control-plane/store/locks.ts';
 import { Watches } from '../../src/control-plane/watches/watches.ts';
@@ -96,8 +97,10 @@ test('changes of integrations', async (t) => {
     const wakes = { wakeRelay() {}, wakeReplays() {} };
     const config = { ...CONFIG, checkTimeout: 1000 };
     const watches = new Watches({ ...system, db });
+    const recentCluster = new RecentCluster(db, system.clock);
     const checks = new RateLimit(CONFIG.checkRate, system.clock);
-    const deps = { ...system, ...wakes, ...config, db, locks, requester, watches, checks };
+    const own = { db, locks, requester, watches, checks, recentCluster };
+    const deps = { ...system, ...wakes, ...config, ...own };
     const headers = {
       caller: CALLER,
       isLetIn: () => Promise.resolve(true),
@@ -215,8 +218,9 @@ test('changes of integrations', async (t) => {
       const requester = { replyTopic: '', request: async () => message(ValidationResponseSchema) };
       const wakes = { wakeRelay() {}, wakeReplays() {} };
       const watches = new Watches({ ...system, db: db as Database });
+      const recentCluster = new RecentCluster(db as Database, system.clock);
       const checks = new RateLimit(CONFIG.checkRate, system.clock);
-      const own = { db: db as Database, locks, requester, watches, checks };
+      const own = { db: db as Database, locks, requester, watches, checks, recentCluster };
       const deps = { ...system, ...wakes, ...CONFIG, ...own };
       const headers = {
         caller: CALLER,

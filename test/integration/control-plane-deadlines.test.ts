@@ -13,6 +13,7 @@ import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import { createIntegration } from '../../src/control-plane/routes/create-integration.ts';
 import { enableIntegration } from '../../src/control-plane/routes/enable-integration.ts';
 import { updateIntegration } from '../../src/control-plane/routes/update-integration.ts';
+import { RecentCluster } from '../../src/control-plane/status/recent-cluster.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { Locks } from '../../src/control-plane/store/locks.ts';
 import { Watches } from '../../src/control-plane/watches/watches.ts';
@@ -44,6 +45,7 @@ test('callers whose deadline is near, while an ingress says nothing', async (t) 
     clock: { ...clock, sleep: () => assert.fail('it waits although the deadline is near') },
     requester: { replyTopic: '', request: async () => message(ValidationResponseSchema) },
     watches: new Watches({ clock, db }),
+    recentCluster: new RecentCluster(db, clock),
     checks: new RateLimit(CONFIG.checkRate, clock),
     wakeRelay() {},
     wakeReplays() {},

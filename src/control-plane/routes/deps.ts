@@ -11,6 +11,7 @@ import type { LogInDeps } from '../access/log-in.ts';
 import type { Passwords } from '../access/passwords.ts';
 import type { CheckDeps } from '../integrations/checks.ts';
 import type { ChangeDeps } from '../integrations/save-change.ts';
+import type { RecentCluster } from '../status/recent-cluster.ts';
 import type { Locks } from '../store/locks.ts';
 import type { Watches } from '../watches/watches.ts';
 
@@ -27,6 +28,7 @@ export interface RouteDeps extends CheckDeps, ChangeDeps {
   readonly locks: Locks;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly recentCluster: RecentCluster;
   readonly watches: Watches;
   /** Called when a replay begins or ends by a call. */
   readonly wakeReplays: () => void;

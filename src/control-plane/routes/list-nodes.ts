@@ -3,15 +3,15 @@ import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { ListNodesResponseSchema } from '../../../gen/penstock/v1/cluster_service_pb.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import { scopeOf } from '../access/scope.ts';
-import { integrationsByNode, loadCluster } from '../store/nodes.ts';
+import { integrationsByNode } from '../store/nodes.ts';
 import type { RouteDeps } from './deps.ts';
 
 /** Nodes of a newer version may have roles and types that only their numbers are known of. */
 export async function listNodes(
-  { db }: RouteDeps,
+  { db, recentCluster }: RouteDeps,
   { caller }: CallContext,
 ): Promise<MessageInitShape<typeof ListNodesResponseSchema>> {
-  const cluster = await loadCluster(db);
+  const cluster = await recentCluster.load();
   const byNode = await integrationsByNode(db, scopeOf(caller));
   const nodes = [...cluster.values()].filter(({ isLiving }) => isLiving);
   return {
