@@ -15,8 +15,8 @@ import { median } from './rig.ts';
 
 /** The first is disabled. */
 const STORED = 2;
-const WARM_UP = 3000;
-const CALLS = 3000;
+const WARM_UP = 10_000;
+const CALLS = 5000;
 const ROUNDS = 3;
 const AT_A_TIME = 16;
 /** How long the server is watched while nobody calls: what it does then is not the calls'. In milliseconds. */
