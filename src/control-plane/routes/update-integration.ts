@@ -1,5 +1,6 @@
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, equals, type MessageInitShape } from '@bufbuild/protobuf';
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
+import { SealedSecretSchema } from '../../../gen/penstock/v1/downlink_pb.ts';
 import { IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
 import type {
   UpdateIntegrationRequest,
@@ -47,7 +48,7 @@ export async function updateIntegration(
     if (request.validateOnly) return { integration: await loadAnswer(db, next) };
     // What was merged and agreed to is saved only if nothing changed meanwhile; else once more, from what is there now.
     const saved = await saveWithTopic(deps, id, call, (locked) =>
-      isChanged && locked.integration.etag === stored.integration.etag ? next : locked,
+      isChanged && isSame(locked, stored) ? next : locked,
     );
     if (!saved) throw unknownIntegration(id);
     const { stored: now, awaitsIngress } = saved;
@@ -56,6 +57,14 @@ export async function updateIntegration(
     }
   }
   throw failed(Code.ABORTED, 'CONCURRENT_CHANGES', `integration ${id} changes all the time: try again`);
+}
+
+/** Also sealed alike: otherwise what was merged would bring a key back that a rotation has done away with. */
+function isSame(locked: StoredIntegration, stored: StoredIntegration): boolean {
+  const isSealedAlike =
+    locked.sealed.length === stored.sealed.length &&
+    locked.sealed.every((one, i) => equals(SealedSecretSchema, one, stored.sealed[i]!));
+  return isSealedAlike && locked.integration.etag === stored.integration.etag;
 }
 
 /** @throws RpcError when the change is not possible */
