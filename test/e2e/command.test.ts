@@ -231,7 +231,7 @@ test('an API that others reach is not started without a login', async (t) => {
     t,
     ['ingress'],
     short,
-    /^penstock: PENSTOCK_BOOTSTRAP_TOKEN must be 32 printable/,
+    /^penstock: PENSTOCK_BOOTSTRAP_TOKEN: must be 32 printable/,
   );
   assert.doesNotMatch(output, /hunter2/);
 });

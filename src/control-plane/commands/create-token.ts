@@ -18,7 +18,7 @@ import { publishAccess } from '../access/publish-access.ts';
 import { tokenDifferences } from '../audit/access-differences.ts';
 import { trailOfCommand } from '../audit/audit-trail.ts';
 import { Database } from '../store/database.ts';
-import { isUpToDate } from '../store/migrate.ts';
+import { requireUpToDate } from '../store/migrate.ts';
 
 const HOUR = 3_600_000;
 /** Who made it, as lists of tokens say. */
@@ -54,9 +54,7 @@ export async function createToken(settings: Settings, options: TokenOptions, dep
   const resolver = new NameResolver({ servers: settings.PENSTOCK_DNS_SERVERS, clock });
   await using db = new Database(settings.PENSTOCK_POSTGRES_URL, { clock, logger, resolver });
   try {
-    if (!(await isUpToDate(db))) {
-      throw new UserError('the database is of another version: start a control plane of this version first');
-    }
+    await requireUpToDate(db);
     const { value } = await newToken(db, draft, COMMAND, clock.now(), async (queries, token) => {
       const trail = trailOfCommand(COMMAND, settings.TB_SERVICE_ID, clock);
       await trail.changed(queries, `tokens/${token.id}`, tokenDifferences(undefined, token));

@@ -11,7 +11,7 @@ import { trailOfCommand } from '../audit/audit-trail.ts';
 import { downlinkRows } from '../outbox/downlink.ts';
 import { Database } from '../store/database.ts';
 import { findIntegration, replaceSecrets } from '../store/integrations.ts';
-import { isUpToDate } from '../store/migrate.ts';
+import { requireUpToDate } from '../store/migrate.ts';
 import { insertOutbox, lastSeq, waitingRows } from '../store/outbox.ts';
 import { idsToReseal } from '../store/secret-keys.ts';
 
@@ -66,17 +66,15 @@ export async function rotateKeys(settings: Settings, deps: Deps): Promise<boolea
   const trouble = await db.trouble();
   if (trouble !== undefined) throw new UserError(`${trouble}. Start it, or set PENSTOCK_POSTGRES_URL.`);
   try {
-    if (!(await isUpToDate(db))) {
-      throw new UserError('the database is of another version: start a control plane of this version first');
-    }
+    await requireUpToDate(db);
     const trail = trailOfCommand('penstock admin rotate-keys', settings.TB_SERVICE_ID, clock);
     await trail.changed(db, '', [{ path: 'key', after: JSON.stringify(keyId) }]);
     const done = await resealAll(work, keyId);
     say(`encrypted with the key ${keyId}: the secrets of ${done.resealed} integrations`);
     const isPublished = await untilPublished(work);
-    const later = (await stillOtherwise(work, keyId)).filter((id) => !done.lost.has(id));
+    const later = await countOtherwise(work, keyId, done);
     for (const line of endText(done, isPublished, later, [...keys.keys()])) say(line);
-    return isPublished && later.length === 0 && done.lost.size === 0;
+    return isPublished && later === 0 && done.lost.size === 0;
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
     throw new UserError(`${error.message}; what was done is done, call it again for the rest`, {
@@ -90,18 +88,24 @@ async function resealAll(work: Work, keyId: string): Promise<Done> {
   const lost = new Map<string, readonly Unopened[]>();
   let resealed = 0;
   let nextLine = clock.monotonic() + PROGRESS;
+  for await (const id of allToReseal(db, keyId)) {
+    const { isChanged, unopened } = await reseal(work, id);
+    if (isChanged) resealed++;
+    if (unopened.length > 0) lost.set(id, unopened);
+    if (clock.monotonic() < nextLine) continue;
+    say(`${resealed} integrations so far`);
+    nextLine = clock.monotonic() + PROGRESS;
+  }
+  return { resealed, lost };
+}
+
+/** The ids of all that are sealed otherwise than with this key, each once, also those that stay so. */
+async function* allToReseal(db: Database, keyId: string): AsyncGenerator<string> {
   for (let after = NIL; ; ) {
     const ids = await idsToReseal(db, keyId, after, PAGE);
-    for (const id of ids) {
-      const { isChanged, unopened } = await reseal(work, id);
-      if (isChanged) resealed++;
-      if (unopened.length > 0) lost.set(id, unopened);
-      if (clock.monotonic() < nextLine) continue;
-      say(`${resealed} integrations so far`);
-      nextLine = clock.monotonic() + PROGRESS;
-    }
+    yield* ids;
     const last = ids.at(-1);
-    if (last === undefined || ids.length < PAGE) return { resealed, lost };
+    if (last === undefined || ids.length < PAGE) return;
     after = last;
   }
 }
@@ -143,12 +147,17 @@ async function untilPublished({ db, clock, say }: Work): Promise<boolean> {
   }
 }
 
-const stillOtherwise = ({ db }: Work, keyId: string) => idsToReseal(db, keyId, NIL, PAGE);
+/** How many are sealed otherwise, although they could be read. */
+async function countOtherwise({ db }: Work, keyId: string, { lost }: Done): Promise<number> {
+  let count = 0;
+  for await (const id of allToReseal(db, keyId)) if (!lost.has(id)) count++;
+  return count;
+}
 
 function endText(
   { lost }: Done,
   isPublished: boolean,
-  later: readonly string[],
+  later: number,
   [first, ...others]: readonly string[],
 ): readonly string[] {
   const lines = [...lost].flatMap(([id, unopened]) =>
@@ -161,10 +170,16 @@ function endText(
     ];
   }
   lines.push('Kafka has all of it');
-  if (later.length > 0) {
+  if (later > 0) {
     return [
       ...lines,
-      `${later.length} integrations were saved with another key meanwhile: give all control planes the keys in the same order, with ${first} first, and call this again`,
+      `${later} integrations were saved with another key meanwhile: give all control planes the keys in the same order, with ${first} first, and call this again`,
+    ];
+  }
+  if (lost.size > 0) {
+    return [
+      ...lines,
+      `${lost.size} integrations have secrets that cannot be decrypted: add their keys, or give the secrets again, and call this again; until then keep the old keys`,
     ];
   }
   if (others.length > 0) {

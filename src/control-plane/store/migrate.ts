@@ -58,15 +58,28 @@ export async function migrate(
   }
 }
 
-/** Whether the schema is that of this version. */
-export async function isUpToDate(queries: Queries): Promise<boolean> {
+/** @throws UserError when the schema is not that of this version */
+export async function requireUpToDate(queries: Queries): Promise<void> {
+  const version = await versionOf(queries);
+  if (version > MIGRATIONS.length) {
+    throw new UserError(
+      'the database is of a newer version: use Penstock of the version of the control planes',
+    );
+  }
+  if (version < MIGRATIONS.length) {
+    throw new UserError('the database is of an older version: start a control plane of this version first');
+  }
+}
+
+/** 0: there is none yet. */
+async function versionOf(queries: Queries): Promise<number> {
   try {
     const [row] = await queries.query<{ version: number }>(
       'select coalesce(max(version), 0) as version from schema_migrations',
     );
-    return row?.version === MIGRATIONS.length;
+    return row!.version;
   } catch (error) {
-    if (hasState(error, UNDEFINED_TABLE)) return false;
+    if (hasState(error, UNDEFINED_TABLE)) return 0;
     throw error;
   }
 }
