@@ -21,6 +21,7 @@ interface Deps extends PeriodicDeps {
 export function startSecretWatch(deps: Deps): Periodic {
   const { db, warnings, logger, secretKeys } = deps;
   let last = '';
+  let lastCount = 0;
   return new Periodic(
     {
       name: 'looking at how secrets are encrypted',
@@ -38,9 +39,12 @@ export function startSecretWatch(deps: Deps): Periodic {
           });
         }
         last = integrations;
-        const count = await countInClearText(db, LOOKED_AT);
+        const { count, isMore } = await countInClearText(db, LOOKED_AT);
         const clear = count > 0 ? clearText(count, keys.size > 0) : undefined;
         warnings.set('clear-secrets', clear);
+        if (isMore) return true;
+        if (clear !== undefined && count !== lastCount) logger.warn(clear);
+        lastCount = count;
         return false;
       },
     },

@@ -27,23 +27,29 @@ export async function lockedIntegrations(
   return { some: rows.map(({ id, name, keys }) => ({ id, name, keys })), total: rows[0]?.total ?? 0 };
 }
 
-/** How many of the integrations that were stored before secrets were sealed have some, of so many that are looked at. */
-export async function countInClearText(queries: Queries, limit: number): Promise<number> {
+/**
+ * How many of the integrations that were stored before secrets were sealed have some, of so many that are looked at. Those
+ * that have none are noted; `isMore`: others come in their place when it is called again.
+ */
+export async function countInClearText(
+  queries: Queries,
+  limit: number,
+): Promise<{ readonly count: number; readonly isMore: boolean }> {
   const rows = await queries.query<IntegrationRow>(
     `select ${COLUMNS} from integrations where secret_keys is null order by id limit $1`,
     [limit],
   );
   const all = rows.map((row) => toStored(row).integration);
   const without = all.filter((one) => setSecretPaths(IntegrationSchema, one).length === 0);
-  if (without.length > 0) {
-    // Of the generation that was looked at: those that nobody has changed meanwhile.
-    await queries.query(
-      `update integrations as i set secret_keys = '{}' from unnest($1::uuid[], $2::bigint[]) as w(id, generation)
-       where i.id = w.id and i.generation = w.generation and secret_keys is null and sealed is null`,
-      [without.map(({ id }) => id), without.map(({ generation }) => generation)],
-    );
-  }
-  return all.length - without.length;
+  const count = all.length - without.length;
+  if (without.length === 0) return { count, isMore: false };
+  // Of the generation that was looked at: those that nobody has changed meanwhile.
+  const noted = await queries.query(
+    `update integrations as i set secret_keys = '{}' from unnest($1::uuid[], $2::bigint[]) as w(id, generation)
+     where i.id = w.id and i.generation = w.generation and secret_keys is null and sealed is null returning i.id`,
+    [without.map(({ id }) => id), without.map(({ generation }) => generation)],
+  );
+  return { count, isMore: all.length === limit && noted.length > 0 };
 }
 
 /** Integrations with secrets in clear text, or sealed with other keys than this one, from after an id on. */
