@@ -51,7 +51,7 @@ const SECURITY_SCHEMES = {
     type: 'apiKey',
     in: 'cookie',
     name: 'penstock_session',
-    description: 'What a browser has after a login.',
+    description: 'What a browser has after a login; over TLS its name is `__Host-penstock_session`.',
   },
 };
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { isCookieSecure, sessionCookie, sessionOf } from '../../src/rpc/session-cookie.ts';
 import { readSettings } from '../../src/runtime/settings.ts';
@@ -27,4 +28,12 @@ test('cookies are for TLS alone when this node has it, or a proxy in front', () 
   assert.equal(isSecure({}), false);
   assert.equal(isSecure({ PENSTOCK_TLS_CERT_FILE: 'tls.crt' }), true);
   assert.equal(isSecure({ PENSTOCK_SESSION_COOKIE_SECURE: 'always' }), true);
+});
+
+test('the OpenAPI document has both names of the cookie', () => {
+  const { components } = JSON.parse(readFileSync('gen/openapi.json', 'utf8'));
+  const { name, description } = components.securitySchemes.sessionCookie;
+  const [plain, secure] = [false, true].map((isSecure) => sessionCookie('s', isSecure).split('=')[0]);
+  assert.equal(name, plain);
+  assert.ok(description.includes(`\`${secure}\``), description);
 });
