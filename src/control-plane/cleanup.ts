@@ -53,37 +53,39 @@ export function startTopicSweep(deps: SweepDeps): Periodic {
   );
 }
 
-/** Keeps the parts of the table of events: those to come, and none in which all are older than `eventsTtl` milliseconds. */
+/** Keeps the events of the last `eventsTtl` milliseconds. */
 export function startEventCleanup(deps: PeriodicDeps & { db: Database; eventsTtl: number }): Periodic {
-  const { db, eventsTtl, logger } = deps;
-  return new Periodic(
-    {
-      name: 'deleting old events',
-      interval: EVENTS_INTERVAL,
-      async work() {
-        const { made, dropped, busy } = await keepParts(db, 'events', eventsTtl);
-        if (made.length > 0) logger.info('made parts of the events', { made: made.join() });
-        if (dropped.length > 0) logger.info('dropped parts of the events', { dropped: dropped.join() });
-        if (busy) logger.info('a part of the events is in use: it is dropped later', { part: busy });
-        return (await deleteOldEvents(db, eventsTtl, EVENTS_BATCH)) === EVENTS_BATCH;
-      },
-    },
-    deps,
-  );
+  return keepingParts('events', 'events', deps.eventsTtl, deleteOldEvents, deps);
 }
 
-/** Drops audit records that are older than `auditTtl` milliseconds, in parts by time. */
+/** Keeps the audit records of the last `auditTtl` milliseconds. */
 export function startAuditCleanup(deps: PeriodicDeps & { db: Database; auditTtl: number }): Periodic {
-  const { db, auditTtl, logger } = deps;
+  return keepingParts('audit_records', 'audit records', deps.auditTtl, deleteOldAuditRecords, deps);
+}
+
+/**
+ * Keeps the parts of a table: those to come, and none in which all are older than `ttl` milliseconds.
+ * @param rows what it holds, for log lines
+ * @param deleteOld deletes old ones that are in no such part
+ */
+function keepingParts(
+  table: string,
+  rows: string,
+  ttl: number,
+  deleteOld: typeof deleteOldEvents,
+  deps: PeriodicDeps & { db: Database },
+): Periodic {
+  const { db, logger } = deps;
   return new Periodic(
     {
-      name: 'deleting old audit records',
+      name: `deleting old ${rows}`,
       interval: EVENTS_INTERVAL,
       async work() {
-        const { dropped } = await keepParts(db, 'audit_records', auditTtl);
-        if (dropped.length > 0)
-          logger.info('dropped parts of the audit records', { dropped: dropped.join() });
-        return (await deleteOldAuditRecords(db, auditTtl, EVENTS_BATCH)) === EVENTS_BATCH;
+        const { made, dropped, busy } = await keepParts(db, table, ttl);
+        if (made.length > 0) logger.info(`made parts of the ${rows}`, { made: made.join() });
+        if (dropped.length > 0) logger.info(`dropped parts of the ${rows}`, { dropped: dropped.join() });
+        if (busy) logger.info(`a part of the ${rows} is in use: it is dropped later`, { part: busy });
+        return (await deleteOld(db, ttl, EVENTS_BATCH)) === EVENTS_BATCH;
       },
     },
     deps,
