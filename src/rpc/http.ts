@@ -76,7 +76,7 @@ export function createHttpServer(options: HttpOptions): Server {
   const rpc = { ...options, judge, callers };
   const known = callers.listener(rpcListener(rpc), rpcListener({ ...rpc, maxReceive: MAX_OPEN_RECEIVE }));
   const inner = corsListener(corsOrigins, known);
-  const listener = cutting(options, room.listener(guardedListener(inner, { ...options, judge })));
+  const listener = originForm(cutting(options, room.listener(guardedListener(inner, { ...options, judge }))));
   if (tls === undefined) {
     const server = createServer(TIMES, listener);
     room.guard(server);
@@ -87,6 +87,16 @@ export function createHttpServer(options: HttpOptions): Server {
   watchOver(server, tls, { protocol: 'http', metrics });
   room.guard(server);
   return server;
+}
+
+/** Also who names the whole URL, as to a proxy, asks for its path. */
+function originForm(listener: RequestListener): RequestListener {
+  return (request, response) => {
+    const [authority = ''] = /^https?:\/\/[^/?#]*/i.exec(request.url!) ?? [];
+    const target = request.url!.slice(authority.length);
+    request.url = target.startsWith('/') || authority === '' ? target : `/${target}`;
+    listener(request, response);
+  };
 }
 
 /** Cuts a response that is not read: a stream would wait for its caller for ever. */

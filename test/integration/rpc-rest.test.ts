@@ -256,7 +256,6 @@ test('paths that are hostile or wrong come to no handler', async (t) => {
   assert.equal(await raw(`GET /api/v1/integrations/${'x'.repeat(15_000)}`), '400');
   assert.equal(await raw(`GET /api/v1/integrations/${'x'.repeat(17_000)}`), '431');
   assert.equal(await raw(`GET ${ALL}?${'a.'.repeat(7000)}=1`), '400');
-  assert.equal(await raw(`GET http://a${ONE}`), '404');
   assert.deepEqual(asked, []);
 });
 
@@ -447,4 +446,17 @@ test('HEAD of what whoever asks is answered is open as GET is', async (t) => {
     assert.equal((await fetch(`${url}/api/v1/login-methods`, { method })).status, 200, method);
     assert.equal((await fetch(`${url}/api/v1/self`, { method })).status, 401, method);
   }
+});
+
+test('a request that names the whole URL, as to a proxy, is one for its path', async (t) => {
+  const { server } = await rpcServerForTests(t, { getIntegration: () => ({}) });
+  const status = async (target: string) =>
+    (await rawRequest(server.httpAddress, [`GET ${target} HTTP/1.1`, 'host: localhost'])).slice(9, 12);
+  const root = `http://${server.httpAddress}`;
+  const get = '/penstock.v1.IntegrationService/GetIntegration?connect=v1&encoding=json&message=%7B%7D';
+  for (const path of [ONE, '/health/live', '/metrics', '/api/v1/none', '/', '?a=/health/live', get]) {
+    const own = path.startsWith('/') ? path : `/${path}`;
+    assert.equal(await status(root + path), await status(own), path);
+  }
+  assert.equal(await status(`HTTPS://other.example:1${ONE}`), '200');
 });
