@@ -27,6 +27,7 @@ import { isRest, restListener } from './rest/rest-listener.ts';
 import type { RpcService } from './service.ts';
 import type { TlsFiles } from './tls-files.ts';
 import { tlsOptions, watchOver } from './tls-server.ts';
+import { UnfinishedBodies } from './unfinished-bodies.ts';
 
 const SECOND = 1000;
 
@@ -67,6 +68,7 @@ const TIMES = {
 /** The services as JSON over HTTP (the Connect protocol, and the paths of their own), with `/metrics`, `/health/live` and `/health/ready`. */
 export function createHttpServer(options: HttpOptions): Server {
   const room = new HttpRoom(options.metrics);
+  const bodies = new UnfinishedBodies(options.metrics);
   const { corsOrigins, tls, metrics, mayReadMetrics } = options;
   const hosts = hostsOf(options.hosts);
   const judge = judgeOf({ hosts, corsOrigins, needsClients: tls?.needsClients ?? false });
@@ -76,7 +78,9 @@ export function createHttpServer(options: HttpOptions): Server {
   const rpc = { ...options, judge, callers };
   const known = callers.listener(rpcListener(rpc), rpcListener({ ...rpc, maxReceive: MAX_OPEN_RECEIVE }));
   const inner = corsListener(corsOrigins, known);
-  const listener = originForm(cutting(options, room.listener(guardedListener(inner, { ...options, judge }))));
+  const listener = originForm(
+    cutting(options, room.listener(bodies.listener(guardedListener(inner, { ...options, judge })))),
+  );
   if (tls === undefined) {
     const server = createServer(TIMES, listener);
     room.guard(server);

@@ -81,6 +81,27 @@ test('the health pages answer also when as many requests are being answered as m
   );
 });
 
+test('requests that are not whole hold no more than 128 MiB: the first that began are cut', async (t) => {
+  const { metrics } = testDeps();
+  const { server } = await rpcServerForTests(t, {}, { metrics });
+  // Those that are whole count no more.
+  const whole = BODY.padEnd(4 << 20);
+  for (let i = 0; i < 10; i++)
+    assert.match(await rawRequest(server.httpAddress, [CREATE, ...HEADERS], whole), /^HTTP\/1.1 200/);
+  const head = [CREATE, ...HEADERS, `content-length: ${whole.length}`, '', ''].join('\r\n');
+  const sockets: Socket[] = [];
+  for (let i = 0; i < 44; i++)
+    sockets.push(...(await open(t, server.httpAddress, 1, head + ' '.repeat(3 << 20))));
+  await waitUntil('two are cut', () => sockets.filter(({ closed }) => closed).length === 2);
+  await assertServes(server.httpAddress);
+  assert.ok(sockets.slice(2).every(({ closed }) => !closed));
+  const { values } = await metrics.httpCrowdedOut.get();
+  assert.deepEqual(
+    values.map(({ labels, value }) => [labels.what, value]),
+    [['connection', 2]],
+  );
+});
+
 test('sockets beyond those that may be open are counted', async (t) => {
   const { metrics } = testDeps();
   const server = createServer();
