@@ -96,7 +96,8 @@ export function createHttpServer(options: HttpOptions): Server {
 /** Also who names the whole URL, as to a proxy, asks for its path. */
 function originForm(listener: RequestListener): RequestListener {
   return (request, response) => {
-    const [authority = ''] = /^https?:\/\/[^/?#]*/i.exec(request.url!) ?? [];
+    const isWhole = URL.canParse(request.url!);
+    const [authority = ''] = (isWhole && /^https?:\/\/[^/?#]*/i.exec(request.url!)) || [];
     const target = request.url!.slice(authority.length);
     request.url = target.startsWith('/') || authority === '' ? target : `/${target}`;
     listener(request, response);
