@@ -12,7 +12,9 @@ const FORMS = new WeakMap<readonly string[], readonly string[]>();
 export function masked(text: string, secrets: readonly string[]): string {
   let forms = FORMS.get(secrets);
   if (forms === undefined) {
-    forms = secrets.filter((secret) => secret.length >= MIN_PART).flatMap(formsOf);
+    // The longest first: one may be within another, as a password is in the credentials of a header.
+    const all = secrets.filter((secret) => secret.length >= MIN_PART).flatMap(formsOf);
+    forms = all.toSorted((a, b) => b.length - a.length);
     FORMS.set(secrets, forms);
   }
   return forms.reduce((told, form) => withoutEnd(told.replaceAll(form, MASK), form), text);
