@@ -1,4 +1,4 @@
-import { accessConfig, authenticator, openAccessNote } from './access/access.ts';
+import { type AccessConfig, accessConfig, authenticator, openAccessNote } from './access/access.ts';
 import { startAccess } from './access/start-access.ts';
 import type { Bus } from './bus/bus.ts';
 import type { KafkaConfig } from './bus/kafka/client.ts';
@@ -54,7 +54,7 @@ export async function startProcess(
 ): Promise<PenstockProcess> {
   await using stack = new AsyncDisposableStack();
   const access = accessConfig(settings, logger);
-  const openNote = noLoginNote(roles, settings, logger);
+  const openNote = openNoteOf(roles, access, settings.PENSTOCK_BIND_ADDRESS);
   if (openNote !== undefined) logger.info(openNote);
   const metrics = createMetrics();
   const paths = tlsPaths(settings);
@@ -145,14 +145,15 @@ export async function startProcess(
 }
 
 /**
- * What is to be said when these roles let in whoever asks; undefined: they do not. An executor has no API.
+ * What is to be said when these roles let in whoever asks; undefined: they do not.
  * @throws UserError when others than this machine could ask
  */
-export function noLoginNote(roles: readonly Role[], settings: Settings, logger: Logger): string | undefined {
-  const access = accessConfig(settings, logger);
-  const isApi = roles.some((role) => role !== 'executor');
-  return isApi ? openAccessNote(access, settings.PENSTOCK_BIND_ADDRESS) : undefined;
-}
+export const noLoginNote = (roles: readonly Role[], settings: Settings, logger: Logger) =>
+  openNoteOf(roles, accessConfig(settings, logger), settings.PENSTOCK_BIND_ADDRESS);
+
+/** An executor has no API. */
+const openNoteOf = (roles: readonly Role[], access: AccessConfig, host: string): string | undefined =>
+  roles.some((role) => role !== 'executor') ? openAccessNote(access, host) : undefined;
 
 async function describe(roles: readonly Role[], settings: Settings, startTime: number) {
   const modules = await Promise.all(roles.map((role) => LOADERS[role]()));

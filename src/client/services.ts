@@ -39,7 +39,7 @@ export type Services = { readonly [K in keyof typeof SERVICES]: Client<(typeof S
 export interface CallDefaults {
   /** Who calls: goes along as `authorization: Bearer …`. A function is asked before each call, for one that expires. */
   readonly token?: string | (() => string | Promise<string>) | undefined;
-  /** Milliseconds a unary call may take, unless it says so itself; 0: any time. Unset: 30,000. A stream has no limit. */
+  /** Milliseconds a unary call may take, unless it says so itself; 0: without end. Unset: 30,000. A stream has no limit. */
   readonly timeoutMs?: number | undefined;
 }
 

@@ -1,15 +1,13 @@
 import type { Bus } from '../bus/bus.ts';
 import type { Topics } from '../bus/topics.ts';
 import { Periodic, type PeriodicDeps } from './periodic.ts';
-import { deleteOldAuditRecords } from './store/audit-records.ts';
 import type { Database } from './store/database.ts';
-import { deleteOldEvents } from './store/events.ts';
 import { countNodes } from './store/integration-states.ts';
 import { foldCounts } from './store/listed-counts.ts';
 import { forgetNodes, forgetStatistics } from './store/nodes.ts';
 import { deleteOldReplays } from './store/replays.ts';
 import { deleteOldRevisions } from './store/revisions.ts';
-import { keepParts } from './store/time-partitions.ts';
+import { deleteOutsideParts, keepParts } from './store/time-partitions.ts';
 import { deleteEndedTokens } from './store/tokens.ts';
 import { dropTopicDeletions, dueTopicDeletions } from './store/topic-deletions.ts';
 import { forgetDeleted } from './store/versions.ts';
@@ -55,12 +53,12 @@ export function startTopicSweep(deps: SweepDeps): Periodic {
 
 /** Keeps the events of the last `eventsTtl` milliseconds. */
 export function startEventCleanup(deps: PeriodicDeps & { db: Database; eventsTtl: number }): Periodic {
-  return keepingParts('events', 'events', deps.eventsTtl, deleteOldEvents, deps);
+  return keepingParts('events', 'events', deps.eventsTtl, deps);
 }
 
 /** Keeps the audit records of the last `auditTtl` milliseconds. */
 export function startAuditCleanup(deps: PeriodicDeps & { db: Database; auditTtl: number }): Periodic {
-  return keepingParts('audit_records', 'audit records', deps.auditTtl, deleteOldAuditRecords, deps);
+  return keepingParts('audit_records', 'audit records', deps.auditTtl, deps);
 }
 
 /**
@@ -72,7 +70,6 @@ function keepingParts(
   table: string,
   rows: string,
   ttl: number,
-  deleteOld: typeof deleteOldEvents,
   deps: PeriodicDeps & { db: Database },
 ): Periodic {
   const { db, logger } = deps;
@@ -85,7 +82,7 @@ function keepingParts(
         if (made.length > 0) logger.info(`made parts of the ${rows}`, { made: made.join() });
         if (dropped.length > 0) logger.info(`dropped parts of the ${rows}`, { dropped: dropped.join() });
         if (busy) logger.info(`a part of the ${rows} is in use: it is dropped later`, { part: busy });
-        return (await deleteOld(db, ttl, EVENTS_BATCH)) === EVENTS_BATCH;
+        return (await deleteOutsideParts(db, table, ttl, EVENTS_BATCH)) === EVENTS_BATCH;
       },
     },
     deps,

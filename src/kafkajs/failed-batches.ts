@@ -49,7 +49,7 @@ export class FailedBatches<T extends Outgoing, B extends NumberedBatch<T>> {
     );
   }
 
-  /** Settles what is not to be tried again, unless Kafka is still to tell of it; answers whether there was any. */
+  /** Settles what is not to be tried again, unless Kafka is still to tell of it; answers whether that was something. */
   judge(judge: Judge<T>, looks: number, error: unknown): boolean {
     if (this.isAwaited()) return false;
     const kept: B[] = [];

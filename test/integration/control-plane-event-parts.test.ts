@@ -6,9 +6,9 @@ import { timestampFromDate, timestampMs } from '@bufbuild/protobuf/wkt';
 import { EventKind } from '../../gen/penstock/v1/event_service_pb.ts';
 import { foldReports } from '../../src/control-plane/status/fold.ts';
 import type { Database } from '../../src/control-plane/store/database.ts';
-import { deleteOldEvents, listEvents } from '../../src/control-plane/store/events.ts';
+import { listEvents } from '../../src/control-plane/store/events.ts';
 import { insertEvents } from '../../src/control-plane/store/reports.ts';
-import { keepParts } from '../../src/control-plane/store/time-partitions.ts';
+import { deleteOutsideParts, keepParts } from '../../src/control-plane/store/time-partitions.ts';
 import { type EventPlace, eventsSince, settledVersion } from '../../src/control-plane/store/versions.ts';
 import {
   assertPartsFit,
@@ -80,7 +80,7 @@ test('events of odd times, and those that come before their part, are kept each 
     'nothing is refused, nothing is there twice',
   );
   assert.deepEqual(idsOf(await listEvents(db, {}, ALL)), idsOf([odd[0]!, ...early, odd[1]!, odd[2]!]));
-  while ((await deleteOldEvents(db, WEEK, 1)) > 0);
+  while ((await deleteOutsideParts(db, 'events', WEEK, 1)) > 0);
   assert.deepEqual(idsOf(await listEvents(db, {}, ALL)), idsOf([odd[0]!, ...early]));
 });
 
@@ -129,7 +129,7 @@ test('a part in which all is too old is dropped as a whole, and nothing is delet
     );
   }
   const { dropped } = await keptParts(db, DAY);
-  assert.equal(await deleteOldEvents(db, DAY, 1000), 0);
+  assert.equal(await deleteOutsideParts(db, 'events', DAY, 1000), 0);
   assert.ok(dropped.length >= 5);
   assert.deepEqual(
     (await assertPartsFit(db)).filter((name) => made.includes(name)),

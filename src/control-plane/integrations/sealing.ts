@@ -18,7 +18,7 @@ import type { StoredIntegration } from '../store/integrations.ts';
 export interface Opened {
   /** `sealed` has what only a newer version has a place for. */
   readonly opened: StoredIntegration;
-  /** Secrets that cannot be read, by what stands for them in the integration: they are kept, moved and lost as any other. */
+  /** Secrets that cannot be read, by what stands for them in the integration: they are kept, moved and lost as all others. */
   readonly kept: ReadonlyMap<string, SealedSecret>;
 }
 

@@ -85,14 +85,3 @@ export async function listAuditRecords(
   );
   return rows.map(({ record }) => fromBinary(AuditRecordSchema, record));
 }
-
-/** Deletes up to `limit` records older than `ttl` milliseconds that are in no part of the table. Answers how many. */
-export async function deleteOldAuditRecords(queries: Queries, ttl: number, limit: number): Promise<number> {
-  const rows = await queries.query(
-    `delete from only audit_records where id in
-       (select id from only audit_records where time < now() - $1 * interval '1 millisecond' limit $2)
-     returning id`,
-    [ttl, limit],
-  );
-  return rows.length;
-}

@@ -80,14 +80,3 @@ export function toEvent({ id, time, record }: { id: string; time: Date; record: 
     ...(report.case !== 'node' && report.case !== 'filters' && { event: report }),
   });
 }
-
-/** Deletes up to `limit` events older than `ttl` milliseconds that are in no part of the table. Answers how many. */
-export async function deleteOldEvents(queries: Queries, ttl: number, limit: number): Promise<number> {
-  const rows = await queries.query(
-    `delete from only events where id in
-       (select id from only events where time < now() - $1 * interval '1 millisecond' limit $2)
-     returning id`,
-    [ttl, limit],
-  );
-  return rows.length;
-}

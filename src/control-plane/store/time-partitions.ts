@@ -1,4 +1,4 @@
-import { type Database, hasState } from './database.ts';
+import { type Database, hasState, type Queries } from './database.ts';
 
 /**
  * A step of the schema; see `MIGRATIONS`. It was released: it is never changed.
@@ -163,4 +163,20 @@ async function dropPart(db: Database, table: string, part: string): Promise<'dro
     if (hasState(error, LOCK_NOT_AVAILABLE)) return 'busy';
     throw error;
   }
+}
+
+/** Deletes up to `limit` rows older than `ttl` milliseconds that are in no part of the table. Answers how many. */
+export async function deleteOutsideParts(
+  queries: Queries,
+  table: string,
+  ttl: number,
+  limit: number,
+): Promise<number> {
+  const rows = await queries.query(
+    `delete from only ${table} where id in
+       (select id from only ${table} where time < now() - $1 * interval '1 millisecond' limit $2)
+     returning id`,
+    [ttl, limit],
+  );
+  return rows.length;
 }
