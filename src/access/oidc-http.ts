@@ -1,6 +1,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import type { ConnectionOptions } from 'node:tls';
 import { targetOf } from '../runtime/authority.ts';
+import { boundedBytes } from '../runtime/bounded-bytes.ts';
 import type { LookUp } from '../runtime/name-resolver.ts';
 import { openSocket } from '../runtime/open-socket.ts';
 
@@ -58,17 +59,11 @@ export const askOver =
   };
 
 async function answerOf(response: IncomingMessage): Promise<Response> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.byteLength;
-    if (bytes > MAX_ANSWER_BYTES) throw new Error(`the answer is longer than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk);
-  }
+  const bytes = await boundedBytes(response, MAX_ANSWER_BYTES);
   const { statusCode: status = 0, headers } = response;
   const type = headers['content-type'];
   const hasBody = status !== 204 && status !== 205 && status !== 304;
-  return new Response(hasBody ? Buffer.concat(chunks) : null, {
+  return new Response(hasBody ? Uint8Array.from(bytes) : null, {
     status,
     headers: type === undefined ? {} : { 'content-type': type },
   });

@@ -1,6 +1,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { masked } from '../../contract/masked.ts';
+import { boundedBytes } from '../../runtime/bounded-bytes.ts';
 
 const MAX_ANSWER_BYTES = 262_144;
 /** Of what the token endpoint says about a refusal, this much is told. */
@@ -55,7 +56,8 @@ export async function askForToken(
   asking.end(body);
   try {
     const response = await promise;
-    return tokenIn(response.statusCode ?? 0, await textOf(response), client);
+    const answer = await boundedBytes(response, MAX_ANSWER_BYTES);
+    return tokenIn(response.statusCode ?? 0, answer.toString(), client);
   } finally {
     signal.removeEventListener('abort', abort);
   }
@@ -68,17 +70,6 @@ function form({ authentication, clientId, clientSecret, scopes, audience }: OAut
     ...(audience === '' ? {} : { audience }),
     ...(authentication === 'body' ? { client_id: clientId, client_secret: clientSecret } : {}),
   }).toString();
-}
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.byteLength;
-    if (bytes > MAX_ANSWER_BYTES) throw new Error(`the answer is longer than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
 }
 
 function tokenIn(status: number, text: string, client: OAuth2Client): GrantedToken {
