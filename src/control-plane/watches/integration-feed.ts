@@ -87,8 +87,8 @@ export class IntegrationFeed implements Feed {
   /** Up to `PAGE` integrations as they are now. */
   async now(slots: readonly number[], signal: AbortSignal): Promise<readonly Told[]> {
     const known = slots.flatMap((slot) => this.#known.at(slot) ?? []);
-    const isThere = known.every((one) => one.deleted !== undefined || this.#recent.get(one.id));
-    if (isThere) return known.map((one) => ({ known: one, watched: this.#recent.get(one.id) }));
+    const told = known.map((one) => ({ known: one, watched: this.#recent.get(one.id) }));
+    if (told.every(({ known: { deleted }, watched }) => deleted ?? watched)) return told;
     return await this.#jobs.run(async () => {
       signal.throwIfAborted();
       return await this.#now(known.filter(({ isForgotten }) => !isForgotten));
@@ -97,19 +97,20 @@ export class IntegrationFeed implements Feed {
 
   /** What was loaded lately is not loaded again, unless its row has changed since. */
   async #now(wanted: readonly (Known | Place)[]): Promise<Told[]> {
-    const isOld = (one: Known | Place) => {
-      const recent = this.#recent.get(one.id);
-      return recent === undefined || ('version' in one && one.version !== recent.version);
-    };
-    const old = wanted.filter((one) => isOld(one) && this.#known.get(one.id)?.deleted === undefined);
+    // Looked up once: until the others are loaded it may be recent no more.
+    const recent = wanted.map((one) => {
+      const watched = this.#recent.get(one.id);
+      return 'version' in one && one.version !== watched?.version ? undefined : watched;
+    });
+    const old = wanted.filter(({ id }, n) => !recent[n] && this.#known.get(id)?.deleted === undefined);
     const loaded = await this.#load(
       old.map(({ id }) => id),
       false,
     );
     const byId = new Map(loaded.map((one) => [one.known.id, one]));
-    return wanted.flatMap(({ id }) => {
+    return wanted.flatMap(({ id }, n) => {
       const known = this.#known.get(id);
-      return known ? { known, watched: byId.get(id) ?? this.#recent.get(id) } : [];
+      return known ? { known, watched: byId.get(id) ?? recent[n] } : [];
     });
   }
 
