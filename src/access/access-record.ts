@@ -40,7 +40,8 @@ export function accessReader(deps: Deps): (record: IncomingRecord) => AccessReco
   };
 }
 
-function brokenRuleOf(token: TokenGrant): string | undefined {
+/** Why nobody is let in by this token; undefined: whoever has it is. */
+export function brokenRuleOf(token: TokenGrant): string | undefined {
   if (token.scope?.$unknown) return 'scope: has something that this version does not know';
   const [violation] = violationsOf(TokenGrantSchema, token);
   return violation && `${violation.field}: ${violation.description}`;

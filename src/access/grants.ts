@@ -9,7 +9,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { withDeadline } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
-import { accessReader } from './access-record.ts';
+import { accessReader, brokenRuleOf } from './access-record.ts';
 
 /** How long reading the tokens may take at the start, in milliseconds. */
 const RESTORE_DEADLINE = 60_000;
@@ -41,11 +41,15 @@ export class Grants {
     this.#clock = clock;
   }
 
-  /** All tokens there are; an older version than the one known is ignored. */
+  /**
+   * All tokens there are; those that break a rule let nobody in. A version that is known already is ignored: one that was revoked
+   * since does not come back by it.
+   */
   put(version: bigint, tokens: readonly TokenGrant[]): void {
-    if (version < this.#version) return;
+    if (version <= this.#version) return;
     this.#version = version;
-    this.#byHash = new Map(tokens.map((token) => [keyOf(token.hash), token]));
+    const valid = tokens.filter((token) => brokenRuleOf(token) === undefined);
+    this.#byHash = new Map(valid.map((token) => [keyOf(token.hash), token]));
   }
 
   /** Nobody is let in by this token any more, before all others are known. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CallerKind, Role } from '../../gen/penstock/v1/access_pb.ts';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { CallerKind, Role, ScopeSchema } from '../../gen/penstock/v1/access_pb.ts';
 import { Sessions } from '../../src/control-plane/access/sessions.ts';
 import type { Database } from '../../src/control-plane/store/database.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
@@ -80,4 +81,15 @@ test('a session of who logged in at a provider holds while the settings name tha
   assert.equal(await knownAt(nodeOf()), 'ada', 'a user has nothing to do with it');
   rows.push({ kind: CallerKind.OIDC, issuer: null });
   assert.equal(await knownAt(nodeOf()), undefined, 'one from before issuers were stored');
+});
+
+test('a session whose scope only a newer version knows is nobody’s', async () => {
+  const known = create(ScopeSchema, { namePrefix: 'a' });
+  const later = { ...known, $unknown: [{ no: 15, wireType: 0, data: new Uint8Array([1]) }] };
+  const nameWith = async (scope: typeof known) => {
+    const sessions = sessionsOver(async () => [{ ...ROW, scope: toBinary(ScopeSchema, scope) }]);
+    return (await sessions.callerOf(ADA, '192.0.2.1'))?.name;
+  };
+  assert.equal(await nameWith(known), 'ada');
+  assert.equal(await nameWith(later), undefined);
 });

@@ -152,9 +152,7 @@ export class Sessions {
     const [begun, hash] = [clock.monotonic(), hashOf(session)];
     const found = await findSession(db, hash, { idle: this.#times.idle, noteAfter: this.#noteAfter });
     if (found?.isUseDue) await this.#noteUse(hash);
-    const isOpen =
-      found !== undefined && this.#isOfBootstrap(session, found.bootstrapProof) && this.#isOfProvider(found);
-    const caller = isOpen ? callerIn(found, id) : undefined;
+    const caller = found && this.#isOpen(session, found) ? callerIn(found, id) : undefined;
     const until = begun + Math.min(this.#knownFor, found?.left ?? this.#knownFor);
     known.delete(id);
     nobodys.delete(id);
@@ -168,6 +166,12 @@ export class Sessions {
     await noteSessionUse(this.#deps.db, hash).catch((error) => {
       this.#deps.logger.debug('the use of a session was not noted', { why: messageOf(error) });
     });
+  }
+
+  /** A scope by what only a newer version knows is wider here than it is. */
+  #isOpen(session: string, found: StoredSession): boolean {
+    const isKnown = found.scope?.$unknown === undefined;
+    return isKnown && this.#isOfBootstrap(session, found.bootstrapProof) && this.#isOfProvider(found);
   }
 
   /** Who logged in at a provider that the settings name no more has to log in again. */
