@@ -22,7 +22,9 @@ const CHANGES = 5;
 export async function measureWatchers(): Promise<object> {
   await using stack = new AsyncDisposableStack();
   const services = await openServices(stack);
-  const { node, address } = await openControlPlane(stack, services);
+  const { node, address } = await openControlPlane(stack, services, {
+    PENSTOCK_API_MAX_CALLS_PER_CALLER: `${WATCHERS + 100}`,
+  });
   const ids = await storeIntegrations(services.client, STORED);
   await makeTopics(stack, services.kafka, ids);
   await services.client.query("update nodes set last_seen = now() + interval '1 day'");

@@ -17,7 +17,11 @@ export const API_SETTINGS = {
     'API calls being answered at a time, over gRPC and HTTP; health is not counted.',
     { min: 10 },
   ),
-  PENSTOCK_API_MAX_CALLS_PER_CALLER: integer(1500, 'Those of them of one caller.', { min: 1 }),
+  PENSTOCK_API_MAX_CALLS_PER_CALLER: integer(
+    500,
+    'Those of them of one caller. Over HTTP a node answers 1000 requests at a time in all.',
+    { min: 1 },
+  ),
   PENSTOCK_API_CHECKS_AT_ONCE: integer(
     20,
     'Connection checks that one caller, and one address, may ask for at once.',
