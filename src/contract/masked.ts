@@ -35,15 +35,30 @@ function formsOf(secret: string): readonly string[] {
   const hex = bytes.toString('hex');
   const base64 = [0, 1, 2].map((shift) => base64Within(bytes, shift));
   const url = base64.map((text) => text.replaceAll('+', '-').replaceAll('/', '_'));
-  const forms = [
-    secret,
+  const percents = [
     encodeURIComponent(secret.toWellFormed()),
     new URLSearchParams({ '': secret }).toString().slice(1),
-    JSON.stringify(secret).slice(1, -1),
+  ];
+  const forms = [
+    secret,
+    ...percents.flatMap((text) => [text, text.replace(/%../g, (one) => one.toLowerCase())]),
+    ...jsonForms(secret),
     ...[hex, hex.toUpperCase(), ...base64, ...url],
   ];
   return [...new Set(forms)].filter((form) => form.length >= MIN_PART);
 }
+
+/** As JSON.stringify, Python, PHP, and Go or Java's Gson write it, which escape more or less. */
+function jsonForms(secret: string): readonly string[] {
+  const json = JSON.stringify(secret).slice(1, -1);
+  const ascii = json.replace(/[^ -~]/g, escaped);
+  const html = [/[<>&\u2028\u2029]/g, /[<>&='\u2028\u2029]/g].map((characters) =>
+    json.replace(characters, escaped),
+  );
+  return [json, ascii, ...[json, ascii].map((text) => text.replaceAll('/', '\\/')), ...html];
+}
+
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 /** The characters of base64 that the bytes alone decide, when `shift` bytes stand before them, such as a name and a colon. */
 function base64Within(bytes: Buffer, shift: number): string {

@@ -10,6 +10,12 @@ const WAYS: Readonly<Record<string, (text: string) => string>> = {
   'with percents': encodeURIComponent,
   'as a form': (text) => new URLSearchParams({ '': text }).toString().slice(1),
   'as JSON': (text) => JSON.stringify(text).slice(1, -1),
+  'with small percents': (text) => encodeURIComponent(text).replace(/%../g, (one) => one.toLowerCase()),
+  'as JSON of PHP': (text) =>
+    JSON.stringify(text).slice(1, -1).replaceAll('/', '\\/').replaceAll('ö', '\\u00f6'),
+  'as JSON of Python': (text) => JSON.stringify(text).slice(1, -1).replaceAll('ö', '\\u00f6'),
+  'as JSON of Go': (text) =>
+    JSON.stringify(text).slice(1, -1).replaceAll('&', '\\u0026').replaceAll('>', '\\u003e'),
   'in hex': (text) => Buffer.from(text).toString('hex'),
   'in HEX': (text) => Buffer.from(text).toString('hex').toUpperCase(),
   'in base64': base64,
