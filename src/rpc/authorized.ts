@@ -42,13 +42,15 @@ function isSameScope({ scope: a }: Caller, { scope: b }: Caller): boolean {
 }
 
 /**
- * The service with handlers that are called only for those who may, by the policy. A stream ends when its caller is let in no
- * more.
+ * The service with handlers that are called only for those who may, by the policy. A stream that is not open to all ends when its
+ * caller is let in no more.
  */
 export function authorized(service: RpcService, clock: Clock): RpcService {
   return wrapHandlers(service, (method, handler) => {
-    ruleOf(method); // one that the policy does not name stops the start, not a call
-    const isStream = method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming';
+    const { role } = ruleOf(method); // one that the policy does not name stops the start, not a call
+    const isStream =
+      role !== undefined &&
+      (method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming');
     return (input, context) => {
       const refusal = refusalOf(method, context.caller);
       if (refusal !== undefined) throw refusal;

@@ -107,9 +107,9 @@ export class HttpCallers {
   /** For the handlers of a request, see `withCallers`. */
   readonly contextValues = (request: Request): ContextValues => {
     const caller = this.#callers.get(request) ?? stranger('');
-    const presented = presentedBy(request as IncomingMessage, this.#isCookieSecure);
     const isLetIn = async () =>
-      caller.role === Role.UNSPECIFIED || isStill(caller, presented, this.#authenticate);
+      caller.role === Role.UNSPECIFIED ||
+      isStill(caller, presentedBy(request as IncomingMessage, this.#isCookieSecure), this.#authenticate);
     return createContextValues().set(CALLER, caller).set(LET_IN, isLetIn);
   };
 

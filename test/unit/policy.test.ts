@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { setImmediate as immediate } from 'node:timers/promises';
 import type { DescFile } from '@bufbuild/protobuf';
+import { HealthCheckResponse_ServingStatus as Serving } from '../../gen/grpc/health/v1/health_pb.ts';
 import { CallerKind, Role, RoleSchema } from '../../gen/penstock/v1/access_pb.ts';
 import { authorized, refusalOf } from '../../src/rpc/authorized.ts';
+import { stranger } from '../../src/rpc/caller.ts';
+import { createHealth } from '../../src/rpc/health.ts';
 import { POLICY } from '../../src/rpc/policy.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { ManualClock } from '../helpers/manual-clock.ts';
 
 const GEN = new URL('../../gen/penstock/v1/', import.meta.url);
 const files = await Promise.all(
@@ -43,4 +48,18 @@ test('each role may what those before it may, and a caller with a scope nothing 
       assert.equal(isLetInScoped, isLetIn && !rule.isWhole, `${method.name} as ${role} with a scope`);
     }
   }
+});
+
+test('a stream that is open to all goes on, whoever reads it', async () => {
+  const clock = new ManualClock();
+  const health = createHealth();
+  const { handlers } = authorized(health.service, clock);
+  const context = { caller: stranger(''), isLetIn: async () => false, signal: new AbortController().signal };
+  const watch = handlers.watch as (request: object, context: object) => AsyncIterable<{ status: number }>;
+  const stream = watch({ service: '' }, context)[Symbol.asyncIterator]();
+  assert.equal((await stream.next()).value?.status, Serving.SERVICE_UNKNOWN);
+  clock.advance(60_000);
+  await immediate();
+  health.set('', true);
+  assert.equal((await stream.next()).value?.status, Serving.SERVING);
 });
