@@ -22,19 +22,14 @@ export interface Audited {
 
 /** Keeps what a call changes, where it is changed. */
 export class AuditTrail {
-  /** Of the record of its change. */
-  readonly id = randomUUID();
+  /** Of the record: a call has one. */
+  readonly #id = randomUUID();
+  #time: number | undefined;
   #of: Audited;
   #secrets: readonly string[] = [];
-  #isWritten = false;
 
   constructor(of: Audited) {
     this.#of = of;
-  }
-
-  /** Whether the record of a change was written, in a transaction that may have been rolled back. */
-  get isWritten(): boolean {
-    return this.#isWritten;
   }
 
   /** Who it is, that was not known when the call began. */
@@ -52,8 +47,7 @@ export class AuditTrail {
     const known = new Set(differences.map(({ path }) => path));
     const secrets = this.#secrets.filter((path) => !known.has(path));
     const changes = [...differences, ...secrets.map((path) => ({ path, secret: true }))];
-    this.#isWritten = true;
-    await insertAuditRecord(queries, { ...this.record({ resource, changes }), id: this.id });
+    await insertAuditRecord(queries, this.record({ resource, changes }));
   }
 
   /** The record of the call as it came out. */
@@ -64,9 +58,10 @@ export class AuditTrail {
     readonly reason?: string;
   }): AuditRecord {
     const { caller, method, serviceId, now } = this.#of;
+    this.#time ??= now();
     return create(AuditRecordSchema, {
-      id: randomUUID(),
-      time: timestampFromMs(now()),
+      id: this.#id,
+      time: timestampFromMs(this.#time),
       caller: caller.name,
       callerKind: caller.kind,
       role: caller.role,

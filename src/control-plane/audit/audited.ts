@@ -15,7 +15,7 @@ import {
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { RateLimit } from '../../runtime/rate-limit.ts';
-import { hasAuditRecord, insertAuditRecord } from '../store/audit-records.ts';
+import { insertAuditRecord } from '../store/audit-records.ts';
 import type { Database } from '../store/database.ts';
 import { AuditTrail, withTrail } from './audit-trail.ts';
 import { resourceOf } from './resource.ts';
@@ -80,12 +80,13 @@ function begun(method: DescMethod, request: Message, context: CallContext, deps:
   const trail = new AuditTrail({ caller, method: nameOf(method), serviceId, now: () => clock.now() });
   const ended = async (error?: unknown): Promise<void> => {
     const isTrial = 'validateOnly' in request && request.validateOnly === true;
-    if (isTrial || (await isStored(trail, deps))) return;
+    if (isTrial) return;
     if (error !== undefined && deps.refusals.take(callerKey(caller)) > 0) {
       deps.metrics.auditLost.inc({ reason: 'rate' });
       return;
     }
     const record = trail.record({ resource: resourceOf(method, request), ...outcomeOf(error) });
+    // Where a change was recorded, that record stays: both have one id. What was rolled back left none.
     // Who is told that PostgreSQL is away is not to wait for it once more.
     const isAway = record.reason === 'DATABASE_UNAVAILABLE';
     const kept = isAway ? Promise.reject(error) : insertAuditRecord(deps.db, record);
@@ -104,11 +105,6 @@ function begun(method: DescMethod, request: Message, context: CallContext, deps:
     }
   }
   return { context: contextWith(context, { caller: withTrail(caller, trail) }), ended, end };
-}
-
-/** Whether the change that a call has made is recorded: what was rolled back is not, and a transaction may be tried twice. */
-async function isStored(trail: AuditTrail, { db }: AuditDeps): Promise<boolean> {
-  return trail.isWritten && hasAuditRecord(db, trail.id).catch(() => false);
 }
 
 /** PostgreSQL did not take it: the log has it. */

@@ -37,8 +37,10 @@ export interface AuditSelection {
   readonly isRefused: boolean;
 }
 
+/** Where it is there already, that one stays. */
 export async function insertAuditRecord(queries: Queries, record: AuditRecord): Promise<void> {
-  await queries.query('insert into audit_records values ($1, $2, $3, $4, $5, $6, $7)', [
+  const sql = 'insert into audit_records values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing';
+  await queries.query(sql, [
     record.id,
     timestampDate(record.time!),
     withoutNul(record.caller),
@@ -47,11 +49,6 @@ export async function insertAuditRecord(queries: Queries, record: AuditRecord): 
     record.code !== 0,
     Buffer.from(toBinary(AuditRecordSchema, record)),
   ]);
-}
-
-/** Whether the record with this id is there. */
-export async function hasAuditRecord(queries: Queries, id: string): Promise<boolean> {
-  return (await queries.query('select id from audit_records where id = $1', [id])).length > 0;
 }
 
 /** The newest first, from before `before` on. */
