@@ -61,7 +61,8 @@ test('the health pages answer also when as many requests are being answered as m
     calls++;
     return end.promise;
   };
-  const { server } = await rpcServerForTests(t, { createIntegration });
+  const limits = { PENSTOCK_API_MAX_CALLS_PER_CALLER: 2000 };
+  const { server } = await rpcServerForTests(t, { createIntegration }, { limits });
   const text = [CREATE, ...HEADERS, `content-length: ${BODY.length}`, '', BODY].join('\r\n');
   const sockets = await open(t, server.httpAddress, 1000, text);
   await waitUntil('all are being answered', () => calls === 1000);

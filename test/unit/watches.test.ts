@@ -32,15 +32,26 @@ test('one thing is done at a time, what is urgent before what waits, also after 
   const done: string[] = [];
   let running = 0;
   const job = (name: string, isUrgent = false) =>
-    jobs.run(async () => {
+    jobs[isUrgent ? 'runFirst' : 'run'](async () => {
       assert.equal(++running, 1, `${name} comes between`);
       await Promise.resolve();
       running--;
       done.push(name);
       if (name === 'b') throw new Error('no');
-    }, isUrgent);
+    });
   const all = [job('a'), job('b'), job('c'), job('urgent', true)];
   await Promise.allSettled(all);
   assert.deepEqual(done, ['a', 'urgent', 'b', 'c']);
   await assert.rejects(all[1]!, /no/);
+});
+
+test('what waits for what fails fails with it at once', async () => {
+  const jobs = new OneByOne();
+  const away = Promise.withResolvers<void>();
+  let ran = 0;
+  const first = jobs.runFirst(() => away.promise);
+  const waiting = [1, 2].map(() => jobs.run(async () => ran++));
+  away.reject(new Error('away'));
+  for (const one of [first, ...waiting, jobs.run(async () => ran++)]) await assert.rejects(one, /away/);
+  assert.equal(ran, 0);
 });

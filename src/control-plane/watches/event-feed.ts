@@ -55,7 +55,7 @@ export class EventFeed implements Feed {
   }
 
   turn(): Promise<boolean> {
-    return this.#jobs.run(() => this.#turn(), true);
+    return this.#jobs.runFirst(() => this.#turn());
   }
 
   /** The number of the event to come. */

@@ -63,7 +63,7 @@ export class IntegrationFeed implements Feed {
   }
 
   turn(): Promise<boolean> {
-    return this.#jobs.run(() => this.#turn(), true);
+    return this.#jobs.runFirst(() => this.#turn());
   }
 
   lowerCaseOf(text: string): Promise<string> {
