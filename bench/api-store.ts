@@ -91,7 +91,7 @@ export async function storeEvents(client: Client, ids: readonly string[]): Promi
     'create unique index on numbered (n); analyze numbered; set synchronous_commit = off; set work_mem = 65536; set maintenance_work_mem = 524288',
   );
   const { rows } = await client.query<{ name: string }>(
-    'select name from time_partitions order by start_time',
+    "select name from time_partitions where parent = 'events' order by start_time",
   );
   const record = toBinary(
     UplinkRecordSchema,

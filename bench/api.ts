@@ -49,7 +49,7 @@ export async function measureApi(): Promise<object> {
   await client.connect();
   stack.defer(() => client.end());
   await waitUntil('parts for the events', async () => {
-    const { rows } = await client.query('select from time_partitions');
+    const { rows } = await client.query("select from time_partitions where parent = 'events'");
     return rows.length >= WEEK / 86_400_000;
   });
   const ids = await storeIntegrations(client);

@@ -10,21 +10,30 @@ export type ServerCall = EventEmitter &
 
 /** What a handler sees of its call, and what the adapter does with what the handler left there. */
 export function callState(call: ServerCall, clock: Clock) {
-  const ended = new AbortController();
-  call.on('cancelled', () => ended.abort(new Error('the call was cancelled or its deadline has passed')));
+  // Made on demand, as all below: few handlers look at it.
+  let ended: AbortController | undefined;
+  let why: string | undefined;
+  const end = (reason: string) => {
+    why ??= reason;
+    ended?.abort(new Error(why));
+  };
+  call.on('cancelled', () => end('the call was cancelled or its deadline has passed'));
   let requestHeader: Headers | undefined;
   let responseHeader: Headers | undefined;
   let responseTrailer: Headers | undefined;
   let headersSent = false;
   let caller = stranger('');
   let isLetIn = () => Promise.resolve(true);
-  // Made on demand: few handlers look at them.
   const context: CallContext = {
     get caller() {
       return caller;
     },
     isLetIn: () => isLetIn(),
-    signal: ended.signal,
+    get signal() {
+      ended ??= new AbortController();
+      if (why !== undefined) ended.abort(new Error(why));
+      return ended.signal;
+    },
     get requestHeader() {
       requestHeader ??= toHeaders(call.metadata);
       return requestHeader;
@@ -54,7 +63,7 @@ export function callState(call: ServerCall, clock: Clock) {
       headersSent = true;
     },
     trailers: () => responseTrailer && toMetadata(responseTrailer),
-    end: () => ended.abort(new Error('the call is over')),
+    end: () => end('the call is over'),
   };
 }
 

@@ -63,7 +63,9 @@ export function contextWith(
   return {
     caller: (changed.caller ?? context.caller)!,
     isLetIn: (changed.isLetIn ?? context.isLetIn)!,
-    signal: changed.signal ?? context.signal,
+    get signal() {
+      return changed.signal ?? context.signal;
+    },
     get requestHeader() {
       return context.requestHeader;
     },

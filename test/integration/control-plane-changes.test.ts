@@ -13,8 +13,10 @@ import { createIntegration } from '../../src/control-plane/routes/create-integra
 import { updateIntegration } from '../../src/control-plane/routes/update-integration.ts';
 import { RecentCluster } from '../../src/control-plane/status/recent-cluster.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
+import { findWithReports } from '../../src/control-plane/store/integration-reports.ts';
 import { Locks } from '../../src/control-plane/store/locks.ts';
 import { Watches } from '../../src/control-plane/watches/watches.ts';
+import { AskedTogether } from '../../src/runtime/asked-together.ts';
 import { RateLimit } from '../../src/runtime/rate-limit.ts';
 import {
   CONFIG,
@@ -99,7 +101,8 @@ test('changes of integrations', async (t) => {
     const watches = new Watches({ ...system, db });
     const recentCluster = new RecentCluster(db, system.clock);
     const checks = new RateLimit(CONFIG.checkRate, system.clock);
-    const own = { db, locks, requester, watches, checks, recentCluster };
+    const integrations = new AskedTogether((ids) => findWithReports(db, ids));
+    const own = { db, locks, requester, watches, checks, recentCluster, integrations };
     const deps = { ...system, ...wakes, ...config, ...own };
     const headers = {
       caller: CALLER,
@@ -220,7 +223,8 @@ test('changes of integrations', async (t) => {
       const watches = new Watches({ ...system, db: db as Database });
       const recentCluster = new RecentCluster(db as Database, system.clock);
       const checks = new RateLimit(CONFIG.checkRate, system.clock);
-      const own = { db: db as Database, locks, requester, watches, checks, recentCluster };
+      const integrations = new AskedTogether((ids) => findWithReports(db, ids));
+      const own = { db: db as Database, locks, requester, watches, checks, recentCluster, integrations };
       const deps = { ...system, ...wakes, ...CONFIG, ...own };
       const headers = {
         caller: CALLER,

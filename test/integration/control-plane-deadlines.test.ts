@@ -15,8 +15,10 @@ import { enableIntegration } from '../../src/control-plane/routes/enable-integra
 import { updateIntegration } from '../../src/control-plane/routes/update-integration.ts';
 import { RecentCluster } from '../../src/control-plane/status/recent-cluster.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
+import { findWithReports } from '../../src/control-plane/store/integration-reports.ts';
 import { Locks } from '../../src/control-plane/store/locks.ts';
 import { Watches } from '../../src/control-plane/watches/watches.ts';
+import { AskedTogether } from '../../src/runtime/asked-together.ts';
 import { RateLimit } from '../../src/runtime/rate-limit.ts';
 import { CONFIG, controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { nodeForTests } from '../helpers/nodes.ts';
@@ -46,6 +48,7 @@ test('callers whose deadline is near, while an ingress says nothing', async (t) 
     requester: { replyTopic: '', request: async () => message(ValidationResponseSchema) },
     watches: new Watches({ clock, db }),
     recentCluster: new RecentCluster(db, clock),
+    integrations: new AskedTogether((ids) => findWithReports(db, ids)),
     checks: new RateLimit(CONFIG.checkRate, clock),
     wakeRelay() {},
     wakeReplays() {},

@@ -6,17 +6,19 @@ import { reportsOf } from '../../src/control-plane/store/reports.ts';
 import { migrated } from '../helpers/event-parts.ts';
 
 const ID = '00000000-0000-4000-8000-000000000001';
+const UNKNOWN = '00000000-0000-4000-8000-000000000002';
 
 test('one question finds of an integration what several find', async (t) => {
   const { db } = await migrated(t);
-  assert.equal(await findWithReports(db, ID), undefined);
+  assert.equal((await findWithReports(db, [ID])).size, 0);
   await db.query(
     `insert into integrations (id, name, description, type, enabled, enabled_change_time, generation, config,
      create_time, update_time) values ($1, '', '', 'http', true, now(), 1, decode('0a24' || encode($2, 'hex'), 'hex'), now(), now())`,
     [ID, Buffer.from(ID)],
   );
   const same = async () => {
-    const [found, stored] = [await findWithReports(db, ID), await findIntegration(db, ID)];
+    const found = (await findWithReports(db, [UNKNOWN, ID])).get(ID);
+    const stored = await findIntegration(db, ID);
     assert.deepEqual(found?.stored, stored);
     const { states, statistics } = (await reportsOf(db, [ID]))(ID);
     const byShard = (a: { shard: number }, b: { shard: number }) => a.shard - b.shard;

@@ -3,6 +3,7 @@ import type { Grants } from '../../access/grants.ts';
 import type { Bus } from '../../bus/bus.ts';
 import type { Limits } from '../../contract/limits.ts';
 import type { KeyRing } from '../../contract/sealed-secrets.ts';
+import type { AskedTogether } from '../../runtime/asked-together.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
@@ -12,12 +13,15 @@ import type { Passwords } from '../access/passwords.ts';
 import type { CheckDeps } from '../integrations/checks.ts';
 import type { ChangeDeps } from '../integrations/save-change.ts';
 import type { RecentCluster } from '../status/recent-cluster.ts';
+import type { WithReports } from '../store/integration-reports.ts';
 import type { Locks } from '../store/locks.ts';
 import type { Watches } from '../watches/watches.ts';
 
 /** What the RPCs need. */
 export interface RouteDeps extends CheckDeps, ChangeDeps {
   readonly bus: Bus;
+  /** Integrations by their ids, with what is reported of them. */
+  readonly integrations: AskedTogether<WithReports>;
   readonly limits: Limits;
   /** The API tokens by which this node lets callers in. Unset: it lets in whoever asks. */
   readonly grants?: Pick<Grants, 'put' | 'revoke'> | undefined;

@@ -9,17 +9,16 @@ import { answerOf } from '../integrations/answer.ts';
 import { unknownIntegration } from '../integrations/guards.ts';
 import type { Cluster } from '../status/cluster.ts';
 import type { Reports } from '../status/status.ts';
-import { findWithReports } from '../store/integration-reports.ts';
 import type { RouteDeps } from './deps.ts';
 
 export async function getIntegration(
-  { db, recentCluster }: RouteDeps,
+  { integrations, recentCluster }: RouteDeps,
   { id }: GetIntegrationRequest,
   { caller }: CallContext,
 ): Promise<MessageInitShape<typeof GetIntegrationResponseSchema>> {
-  const found = await findWithReports(db, id);
-  if (!found || !isInScope(caller, found.stored.integration)) throw unknownIntegration(id);
-  const { stored, reports } = found;
+  const one = await integrations.get(id);
+  if (!one || !isInScope(caller, one.stored.integration)) throw unknownIntegration(id);
+  const { stored, reports } = one;
   const recent = await recentCluster.get();
   const cluster = knowsAll(recent, reports) ? recent : await recentCluster.load();
   return { integration: answerOf(stored, reports, cluster) };

@@ -15,15 +15,24 @@ const SQL = `select ${COLUMNS},
     (select json_agg(json_build_array(shard, service_id, time, lag::text, oldest_age_ms::text, last_delivered_time,
        node_start_time))
      from executor_statistics where integration_id = integrations.id) as statistics
-  from integrations where id = $1`;
+  from integrations where id = any($1)`;
 
-/** An integration and what executors said of it, in one question: most calls ask for one integration. */
+/** An integration and what executors said of it. */
+export interface WithReports {
+  readonly stored: StoredIntegration;
+  readonly reports: Reports;
+}
+
+/** Those of them that are there, by their ids, in one question: most calls ask for one integration. */
 export async function findWithReports(
   queries: Queries,
-  id: string,
-): Promise<{ readonly stored: StoredIntegration; readonly reports: Reports } | undefined> {
-  const [row] = await queries.query<Row>(SQL, [id]);
-  if (!row) return undefined;
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, WithReports>> {
+  const rows = await queries.query<Row>(SQL, [ids]);
+  return new Map(rows.map(withReports).map((found) => [found.stored.integration.id, found]));
+}
+
+function withReports(row: Row): WithReports {
   const stored = toStored(row);
   const integrationId = stored.integration.id;
   const states = (row.states ?? []).map(
