@@ -15,8 +15,18 @@ const postgres = serverForTests((dataDir) =>
  */
 export async function databaseForTests(t: TestContext): Promise<string> {
   const admin = process.env.PENSTOCK_TEST_POSTGRES || (await postgres()).url;
+  return createDatabase(t, admin, '');
+}
+
+/** The URL of another database, with all that this one has now; nobody may be connected to it. Dropped after the test. */
+export async function copyOfDatabase(t: TestContext, url: string): Promise<string> {
+  const admin = process.env.PENSTOCK_TEST_POSTGRES || (await postgres()).url;
+  return createDatabase(t, admin, `TEMPLATE ${new URL(url).pathname.slice(1)}`);
+}
+
+async function createDatabase(t: TestContext, admin: string, template: string): Promise<string> {
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await execute(admin, `CREATE DATABASE ${name}`);
+  await execute(admin, `CREATE DATABASE ${name} ${template}`);
   t.after(() => execute(admin, `DROP DATABASE ${name} WITH (FORCE)`));
   const url = new URL(admin);
   url.pathname = `/${name}`;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { fromBinary, create as message, toBinary } from '@bufbuild/protobuf';
 import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
 import { IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import { UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
@@ -55,4 +55,35 @@ test('records that land behind those that end them start nothing, and are put ri
     started.filter((one) => one !== `${narrowed}/0`),
     [],
   );
+});
+
+test('what Kafka has lost of the integrations is published as newer than all that was known of them', {
+  timeout: 120_000,
+}, async (t) => {
+  const system = await installation(t);
+  const { bus, topics, postgresUrl, kafka, running } = system;
+  const before = await controlPlaneForTests(t, { postgresUrl }, kafka);
+  const { integration } = await before.client.createIntegration({ integration: HTTP });
+  const { id, generation } = integration!;
+  const settles = () =>
+    waitUntil('all is as PostgreSQL has it', async () => (await unsettled(system)).length === 0);
+  await settles();
+  await before.stop();
+  // Its tombstone came when PostgreSQL was newer than the backup that it was set back to, and was compacted away since.
+  const topic = topics.downlink('http').name;
+  const gone = { gone: { generation: generation + 5n } };
+  await bus.send(topic, {
+    key: id,
+    value: toBinary(DownlinkRecordSchema, message(DownlinkRecordSchema, gone)),
+  });
+  await bus.send(topic, { key: id, value: null });
+  await waitUntil('the executor stops it', () => running.size === 0);
+  await bus.deleteTopics([topic]);
+  await waitUntil('the topic is gone', async () => !(await bus.listTopics()).includes(topic));
+  await bus.createTopics([topics.downlink('http')]);
+
+  const { client } = await controlPlaneForTests(t, { postgresUrl, serviceId: 'cp-2' }, kafka);
+  await settles();
+  const after = (await client.getIntegration({ id })).integration!;
+  assert.equal(after.generation, generation + 1000n);
 });

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { DownlinkRecordSchema } from '../../gen/penstock/v1/downlink_pb.ts';
-import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { IntegrationSchema, IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import type { Topics } from '../../src/bus/topics.ts';
 import { type KeyRing, openSecrets } from '../../src/contract/sealed-secrets.ts';
@@ -11,18 +10,16 @@ import { rotateKeys } from '../../src/control-plane/commands/rotate-keys.ts';
 import { republish } from '../../src/control-plane/store/changes.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { findIntegration } from '../../src/control-plane/store/integrations.ts';
-import { startExecutor } from '../../src/executor/executor.ts';
 import { readSettings } from '../../src/runtime/settings.ts';
 import { tableContents, topicContents } from '../helpers/at-rest.ts';
 import { busForTests } from '../helpers/bus.ts';
 import { controlPlaneForTests, executorForTests, HTTP, HTTP_WITH_SECRET } from '../helpers/control-plane.ts';
-import { EXECUTOR } from '../helpers/executor.ts';
 import { follow } from '../helpers/follow.ts';
 import { type HttpEndpoint, httpEndpoint } from '../helpers/http-endpoint.ts';
 import { kafkaForTests } from '../helpers/kafka.ts';
-import { nodeForTests } from '../helpers/nodes.ts';
 import { PenstockRun } from '../helpers/penstock.ts';
 import { databaseForTests } from '../helpers/postgres.ts';
+import { publish, realExecutor } from '../helpers/real-executor.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { holds, plantedSecrets } from '../helpers/secret-canaries.ts';
 import { keyRing, secretKeysText } from '../helpers/secret-keys.ts';
@@ -49,16 +46,6 @@ const basic = (endpoint: HttpEndpoint, password: string, name = 'to http') => ({
 
 const authorization = (password: string) => `Basic ${Buffer.from(`me:${password}`).toString('base64')}`;
 
-/** A real executor of the system, with keys of its own. */
-async function realExecutor(t: TestContext, { bus, topics }: System, serviceId: string, keys: () => KeyRing) {
-  const deps = { ...testDeps(), bus, topics, startTime: Date.now(), secretKeys: keys };
-  const { signal } = new AbortController();
-  nodeForTests(t, deps, { serviceId, types: [1] });
-  const running = await startExecutor({ ...EXECUTOR, serviceId }, deps, signal);
-  t.after(() => running[Symbol.asyncDispose]());
-  return running;
-}
-
 async function statusOf({ client }: System, id: string) {
   const { integration } = await client.getIntegration({ id });
   return integration!.status!;
@@ -66,12 +53,6 @@ async function statusOf({ client }: System, id: string) {
 
 const isActive = async (system: System, id: string) =>
   (await statusOf(system, id)).state === IntegrationState.ACTIVE;
-
-/** Puts a message into the integration's topic. */
-function publish({ bus, topics }: System, id: string, payload: string): Promise<unknown> {
-  const envelope = create(EnvelopeSchema, { topicName: 'a', clientId: 'c', payload: Buffer.from(payload) });
-  return bus.send(topics.messages(id).name, { key: 'c', value: toBinary(EnvelopeSchema, envelope) });
-}
 
 /** As an older version stored it, and sent it down: in clear text. */
 async function storeInClearText(t: TestContext, { postgresUrl, topics }: System, id: string, keys: KeyRing) {

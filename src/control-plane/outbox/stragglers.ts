@@ -6,16 +6,18 @@ import type { Topics } from '../../bus/topics.ts';
 import { TYPES } from '../../contract/integration-type.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
-import { republish } from '../store/changes.ts';
+import { publishAsNewer, republish } from '../store/changes.ts';
 import type { Database } from '../store/database.ts';
 import { findIntegration } from '../store/integrations.ts';
-import { type PublishedState, publishedStates } from '../store/published.ts';
+import { type PublishedState, publishedIds, publishedStates } from '../store/published.ts';
 import { shardsOf } from './downlink.ts';
 
 /** Keys that PostgreSQL is asked about at a time. */
 const PAGE = 500;
 /** At most so often, in milliseconds. */
 const INTERVAL = 500;
+const SET_BACK =
+  'PostgreSQL was set back, or Kafka lost a downlink record: publishing what PostgreSQL has as newer';
 
 interface Deps {
   readonly db: Database;
@@ -31,6 +33,8 @@ interface Last {
   readonly key: string;
   /** Undefined: a tombstone, or that it is gone. */
   readonly generation: bigint | undefined;
+  /** What was told under the key last, or is gone by it; undefined: a tombstone alone. */
+  readonly newest: bigint | undefined;
   /** As `secretKeys` of a `PublishedState`. */
   readonly secretKeys: readonly string[];
 }
@@ -44,7 +48,8 @@ interface Followed {
 /**
  * Follows the downlink topics, from their beginnings, while this node publishes. A node that hung, or died, may have had
  * records on their way that land behind newer ones: where what is last is not what was published last, that is published
- * once more.
+ * once more. Where it is newer than all that PostgreSQL has, or nothing at all, PostgreSQL was set back, or Kafka lost it: what
+ * PostgreSQL has is published as newer.
  */
 export class Stragglers implements Disposable {
   readonly #deps: Deps;
@@ -56,10 +61,19 @@ export class Stragglers implements Disposable {
   /** The topics of types that only a newer version knows are being asked for, or are known. */
   #others: Promise<void> | undefined;
   #next = 0;
+  /** What was published before all is read, and did not come yet; undefined: it is not read yet, or all of it was. */
+  #missing: Set<string> | undefined;
+  #isBegun = false;
 
   constructor(deps: Deps) {
     this.#deps = deps;
-    for (const type of TYPES) this.#follow(deps.topics.downlink(type).name);
+  }
+
+  async #begin(): Promise<void> {
+    const { db, topics } = this.#deps;
+    this.#missing = new Set(await publishedIds(db)); // before the ends of the topics are asked for
+    this.#isBegun = true;
+    for (const type of TYPES) this.#follow(topics.downlink(type).name);
   }
 
   #follow(topic: string): void {
@@ -91,10 +105,13 @@ export class Stragglers implements Disposable {
 
   #take({ changed }: Followed, { topic, key, value }: IncomingRecord): void {
     if (key === null) return;
+    this.#missing?.delete(idOf(key));
     try {
       const record = value ? fromBinary(DownlinkRecordSchema, value) : undefined;
       const secretKeys = [...new Set(record?.sealed.map(({ keyId }) => keyId))].toSorted();
-      changed.set(key, { topic, key, generation: record?.integration?.generation, secretKeys });
+      const generation = record?.integration?.generation;
+      const gone = record ? record.gone?.generation : changed.get(key)?.newest;
+      changed.set(key, { topic, key, generation, newest: generation ?? gone, secretKeys });
     } catch {
       // Whoever acts on these records counts it.
     }
@@ -105,6 +122,7 @@ export class Stragglers implements Disposable {
     const now = this.#deps.clock.monotonic();
     if (now < this.#next) return false;
     this.#next = now + INTERVAL;
+    if (!this.#isBegun) await this.#begin();
     this.#others ??= this.#followOthers();
     // Of a partition that was not read to its end it is not known what is last.
     const read = this.#followed.filter(({ isRead, changed }) => isRead && changed.size > 0);
@@ -113,15 +131,28 @@ export class Stragglers implements Disposable {
     for (let start = 0; start < all.length; start += PAGE) {
       isAny = (await this.#judge(all.slice(start, start + PAGE))) || isAny;
     }
-    return isAny;
+    return (await this.#publishMissing()) || isAny;
+  }
+
+  /** Once all was read to its end, so that what did not come is not there. */
+  async #publishMissing(): Promise<boolean> {
+    const { db, topics, logger } = this.#deps;
+    if (!this.#missing || !this.#followed.every(({ isRead }) => isRead)) return false;
+    for (const id of this.#missing) {
+      if (await publishAsNewer(db, topics, id))
+        logger.warn(`${SET_BACK}: Kafka has nothing of it`, { integration: id });
+      this.#missing.delete(id);
+    }
+    this.#missing = undefined;
+    return true;
   }
 
   async #judge(page: readonly { readonly last: Last; readonly from: Followed }[]): Promise<boolean> {
-    const { db, topics, logger } = this.#deps;
+    const { db } = this.#deps;
     const states = await publishedStates(db, [...new Set(page.map(({ last }) => idOf(last.key)))]);
     let isAny = false;
     for (const { last, from } of page) {
-      const { topic, key } = last;
+      const { key } = last;
       const state = states.get(idOf(key));
       if (state?.isPending) continue; // until it is published
       // Of another database, or never there: see orphans.ts.
@@ -130,11 +161,7 @@ export class Stragglers implements Disposable {
           this.#suspected.add(last);
           continue;
         }
-        logger.warn('an old downlink record came last: publishing again what is true', { topic, key });
-        const { generation } = state;
-        await republish(db, topics, idOf(key), [
-          { integrationId: idOf(key), generation, topic, key, value: null },
-        ]);
+        await this.#publishTruth(last, state);
         isAny = true;
       }
       if (from.changed.get(key) === last) from.changed.delete(key);
@@ -142,9 +169,27 @@ export class Stragglers implements Disposable {
     return isAny;
   }
 
+  async #publishTruth(last: Last, state: PublishedState): Promise<void> {
+    const { db, topics, logger } = this.#deps;
+    const { topic, key, newest } = last;
+    const id = idOf(key);
+    if (state.isDeleted || isBehind(last, state)) {
+      logger.warn('an old downlink record came last: publishing again what is true', { topic, key });
+      const { generation } = state;
+      await republish(db, topics, id, [{ integrationId: id, generation, topic, key, value: null }]);
+    } else if (await publishAsNewer(db, topics, id, newest)) {
+      const there = newest === undefined ? 'only a deletion' : `generation ${newest}`;
+      logger.warn(`${SET_BACK}: Kafka has ${there} of it`, {
+        topic,
+        key,
+        generation: String(state.generation),
+      });
+    }
+  }
+
   async #isStale({ topic, key, generation, secretKeys }: Last, state: PublishedState): Promise<boolean> {
     if (state.isDeleted) return generation !== undefined;
-    if (generation !== undefined && generation !== state.generation) return generation < state.generation;
+    if (generation !== undefined && generation !== state.generation) return true;
     // Of the same generation, from before its secrets were sealed with another key.
     if (generation !== undefined) return (state.secretKeys ?? secretKeys).join() !== secretKeys.join();
     const { db, topics } = this.#deps;
@@ -157,6 +202,12 @@ export class Stragglers implements Disposable {
   [Symbol.dispose](): void {
     this.#feeds.dispose();
   }
+}
+
+/** Nothing that is deleted at a generation comes back with it. */
+function isBehind({ generation, newest }: Last, state: PublishedState): boolean {
+  if (generation !== undefined) return generation <= state.generation;
+  return newest !== undefined && newest < state.generation;
 }
 
 const idOf = (key: string) => key.split('/', 1)[0] ?? '';

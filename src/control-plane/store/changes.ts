@@ -1,4 +1,5 @@
-import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
+import { clone } from '@bufbuild/protobuf';
+import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Topics } from '../../bus/topics.ts';
 import type { Caller } from '../../rpc/caller.ts';
 import { isInScope } from '../access/scope.ts';
@@ -95,6 +96,29 @@ export function saveDeletion(
     await failReplaysOf(queries, id);
     await insertOutbox(queries, tombstones(topics, stored));
     await planTopicDeletion(queries, id);
+    return true;
+  });
+}
+
+/** More changes than anybody makes of an integration between a backup and its restore. */
+const FAR = 1000n;
+
+/**
+ * Has an integration, as it is stored, published as a generation of its own that is newer than `newest`, for Kafka has that:
+ * nothing older is listened to any more. Unset: nobody knows how new what others know is. False: it is not needed, or there is
+ * no such integration.
+ */
+export function publishAsNewer(db: Database, topics: Topics, id: string, newest?: bigint): Promise<boolean> {
+  return db.transaction(async (queries) => {
+    const stored = await findIntegration(queries, id, true);
+    if (!stored) return false;
+    const { generation } = stored.integration;
+    if (newest !== undefined && newest < generation) return false;
+    const integration = clone(IntegrationSchema, stored.integration);
+    integration.generation = newest === undefined ? generation + FAR : newest + 1n;
+    const next = { ...stored, integration };
+    await replaceIntegration(queries, next);
+    await insertOutbox(queries, downlinkRows(topics, next));
     return true;
   });
 }

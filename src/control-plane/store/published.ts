@@ -13,6 +13,12 @@ export interface PublishedState {
   readonly isPending: boolean;
 }
 
+/** The integrations of which Kafka acknowledged the newest generation. */
+export async function publishedIds(queries: Queries): Promise<string[]> {
+  const sql = 'select id from integrations where published_generation >= generation';
+  return (await queries.query<{ id: string }>(sql)).map(({ id }) => id);
+}
+
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Of those that are stored, and of those that were deleted in the last hours. */
