@@ -58,8 +58,9 @@ export class Stragglers implements Disposable {
   /** What was not as it was published at one look: what is on its way to this node may be. */
   readonly #suspected = new WeakSet<Last>();
   readonly #topics = new Set<string>();
-  /** The topics of types that only a newer version knows are being asked for, or are known. */
+  /** The topics of types that only a newer version knows are being asked for, or are known: then `#areAllKnown`. */
   #others: Promise<void> | undefined;
+  #areAllKnown = false;
   #next = 0;
   /** What was published before all is read, and did not come yet; undefined: it is not read yet, or all of it was. */
   #missing: Set<string> | undefined;
@@ -97,6 +98,7 @@ export class Stragglers implements Disposable {
     try {
       const names = await bus.listTopics();
       for (const name of names.filter((one) => one.startsWith(topics.downlink('').name))) this.#follow(name);
+      this.#areAllKnown = true;
     } catch (error) {
       this.#others = undefined; // once more with the next look
       logger.debug('the downlink topics are not known yet', { error: messageOf(error) });
@@ -137,7 +139,7 @@ export class Stragglers implements Disposable {
   /** Once all was read to its end, so that what did not come is not there. */
   async #publishMissing(): Promise<boolean> {
     const { db, topics, logger } = this.#deps;
-    if (!this.#missing || !this.#followed.every(({ isRead }) => isRead)) return false;
+    if (!this.#missing || !this.#areAllKnown || !this.#followed.every(({ isRead }) => isRead)) return false;
     for (const id of this.#missing) {
       if (await publishAsNewer(db, topics, id))
         logger.warn(`${SET_BACK}: Kafka has nothing of it`, { integration: id });
