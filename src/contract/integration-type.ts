@@ -1,7 +1,7 @@
 import {
   type Integration,
   IntegrationSchema,
-  type IntegrationType,
+  IntegrationType,
   IntegrationTypeSchema,
 } from '../../gen/penstock/v1/integration_pb.ts';
 
@@ -45,3 +45,7 @@ export function numberOf(type: Type): IntegrationType {
 
 /** Whether this version has the type. */
 export const isKnownType = (type: string): type is Type => TYPES.some((one) => one === type);
+
+/** The value of the enum that names a type; unspecified: one of a newer version. */
+export const numberOrNone = (type: string): IntegrationType =>
+  isKnownType(type) ? numberOf(type) : IntegrationType.UNSPECIFIED;

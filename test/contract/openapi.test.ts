@@ -104,5 +104,6 @@ test('secrets are write-only, and what the server sets is read-only', () => {
     'generation',
     'setSecrets',
     'restarts',
+    'type',
   ]);
 });

@@ -1,4 +1,5 @@
 import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
+import { numberOrNone } from '../../contract/integration-type.ts';
 import { secretPaths, withoutSecrets } from '../../contract/secrets.ts';
 import type { Cluster } from '../status/cluster.ts';
 import { type Reports, statusOf } from '../status/status.ts';
@@ -10,6 +11,7 @@ import { reportsOf } from '../store/reports.ts';
 /** An integration as callers see it, but for the status: without its secrets, but with their paths. */
 export function shownOf(stored: StoredIntegration): Integration {
   const answer = withoutSecrets(IntegrationSchema, stored.integration);
+  answer.type = numberOrNone(stored.type);
   const sealed = new Set(stored.sealed.map(({ path }) => path));
   answer.setSecrets = [...secretPaths(IntegrationSchema, stored.integration)].flatMap(([path, isSet]) =>
     isSet || sealed.has(path) ? [path] : [],

@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { clone, createRegistry, equals } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { type Integration, IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
+import {
+  type Integration,
+  IntegrationSchema,
+  IntegrationType,
+} from '../../../gen/penstock/v1/integration_pb.ts';
 import type { StoredIntegration } from '../store/integrations.ts';
 
 /** Fields that only a newer version knows count too. */
@@ -42,5 +46,6 @@ function withoutAnswerFields(integration: Integration): Integration {
   const copy = clone(IntegrationSchema, integration);
   delete copy.status;
   copy.setSecrets = [];
+  copy.type = IntegrationType.UNSPECIFIED;
   return copy;
 }

@@ -7,6 +7,7 @@ import type { CallContext } from '../../rpc/service.ts';
 import { withinScope } from '../access/scope.ts';
 import { loadAnswers } from '../integrations/answer.ts';
 import { selectionOf } from '../integrations/integration-filter.ts';
+import { inView } from '../integrations/view.ts';
 import { orderOf } from '../order-by.ts';
 import { listOf, listStartOf, listToken, pageSizeOf } from '../page.ts';
 import { OLDEST_FIRST, ORDERS } from '../store/integration-order.ts';
@@ -16,7 +17,7 @@ import type { RouteDeps } from './deps.ts';
 
 export async function listIntegrationsRoute(
   { db }: RouteDeps,
-  request: ListIntegrationsRequest,
+  { view, ...request }: ListIntegrationsRequest,
   { caller }: Pick<CallContext, 'caller'>,
 ): Promise<MessageInitShape<typeof ListIntegrationsResponseSchema>> {
   const order = orderOf(request.orderBy, ORDERS, OLDEST_FIRST);
@@ -33,7 +34,9 @@ export async function listIntegrationsRoute(
   const answers = await loadAnswers(db, stored);
   return {
     // One whose state has changed since is not shown in a list of others.
-    integrations: answers.filter(({ status }) => states.length === 0 || states.includes(status!.state)),
+    integrations: answers
+      .filter(({ status }) => states.length === 0 || states.includes(status!.state))
+      .map((integration) => inView(integration, view)),
     totalSize: total,
     ...(next && { nextPageToken: listToken(list, next) }),
   };

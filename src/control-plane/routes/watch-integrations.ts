@@ -8,8 +8,8 @@ import type { RouteDeps } from './deps.ts';
 
 export function watchIntegrations(
   { watches }: RouteDeps,
-  { filter }: WatchIntegrationsRequest,
+  { filter, view }: WatchIntegrationsRequest,
   { caller, signal }: CallContext,
 ): AsyncIterable<WatchIntegrationsResponse> {
-  return watches.watch(new IntegrationWatch(caller, filter).answers(watches.integrations, signal));
+  return watches.watch(new IntegrationWatch(caller, filter, view).answers(watches.integrations, signal));
 }

@@ -1,11 +1,13 @@
 import { create } from '@bufbuild/protobuf';
 import {
   type IntegrationFilter,
+  IntegrationView,
   type WatchIntegrationsResponse,
   WatchIntegrationsResponseSchema,
 } from '../../../gen/penstock/v1/integration_service_pb.ts';
 import { isInScope, type Scoped, withinScope } from '../access/scope.ts';
 import { isWatched, selectionOf } from '../integrations/integration-filter.ts';
+import { answerInView } from '../integrations/view.ts';
 import type { IntegrationSelection, Position } from '../store/integrations.ts';
 import { Bell } from './bell.ts';
 import { Bits } from './bits.ts';
@@ -24,6 +26,7 @@ const AT_A_TIME = 200;
 export class IntegrationWatch implements Watcher {
   readonly #caller: Scoped;
   readonly #filter: IntegrationFilter | undefined;
+  readonly #view: IntegrationView;
   readonly #selection: IntegrationSelection;
   readonly #bell = new Bell();
   /** The slots of those that were sent and passed the filter then. */
@@ -33,9 +36,14 @@ export class IntegrationWatch implements Watcher {
   /** The text of the filter as PostgreSQL has texts. */
   #lowerCase = '';
 
-  constructor(caller: Scoped, filter: IntegrationFilter | undefined) {
+  constructor(
+    caller: Scoped,
+    filter: IntegrationFilter | undefined,
+    view: IntegrationView = IntegrationView.FULL,
+  ) {
     this.#caller = caller;
     this.#filter = filter;
+    this.#view = view;
     this.#selection = withinScope(caller, selectionOf(filter));
   }
 
@@ -99,7 +107,7 @@ export class IntegrationWatch implements Watcher {
     for (const { known, watched } of all) {
       const answer = this.#answerOf(known, watched);
       if (answer === undefined) continue;
-      yield answer;
+      yield answerInView(answer, this.#view);
       this.#bell.throwIfFailed();
     }
   }
