@@ -1,6 +1,4 @@
 import { setFlagsFromString } from 'node:v8';
-import { reachKafka } from './own-kafka.ts';
-import { startProcess } from './process.ts';
 import type { Role } from './role.ts';
 import { systemClock } from './runtime/clock.ts';
 import { createLogger, type Logger } from './runtime/logger.ts';
@@ -34,6 +32,7 @@ const logTo = (stream: NodeJS.WriteStream, settings: Settings): Logger =>
 
 /** Runs roles until a signal, logging to stderr. */
 async function runRoles(roles: readonly Role[], settings: Settings): Promise<void> {
+  const { startProcess } = await import('./process.ts');
   const logger = logTo(process.stderr, settings);
   await runService((signal) => startProcess(roles, settings, { clock: systemClock, logger }, signal), {
     say,
@@ -90,6 +89,7 @@ async function runAdmin([what, ...args]: readonly string[]): Promise<void> {
   switch (what) {
     case 'create-token': {
       const { createToken } = await import('./control-plane/commands/create-token.ts');
+      const { reachKafka } = await import('./own-kafka.ts');
       const resolver = new NameResolver({ servers: settings.PENSTOCK_DNS_SERVERS, clock: systemClock });
       const own = { ...deps, resolver, warnings: new Warnings(), random: Math.random };
       return createToken(settings, options.token, {
