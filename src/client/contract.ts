@@ -33,5 +33,6 @@ export * from '../../gen/penstock/v1/template_pb.ts';
 export * from '../../gen/penstock/v1/token_service_pb.ts';
 export * from '../../gen/penstock/v1/uplink_pb.ts';
 export * from '../../gen/penstock/v1/user_service_pb.ts';
+export * from '../../gen/penstock/v1/watch_service_pb.ts';
 export { PenstockError, type Violation } from './penstock-error.ts';
 export type { CallDefaults, Services } from './services.ts';

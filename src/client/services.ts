@@ -11,6 +11,7 @@ import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
+import { WatchService } from '../../gen/penstock/v1/watch_service_pb.ts';
 import { toPenstockError } from './penstock-error.ts';
 
 /** Every service of the API, by the name that it has in the client. */
@@ -18,6 +19,7 @@ export const SERVICES = {
   integrations: IntegrationService,
   revisions: RevisionService,
   events: EventService,
+  watch: WatchService,
   messages: MessageService,
   deadLetters: DeadLetterService,
   replays: ReplayService,

@@ -8,6 +8,7 @@ import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
+import { WatchService } from '../../gen/penstock/v1/watch_service_pb.ts';
 import { type RpcService, rpcService } from '../rpc/service.ts';
 import { selfOf } from './access/self.ts';
 import { cancelReplay } from './routes/cancel-replay.ts';
@@ -44,6 +45,7 @@ import { revokeToken } from './routes/revoke-token.ts';
 import { startReplay } from './routes/start-replay.ts';
 import { updateIntegration } from './routes/update-integration.ts';
 import { updateUserRoute } from './routes/update-user.ts';
+import { watch } from './routes/watch.ts';
 import { watchEvents } from './routes/watch-events.ts';
 import { watchIntegrations } from './routes/watch-integrations.ts';
 
@@ -70,6 +72,7 @@ export function controlPlaneServices(deps: RouteDeps & LoginDeps): readonly RpcS
       listEvents: (request, call) => listEventsRoute(deps, request, call),
       watchEvents: (request, call) => watchEvents(deps, request, call),
     }),
+    rpcService(WatchService, { watch: (request, call) => watch(deps, request, call) }),
     rpcService(DeadLetterService, {
       listDeadLetters: (request, call) => listDeadLetters(deps, request, call),
       redriveDeadLetters: (request, call) => redriveDeadLetters(deps, request, call),

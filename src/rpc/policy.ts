@@ -14,6 +14,7 @@ import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
+import { WatchService } from '../../gen/penstock/v1/watch_service_pb.ts';
 
 /** Who may call an RPC. */
 export interface Rule {
@@ -56,6 +57,7 @@ export const POLICY: ReadonlyMap<DescMethod, Rule> = new Map([
   }),
   ...rules(RevisionService, { listRevisions: viewer, getRevision: viewer }),
   ...rules(EventService, { listEvents: viewer, watchEvents: viewer }),
+  ...rules(WatchService, { watch: viewer }),
   ...rules(DeadLetterService, {
     listDeadLetters: viewer,
     redriveDeadLetters: operator,

@@ -17,6 +17,7 @@ import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
+import { WatchService } from '../../gen/penstock/v1/watch_service_pb.ts';
 import { type AccessConfig, authenticator } from '../../src/access/access.ts';
 import { followGrants } from '../../src/access/grants.ts';
 import type { Oidc } from '../../src/access/oidc.ts';
@@ -121,7 +122,8 @@ export async function controlPlaneForTests(
   const tokens = stack.use(createClient(TokenService, server.grpcAddress));
   const auth = stack.use(createClient(AuthService, server.grpcAddress));
   const users = stack.use(createClient(UserService, server.grpcAddress));
-  const clients = { client, events, deadLetters, replays, cluster, tokens, auth, users, revisions };
+  const watch = stack.use(createClient(WatchService, server.grpcAddress));
+  const clients = { client, events, deadLetters, replays, cluster, tokens, auth, users, revisions, watch };
   return { ...deps, ...clients, postgresUrl, server, stop: () => stack.disposeAsync() };
 }
 

@@ -7,6 +7,12 @@ import { answerSchema, type OPENAPI } from '../helpers/openapi.ts';
 import { encodedReport, report } from '../helpers/reports.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
+interface Streamed {
+  readonly query?: string;
+  readonly body?: object;
+  readonly happens?: () => Promise<unknown>;
+}
+
 /** A control plane as a script sees it: each answer is held against the document that it serves. */
 async function scripted(t: TestContext) {
   const system = await controlPlaneForTests(t);
@@ -38,23 +44,49 @@ async function scripted(t: TestContext) {
     assert.equal(status, 200, JSON.stringify([args, answer]));
     return answer;
   }
-  /** The first message of a stream that goes on; `happens` again and again until it is there. */
-  async function first(path: string, query: string, happens: () => Promise<unknown> = async () => {}) {
-    called.add(`GET ${path}`);
+  /**
+   * The messages of a stream that goes on, up to one that is the last for `isLast`; `happens` again and again until it is
+   * there.
+   */
+  async function until(
+    line: string,
+    isLast: (message: Record<string, unknown>) => boolean,
+    { query = '', body, happens = async () => {} }: Streamed = {},
+  ) {
+    const [method = '', path = ''] = line.split(' ');
+    called.add(line);
     const leaving = new AbortController();
-    const answer = fetch(url + path + query, { signal: leaving.signal }).then(async (response) => {
-      const { value } = await response.body!.getReader().read();
-      return JSON.parse(Buffer.from(value!).toString().split('\n')[0]!);
-    });
     const happening = setInterval(() => void happens(), 200);
-    const message = await answer.finally(() => clearInterval(happening));
-    leaving.abort();
-    const isRight = answerSchema(document, path, 'get', 200);
-    const fits: boolean = isRight(message);
-    assert.ok(fits, JSON.stringify([path, message, isRight.errors]));
-    return message;
+    const isRight = answerSchema(document, path, method.toLowerCase(), 200);
+    try {
+      const response = await fetch(url + path + query, {
+        method,
+        signal: leaving.signal,
+        ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      });
+      const messages: ReturnType<typeof JSON.parse>[] = [];
+      const reader = response.body!.getReader();
+      for (let text = '', read = await reader.read(); !read.done; read = await reader.read()) {
+        const lines = (text + Buffer.from(read.value)).split('\n');
+        text = lines.pop()!;
+        for (const line of lines) {
+          const message = JSON.parse(line);
+          const fits: boolean = isRight(message);
+          assert.ok(fits, JSON.stringify([path, message, isRight.errors]));
+          messages.push(message);
+          if (isLast(message)) return messages;
+        }
+      }
+      return assert.fail(`it ended: ${JSON.stringify(messages)}`);
+    } finally {
+      clearInterval(happening);
+      leaving.abort();
+    }
   }
-  return { ...system, document, called, call, ok, first };
+  /** The first message of one. */
+  const first = async (path: string, query: string, happens?: () => Promise<unknown>) =>
+    (await until(`GET ${path}`, () => true, { query, ...(happens && { happens }) }))[0];
+  return { ...system, document, called, call, ok, first, until };
 }
 
 const HTTP = { name: 'to http', enabled: true, topic_filters: ['sensors/#'] };
@@ -102,7 +134,7 @@ async function access({ call, ok }: Pick<Awaited<ReturnType<typeof scripted>>, '
 
 test('everything that a control plane serves can be done by its paths, as its document says', async (t) => {
   const system = await scripted(t);
-  const { call, ok, first, called, document } = system;
+  const { call, ok, first, until, called, document } = system;
 
   const draft = { ...HTTP, http: { ...ENDPOINT, ...SECRET } };
   const tried = await ok(`POST ${ALL}`, {}, draft, '?validate_only=true');
@@ -182,6 +214,11 @@ test('everything that a control plane serves can be done by its paths, as its do
   assert.deepEqual((await ok('GET /api/v1/nodes')).nodes[0].roles, ['NODE_ROLE_CONTROL_PLANE']);
   const watched = await first(`${ALL}:watch`, '?filter.text=to%20http');
   assert.equal(watched.integration.id, id);
+  const everything = { integrations: {}, view: 'INTEGRATION_VIEW_BASIC', events: {}, nodes: true };
+  const whole = await until('POST /api/v1/watch', ({ synced }) => synced === true, { body: everything });
+  const [row] = whole.flatMap(({ integrations = [] }) => integrations);
+  assert.deepEqual([row.integration.id, row.integration.type], [id, 'INTEGRATION_TYPE_HTTP']);
+  assert.deepEqual([row.integration.http, row.integration.description], [undefined, undefined]);
 
   const { bus, topics } = system;
   const tell = () => bus.send(topics.uplink.name, { key: id, value: encodedReport(report(id)) });

@@ -4,7 +4,10 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { Role } from '../../gen/penstock/v1/access_pb.ts';
-import type { WatchIntegrationsResponse } from '../../gen/penstock/v1/integration_service_pb.ts';
+import {
+  IntegrationView,
+  type WatchIntegrationsResponse,
+} from '../../gen/penstock/v1/integration_service_pb.ts';
 import { report } from '../helpers/reports.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { asAdmin, INSIDE, OUTSIDE, scopedSystem } from '../helpers/scoped.ts';
@@ -13,7 +16,7 @@ import { waitUntil } from '../helpers/wait-until.ts';
 
 test('what comes into a scope and what leaves it', { timeout: 240_000 }, async (t) => {
   const system = await scopedSystem(t);
-  const { client, replays, events, revisions, executor, made, rename, said, tokenOf } = system;
+  const { client, replays, events, revisions, executor, made, rename, said, tokenOf, watch } = system;
   const editor = await tokenOf(Role.EDITOR);
   const rejection = (call: Promise<unknown>) => rpcRejection(() => call);
 
@@ -127,6 +130,8 @@ test('what comes into a scope and what leaves it', { timeout: 240_000 }, async (
     const { got } = collect<WatchIntegrationsResponse>(t, (as) =>
       client.watchIntegrations({}, { ...as, ...editor }),
     );
+    const basic = { integrations: {}, view: IntegrationView.BASIC };
+    const whole = collect(t, (as) => watch.watch(basic, { ...as, ...editor }));
     const ofOne = () => got.filter(({ integration }) => integration?.id === id);
     const last = () => ofOne().at(-1);
     await waitUntil('it is told of', () => ofOne().length === 1);
@@ -145,6 +150,11 @@ test('what comes into a scope and what leaves it', { timeout: 240_000 }, async (
     await waitUntil('it is told as deleted', () => last()?.deleted === true);
     assert.equal(last()?.integration?.name, 'North again');
     assert.ok(!got.some(({ integration }) => integration?.id === other.id || integration?.name === secret));
+    const brief = (all: readonly WatchIntegrationsResponse[]) =>
+      all.map(({ integration, deleted }) => [integration?.id, integration?.name, deleted]);
+    const inWhole = () => whole.got.flatMap(({ integrations }) => integrations);
+    await waitUntil('one stream of all tells the same', () => inWhole().at(-1)?.deleted === true);
+    assert.deepEqual(brief(inWhole()), brief(got));
   });
 
   await t.test(

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { DescMethod } from '@bufbuild/protobuf';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { Role, RoleSchema } from '../../gen/penstock/v1/access_pb.ts';
+import type { Node } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import type { CallOptions } from '../../src/rpc/grpcjs.ts';
 import { POLICY } from '../../src/rpc/policy.ts';
 import { giveUp } from '../helpers/messages.ts';
@@ -51,15 +52,15 @@ type Row =
 /** The first ids of a stream, until that of the last one made, which is inside, has come so often. */
 async function until<T>(
   stream: (signal: AbortSignal) => AsyncIterable<T>,
-  idOf: (one: T) => string | undefined,
+  idsOf: (one: T) => string | undefined | readonly string[],
   last: string,
   times = 1,
 ): Promise<string[]> {
   const ids: string[] = [];
   const leaving = AbortSignal.timeout(20_000);
   for await (const one of stream(leaving)) {
-    ids.push(idOf(one)!);
-    if (ids.filter((id) => id === last).length === times) return ids;
+    ids.push(...[idsOf(one) ?? []].flat());
+    if (ids.filter((id) => id === last).length >= times) return ids;
   }
   return ids;
 }
@@ -172,6 +173,31 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       return await watch(isOfOne ? lastOf(all) : '').finally(() => clearInterval(telling));
     },
   })),
+  'WatchService/Watch': [
+    {
+      list: async ({ watch }, as, all) =>
+        (
+          await until(
+            (signal) => watch.watch({ integrations: {} }, { ...as, signal }),
+            ({ integrations }) => integrations.map(({ integration }) => integration!.id),
+            lastOf(all),
+          )
+        ).flat(),
+    },
+    ...[false, true].map((isOfOne) => ({
+      list: async ({ watch, said }: ScopedSystem, as: CallOptions, all: readonly Target[]) => {
+        const telling = setInterval(() => void Promise.all(all.map(({ id }) => said(report(id)))), 300);
+        const integrationId = isOfOne ? lastOf(all) : '';
+        const told = until(
+          (signal) => watch.watch({ events: { integrationId } }, { ...as, signal }),
+          ({ events }) => events.map((event) => event.integrationId),
+          lastOf(all),
+          3,
+        );
+        return (await told.finally(() => clearInterval(telling))).flat();
+      },
+    })),
+  ],
   'DeadLetterService/ListDeadLetters': [
     { one: ({ deadLetters }, { id }, as) => deadLetters.listDeadLetters({ integrationId: id }, as) },
   ],
@@ -342,6 +368,19 @@ test('callers with a scope and what they call', { timeout: 240_000 }, async (t) 
       (await cluster.listNodes({}, as)).nodes.flatMap(({ warnings }) => warnings);
     assert.deepEqual(await warningsTo(asAdmin), [WARNING]);
     assert.deepEqual(await warningsTo(await tokenOf(Role.EDITOR)), []);
+  });
+
+  await t.test('a watch tells of nodes what a list tells the same caller', async () => {
+    for (const as of [asAdmin, await tokenOf(Role.VIEWER), asAdmin]) {
+      const seen = (nodes: readonly Node[]) =>
+        nodes.map(({ serviceId, integrations, warnings }) => ({ serviceId, integrations, warnings }));
+      const listed = seen((await cluster.listNodes({}, as)).nodes);
+      for await (const { nodes } of system.watch.watch({ nodes: true }, as)) {
+        if (nodes.length === 0) continue;
+        assert.deepEqual(seen(nodes), listed);
+        break;
+      }
+    }
   });
 
   await t.test('what concerns all is refused', async () => {

@@ -34,6 +34,7 @@ export interface AuditDeps {
 const NOT_AUDITED = [
   'penstock.v1.IntegrationService/WatchIntegrations',
   'penstock.v1.EventService/WatchEvents',
+  'penstock.v1.WatchService/Watch',
   'penstock.v1.MessageService/PublishMessage',
 ];
 

@@ -8,14 +8,17 @@ import type { StoredEvent } from '../store/versions.ts';
 const MAX_MS = 253_402_300_799_999;
 const MIN_MS = -62_135_596_800_000;
 
-/** @throws RpcError INVALID_ARGUMENT for times that PostgreSQL does not know */
-export function eventSelectionOf(filter: EventFilter | undefined): EventSelection {
+/**
+ * @param path of the filter in its request
+ * @throws RpcError INVALID_ARGUMENT for times that PostgreSQL does not know
+ */
+export function eventSelectionOf(filter: EventFilter | undefined, path = 'filter'): EventSelection {
   const { integrationId = '', kinds = [], startTime, endTime } = filter ?? {};
   return {
     ...(integrationId !== '' && { integrationId }),
     ...(kinds.length > 0 && { kinds }),
-    ...(startTime && { start: dateOf(startTime, 'start_time') }),
-    ...(endTime && { end: dateOf(endTime, 'end_time') }),
+    ...(startTime && { start: dateOf(startTime, `${path}.start_time`) }),
+    ...(endTime && { end: dateOf(endTime, `${path}.end_time`) }),
   };
 }
 
@@ -33,9 +36,9 @@ export function isSelectedEvent(
   );
 }
 
-function dateOf(time: Timestamp, name: string): Date {
+function dateOf(time: Timestamp, field: string): Date {
   const ms = timestampMs(time);
   if (ms >= MIN_MS && ms <= MAX_MS) return new Date(ms);
   const description = 'must be between the years 1 and 9999';
-  throw invalidArgument([{ field: `filter.${name}`, description, reason: 'TIMESTAMP_RANGE' }]);
+  throw invalidArgument([{ field, description, reason: 'TIMESTAMP_RANGE' }]);
 }

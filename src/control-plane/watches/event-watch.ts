@@ -2,7 +2,7 @@ import type { WatchEventsResponse } from '../../../gen/penstock/v1/event_service
 import { isSelectedEvent } from '../status/event-filter.ts';
 import { type EventPlace, placeAfter } from '../store/versions.ts';
 import { Bell } from './bell.ts';
-import type { EventFeed, WantedEvents } from './event-feed.ts';
+import type { EventFeed, WantedEvents, WatchedEvent } from './event-feed.ts';
 import type { SharedFeed } from './shared-feed.ts';
 
 /** Events that are looked at, and told, at a time. */
@@ -14,6 +14,17 @@ export async function* eventsFromNow(
   wanted: WantedEvents,
   signal: AbortSignal,
 ): AsyncGenerator<WatchEventsResponse> {
+  for await (const events of eventLists(feeds, wanted, signal)) {
+    if (events !== 'synced') for (const { answer } of events) yield answer;
+  }
+}
+
+/** The same in lists. `synced`: from here on. */
+export async function* eventLists(
+  feeds: SharedFeed<EventFeed>,
+  wanted: WantedEvents,
+  signal: AbortSignal,
+): AsyncGenerator<readonly WatchedEvent[] | 'synced'> {
   const bell = new Bell();
   using joined = feeds.join(bell);
   const { feed } = joined;
@@ -22,11 +33,12 @@ export async function* eventsFromNow(
     const start = await feed.start(signal);
     let place: EventPlace = { version: start.version, event: undefined };
     let number: number | undefined = start.number;
+    yield 'synced';
     for (;;) {
       bell.throwIfFailed();
       if (number === undefined || !feed.isKept(number)) {
         const found = await feed.since(wanted, place, signal);
-        for (const { answer } of found.events) yield answer;
+        yield found.events;
         [place, number] = [found.next, found.number];
         continue;
       }
@@ -40,7 +52,7 @@ export async function* eventsFromNow(
       const last = events.at(-1);
       if (last) place = placeAfter(last);
       const passing = events.filter((event) => isSelectedEvent(event, wanted.selection));
-      for (const { answer } of await feed.inScope(passing, wanted.scope)) yield answer;
+      yield await feed.inScope(passing, wanted.scope);
     }
   } finally {
     feed.remove(bell);

@@ -19,6 +19,8 @@ import type { Watched, Watcher } from './watched.ts';
 /** Changes that are told at a time. */
 const AT_A_TIME = 200;
 
+type Feeds = Pick<SharedFeed<IntegrationFeed>, 'join'>;
+
 /**
  * What one caller who watches integrations is to be told. Of each integration it remembers two bits: however much changes
  * while the caller does not read, it is told the state of now.
@@ -48,10 +50,15 @@ export class IntegrationWatch implements Watcher {
   }
 
   /** First every integration that passes, then what changes, until the signal aborts. */
-  async *answers(
-    feeds: Pick<SharedFeed<IntegrationFeed>, 'join'>,
+  async *answers(feeds: Feeds, signal: AbortSignal): AsyncGenerator<WatchIntegrationsResponse> {
+    for await (const answers of this.lists(feeds, signal)) if (answers !== 'synced') yield* answers;
+  }
+
+  /** The same in lists, each made while it is read. `synced`: every integration that passes has been told. */
+  async *lists(
+    feeds: Feeds,
     signal: AbortSignal,
-  ): AsyncGenerator<WatchIntegrationsResponse> {
+  ): AsyncGenerator<Iterable<WatchIntegrationsResponse> | 'synced'> {
     using joined = feeds.join(this.#bell);
     const { feed } = joined;
     const { text } = this.#selection;
@@ -59,21 +66,29 @@ export class IntegrationWatch implements Watcher {
     feed.add(this);
     try {
       yield* this.#first(feed, signal);
-      for (;;) {
+      for (let isSynced = false; ; ) {
         const slots = this.#changed.take(AT_A_TIME);
-        if (slots.length > 0) yield* this.#tell(await feed.now(slots, signal));
-        else await this.#bell.rung(signal);
+        if (slots.length > 0) yield this.#tell(await feed.now(slots, signal));
+        else if (isSynced) await this.#bell.rung(signal);
+        else {
+          // Not before: what changed while pages were loaded may have been left out of them.
+          isSynced = true;
+          yield 'synced';
+        }
       }
     } finally {
       feed.remove(this);
     }
   }
 
-  async *#first(feed: IntegrationFeed, signal: AbortSignal): AsyncGenerator<WatchIntegrationsResponse> {
+  async *#first(
+    feed: IntegrationFeed,
+    signal: AbortSignal,
+  ): AsyncGenerator<Iterable<WatchIntegrationsResponse>> {
     for (let after: Position | undefined; ; ) {
       const { told, next } = await feed.page(this.#selection, after, signal);
       this.#bell.throwIfFailed();
-      yield* this.#tell(told);
+      yield this.#tell(told);
       if (next === undefined) return;
       after = next;
     }

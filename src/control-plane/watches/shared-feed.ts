@@ -1,7 +1,7 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { Bell } from './bell.ts';
 
-/** How often PostgreSQL is asked what is new, in milliseconds. */
+/** How often PostgreSQL is asked what is new, in milliseconds, unless a feed says otherwise. */
 const INTERVAL = 500;
 
 /** What is new, for all who watch it. */
@@ -23,11 +23,13 @@ interface Run<F> {
 export class SharedFeed<F extends Feed> {
   readonly #clock: Clock;
   readonly #make: () => F;
+  readonly #interval: number;
   #run: Run<F> | undefined;
 
-  constructor(clock: Clock, make: () => F) {
+  constructor(clock: Clock, make: () => F, interval = INTERVAL) {
     this.#clock = clock;
     this.#make = make;
+    this.#interval = interval;
   }
 
   /** The feed, for one watcher until it is disposed. */
@@ -58,7 +60,7 @@ export class SharedFeed<F extends Feed> {
     const { signal } = run.over;
     try {
       while (!signal.aborted) {
-        if (!(await run.feed.turn())) await this.#clock.sleep(INTERVAL, signal);
+        if (!(await run.feed.turn())) await this.#clock.sleep(this.#interval, signal);
       }
     } catch (error) {
       this.#end(run);

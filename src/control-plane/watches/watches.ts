@@ -4,6 +4,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Queries } from '../store/database.ts';
 import { EventFeed } from './event-feed.ts';
 import { IntegrationFeed } from './integration-feed.ts';
+import { NODE_INTERVAL, NodeFeed } from './node-feed.ts';
 import { SharedFeed } from './shared-feed.ts';
 import { MAX_ABSENCE, tooSlow } from './slow-reader.ts';
 
@@ -19,6 +20,7 @@ interface Deps {
 export class Watches {
   readonly integrations: SharedFeed<IntegrationFeed>;
   readonly events: SharedFeed<EventFeed>;
+  readonly nodes: SharedFeed<NodeFeed>;
   readonly #clock: Clock;
   #open = 0;
 
@@ -26,6 +28,7 @@ export class Watches {
     this.#clock = clock;
     this.integrations = new SharedFeed(clock, () => new IntegrationFeed(db, clock));
     this.events = new SharedFeed(clock, () => new EventFeed(db));
+    this.nodes = new SharedFeed(clock, () => new NodeFeed(db), NODE_INTERVAL);
   }
 
   /**
