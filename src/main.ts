@@ -110,6 +110,10 @@ async function runAdmin([what, ...args]: readonly string[]): Promise<void> {
 
 async function main([command, ...args]: readonly string[]): Promise<void> {
   if (command === 'admin') return runAdmin(args);
+  if (command === 'call') {
+    const { runCall } = await import('./cli/call.ts');
+    return runCall(args, { out: process.stdout, input: process.stdin });
+  }
   const options = parseOptions(command, args);
   if (options.help || command === undefined || HELP.includes(command)) return say(USAGE);
   switch (command) {

@@ -13,6 +13,8 @@ Commands
   executor        delivers
   start           the role of TB_SERVICE_TYPE: tbmq = control plane and ingress,
                   tbmq-integration-executor = executor
+  call METHOD [JSON | -]
+                  calls a method of the API of a Penstock that runs, and prints the answer: penstock call --help
   settings        every setting, what it is for, and its value now
   admin create-token --name NAME --role viewer|operator|editor|admin [--expires 90d] [--note TEXT]
                   makes an API token, and prints it; with the settings of a control plane

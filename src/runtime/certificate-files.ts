@@ -36,7 +36,7 @@ export function followCertificates(files: CertificateFiles, logger: Logger): () 
 }
 
 /** Those of the system, and of NODE_EXTRA_CA_CERTS; where it has none, as in small containers, Node's own. */
-function systemAuthorities(): string[] {
+export function systemAuthorities(): string[] {
   const system = getCACertificates('system');
   return system.length === 0
     ? getCACertificates('default')

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { ACCESS_SETTINGS } from './access-settings.ts';
 import { API_SETTINGS } from './api-settings.ts';
+import { CALL_SETTINGS } from './call-settings.ts';
 import { HTTP_SETTINGS } from './http-settings.ts';
 import { KAFKA_SECURITY_SETTINGS } from './kafka-security-settings.ts';
 import { LIMIT_SETTINGS } from './limit-settings.ts';
@@ -164,6 +165,7 @@ export const SETTINGS = {
   ...SESSION_SETTINGS,
   ...API_SETTINGS,
   ...MQTT_SETTINGS,
+  ...CALL_SETTINGS,
   PENSTOCK_DEAD_LETTERS_MAX_BYTES: integer(
     1_073_741_824,
     'Bytes of dead letters that Kafka keeps of an integration, about, and no longer than 30 days; of more, the oldest go. A topic that has a bound keeps it.',
@@ -190,6 +192,9 @@ export const SETTINGS = {
 type Table = typeof SETTINGS;
 export type SettingName = keyof Table;
 export type Settings = { readonly [N in SettingName]: ReturnType<Table[N]['read']> };
+type CallSettings = Pick<Settings, keyof typeof CALL_SETTINGS>;
+type Environment = Readonly<Record<string, string | undefined>>;
+type Given = Partial<Record<SettingName, string>>;
 
 /** Whether the environment sets it. */
 export const isGiven = (name: SettingName): boolean => (process.env[name] ?? '') !== '';
@@ -206,14 +211,23 @@ export class SettingsError extends UserError {
  * Reads every setting: from `given` (command-line options) first, then from the environment.
  * @throws SettingsError naming every setting that is wrong
  */
-export function readSettings(
-  given: Partial<Record<SettingName, string>> = {},
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): Settings {
+export function readSettings(given: Given = {}, environment: Environment = process.env): Settings {
+  return readTable(SETTINGS, given, environment) as Settings;
+}
+
+/** The same for what calls an API: of a server's settings none has to be right for it. */
+export function readCallSettings(given: Given = {}, environment: Environment = process.env): CallSettings {
+  return readTable(CALL_SETTINGS, given, environment) as CallSettings;
+}
+
+function readTable(
+  table: Readonly<Record<string, Setting<unknown>>>,
+  given: Environment,
+  environment: Environment,
+): Readonly<Record<string, unknown>> {
   const problems: string[] = [];
-  const read = (name: SettingName): unknown => {
+  const read = (name: string, setting: Setting<unknown>): unknown => {
     const raw = given[name] ?? environment[name];
-    const setting: Setting<unknown> = SETTINGS[name];
     if (raw === undefined || raw === '') return setting.default;
     try {
       return setting.read(raw);
@@ -222,8 +236,7 @@ export function readSettings(
       return undefined;
     }
   };
-  const names = Object.keys(SETTINGS) as SettingName[];
-  const settings = Object.fromEntries(names.map((name) => [name, read(name)]));
+  const settings = Object.entries(table).map(([name, setting]) => [name, read(name, setting)]);
   if (problems.length > 0) throw new SettingsError(problems.join('\n'));
-  return settings as Settings;
+  return Object.fromEntries(settings);
 }

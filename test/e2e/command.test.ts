@@ -69,7 +69,17 @@ test('--help names every command and option, and what each needs', async (t) => 
     const { code, output, errors } = await penstock(t, args);
     assert.equal(code, 0);
     assert.equal(errors, '');
-    const commands = ['dev', 'demo', 'control-plane', 'ingress', 'executor', 'start', 'settings', 'admin'];
+    const commands = [
+      'dev',
+      'demo',
+      'control-plane',
+      'ingress',
+      'executor',
+      'start',
+      'call',
+      'settings',
+      'admin',
+    ];
     for (const command of commands) assert.match(output, new RegExp(`^  ${command} `, 'm'));
     for (const option of ['--grpc-port', '--http-port', '--mqtt-port', '--data-dir', '--help']) {
       assert.match(output, new RegExp(`^  ${option} `, 'm'));

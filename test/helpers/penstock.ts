@@ -21,11 +21,12 @@ export class PenstockRun {
   errors = '';
   readonly #exit: Promise<unknown>;
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  /** @param input what it reads on stdin; unset: nothing */
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, input?: string | Uint8Array) {
     this.child = spawn(process.execPath, ['src/main.ts', ...args], {
       cwd: ROOT,
       env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       detached: true,
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {
@@ -36,6 +37,7 @@ export class PenstockRun {
     this.child.stderr?.on('data', (chunk) => {
       this.errors += chunk;
     });
+    this.child.stdin?.on('error', () => {}).end(input); // it may end before it has read all
     this.#exit = once(this.child, 'close');
   }
 

@@ -46,7 +46,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/executor/handlers/kafka/': [...FOR_HANDLERS, 'src/kafkajs/'],
   // What is packed for others: nothing of the server.
   'src/client/': ['gen/'],
-  'src/cli/': ['gen/', 'src/client/', 'src/contract/'],
+  // The client on the command line: of the server it knows what its errors mean.
+  'src/cli/': ['gen/', 'src/client/', 'src/contract/', 'src/runtime/', 'src/rpc/reasons.ts'],
   'src/own-kafka.ts': ['src/bus/', 'src/runtime/'],
   'src/role.ts': [
     'gen/',
@@ -74,6 +75,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/own-kafka.ts',
     'src/process.ts',
     'src/runtime/',
+    'src/cli/call.ts',
     'src/control-plane/commands/',
     'src/dev/dev.ts',
     'src/dev/demo.ts',

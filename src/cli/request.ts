@@ -1,0 +1,37 @@
+import { type DescMessage, fromJsonString, type MessageShape } from '@bufbuild/protobuf';
+import { jsonViolations } from '../contract/json-violations.ts';
+import { UserError } from '../runtime/user-error.ts';
+import { wrongFields } from './failure.ts';
+
+/** Of a request on stdin, in bytes. */
+const MOST = 16 << 20;
+
+/**
+ * The request that a JSON says.
+ * @throws UserError with everything that does not fit, and the nearest names
+ */
+export function requestOf<D extends DescMessage>(schema: D, json: string): MessageShape<D> {
+  const violations = jsonViolations(schema, json);
+  if (violations.length === 0) return fromJsonString(schema, json);
+  const told = violations.map(({ field, description }) => ({ path: field, description }));
+  throw new UserError(`the JSON is no ${schema.name}, nothing was sent:\n${wrongFields(told)}`);
+}
+
+/**
+ * The text on stdin, to its end.
+ * @throws UserError when it is longer than 16 MiB, or not UTF-8
+ */
+export async function textOn(input: AsyncIterable<Uint8Array>): Promise<string> {
+  const taken: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of input) {
+    bytes += chunk.byteLength;
+    if (bytes > MOST) throw new UserError('there are more than 16 MiB on stdin: no request is that long');
+    taken.push(chunk);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(taken));
+  } catch (cause) {
+    throw new UserError('what is on stdin is not UTF-8: a request is JSON in UTF-8', { cause });
+  }
+}
