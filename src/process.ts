@@ -12,8 +12,9 @@ import { startRpcServer } from './rpc/server.ts';
 import { isCookieSecure } from './rpc/session-cookie.ts';
 import { TlsFiles } from './rpc/tls-files.ts';
 import { tlsPaths } from './rpc/tls-paths.ts';
+import { WEB_DIST, WebUi } from './rpc/web-ui.ts';
 import type { Clock } from './runtime/clock.ts';
-import type { Logger } from './runtime/logger.ts';
+import { type Logger, messageOf } from './runtime/logger.ts';
 import { createMetrics } from './runtime/metrics.ts';
 import { NameResolver } from './runtime/name-resolver.ts';
 import { Readiness, type ReadinessPart } from './runtime/readiness.ts';
@@ -108,6 +109,7 @@ export async function startProcess(
       services: parts.flatMap(({ services = [] }) => services),
       audit,
       pages: new Map(parts.flatMap(({ pages = [] }) => [...pages])),
+      webUi: roles.includes('control-plane') ? webUiOf(settings, logger) : undefined,
       authenticate: authenticator(access, { ...ways, sessions }),
       host: settings.PENSTOCK_BIND_ADDRESS,
       grpcPort: settings.PENSTOCK_GRPC_PORT,
@@ -154,6 +156,17 @@ export const noLoginNote = (roles: readonly Role[], settings: Settings, logger: 
 /** An executor has no API. */
 const openNoteOf = (roles: readonly Role[], access: AccessConfig, host: string): string | undefined =>
   roles.some((role) => role !== 'executor') ? openAccessNote(access, host) : undefined;
+
+/** The web UI as it was built; undefined: it is not to be served, or it is not there. */
+function webUiOf({ PENSTOCK_UI }: Settings, logger: Logger): WebUi | undefined {
+  if (!PENSTOCK_UI) return undefined;
+  try {
+    return new WebUi(WEB_DIST);
+  } catch (error) {
+    logger.warn('there is no web UI: build it with npm run build:web', { why: messageOf(error) });
+    return undefined;
+  }
+}
 
 async function describe(roles: readonly Role[], settings: Settings, startTime: number) {
   const modules = await Promise.all(roles.map((role) => LOADERS[role]()));

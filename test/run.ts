@@ -11,7 +11,7 @@ import { systemClock } from '../src/runtime/clock.ts';
 import { installPrograms } from './helpers/programs.ts';
 
 /** Folders whose tests share one Kafka and one PostgreSQL; those of e2e start the whole system themselves. */
-const SHARING = ['unit', 'contract', 'conformance', 'integration'];
+const SHARING = ['unit', 'contract', 'conformance', 'integration', 'web'];
 const ALONE = ['e2e'];
 
 const say = (line: string) => console.log(line);

@@ -17,6 +17,7 @@ import { ruleOf } from './policy.ts';
 import { pathText, routesOf } from './rest/rest-route.ts';
 import { contextWith, type RpcService, wrapHandlers } from './service.ts';
 import { sessionOf } from './session-cookie.ts';
+import type { WebUi } from './web-ui.ts';
 
 /** The largest request where whoever asks is answered, in bytes: strangers fill no memory, and hold nobody up. */
 export const MAX_OPEN_RECEIVE = 16 << 10;
@@ -32,6 +33,8 @@ interface HttpCallersDeps {
   readonly logger: Logger;
   /** Whether browsers keep sessions for TLS alone. */
   readonly isCookieSecure: boolean;
+  /** What whoever asks may load, to log in with. Unset: nothing. */
+  readonly webUi: Pick<WebUi, 'serves'> | undefined;
 }
 
 /** Who made the requests that are being answered. */
@@ -39,6 +42,7 @@ export class HttpCallers {
   readonly #authenticate: Authenticate;
   readonly #logger: Logger;
   readonly #isCookieSecure: boolean;
+  readonly #webUi: HttpCallersDeps['webUi'];
   /** Where whoever asks is answered: `POST /path`. */
   readonly #open: ReadonlySet<string>;
   readonly #callers = new WeakMap<Request, Caller>();
@@ -47,11 +51,12 @@ export class HttpCallers {
   constructor(
     services: readonly RpcService[],
     open: readonly string[],
-    { authenticate, logger, isCookieSecure }: HttpCallersDeps,
+    { authenticate, logger, isCookieSecure, webUi }: HttpCallersDeps,
   ) {
     this.#authenticate = authenticate;
     this.#logger = logger;
     this.#isCookieSecure = isCookieSecure;
+    this.#webUi = webUi;
     const isOpen = ({ method }: { readonly method: DescMethod }) => ruleOf(method).role === undefined;
     const methods = services.flatMap(({ service }) => service.methods.map((method) => ({ method })));
     const rest = services.flatMap(({ service }) => routesOf(service)).filter(isOpen);
@@ -117,9 +122,10 @@ export class HttpCallers {
   readonly refusalFor = (request: Request, method: DescMethod): RpcError | undefined =>
     refusalOf(method, this.#callers.get(request) ?? stranger(''));
 
-  #isOpen({ method, url = '' }: IncomingMessage): boolean {
+  #isOpen(request: IncomingMessage): boolean {
+    const { method, url = '' } = request;
     const [path = ''] = url.split('?', 1);
-    return this.#open.has(`${method} ${path}`);
+    return this.#open.has(`${method} ${path}`) || (this.#webUi?.serves(request) ?? false);
   }
 
   #refusalOf(error: unknown): Refusal {

@@ -28,6 +28,7 @@ import type { RpcService } from './service.ts';
 import type { TlsFiles } from './tls-files.ts';
 import { tlsOptions, watchOver } from './tls-server.ts';
 import { UnfinishedBodies } from './unfinished-bodies.ts';
+import type { WebUi } from './web-ui.ts';
 
 const SECOND = 1000;
 
@@ -35,6 +36,8 @@ interface HttpOptions {
   readonly services: readonly RpcService[];
   /** Beside its own. */
   readonly pages: Pages;
+  /** Unset: there is none. */
+  readonly webUi: WebUi | undefined;
   readonly authenticate: Authenticate;
   /** Whether browsers keep sessions for TLS alone. */
   readonly isCookieSecure: boolean;
@@ -157,7 +160,15 @@ function rpcListener(
 type PageHandler = ReturnType<typeof connectNodeAdapter>;
 type PageRequest = Parameters<PageHandler>[0];
 
-type PageDeps = 'services' | 'mayReadMetrics' | 'metrics' | 'logger' | 'problems' | 'warnings' | 'pages';
+type PageDeps =
+  | 'services'
+  | 'mayReadMetrics'
+  | 'metrics'
+  | 'logger'
+  | 'problems'
+  | 'warnings'
+  | 'pages'
+  | 'webUi';
 interface PageOptions extends Pick<HttpOptions, PageDeps> {
   readonly judge: Judge;
   readonly callers: Pick<HttpCallers, 'knows'>;
@@ -179,6 +190,7 @@ function pageListener(options: PageOptions): PageHandler {
       return refuse(response as ServerResponse, NO_TOKEN); // over HTTP/1 alone
     }
     if (pathOf(request) === '/openapi.json') return sendOpenApi(request, response);
+    if (options.webUi?.send(request, response as ServerResponse)) return; // over HTTP/1 alone
     const {
       status,
       text,

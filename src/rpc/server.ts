@@ -30,6 +30,7 @@ import type { TlsFiles } from './tls-files.ts';
 import { UnfinishedRequests } from './unfinished-requests.ts';
 import { UnreadAnswers } from './unread-answers.ts';
 import { validated, warmUp } from './validate.ts';
+import type { WebUi } from './web-ui.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -59,6 +60,8 @@ export interface RpcServerOptions {
   readonly authenticate: Authenticate;
   /** On the HTTP port. Unset: none but those of the server. */
   readonly pages?: Pages;
+  /** The web UI, on the HTTP port. Unset: there is none. */
+  readonly webUi?: WebUi | undefined;
   /** What is put around what checks callers and requests: it sees also what is refused. Unset: nothing. */
   readonly audit?: ((service: RpcService) => RpcService) | undefined;
   /** The address to listen on; 0.0.0.0 = every one. */
@@ -175,6 +178,7 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
   const httpServer = createHttpServer({
     services: guardedServices,
     pages: options.pages ?? new Map(),
+    webUi: options.webUi,
     authenticate,
     isCookieSecure: options.isCookieSecure ?? options.tls !== undefined,
     hosts: [options.host, ...(options.httpHosts ?? [])],

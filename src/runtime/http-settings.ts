@@ -1,9 +1,13 @@
-import { list, type Setting, text } from './setting.ts';
+import { boolean, list, type Setting, text } from './setting.ts';
 
 /** Who else may call over HTTP, and who may read the figures. */
 export const HTTP_SETTINGS = {
   PENSTOCK_HTTP_CORS_ORIGINS: origins(
     'Origins, such as https://app.example.com, whose web pages may call the HTTP port although they are served elsewhere (CORS): with a token, never with a cookie. Unset: none.',
+  ),
+  PENSTOCK_UI: boolean(
+    true,
+    'Whether a control plane serves the web UI on its HTTP port, at /. Whoever reaches the port may load it; what it shows needs the login that its user has.',
   ),
   PENSTOCK_METRICS_TOKEN: text(
     '',

@@ -31,6 +31,7 @@ import type { ControlPlaneConfig } from '../../src/control-plane/config.ts';
 import { startControlPlane } from '../../src/control-plane/control-plane.ts';
 import { createClient } from '../../src/rpc/grpcjs.ts';
 import { startRpcServer } from '../../src/rpc/server.ts';
+import type { WebUi } from '../../src/rpc/web-ui.ts';
 import { readSettings } from '../../src/runtime/settings.ts';
 import { busForTests } from './bus.ts';
 import { follow } from './follow.ts';
@@ -82,6 +83,8 @@ interface Who {
   readonly access?: AccessConfig;
   readonly passwords?: Passwords;
   readonly oidc?: Oidc;
+  /** Unset: there is none. */
+  readonly webUi?: WebUi;
 }
 
 /**
@@ -99,7 +102,7 @@ export async function controlPlaneForTests(
   const { bus, topics } = kafka ?? (await busForTests(t));
   const postgresUrl = config.postgresUrl ?? (await databaseForTests(t));
   const own = { ...testDeps(), bus, topics, ...(secretKeys && { secretKeys }) };
-  const { access, passwords, oidc } = config;
+  const { access, passwords, oidc, webUi } = config;
   const grants = access && stack.use(await followGrants(own, AbortSignal.timeout(60_000))).grants;
   const all = { ...CONFIG, postgresUrl, ...config };
   const parts = { ...own, grants, access, oidc, ...(passwords && { passwords }) };
@@ -112,7 +115,7 @@ export async function controlPlaneForTests(
   const { serviceId } = all;
   stack.use(nodeForTests(t, deps, { serviceId, roles: [NodeRole.CONTROL_PLANE], types: [] }));
   const ports = { host: '127.0.0.1', grpcPort: 0, httpPort: 0 };
-  const server = stack.use(await startRpcServer({ ...deps, ...ports, services, audit, pages }));
+  const server = stack.use(await startRpcServer({ ...deps, ...ports, services, audit, pages, webUi }));
   const client = stack.use(createClient(IntegrationService, server.grpcAddress));
   const events = stack.use(createClient(EventService, server.grpcAddress));
   const deadLetters = stack.use(createClient(DeadLetterService, server.grpcAddress));

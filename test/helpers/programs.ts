@@ -13,6 +13,7 @@ const PACKAGES: readonly (readonly [program: string, debianPackage: string])[] =
   ['java', 'default-jre-headless'],
   ['mvn', 'maven'],
   ['go', 'golang-go'],
+  ['chromium', 'chromium'],
 ];
 
 const BIN = join(homedir(), '.cache', 'penstock', 'bin');

@@ -27,7 +27,9 @@ const STRING_OR_COMMENT =
 
 /** The TypeScript sources of some folders, with what they import. */
 export function sourcesIn(...folders: readonly string[]): readonly Source[] {
-  const paths = folders.flatMap((folder) => globSync(`${folder}/**/*.ts`, { cwd: ROOT }));
+  const paths = folders.flatMap((folder) =>
+    globSync(`${folder}/**/*.{ts,tsx}`, { cwd: ROOT, exclude: ['**/node_modules', '**/dist'] }),
+  );
   return paths.toSorted().map((path) => sourceOf(path, readFileSync(ROOT + path, 'utf8')));
 }
 
@@ -53,7 +55,9 @@ export function withoutStrings({ code }: Source): string {
 }
 
 function importOf(path: string, specifier: string): Import {
-  if (specifier.startsWith('.')) return { file: posix.join(posix.dirname(path), specifier) };
+  // What a bundler is told stands behind `?`.
+  if (specifier.startsWith('.'))
+    return { file: posix.join(posix.dirname(path), specifier.split('?', 1)[0]!) };
   if (specifier.startsWith('node:')) return { module: specifier };
   return {
     module: specifier

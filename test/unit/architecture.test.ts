@@ -82,14 +82,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/dev/': ['src/process.ts', 'src/role.ts', 'src/runtime/'],
   'src/dev/demo.ts': ['src/client/', 'src/process.ts', 'src/runtime/', 'src/dev/'],
-  'test/': ['gen/', 'src/'],
+  'web/': ['gen/', 'src/client/', 'src/contract/', 'src/topic-filter/'],
+  'test/': ['gen/', 'src/', 'web/'],
 };
 
 /** Where a package may be imported, beside test/: each client in one place, and in the handler of its type. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@platformatic/wasm-utils': ['src/executor/handlers/kafka/', 'src/kafkajs/'],
-  '@bufbuild/protobuf': ['gen/', 'src/'],
-  '@bufbuild/protovalidate': ['gen/', 'src/contract/'],
+  '@bufbuild/protobuf': ['gen/', 'src/', 'web/'],
+  '@bufbuild/protovalidate': ['gen/', 'src/contract/', 'web/src/forms/'],
   '@connectrpc/connect': ['src/rpc/', 'src/client/'],
   '@connectrpc/connect-node': ['src/rpc/', 'src/client/node.ts'],
   '@connectrpc/connect-web': ['src/client/web.ts'],
@@ -102,13 +103,17 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   pg: ['src/control-plane/store/', 'src/dev/postgres-server.ts'],
   'prom-client': ['src/runtime/metrics.ts'],
   undici: ['src/executor/handlers/http/'],
+  // Built into the web UI, and tools of its build.
+  '@preact/signals': ['web/'],
+  preact: ['web/'],
+  vite: ['web/'],
 };
 
 const SETTINGS = 'src/runtime/settings.ts';
 const CLOCK = 'src/runtime/clock.ts';
 const MAX_LINES = 250;
 
-const sources = sourcesIn('src', 'gen', 'test', 'bench');
+const sources = sourcesIn('src', 'gen', 'test', 'bench', 'web');
 const inSrc = sources.filter(({ path }) => path.startsWith('src/'));
 const isUnder = (path: string, place: string) =>
   path === place || (place.endsWith('/') && path.startsWith(place));
@@ -180,7 +185,8 @@ test('every package is imported where it belongs, and declared', () => {
     imports.flatMap(({ module }) => {
       if (module === undefined || module.startsWith('node:')) return [];
       const isTest = /^(test|bench)\//.test(path);
-      const isDeclared = module in dependencies || (isTest && module in devDependencies);
+      const isBundled = path.startsWith('web/');
+      const isDeclared = module in dependencies || ((isTest || isBundled) && module in devDependencies);
       const isInPlace = isTest || (PACKAGES[module] ?? []).some((place) => isUnder(path, place));
       return isDeclared && isInPlace ? [] : [`${path} → ${module}`];
     }),

@@ -1,0 +1,27 @@
+import { Code, PenstockError } from '../../../src/client/contract.ts';
+
+/** What a person is told of a call that failed. */
+export interface Failure {
+  /** What happened, and what to do, in a sentence. */
+  readonly text: string;
+  /** What is wrong with single fields, each as `path: what`. */
+  readonly details: readonly string[];
+  readonly needsLogin: boolean;
+  readonly isMissing: boolean;
+}
+
+export function failureOf(error: unknown): Failure {
+  if (!(error instanceof PenstockError)) {
+    const text = error instanceof Error ? error.message : String(error);
+    return { text, details: [], needsLogin: false, isMissing: false };
+  }
+  const details = error.violations.map(({ path, description }) =>
+    path === '' ? description : `${path}: ${description}`,
+  );
+  return {
+    text: error.message,
+    details: details.filter((detail) => !error.message.includes(detail)),
+    needsLogin: error.code === Code.UNAUTHENTICATED,
+    isMissing: error.code === Code.NOT_FOUND,
+  };
+}

@@ -1,0 +1,58 @@
+/** The pages of the UI. What a page shows beside that is in the query of its URL. */
+export type Route =
+  | { readonly page: 'integrations' }
+  | { readonly page: 'integration'; readonly id: string; readonly tab: IntegrationTab }
+  | { readonly page: 'new' }
+  | { readonly page: 'edit'; readonly id: string }
+  | { readonly page: 'events' }
+  | { readonly page: 'nodes' }
+  | { readonly page: 'access' }
+  | { readonly page: 'login' }
+  | { readonly page: 'unknown'; readonly path: string };
+
+export const INTEGRATION_TABS = ['overview', 'events', 'revisions'] as const;
+export type IntegrationTab = (typeof INTEGRATION_TABS)[number];
+
+const PLAIN: ReadonlySet<string> = new Set(['integrations', 'events', 'nodes', 'access', 'login']);
+
+/** The page at a path, such as `/integrations/<id>/events`. */
+export function routeOf(path: string): Route {
+  const [first = '', second, third, ...more] = path.split('/').filter((part) => part !== '');
+  if (first === '') return { page: 'integrations' };
+  if (second === undefined && PLAIN.has(first)) return { page: first } as Route;
+  if (first === 'integrations' && second !== undefined && more.length === 0) {
+    if (second === 'new' && third === undefined) return { page: 'new' };
+    if (third === 'edit') return { page: 'edit', id: decode(second) };
+    const tab = INTEGRATION_TABS.find((one) => one === (third ?? 'overview'));
+    if (tab) return { page: 'integration', id: decode(second), tab };
+  }
+  return { page: 'unknown', path };
+}
+
+/** Where a new integration is made. @param from the id of one to make another one like it; unset: none */
+export const newPath = (from?: string): string =>
+  from === undefined ? '/integrations/new' : `/integrations/new?from=${encodeURIComponent(from)}`;
+
+export const editPath = (id: string): string => `/integrations/${encodeURIComponent(id)}/edit`;
+
+/** The path of an integration's page. */
+export function integrationPath(id: string, tab: IntegrationTab = 'overview'): string {
+  const path = `/integrations/${encodeURIComponent(id)}`;
+  return tab === 'overview' ? path : `${path}/${tab}`;
+}
+
+/** What is no valid percent-encoding stands for itself. */
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+/** Where a login leads back to: a path of the UI itself, whatever the address bar was made to say. */
+export function localTarget(next: string | null): string {
+  if (next === null || !next.startsWith('/') || /^\/[/\\]/.test(next) || next.startsWith('/login'))
+    return '/';
+  return next;
+}

@@ -1,0 +1,121 @@
+import type { ComponentChildren } from 'preact';
+import { api } from '../api/client.ts';
+import { toLogin } from '../api/use-query.ts';
+import { connection, retryLive, serverNow } from '../live/live.ts';
+import { spanText } from '../ui/times.ts';
+import { route } from './location.ts';
+import { THEMES, theme, ZONES, zone } from './preferences.ts';
+import type { Route } from './routes.ts';
+import { isOpenToAll, loadSelf, self } from './self.ts';
+
+const PAGES: readonly {
+  readonly path: string;
+  readonly name: string;
+  readonly pages: readonly Route['page'][];
+}[] = [
+  { path: '/integrations', name: 'Integrations', pages: ['integrations', 'integration', 'new', 'edit'] },
+  { path: '/events', name: 'Events', pages: ['events'] },
+  { path: '/nodes', name: 'Nodes', pages: ['nodes'] },
+  { path: '/access', name: 'Access', pages: ['access'] },
+];
+
+/** What is around every page. */
+export function Shell({ children }: { readonly children: ComponentChildren }) {
+  return (
+    <div class="shell">
+      <a class="skip" href="#content">
+        To the content
+      </a>
+      <nav class="rail" aria-label="Pages">
+        <a class="brand" href="/">
+          Penstock
+        </a>
+        <ul>
+          {PAGES.map(({ path, name, pages }) => (
+            <li key={path}>
+              <a href={path} aria-current={pages.includes(route.value.page) ? 'page' : undefined}>
+                {name}
+              </a>
+            </li>
+          ))}
+        </ul>
+        <div class="foot">
+          <Pill />
+          <Choice label="Theme" choices={THEMES} value={theme} />
+          <Choice label="Times" choices={ZONES} value={zone} />
+          <Who />
+        </div>
+      </nav>
+      <main id="content" tabIndex={-1}>
+        {isOpenToAll() && (
+          <p class="notice wait">
+            No login is configured: whoever reaches this address may do everything. To change that set{' '}
+            <code>PENSTOCK_LOGIN</code>.
+          </p>
+        )}
+        {children}
+      </main>
+    </div>
+  );
+}
+
+/** Whether what is shown is what is. */
+function Pill() {
+  const now = connection.value;
+  if (now.state === 'live') return <p class="pill good">Live</p>;
+  if (now.state !== 'down') return <p class="pill wait">Connecting</p>;
+  const wait = Math.max(0, Math.ceil((now.nextTry - Date.now()) / 1000));
+  return (
+    <p class="pill bad" title={now.why} role="status">
+      Not live for {spanText(serverNow.value && Date.now() - now.since)}
+      <br />
+      {wait > 0 ? `next try in ${wait} s` : 'trying…'}{' '}
+      <button type="button" class="link" onClick={retryLive}>
+        now
+      </button>
+    </p>
+  );
+}
+
+interface ChoiceProps<T extends string> {
+  readonly label: string;
+  readonly choices: readonly T[];
+  readonly value: { value: T };
+}
+
+function Choice<T extends string>({ label, choices, value }: ChoiceProps<T>) {
+  return (
+    <label class="choice">
+      {label}
+      <select
+        value={value.value}
+        onChange={({ currentTarget }) => {
+          value.value = currentTarget.value as T;
+        }}
+      >
+        {choices.map((choice) => (
+          <option key={choice}>{choice}</option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function Who() {
+  if (!self.value || isOpenToAll()) return null;
+  const leave = async () => {
+    await api.auth.deleteSession({});
+    self.value = undefined;
+    retryLive();
+    toLogin();
+    void loadSelf().catch(() => {});
+  };
+  return (
+    <p class="who">
+      {self.value.name}{' '}
+      <button type="button" class="link" onClick={() => void leave()}>
+        Log out
+      </button>
+    </p>
+  );
+}

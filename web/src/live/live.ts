@@ -1,0 +1,81 @@
+import { signal } from '@preact/signals';
+import type { Event, Integration, Node } from '../../../src/client/contract.ts';
+import { MAX_EVENTS } from './hub.ts';
+import type { Connection, FromTab, ToTab } from './messages.ts';
+import { scriptUrl } from './trusted.ts';
+import { hubOfServer } from './watching.ts';
+import workerUrl from './worker.ts?sharedworker&url';
+
+/** A worker that says nothing for so long is gone: browsers may end one. Milliseconds. */
+const LOST = 8000;
+
+/** How the stream from the server is. */
+export const connection = signal<Connection>({ state: 'connecting' });
+/** Everything there is has come: what is empty is empty. */
+export const isSynced = signal(false);
+export const integrations = signal<ReadonlyMap<string, Integration>>(new Map());
+/** The newest, the oldest of them first. */
+export const events = signal<readonly Event[]>([]);
+export const nodes = signal<readonly Node[]>([]);
+/** The time of now, by the server's clock: moves every second. */
+export const serverNow = signal(Date.now());
+
+let ahead = 0;
+let send: (message: FromTab) => void = () => {};
+let lastHeard = Date.now();
+
+/** Tries again at once, as whoever is logged in now. */
+export const retryLive = (): void => send({ kind: 'retry' });
+
+/** Follows the server from now on. */
+export function startLive(): void {
+  setInterval(() => {
+    serverNow.value = Date.now() + ahead;
+  }, 1000);
+  if (typeof SharedWorker === 'undefined' || !navigator.locks) {
+    startInPage();
+    return;
+  }
+  connectWorker();
+  setInterval(() => {
+    if (Date.now() - lastHeard > LOST) connectWorker();
+  }, LOST / 4);
+}
+
+function connectWorker(): void {
+  lastHeard = Date.now();
+  const { port } = new SharedWorker(scriptUrl(workerUrl), { type: 'module', name: 'penstock' });
+  const lock = `penstock ${crypto.randomUUID()}`;
+  port.addEventListener('message', ({ data }: MessageEvent<ToTab>) => take(data));
+  port.start();
+  send = (message) => port.postMessage(message);
+  // As long as the tab is there.
+  void navigator.locks.request(lock, () => {
+    send({ kind: 'hello', lock });
+    return new Promise(() => {});
+  });
+}
+
+/** The same without a worker, for browsers that have none. */
+function startInPage(): void {
+  const hub = hubOfServer();
+  send = () => hub.retry();
+  hub.add(take);
+  void hub.run(new AbortController().signal);
+}
+
+function take(message: ToTab): void {
+  lastHeard = Date.now();
+  if (message.kind === 'connection') connection.value = message.connection;
+  if (message.kind !== 'changes') return;
+  const next = new Map(message.isWhole ? [] : integrations.value);
+  for (const integration of message.integrations) next.set(integration.id, integration);
+  for (const id of message.deleted) next.delete(id);
+  ahead = message.ahead;
+  serverNow.value = Date.now() + ahead;
+  integrations.value = next;
+  if (message.isWhole) events.value = message.events;
+  else if (message.events.length > 0) events.value = [...events.value, ...message.events].slice(-MAX_EVENTS);
+  if (message.nodes) nodes.value = message.nodes;
+  isSynced.value = message.isSynced;
+}

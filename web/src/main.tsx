@@ -1,0 +1,20 @@
+import { render } from 'preact';
+import { App } from './app/app.tsx';
+import { followLinks } from './app/location.ts';
+import { keepPreferences } from './app/preferences.ts';
+import { loadSelf } from './app/self.ts';
+import { startLive } from './live/live.ts';
+import './style/colours.css';
+import './style/base.css';
+import './style/frame.css';
+import './style/notices.css';
+import './style/lists.css';
+import './style/integration.css';
+import './style/forms.css';
+import './style/narrow.css';
+
+keepPreferences();
+followLinks();
+startLive();
+void loadSelf().catch(() => {}); // who must log in is led there by what cannot be shown
+render(<App />, document.getElementById('app')!);

@@ -1,0 +1,64 @@
+import { integrationPath } from '../../app/routes.ts';
+import { integrations } from '../../live/live.ts';
+import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
+import { At } from '../../ui/time.tsx';
+import { eventText } from './event-text.ts';
+import { folded } from './folded.ts';
+import type { ShownEvents } from './use-events.ts';
+
+interface EventTableProps extends ShownEvents {
+  /** Of one integration, which is not named in each row. */
+  readonly isOfOne?: boolean;
+}
+
+export function EventTable({ events, failure, isLoading, loadMore, isOfOne = false }: EventTableProps) {
+  if (failure) return <FailureNotice failure={failure} />;
+  if (isLoading) return <Loading what="the events" />;
+  if (events.length === 0) return <Empty title="Nothing has happened yet" />;
+  return (
+    <>
+      <table class="events">
+        <thead>
+          <tr>
+            <th scope="col">When</th>
+            {!isOfOne && <th scope="col">Integration</th>}
+            <th scope="col">Executor</th>
+            <th scope="col">What</th>
+            <th scope="col">Says</th>
+          </tr>
+        </thead>
+        <tbody>
+          {folded(events).map(({ event, count }) => {
+            const { what, text, isBad } = eventText(event);
+            const { id, integrationId, serviceId, time } = event;
+            return (
+              <tr key={id} class={isBad ? 'bad' : ''}>
+                <td class="nowrap">
+                  <At time={time} />
+                </td>
+                {!isOfOne && (
+                  <td>
+                    <a href={integrationPath(integrationId)}>
+                      {integrations.value.get(integrationId)?.name ?? integrationId}
+                    </a>
+                  </td>
+                )}
+                <td>{serviceId}</td>
+                <td class="nowrap">
+                  {what}
+                  {count > 1 && <b title="so often within a minute"> ×{count}</b>}
+                </td>
+                <td class="pre">{text}</td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+      {loadMore && (
+        <button type="button" onClick={() => loadMore()}>
+          Older ones
+        </button>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,118 @@
+import { useState } from 'preact/hooks';
+import type { Integration } from '../../../../src/client/contract.ts';
+import { api } from '../../api/client.ts';
+import { useAction } from '../../api/use-action.ts';
+import { open } from '../../app/location.ts';
+import { editPath, newPath } from '../../app/routes.ts';
+import { refusal } from '../../app/self.ts';
+import { Dialog } from '../../ui/dialog.tsx';
+import { FailureNotice } from '../../ui/notice.tsx';
+
+interface ButtonProps {
+  readonly method: string;
+  readonly text: string;
+  readonly action: { readonly run: () => void; readonly isRunning: boolean };
+}
+
+/** A button that says why it cannot be used. */
+function ActionButton({ method, text, action: { run, isRunning } }: ButtonProps) {
+  const why = refusal(`IntegrationService/${method}`);
+  return (
+    <button type="button" disabled={isRunning || why !== undefined} title={why} onClick={() => run()}>
+      {isRunning ? `${text}…` : text}
+    </button>
+  );
+}
+
+/** What can be done with an integration. */
+export function Actions({ integration }: { readonly integration: Integration }) {
+  const { id, enabled } = integration;
+  const [isDeleting, setDeleting] = useState(false);
+  const [checked, setChecked] = useState<string>();
+  const toggle = useAction(async () => {
+    if (enabled) await api.integrations.disableIntegration({ id });
+    else await api.integrations.enableIntegration({ id });
+  });
+  const restart = useAction(() => api.integrations.restartIntegration({ id }));
+  const check = useAction(async () => {
+    setChecked(undefined);
+    const answer = await api.integrations.checkConnection({ target: { case: 'id', value: id } });
+    const what = answer.reachable ? 'The target can be reached' : 'The target cannot be reached';
+    setChecked(`${what}, says ${answer.serviceId}${answer.message === '' ? '' : `: ${answer.message}`}`);
+  });
+  const failure = toggle.failure ?? restart.failure ?? check.failure;
+  return (
+    <>
+      <div class="actions">
+        <a class="button primary" href={editPath(id)}>
+          Edit
+        </a>
+        <ActionButton
+          method={enabled ? 'DisableIntegration' : 'EnableIntegration'}
+          text={enabled ? 'Disable' : 'Enable'}
+          action={toggle}
+        />
+        <ActionButton method="RestartIntegration" text="Restart" action={restart} />
+        <ActionButton method="CheckConnection" text="Check connection" action={check} />
+        <a class="button" href={newPath(id)}>
+          Duplicate
+        </a>
+        <ActionButton
+          method="DeleteIntegration"
+          text="Delete"
+          action={{ run: () => setDeleting(true), isRunning: false }}
+        />
+      </div>
+      {checked !== undefined && (
+        <p class="notice" role="status">
+          {checked}
+        </p>
+      )}
+      {failure && <FailureNotice failure={failure} />}
+      {isDeleting && <DeleteDialog integration={integration} onClose={() => setDeleting(false)} />}
+    </>
+  );
+}
+
+interface DeleteProps {
+  readonly integration: Integration;
+  readonly onClose: () => void;
+}
+
+/** Asks for the name, and says what goes. */
+function DeleteDialog({ integration: { id, name, etag, status }, onClose }: DeleteProps) {
+  const [typed, setTyped] = useState('');
+  const { run, isRunning, failure } = useAction(
+    () => api.integrations.deleteIntegration({ id, etag }),
+    () => open('/integrations'),
+  );
+  const waiting = status?.lag ?? 0n;
+  return (
+    <Dialog title={`Delete ${name}?`} onClose={onClose}>
+      <p>
+        {waiting > 0n ? `${waiting.toLocaleString('en')} messages that wait for it` : 'What waits for it'} and
+        its dead letters go with it.
+      </p>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (typed === name) run();
+        }}
+      >
+        <label>
+          Its name, to be sure
+          <input value={typed} onInput={({ currentTarget }) => setTyped(currentTarget.value)} />
+        </label>
+        {failure && <FailureNotice failure={failure} />}
+        <div class="actions">
+          <button type="submit" class="danger" disabled={typed !== name || isRunning}>
+            Delete
+          </button>
+          <button type="button" onClick={onClose}>
+            Keep it
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,128 @@
+import { useState } from 'preact/hooks';
+import { type Integration, IntegrationState } from '../../../../src/client/contract.ts';
+import { api } from '../../api/client.ts';
+import { useQuery } from '../../api/use-query.ts';
+import { INTEGRATION_TABS, type IntegrationTab, integrationPath } from '../../app/routes.ts';
+import { integrations, isSynced } from '../../live/live.ts';
+import { typeName } from '../../ui/names.ts';
+import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
+import { State } from '../../ui/state.tsx';
+import { Ago, At } from '../../ui/time.tsx';
+import { EventTable } from '../events/event-table.tsx';
+import { useEvents } from '../events/use-events.ts';
+import { Actions } from './actions.tsx';
+import { configuredValues } from './configured.ts';
+import { PathStrip } from './path-strip.tsx';
+import { Revisions } from './revisions.tsx';
+import { targetOf } from './target.ts';
+
+/** One integration: how it is, what can be done about it, and how it came to be so. */
+export function IntegrationPage({ id, tab }: { readonly id: string; readonly tab: IntegrationTab }) {
+  const row = integrations.value.get(id);
+  // The list knows when it changed; the configuration is asked for then.
+  const asked = useQuery(
+    (signal) => api.integrations.getIntegration({ id }, { signal }),
+    [id, row?.generation, row?.etag],
+  );
+  const whole = asked.value?.integration;
+  const shown = row ?? whole;
+  const isGone = isSynced.value && row === undefined;
+  if (shown === undefined || (isGone && asked.failure?.isMissing !== false)) {
+    if (asked.failure && !asked.failure.isMissing && !asked.failure.needsLogin)
+      return <FailureNotice failure={asked.failure} />;
+    if (!isGone && !asked.failure) return <Loading what="the integration" />;
+    return <Unknown id={id} />;
+  }
+  return (
+    <>
+      <Head integration={shown} />
+      <nav class="tabs" aria-label="Parts">
+        {INTEGRATION_TABS.map((one) => (
+          <a key={one} href={integrationPath(id, one)} aria-current={one === tab ? 'page' : undefined}>
+            {one}
+          </a>
+        ))}
+      </nav>
+      {tab === 'overview' && <Overview integration={shown} whole={whole} />}
+      {tab === 'events' && <Events id={id} />}
+      {tab === 'revisions' && <Revisions id={id} generation={shown.generation} />}
+    </>
+  );
+}
+
+function Unknown({ id }: { readonly id: string }) {
+  return (
+    <Empty title="There is no such integration">
+      <p>
+        None has the id <code>{id}</code>: it was deleted, or the link is not whole.
+      </p>
+      <p>
+        <a href="/integrations">To the integrations</a>
+      </p>
+    </Empty>
+  );
+}
+
+function Head({ integration }: { readonly integration: Integration }) {
+  const { id, name, description, type, generation, status } = integration;
+  const [isCopied, setCopied] = useState(false);
+  const copy = () => navigator.clipboard?.writeText(id).then(() => setCopied(true));
+  return (
+    <header class="page-head">
+      <p class="quiet">
+        <a href="/integrations">Integrations</a> / {typeName(type)}
+      </p>
+      <h1>{name}</h1>
+      {description !== '' && <p class="quiet">{description}</p>}
+      <p class="facts">
+        <State state={status?.state ?? IntegrationState.UNSPECIFIED} /> since <Ago time={status?.since} /> ·
+        generation {String(generation)} ·{' '}
+        <button type="button" class="link" title={id} onClick={() => void copy()}>
+          {isCopied ? 'id copied' : 'copy id'}
+        </button>
+      </p>
+      {status?.reason && <p class="reason whole">{status.reason}</p>}
+      <Actions integration={integration} />
+    </header>
+  );
+}
+
+interface OverviewProps {
+  readonly integration: Integration;
+  /** With its configuration; undefined: it is still asked for. */
+  readonly whole: Integration | undefined;
+}
+
+function Overview({ integration, whole }: OverviewProps) {
+  return (
+    <>
+      <PathStrip integration={integration} target={targetOf(whole ?? integration)} />
+      <section>
+        <h2>Configuration</h2>
+        {whole ? (
+          <table class="pairs">
+            <tbody>
+              {configuredValues(whole).map(({ path, text }) => (
+                <tr key={path}>
+                  <th scope="row">
+                    <code>{path}</code>
+                  </th>
+                  <td class="pre">{text}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        ) : (
+          <Loading what="the configuration" />
+        )}
+        <p class="quiet">
+          Created <At time={integration.createTime} />, changed <At time={integration.updateTime} />
+        </p>
+      </section>
+    </>
+  );
+}
+
+function Events({ id }: { readonly id: string }) {
+  return <EventTable {...useEvents(id, [])} isOfOne />;
+}

@@ -1,0 +1,27 @@
+import { newPath } from '../../app/routes.ts';
+import { Empty } from '../../ui/notice.tsx';
+
+const COMMAND = `curl -s ${location.origin}/api/v1/integrations -H 'content-type: application/json' -d '{
+  "name": "first", "enabled": true, "topicFilters": ["sensors/#"],
+  "http": {"restEndpointUrl": "http://127.0.0.1:9000/"}
+}'`;
+
+/** There is no integration yet: how the first one is made. */
+export function FirstRun() {
+  return (
+    <Empty title="There is no integration yet">
+      <p>
+        An integration takes the messages of some MQTT topics and delivers them to an HTTP endpoint, an MQTT
+        broker or a Kafka cluster.
+      </p>
+      <p>
+        <a class="button primary" href={newPath()}>
+          Make the first one
+        </a>
+      </p>
+      <p class="quiet">Or from a shell:</p>
+      <pre class="wrapped">{COMMAND}</pre>
+      <p>It appears here as soon as it is made.</p>
+    </Empty>
+  );
+}

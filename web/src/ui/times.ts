@@ -1,0 +1,35 @@
+import { type Timestamp, timestampDate } from '../../../src/client/contract.ts';
+
+const SECOND = 1000;
+const STEPS = [
+  ['d', 86_400 * SECOND],
+  ['h', 3600 * SECOND],
+  ['min', 60 * SECOND],
+  ['s', SECOND],
+] as const;
+
+/** A length of time as people say it, in its two largest units: `3 min 4 s`. Under a second: `now`. */
+export function spanText(ms: number): string {
+  const whole = Math.max(0, ms);
+  const first = STEPS.findIndex(([, length]) => whole >= length);
+  if (first === -1) return 'now';
+  const [name, length] = STEPS[first]!;
+  const count = Math.floor(whole / length);
+  const next = STEPS[first + 1];
+  const rest = next ? Math.floor((whole - count * length) / next[1]) : 0;
+  const more = next && rest > 0 && count < 10 ? ` ${rest} ${next[0]}` : '';
+  return `${count} ${name}${more}`;
+}
+
+/** A time in the zone that is chosen, with the zone's name: `2026-11-29 12:03:04 UTC`. */
+export function timeText(time: Date, zone: 'local' | 'UTC'): string {
+  const iso = (date: Date) => date.toISOString().slice(0, 19).replace('T', ' ');
+  if (zone === 'UTC') return `${iso(time)} UTC`;
+  const offset = -time.getTimezoneOffset();
+  const sign = offset < 0 ? '-' : '+';
+  const two = (n: number) => String(Math.floor(n)).padStart(2, '0');
+  const name = `${sign}${two(Math.abs(offset) / 60)}:${two(Math.abs(offset) % 60)}`;
+  return `${iso(new Date(time.getTime() + offset * 60_000))} ${name}`;
+}
+
+export const dateOf = (time: Timestamp | undefined): Date | undefined => time && timestampDate(time);
