@@ -21,16 +21,19 @@ const RUNS = 3;
  */
 export async function measureIngress(): Promise<object> {
   await using stack = new AsyncDisposableStack();
-  const { rig, id, port, child } = await openIngressRig(stack);
+  const { rig, id, port, httpPort, child } = await openIngressRig(stack);
   const raw: Drain[] = [];
   const penstock: Drain[] = [];
+  const overWebSocket: Drain[] = [];
   for (let run = 0; run < RUNS; run++) {
     raw.push(await throughLoop(rig, id));
     penstock.push(await publishAll(port, child));
+    overWebSocket.push(await publishAll(httpPort, child, 'websocket'));
   }
   return {
     'mqtt-packet and kafkajs, bare loop': mediansOf(raw),
     'penstock ingress': shareOf(penstock, raw),
+    'penstock ingress, over WebSocket': shareOf(overWebSocket, raw),
   };
 }
 
@@ -51,7 +54,7 @@ async function startIngress(stack: AsyncDisposableStack, { kafka }: Rig) {
   const child = stack.use(new MeasuredChild('../src/main.ts', args, env));
   const url = `http://127.0.0.1:${httpPort}/health/ready`;
   while (!(await fetch(url).catch(() => undefined))?.ok) await sleep(100);
-  return { port: port!, child };
+  return { port: port!, httpPort: httpPort!, child };
 }
 
 async function throughLoop({ kafka }: Rig, id: string): Promise<Drain> {
@@ -63,8 +66,12 @@ async function throughLoop({ kafka }: Rig, id: string): Promise<Drain> {
 }
 
 /** Lets the clients publish, and looks at what takes it in. */
-async function publishAll(port: number, taker: MeasuredChild): Promise<Drain> {
-  const args = [port, CLIENTS, WINDOW, PAYLOAD, WARM_UP, MESSAGES].map(String);
+async function publishAll(
+  port: number,
+  taker: MeasuredChild,
+  transport: 'tcp' | 'websocket' = 'tcp',
+): Promise<Drain> {
+  const args = [port, CLIENTS, WINDOW, PAYLOAD, WARM_UP, MESSAGES, transport].map(String);
   await using publishers = new MeasuredChild('./publishers.ts', args);
   await publishers.message('ready');
   const [warm, end] = [publishers.message('warm'), publishers.message('end')];

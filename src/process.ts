@@ -108,6 +108,7 @@ export async function startProcess(
     await startRpcServer({
       services: parts.flatMap(({ services = [] }) => services),
       audit,
+      webSockets: parts.flatMap(({ webSockets = [] }) => webSockets),
       pages: new Map(parts.flatMap(({ pages = [] }) => [...pages])),
       webUi: roles.includes('control-plane') ? webUiOf(settings, logger) : undefined,
       authenticate: authenticator(access, { ...ways, sessions }),

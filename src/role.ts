@@ -7,6 +7,7 @@ import type { Bus } from './bus/bus.ts';
 import type { Topics } from './bus/topics.ts';
 import type { Pages } from './rpc/pages.ts';
 import type { RpcService } from './rpc/service.ts';
+import type { WebSocketService } from './rpc/web-socket/handshake.ts';
 import type { Clock } from './runtime/clock.ts';
 import type { Logger } from './runtime/logger.ts';
 import type { Metrics } from './runtime/metrics.ts';
@@ -27,6 +28,8 @@ export interface RolePart {
   readonly audit?: (service: RpcService) => RpcService;
   /** On the HTTP port, for whoever asks. */
   readonly pages?: Pages;
+  /** On the HTTP port, for whoever may call. */
+  readonly webSockets?: readonly WebSocketService[];
   /** Whose sessions of browsers there are. */
   readonly sessions?: SessionCaller;
 }

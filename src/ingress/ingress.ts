@@ -6,6 +6,7 @@ import type { Topics } from '../bus/topics.ts';
 import { createUuidV7 } from '../contract/uuid.ts';
 import { failed } from '../rpc/error.ts';
 import { type MethodHandler, type RpcService, rpcService } from '../rpc/service.ts';
+import type { WebSocketService } from '../rpc/web-socket/handshake.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -14,8 +15,9 @@ import type { IngressConfig } from './config.ts';
 import { createFanOut } from './fan-out.ts';
 import { reportFilters } from './filter-reports.ts';
 import { followFilters } from './filters.ts';
-import { startListener } from './listener/listener.ts';
+import { type Listener, startListener } from './listener/listener.ts';
 import { ReceivedNotes } from './listener/received-notes.ts';
+import { mqttWebSocket } from './mqtt-web-socket.ts';
 import { publishMessage } from './routes/publish-message.ts';
 
 export interface IngressDeps {
@@ -26,7 +28,11 @@ export interface IngressDeps {
   readonly metrics: Metrics;
   random(): number;
   /** Told at once: what is to be served by whoever has a gRPC server, and what the services rest on. */
-  begun(part: { readonly services: readonly RpcService[]; readonly conditions: readonly Condition[] }): void;
+  begun(part: {
+    readonly services: readonly RpcService[];
+    readonly webSockets: readonly WebSocketService[];
+    readonly conditions: readonly Condition[];
+  }): void;
 }
 
 type Publish = MethodHandler<typeof MessageService.method.publishMessage>;
@@ -49,6 +55,7 @@ export async function startIngress(
   await using started = new AsyncDisposableStack();
   let restoring: string | undefined = 'restoring the topic filters';
   let publish: Publish | undefined;
+  let listener: Listener | undefined;
   deps.begun({
     services: [
       rpcService(MessageService, {
@@ -56,6 +63,12 @@ export async function startIngress(
           if (publish) return publish(request, context);
           throw failed(Code.UNAVAILABLE, 'STARTING', `${restoring}: send it again later`);
         },
+      }),
+    ],
+    webSockets: [
+      mqttWebSocket(config.mqtt, {
+        listener: () => listener,
+        trouble: () => restoring && `${restoring}: connect again later`,
       }),
     ],
     conditions: [{ name: 'restore', patience: 0, trouble: () => restoring }],
@@ -72,7 +85,7 @@ export async function startIngress(
   const takeIn = createFanOut({ ...deps, filters: followed.filters, node: config.serviceId, newId });
   restoring = 'restoring the sessions of MQTT clients';
   await restored;
-  const listener = started.use(
+  listener = started.use(
     await startListener(config.mqtt, { ...deps, takeIn, notes, waiting: deps.bus.outgoing }),
   );
   publish = publishMessage({ ...deps, takeIn, waiting: deps.bus.outgoing });

@@ -130,6 +130,7 @@ const CODES = {
   405: 'unimplemented',
   415: 'invalid_argument',
   421: 'permission_denied',
+  426: 'failed_precondition',
   500: 'internal',
   503: 'unavailable',
 };

@@ -28,9 +28,9 @@ export class HttpRoom {
     this.#metrics = metrics;
   }
 
-  /** Watches over the sockets of a server. */
-  guard(server: Server): void {
-    server.maxConnections = MAX_BUSY + MAX_IDLE + MAX_CLOSING;
+  /** Watches over the sockets of a server. `others`: what may be released, at most. */
+  guard(server: Server, others = 0): void {
+    server.maxConnections = MAX_BUSY + MAX_IDLE + MAX_CLOSING + others;
     server.on('drop', () => this.#metrics.httpCrowdedOut.inc({ what: 'connection' }));
     // Before its handshake is over a connection is not a request's, and bounded elsewhere (tls-server.ts).
     server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
@@ -56,6 +56,11 @@ export class HttpRoom {
       });
       listener(request, response);
     };
+  }
+
+  /** The socket is no request's any more: somebody else bounds it. */
+  release(socket: Socket): void {
+    this.#closed(socket);
   }
 
   #set(socket: Socket, request: IncomingMessage | undefined): void {

@@ -5,7 +5,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { DescMethod } from '@bufbuild/protobuf';
 import type { MethodImpl } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
@@ -28,6 +28,8 @@ import type { RpcService } from './service.ts';
 import type { TlsFiles } from './tls-files.ts';
 import { tlsOptions, watchOver } from './tls-server.ts';
 import { UnfinishedBodies } from './unfinished-bodies.ts';
+import type { WebSocketService } from './web-socket/handshake.ts';
+import { WebSockets } from './web-socket/web-sockets.ts';
 import type { WebUi } from './web-ui.ts';
 
 const SECOND = 1000;
@@ -38,6 +40,9 @@ interface HttpOptions {
   readonly pages: Pages;
   /** Unset: there is none. */
   readonly webUi: WebUi | undefined;
+  readonly webSockets: readonly WebSocketService[];
+  /** The server stops. */
+  readonly stopping: AbortSignal;
   readonly authenticate: Authenticate;
   /** Whether browsers keep sessions for TLS alone. */
   readonly isCookieSecure: boolean;
@@ -80,19 +85,20 @@ export function createHttpServer(options: HttpOptions): Server {
   const callers = new HttpCallers(options.services, open, options);
   const rpc = { ...options, judge, callers };
   const known = callers.listener(rpcListener(rpc), rpcListener({ ...rpc, maxReceive: MAX_OPEN_RECEIVE }));
-  const inner = corsListener(corsOrigins, known);
+  const webSockets = new WebSockets(options.webSockets, { ...options, judge, room });
+  const inner = webSockets.listener(corsListener(corsOrigins, known));
   const listener = originForm(
     cutting(options, room.listener(bodies.listener(guardedListener(inner, { ...options, judge })))),
   );
-  if (tls === undefined) {
-    const server = createServer(TIMES, listener);
-    room.guard(server);
-    return server;
-  }
+  const general = { ...TIMES, shouldUpgradeCallback: webSockets.isWanted };
   // Without a certificate there is an answer to whoever asks for health.
-  const server = createTlsServer({ ...TIMES, ...tlsOptions(tls, false) }, listener);
-  watchOver(server, tls, { protocol: 'http', metrics });
-  room.guard(server);
+  const server = tls
+    ? createTlsServer({ ...general, ...tlsOptions(tls, false) }, listener)
+    : createServer(general, listener);
+  if (tls) watchOver(server as TlsServer, tls, { protocol: 'http', metrics });
+  webSockets.serve(server);
+  const others = options.webSockets.map(({ maxConnections }) => maxConnections);
+  room.guard(server, Math.max(0, ...others));
   return server;
 }
 

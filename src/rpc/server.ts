@@ -30,6 +30,7 @@ import type { TlsFiles } from './tls-files.ts';
 import { UnfinishedRequests } from './unfinished-requests.ts';
 import { UnreadAnswers } from './unread-answers.ts';
 import { validated, warmUp } from './validate.ts';
+import type { WebSocketService } from './web-socket/handshake.ts';
 import type { WebUi } from './web-ui.ts';
 
 const SECOND = 1000;
@@ -62,6 +63,8 @@ export interface RpcServerOptions {
   readonly pages?: Pages;
   /** The web UI, on the HTTP port. Unset: there is none. */
   readonly webUi?: WebUi | undefined;
+  /** On the HTTP port. Unset: none. */
+  readonly webSockets?: readonly WebSocketService[];
   /** What is put around what checks callers and requests: it sees also what is refused. Unset: nothing. */
   readonly audit?: ((service: RpcService) => RpcService) | undefined;
   /** The address to listen on; 0.0.0.0 = every one. */
@@ -116,6 +119,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     setServing(false);
     stopping.abort(new Error('the server is stopping'));
     listener.close();
+    for (const service of options.webSockets ?? []) service.shutDown();
     await Promise.all([stopGrpc(grpcServer, clock), stopHttp(httpServer, clock)]);
   };
   try {
@@ -179,6 +183,8 @@ function createServers(options: RpcServerOptions, stopping: AbortSignal) {
     services: guardedServices,
     pages: options.pages ?? new Map(),
     webUi: options.webUi,
+    webSockets: options.webSockets ?? [],
+    stopping,
     authenticate,
     isCookieSecure: options.isCookieSecure ?? options.tls !== undefined,
     hosts: [options.host, ...(options.httpHosts ?? [])],

@@ -9,7 +9,7 @@ export const LISTEN_SETTINGS = {
   PENSTOCK_GRPC_PORT: integer(9090, 'The gRPC port; 0 = any free one.', PORT),
   PENSTOCK_HTTP_PORT: integer(
     8080,
-    'The port of JSON over HTTP, /metrics and /health; 0 = any free one.',
+    'The port of JSON over HTTP, /metrics and /health, and of an ingress MQTT over WebSocket (/mqtt); 0 = any free one.',
     PORT,
   ),
   PENSTOCK_HTTP_HOSTS: list(

@@ -35,7 +35,8 @@ export function createMetrics() {
     }),
     mqttConnections: new Gauge({
       name: 'penstock_mqtt_connections',
-      help: 'MQTT connections that are open.',
+      help: 'MQTT connections that are open, by what they came over: tcp or websocket.',
+      labelNames: ['transport'],
       registers,
     }),
     mqttDisconnects: new Counter({

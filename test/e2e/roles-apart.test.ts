@@ -31,11 +31,18 @@ const toHttp = (restEndpointUrl: string, topicFilter: string) => ({
 });
 
 /** Publishes with a real MQTT client; each payload is acknowledged. */
-async function publish(ingress: RoleRun, topic: string, payloads: readonly string[]): Promise<void> {
-  const client = await connectAsync(`mqtt://${ingress.address('MQTT')}`, { protocolVersion: 5 });
+async function publish(
+  ingress: RoleRun,
+  topic: string,
+  payloads: readonly string[],
+  url = `mqtt://${ingress.address('MQTT')}`,
+): Promise<void> {
+  const client = await connectAsync(url, { protocolVersion: 5 });
   await Promise.all(payloads.map((payload) => client.publishAsync(topic, payload, { qos: 1 })));
   await client.endAsync();
 }
+
+const webSocketOf = (ingress: RoleRun) => `ws://${ingress.address('HTTP')}/mqtt`;
 
 /** Waits until a message to this topic would go to so many integrations. */
 async function matches(ingress: RoleRun, topicName: string, integrations: number): Promise<void> {
@@ -262,7 +269,7 @@ test('control plane, ingress and executor as processes of their own', async (t) 
   await t.test('delivery goes on without a control plane', async () => {
     endpoint.received.length = 0;
     assert.equal(await controlPlane.stop('SIGTERM'), 0, controlPlane.output);
-    await publish(ingress, 'a/1', ['alone']);
+    await publish(ingress, 'a/1', ['alone'], webSocketOf(ingress));
     await waitUntil('it arrived', () => payloads().length === 1);
   });
 
@@ -281,7 +288,7 @@ test('penstock start runs the roles of TB_SERVICE_TYPE', async (t) => {
   using client = createClient(IntegrationService, broker.address('gRPC'));
   await client.createIntegration({ integration: toHttp(endpoint.url, 'a/#') });
   await matches(broker, 'a/1', 1);
-  await publish(broker, 'a/1', ['hello']);
+  await publish(broker, 'a/1', ['hello'], webSocketOf(broker));
   await waitUntil('it arrived', () => endpoint.received.some(({ body }) => body.toString() === 'hello'));
   for (const run of [broker, executor]) assert.equal(await run.stop(), 0, run.output);
 });

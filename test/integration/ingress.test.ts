@@ -12,8 +12,7 @@ import type { Bus } from '../../src/bus/bus.ts';
 import type { Topics } from '../../src/bus/topics.ts';
 import { startIngress } from '../../src/ingress/ingress.ts';
 import { createClient } from '../../src/rpc/grpcjs.ts';
-import { startRpcServer } from '../../src/rpc/server.ts';
-import type { RpcService } from '../../src/rpc/service.ts';
+import { type RpcServerOptions, startRpcServer } from '../../src/rpc/server.ts';
 import { busForTests } from '../helpers/bus.ts';
 import { follow } from '../helpers/follow.ts';
 import { LISTENER, publish, pubrel } from '../helpers/mqtt-listener.ts';
@@ -58,7 +57,7 @@ async function start(t: TestContext, bus: Bus, topics: Topics) {
     kafkaPrefix: '',
     mqtt: { ...LISTENER, maxPacketBytes: 1_048_576 },
   };
-  let services: readonly RpcService[] = [];
+  let begun: Pick<RpcServerOptions, 'services' | 'webSockets'> = { services: [] };
   const ingress = await startIngress(
     config,
     {
@@ -66,14 +65,14 @@ async function start(t: TestContext, bus: Bus, topics: Topics) {
       bus,
       topics,
       begun(part) {
-        ({ services } = part);
+        begun = part;
       },
     },
     new AbortController().signal,
   );
   t.after(() => ingress[Symbol.asyncDispose]());
   const server = await startRpcServer({
-    services,
+    ...begun,
     host: '127.0.0.1',
     grpcPort: 0,
     httpPort: 0,
@@ -87,7 +86,7 @@ async function start(t: TestContext, bus: Bus, topics: Topics) {
     clientId: 'device-7',
   });
   t.after(() => client.endAsync(true));
-  return { client, grpc, metrics: deps.metrics };
+  return { client, grpc, metrics: deps.metrics, url: `ws://${server.httpAddress}/mqtt` };
 }
 
 test('QoS 2 through a restart: what is stored and not released is known to the next run of the node', {
@@ -220,4 +219,28 @@ test('from a filter on Kafka to an envelope on Kafka', { timeout: 120_000 }, asy
     await bus.send(downlink.name, { key: known, value: null });
     await waitUntil('the deletion', async () => (await matches('moved')) === 0);
   });
+});
+
+test('what comes over WebSocket is in Kafka as what comes over TCP', { timeout: 60_000 }, async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const id = randomUUID();
+  await bus.createTopics([topics.downlink('http'), topics.messages(id)]);
+  await publishIntegration(bus, topics, id, { topicFilters: ['a/#'] });
+  const messages = await messagesOf(t, bus, topics, id);
+  const { client, url } = await start(t, bus, topics);
+  const other = await mqtt.connectAsync(url, { protocolVersion: 5, clientId: 'page', username: 'someone' });
+  t.after(() => other.endAsync(true));
+  await client.publishAsync('a/b', 'over TCP', { qos: 1 });
+  for (const qos of [1, 2] as const) await other.publishAsync('a/b', `of QoS ${qos}`, { qos });
+  await waitUntil('all of them', () => messages.length === 3);
+  const read = messages.map(({ envelope: { payload, clientId, username } }) => [
+    Buffer.from(payload).toString(),
+    clientId,
+    username,
+  ]);
+  assert.deepEqual(read, [
+    ['over TCP', 'device-7', undefined],
+    ['of QoS 1', 'page', 'someone'],
+    ['of QoS 2', 'page', 'someone'],
+  ]);
 });

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -14,8 +13,6 @@ import { testDeps } from '../helpers/test-deps.ts';
 
 /** A socket whose peer reads nothing until it is told to. */
 class DeafSocket extends Duplex {
-  readonly setNoDelay = () => this;
-  readonly setKeepAlive = () => this;
   #written = () => {};
 
   constructor() {
@@ -49,7 +46,7 @@ function world() {
   const shared = sharedByConnections(LISTENER, deps);
   const open = () => {
     const socket = new DeafSocket();
-    const connection = new ClientConnection(socket as unknown as Socket, shared);
+    const connection = new ClientConnection(socket, { ...shared, transport: 'tcp' });
     const come = (...packets: Parameters<typeof generate>[0][]) => {
       for (const packet of packets) socket.push(generate(packet, { protocolVersion: 4 }));
     };

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { BusError, type Waiting } from '../../bus/bus.ts';
 import type { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
@@ -19,7 +19,7 @@ import type { Newcomers } from './newcomers.ts';
 import { originOf } from './origins.ts';
 import { OutgoingPackets } from './outgoing-packets.ts';
 import { Patience } from './patience.ts';
-import { MqttError, ReasonCode } from './protocol.ts';
+import { MqttError, protocolError, ReasonCode } from './protocol.ts';
 import { PublishFlow } from './publish-flow.ts';
 import type { SessionNotes } from './received-notes.ts';
 import { MAX_SESSION_EXPIRY } from './session-expiry.ts';
@@ -36,7 +36,11 @@ export interface ConnectionLimits {
   readonly packetTimeout: number;
 }
 
+/** What a client is connected by: a socket of TCP, or a WebSocket. */
+export type ClientSocket = Duplex & { readonly remoteAddress?: string | undefined };
+
 export interface ClientConnectionDeps {
+  readonly transport: 'tcp' | 'websocket';
   readonly limits: ConnectionLimits;
   readonly sessions: Sessions;
   readonly notes: SessionNotes;
@@ -58,15 +62,13 @@ export interface ClientConnectionDeps {
 const MAX_CONNECT_BYTES = 65_536;
 /** How long a client may take to close a connection that has ended, in milliseconds. */
 const LINGER = 1000;
-/** TCP's own probes find peers that vanished without a keep-alive of MQTT; milliseconds. */
-const TCP_KEEP_ALIVE = 60_000;
 
 /** One network connection: what its packets lead to, and its end. */
 export class ClientConnection {
   /** Resolves once the socket is closed. */
   readonly closed: Promise<void>;
   readonly origin: string;
-  readonly #socket: Socket;
+  readonly #socket: ClientSocket;
   readonly #deps: ClientConnectionDeps;
   readonly #incoming: IncomingPackets;
   readonly #outgoing: OutgoingPackets;
@@ -77,7 +79,7 @@ export class ClientConnection {
   #ended: EndReason | undefined;
   #cancelLinger: CancelTimer = () => {};
 
-  constructor(socket: Socket, deps: ClientConnectionDeps) {
+  constructor(socket: ClientSocket, deps: ClientConnectionDeps) {
     this.#socket = socket;
     this.#deps = deps;
     this.origin = originOf(socket.remoteAddress);
@@ -105,8 +107,7 @@ export class ClientConnection {
       });
     });
     socket.on('error', (error) => deps.logger.debug('MQTT socket error', { error: messageOf(error) }));
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, TCP_KEEP_ALIVE);
+    socket.on('violation', (error: Error) => this.#fail(protocolError(error.message)));
     deps.newcomers.add(this);
   }
 
@@ -136,7 +137,7 @@ export class ClientConnection {
   }
 
   #connect(frame: Frame): void {
-    const { sessions, limits, metrics } = this.#deps;
+    const { sessions, limits, metrics, transport } = this.#deps;
     const connect = readConnect(frame);
     const { isClean, keepAlive } = connect;
     checkRoom(connect, this.#deps);
@@ -163,7 +164,7 @@ export class ClientConnection {
       this.#drain({ reason: 'disconnect' });
     };
     this.#client = new Client(clientId, connect, { flow, outgoing: this.#outgoing, onDisconnect });
-    metrics.mqttConnections.inc();
+    metrics.mqttConnections.inc({ transport });
     if (this.#ended) {
       this.#leave(this.#client, this.#ended); // the end of the older connection led to that of this one
       return;
@@ -233,7 +234,7 @@ export class ClientConnection {
   }
 
   #leave({ clientId, sessionExpiry, will, flow }: Client, reason: EndReason): void {
-    const { sessions, metrics, newcomers } = this.#deps;
+    const { sessions, metrics, newcomers, transport } = this.#deps;
     flow.end();
     sessions.close(clientId, this, {
       expiry: sessionExpiry,
@@ -241,7 +242,7 @@ export class ClientConnection {
       will: reason === 'shutdown' ? undefined : will,
       isOurs: reason === 'not-stored',
     });
-    metrics.mqttConnections.dec();
+    metrics.mqttConnections.dec({ transport });
     newcomers.add(this);
   }
 }

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Waiting } from '../../bus/bus.ts';
 import type { ByteLimit } from '../../runtime/byte-limit.ts';
 import { type Frame, Framer } from './framer.ts';
@@ -28,7 +28,7 @@ interface Deps {
 
 /** The packets that one connection sends: they are handled in turn with those of others, and while there is room for more. */
 export class IncomingPackets {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #deps: Deps;
   readonly #framer: Framer;
   readonly #takeTurn = () => this.#readOn();
@@ -37,7 +37,7 @@ export class IncomingPackets {
   /** The client sends no more; what it sent may still wait in the framer. */
   #hasPeerEnded = false;
 
-  constructor(socket: Socket, maxPacketBytes: number, deps: Deps) {
+  constructor(socket: Duplex, maxPacketBytes: number, deps: Deps) {
     this.#socket = socket;
     this.#deps = deps;
     this.#framer = new Framer(maxPacketBytes);

@@ -9,7 +9,8 @@ import { listenError } from '../../runtime/listen-error.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { TakeIn } from '../fan-out.ts';
-import { ClientConnection, type ConnectionLimits } from './client-connection.ts';
+import type { ClientSocket, ConnectionLimits } from './client-connection.ts';
+import { Connections } from './connections.ts';
 import { FairShares } from './fair-shares.ts';
 import { Holdings } from './holdings.ts';
 import { Newcomers } from './newcomers.ts';
@@ -42,6 +43,10 @@ export interface ListenerDeps {
 export interface Listener extends AsyncDisposable {
   /** `host:port` */
   readonly address: string;
+  /** Takes in who has come over a WebSocket. */
+  takeWebSocket(socket: ClientSocket): void;
+  /** Ends those in order, and takes no more. */
+  endWebSockets(): void;
 }
 
 /** Sockets whose client is not connected, beyond the connections allowed. */
@@ -55,8 +60,21 @@ const SHARES = { connected: 1 / 2, onTheirWay: 1 / 4, offline: 1 / 8, owedWills:
  * many small ones would take far more memory than their bytes.
  */
 const READ_AHEAD = 8192;
+const SOCKETS = {
+  highWaterMark: READ_AHEAD,
+  /** A client that hangs up is still heard to its last packet. */
+  allowHalfOpen: true,
+  noDelay: true,
+  /** TCP's own probes find peers that vanished without a keep-alive of MQTT. */
+  keepAlive: true,
+  keepAliveInitialDelay: 60_000,
+};
 /** How long outstanding acknowledgements are waited for at the end, in milliseconds. */
 const STOP_DEADLINE = 5000;
+
+/** Sockets of one transport, at most: those of connections, of newcomers, and those that are cut. */
+export const maxSockets = ({ maxConnections }: Pick<ConnectionLimits, 'maxConnections'>): number =>
+  maxConnections + MAX_NEWCOMERS + MAX_CLOSING;
 
 /**
  * Listens for MQTT 3.1, 3.1.1 and 5.0 clients that publish; subscriptions are refused.
@@ -64,32 +82,22 @@ const STOP_DEADLINE = 5000;
  */
 export async function startListener(config: ListenerConfig, deps: ListenerDeps): Promise<Listener> {
   const { clock, logger, metrics } = deps;
-  const { maxConnections } = config;
-  const connections = new Set<ClientConnection>();
-  const connectionDeps = sharedByConnections(config, deps);
-  const { sessions, wills } = connectionDeps;
-  let isStopping = false;
-  // Half open: a client that hangs up is still heard to its last packet.
-  const server = createServer({ allowHalfOpen: true, highWaterMark: READ_AHEAD }, (socket) => {
-    if (isStopping) {
-      socket.destroy();
-      return;
-    }
-    const connection = new ClientConnection(socket, connectionDeps);
-    connections.add(connection);
-    void connection.closed.then(() => connections.delete(connection));
-  });
-  server.maxConnections = maxConnections + MAX_NEWCOMERS + MAX_CLOSING;
+  const shared = sharedByConnections(config, deps);
+  const { sessions, wills } = shared;
+  const overTcp = new Connections({ ...shared, transport: 'tcp' });
+  const overWebSocket = new Connections({ ...shared, transport: 'websocket' });
+  const server = createServer(SOCKETS, (socket) => overTcp.take(socket));
+  server.maxConnections = maxSockets(config);
   server.on('drop', () => metrics.mqttDisconnects.inc({ reason: 'refused' }));
   await listen(server, config);
   server.on('error', (error) => logger.error('MQTT listener error', { error: messageOf(error) }));
   return {
     address: addressOf(server),
+    takeWebSocket: (socket) => overWebSocket.take(socket),
+    endWebSockets: () => void overWebSocket.shutDown(),
     async [Symbol.asyncDispose]() {
-      isStopping = true;
       server.close();
-      for (const connection of connections) connection.shutDown();
-      const closed = Promise.allSettled([...connections].map((connection) => connection.closed));
+      const closed = Promise.all([overTcp.shutDown(), overWebSocket.shutDown()]);
       const endSessions = async () => {
         sessions.endOffline(); // they end with this node
         await wills.finish();
@@ -100,7 +108,8 @@ export async function startListener(config: ListenerConfig, deps: ListenerDeps):
         await withDeadline(clock, STOP_DEADLINE, 'closing MQTT connections', Promise.allSettled(ends));
       } catch (error) {
         logger.warn('some MQTT clients are left without an acknowledgement', { error: messageOf(error) });
-        for (const connection of connections) connection.destroy();
+        overTcp.destroy();
+        overWebSocket.destroy();
       }
     },
   };

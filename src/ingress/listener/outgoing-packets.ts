@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { generate, type IConnackPacket, type Packet } from 'mqtt-packet';
 import type { Answerable } from './connect-packet.ts';
 import type { FilterList } from './control-packets.ts';
@@ -22,12 +22,12 @@ type Acknowledgement = typeof PacketType.PUBACK | typeof PacketType.PUBREC | typ
 export class OutgoingPackets {
   /** Until CONNECT has told. */
   to: Answerable = { version: 4, maximumPacketSize: Infinity };
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
   #length = 0;
   #isScheduled = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Duplex) {
     this.#socket = socket;
   }
 
