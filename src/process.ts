@@ -3,6 +3,7 @@ import { startAccess } from './access/start-access.ts';
 import type { Bus } from './bus/bus.ts';
 import type { KafkaConfig } from './bus/kafka/client.ts';
 import { startKafkaClock } from './bus/kafka-clock.ts';
+import { nodeFigures } from './bus/node-figures.ts';
 import { reportNode } from './bus/node-reports.ts';
 import { topicsOf } from './bus/topics.ts';
 import { reachKafka } from './own-kafka.ts';
@@ -13,9 +14,10 @@ import { isCookieSecure } from './rpc/session-cookie.ts';
 import { TlsFiles } from './rpc/tls-files.ts';
 import { tlsPaths } from './rpc/tls-paths.ts';
 import { WEB_DIST, WebUi } from './rpc/web-ui.ts';
-import type { Clock } from './runtime/clock.ts';
+import { type Clock, watchEventLoop } from './runtime/clock.ts';
 import { type Logger, messageOf } from './runtime/logger.ts';
 import { createMetrics } from './runtime/metrics.ts';
+import { mqttWebSocketUrl } from './runtime/mqtt-websocket-url.ts';
 import { NameResolver } from './runtime/name-resolver.ts';
 import { Readiness, type ReadinessPart } from './runtime/readiness.ts';
 import { followSecretKeys } from './runtime/secret-keys.ts';
@@ -88,12 +90,16 @@ export async function startProcess(
   // The control plane makes the topics that the others wait for.
   const first = roles.filter((role) => role === 'control-plane').map(start);
   for (const { started } of first) stack.use(await started);
+  const eventLoop = stack.use(watchEventLoop());
+  let webSocketUrl = '';
   // From before what the roles report until after.
   stack.use(
     reportNode(await describe(roles, settings, deps.startTime), {
       ...deps,
       clock: latest,
       takeUses: grants && (() => grants.takeUses()),
+      figures: () => nodeFigures({ metrics, eventLoop }),
+      mqttWebSocketUrl: () => webSocketUrl,
     }),
   );
   const others = ROLES.filter((role) => role !== 'control-plane' && roles.includes(role)).map(start);
@@ -129,6 +135,7 @@ export async function startProcess(
     }),
   );
   const { grpcAddress, httpAddress } = server;
+  if (roles.includes('ingress')) webSocketUrl = mqttWebSocketUrl(settings, httpAddress);
   const running = await Promise.all(others.map(({ started }) => started));
   await readiness.look();
   const mqttAddress = running.find((role) => role.mqttAddress !== undefined)?.mqttAddress;
@@ -176,6 +183,7 @@ async function describe(roles: readonly Role[], settings: Settings, startTime: n
     roles: roles.map((role) => NODE_ROLES[role]),
     types: modules.flatMap((module) => module.typesServed?.(settings) ?? []),
     startTime,
+    deliveryDefaults: modules.find((module) => module.deliveryDefaults)?.deliveryDefaults?.(settings),
   };
 }
 

@@ -1,4 +1,6 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { NodeRole } from '../gen/penstock/v1/cluster_service_pb.ts';
+import type { DeliveryPolicySchema } from '../gen/penstock/v1/delivery_pb.ts';
 import type { IntegrationType } from '../gen/penstock/v1/integration_pb.ts';
 import type { AccessConfig, SessionCaller } from './access/access.ts';
 import type { Grants } from './access/grants.ts';
@@ -66,6 +68,8 @@ interface RoleModule {
   readonly startRole: StartRole;
   /** The types of integrations that the role serves. */
   typesServed?(settings: Settings): readonly IntegrationType[];
+  /** What it does where an integration's delivery policy leaves it open. */
+  deliveryDefaults?(settings: Settings): MessageInitShape<typeof DeliveryPolicySchema>;
 }
 
 /** Loaded when it is wanted: an executor needs no PostgreSQL client. */

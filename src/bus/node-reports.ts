@@ -1,6 +1,7 @@
-import { toBinary } from '@bufbuild/protobuf';
+import { type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import type { NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
+import type { NodeFiguresSchema, NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
+import type { DeliveryPolicySchema } from '../../gen/penstock/v1/delivery_pb.ts';
 import type { IntegrationType } from '../../gen/penstock/v1/integration_pb.ts';
 import { UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -29,6 +30,8 @@ export interface NodeDescription {
   readonly types: readonly IntegrationType[];
   /** Wall-clock time in milliseconds; tells the runs of a node apart. */
   readonly startTime: number;
+  /** What it does where a delivery policy leaves it open, for an executor. */
+  readonly deliveryDefaults?: MessageInitShape<typeof DeliveryPolicySchema> | undefined;
 }
 
 interface Deps {
@@ -37,6 +40,10 @@ interface Deps {
   readonly warnings: Warnings;
   /** API tokens that callers were let in by since it was last called. Unset: none. */
   readonly takeUses?: (() => readonly { readonly tokenId: string; readonly time: number }[]) | undefined;
+  /** What it uses, and what it has taken in. */
+  figures(): Promise<MessageInitShape<typeof NodeFiguresSchema>>;
+  /** Where it takes MQTT over WebSocket; '': nowhere that is known yet. */
+  mqttWebSocketUrl(): string;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -66,12 +73,10 @@ export function reportNode(node: NodeDescription, deps: Deps): AsyncDisposable {
   };
 }
 
-function send(
-  node: NodeDescription,
-  stopping: boolean,
-  { bus, topics, warnings, clock, takeUses }: Deps,
-): Promise<void> {
-  const { serviceId, roles, types } = node;
+async function send(node: NodeDescription, stopping: boolean, deps: Deps): Promise<void> {
+  const { bus, topics, warnings, clock, takeUses } = deps;
+  const { serviceId, roles, types, deliveryDefaults } = node;
+  const figures = await deps.figures();
   const startTime = timestampFromMs(node.startTime);
   const record = uplinkRecord(serviceId, clock, {
     nodeStartTime: startTime,
@@ -88,8 +93,11 @@ function send(
           tokenId,
           time: timestampFromMs(time),
         })),
+        figures,
+        mqttWebsocketUrl: deps.mqttWebSocketUrl(),
+        ...(deliveryDefaults && { deliveryDefaults }),
       },
     },
   });
-  return bus.send(topics.uplink.name, { key: KEY, value: toBinary(UplinkRecordSchema, record) });
+  await bus.send(topics.uplink.name, { key: KEY, value: toBinary(UplinkRecordSchema, record) });
 }

@@ -14,6 +14,8 @@ export interface ControlPlaneConfig {
   readonly checkRate: Rate;
   /** What integrations may ask for. */
   readonly limits: Limits;
+  /** How often executors report figures, when they are set as this node. */
+  readonly statisticsInterval: number;
   /** How long after an integration its topics are deleted. */
   readonly topicDeletionDelay: number;
   /** How long audit records are kept. */
@@ -42,6 +44,7 @@ export function controlPlaneConfig(settings: Settings): ControlPlaneConfig {
       perMinute: settings.PENSTOCK_API_CHECKS_PER_MINUTE,
     },
     limits: settings,
+    statisticsInterval: settings.PENSTOCK_STATISTICS_INTERVAL,
     topicDeletionDelay: settings.PENSTOCK_TOPIC_DELETION_DELAY,
     auditTtl: settings.PENSTOCK_AUDIT_TTL_SEC * 1000,
     eventsTtl: settings.PENSTOCK_EVENTS_TTL_SEC * 1000,

@@ -6,6 +6,7 @@ import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
+import { SystemService } from '../../gen/penstock/v1/system_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
 import { WatchService } from '../../gen/penstock/v1/watch_service_pb.ts';
@@ -28,6 +29,7 @@ import { getIntegration } from './routes/get-integration.ts';
 import { getLoginMethods } from './routes/get-login-methods.ts';
 import { getReplay } from './routes/get-replay.ts';
 import { getRevision } from './routes/get-revision.ts';
+import { getSystem } from './routes/get-system.ts';
 import { getUser } from './routes/get-user.ts';
 import { listAuditRecordsRoute } from './routes/list-audit-records.ts';
 import { listDeadLetters } from './routes/list-dead-letters.ts';
@@ -86,6 +88,7 @@ export function controlPlaneServices(deps: RouteDeps & LoginDeps): readonly RpcS
     }),
     rpcService(AuditService, { listAuditRecords: (request) => listAuditRecordsRoute(deps, request) }),
     rpcService(ClusterService, { listNodes: (_request, call) => listNodes(deps, call) }),
+    rpcService(SystemService, { getSystem: () => getSystem(deps) }),
     rpcService(TokenService, {
       createToken: (request, call) => createToken(deps, request, call),
       listTokens: (request) => listTokensRoute(deps, request),

@@ -2,6 +2,7 @@ import type { IntegrationType } from '../../gen/penstock/v1/integration_pb.ts';
 import { numberOf } from '../contract/integration-type.ts';
 import type { Settings } from '../runtime/settings.ts';
 import { executorConfig } from './config.ts';
+import { defaultsAsPolicy } from './delivery/policy.ts';
 import { type ExecutorDeps, startExecutor } from './executor.ts';
 import { BUILT_TYPES } from './handlers/registry.ts';
 
@@ -13,6 +14,9 @@ export function startRole(
 ): Promise<AsyncDisposable> {
   return startExecutor(executorConfig(settings), deps, signal);
 }
+
+/** What it does where a delivery policy leaves it open. */
+export const deliveryDefaults = (settings: Settings) => defaultsAsPolicy(executorConfig(settings).policy);
 
 /** What control planes are told that it serves. */
 export function typesServed(settings: Settings): readonly IntegrationType[] {

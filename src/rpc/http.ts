@@ -23,6 +23,7 @@ import { sendMetrics } from './metrics-page.ts';
 import type { MetricsGate } from './metrics-token.ts';
 import { openApiPage } from './openapi-page.ts';
 import type { Page, Pages } from './pages.ts';
+import { namesOf, readyPage, reasonsOf } from './ready-page.ts';
 import { isRest, restListener } from './rest/rest-listener.ts';
 import type { RpcService } from './service.ts';
 import type { TlsFiles } from './tls-files.ts';
@@ -235,17 +236,3 @@ async function pageOf(
       return { status: 404, text: 'not found\n' };
   }
 }
-
-/** To a page or a name of somebody else no more is told than whether it is; to who is not let in, which part is not. */
-function readyPage(problems: readonly Problem[], linesOf: (problems: readonly Problem[]) => string[]): Page {
-  const isReady = problems.length === 0;
-  const text = [isReady ? 'ready' : 'not ready', ...linesOf(problems), ''].join('\n');
-  return { status: isReady ? 200 : 503, text };
-}
-
-const namesOf = (problems: readonly Problem[]) => [...new Set(problems.map(({ name }) => name))];
-
-const reasonsOf = (warnings: readonly string[]) => (problems: readonly Problem[]) => [
-  ...problems.map(({ name, reason }) => `${name}: ${reason}`),
-  ...warnings.map((text) => `warning: ${text}`),
-];

@@ -12,6 +12,7 @@ import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb
 import { MessageService } from '../../gen/penstock/v1/message_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
+import { SystemService } from '../../gen/penstock/v1/system_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
 import { WatchService } from '../../gen/penstock/v1/watch_service_pb.ts';
@@ -70,6 +71,7 @@ export const POLICY: ReadonlyMap<DescMethod, Rule> = new Map([
     cancelReplay: operator,
   }),
   ...rules(ClusterService, { listNodes: viewer }),
+  ...rules(SystemService, { getSystem: viewer }),
   ...rules(MessageService, { publishMessage: wholeOperator }),
   ...rules(AuthService, {
     getLoginMethods: anybody,

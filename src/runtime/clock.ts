@@ -1,3 +1,5 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
 /** Time, injected so that tests can drive it. The only place that may touch timers and the system's clocks. */
 export interface Clock {
   /** Wall-clock time in milliseconds since 1970. For people and records, never for deadlines. */
@@ -51,6 +53,31 @@ export const systemClock: Clock = {
   },
   sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
 };
+
+/** How often it is looked whether the event loop is held up, in milliseconds. */
+const LOOP_RESOLUTION = 20;
+
+/** Watches the event loop of this process. */
+export interface EventLoopWatch extends Disposable {
+  /** The longest that it was held up since this was asked last, in milliseconds. */
+  longestDelay(): number;
+}
+
+export function watchEventLoop(): EventLoopWatch {
+  const delays = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION });
+  delays.enable();
+  return {
+    longestDelay() {
+      const longest = delays.max / 1e6 - LOOP_RESOLUTION; // between two looks
+      const isKnown = delays.count > 0;
+      delays.reset();
+      return isKnown ? Math.max(0, longest) : 0;
+    },
+    [Symbol.dispose]() {
+      delays.disable();
+    },
+  };
+}
 
 /** A `sleep` for any clock, out of its `setTimer`. */
 export function sleepOn(clock: Pick<Clock, 'setTimer'>, ms: number, signal?: AbortSignal): Promise<void> {

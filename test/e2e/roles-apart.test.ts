@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { connectAsync } from 'mqtt';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
+import { ClusterService } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { MessageService } from '../../gen/penstock/v1/message_service_pb.ts';
+import { SystemService } from '../../gen/penstock/v1/system_service_pb.ts';
 import { createClient } from '../../src/rpc/grpcjs.ts';
 import { onEnd } from '../helpers/on-end.ts';
 import { BROKEN_HOSTS, rawRequest } from '../helpers/raw-http.ts';
@@ -290,5 +292,22 @@ test('penstock start runs the roles of TB_SERVICE_TYPE', async (t) => {
   await matches(broker, 'a/1', 1);
   await publish(broker, 'a/1', ['hello'], webSocketOf(broker));
   await waitUntil('it arrived', () => endpoint.received.some(({ body }) => body.toString() === 'hello'));
+  using systems = createClient(SystemService, broker.address('gRPC'));
+  const system = async () => (await systems.getSystem({})).system!;
+  const knows = async () => (await system()).mqttWebsocketUrls[0] === webSocketOf(broker);
+  await waitUntil('where MQTT is taken over WebSocket', knows);
+  assert.ok((await system()).mqttWebsocketHere);
+  using cluster = createClient(ClusterService, broker.address('gRPC'));
+  const nodes = async () => (await cluster.listNodes({})).nodes;
+  await waitUntil('what was taken in', async () =>
+    (await nodes()).some(({ figures }) => figures!.takenIn > 0n),
+  );
+  const [delivers, takesIn] = await nodes();
+  assert.deepEqual([delivers?.serviceId, takesIn?.serviceId], ['ie', 'tbmq']);
+  assert.deepEqual([delivers?.deliveryDefaults?.retries, takesIn?.deliveryDefaults], [5, undefined]);
+  assert.deepEqual([delivers?.mqttWebsocketUrl, takesIn?.mqttWebsocketUrl], ['', webSocketOf(broker)]);
+  for (const { figures } of [delivers!, takesIn!]) {
+    assert.ok(figures!.cpuSeconds > 0 && figures!.rssBytes > 10_000_000n && figures!.eventLoopDelay);
+  }
   for (const run of [broker, executor]) assert.equal(await run.stop(), 0, run.output);
 });

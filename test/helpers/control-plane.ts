@@ -14,6 +14,7 @@ import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
+import { SystemService } from '../../gen/penstock/v1/system_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
@@ -69,6 +70,7 @@ export const CONFIG = {
   limits: readSettings({}, {}),
   topicDeletionDelay: 100,
   auditTtl: 86_400_000,
+  statisticsInterval: 10_000,
   eventsTtl: 86_400_000,
   cleanupPeriod: 10_800_000,
   cleanupTtl: 604_800_000,
@@ -121,12 +123,25 @@ export async function controlPlaneForTests(
   const deadLetters = stack.use(createClient(DeadLetterService, server.grpcAddress));
   const replays = stack.use(createClient(ReplayService, server.grpcAddress));
   const cluster = stack.use(createClient(ClusterService, server.grpcAddress));
+  const system = stack.use(createClient(SystemService, server.grpcAddress));
   const revisions = stack.use(createClient(RevisionService, server.grpcAddress));
   const tokens = stack.use(createClient(TokenService, server.grpcAddress));
   const auth = stack.use(createClient(AuthService, server.grpcAddress));
   const users = stack.use(createClient(UserService, server.grpcAddress));
   const watch = stack.use(createClient(WatchService, server.grpcAddress));
-  const clients = { client, events, deadLetters, replays, cluster, tokens, auth, users, revisions, watch };
+  const clients = {
+    client,
+    events,
+    deadLetters,
+    replays,
+    cluster,
+    system,
+    tokens,
+    auth,
+    users,
+    revisions,
+    watch,
+  };
   return { ...deps, ...clients, postgresUrl, server, stop: () => stack.disposeAsync() };
 }
 

@@ -12,11 +12,21 @@ import { testDeps } from './test-deps.ts';
 
 const HOUR = 3_600_000;
 
+/** What a node of these tests tells of itself. */
+export const FIGURES = {
+  cpuSeconds: 1.5,
+  rssBytes: 1_000_000n,
+  mqttConnections: 7n,
+  takenIn: 5n,
+  refused: 1n,
+};
+
 /** A node that reports itself, from an hour ago on: an executor of every type unless `init` says otherwise. */
 export function nodeForTests(
   t: TestContext,
   { bus, topics, warnings }: { readonly bus: Bus; readonly topics: Topics; readonly warnings?: Warnings },
   init: Partial<NodeDescription> = {},
+  url = '',
 ): AsyncDisposable {
   const node = {
     serviceId: 'e1',
@@ -25,7 +35,14 @@ export function nodeForTests(
     startTime: Date.now() - HOUR,
     ...init,
   };
-  const reporting = reportNode(node, { ...testDeps(), bus, topics, ...(warnings && { warnings }) });
+  const reporting = reportNode(node, {
+    ...testDeps(),
+    bus,
+    topics,
+    figures: async () => FIGURES,
+    mqttWebSocketUrl: () => url,
+    ...(warnings && { warnings }),
+  });
   t.after(() => reporting[Symbol.asyncDispose]());
   return reporting;
 }

@@ -134,9 +134,23 @@ async function uplink(): Promise<Record<string, GoldenRecord>> {
     roles: [NodeRole.INGRESS],
     types: [IntegrationType.HTTP],
     startTime: NOW,
+    deliveryDefaults: { retries: 5 },
   };
-  await using reports = reportNode(node, deps);
+  const figures = async () => ({
+    cpuSeconds: 1.5,
+    rssBytes: 100_000_000n,
+    eventLoopDelay: { nanos: 12_000_000 },
+    mqttConnections: 7n,
+    takenIn: 5n,
+    unmatched: 4n,
+    failed: 3n,
+    dropped: 2n,
+    refused: 1n,
+  });
+  const mqttWebSocketUrl = () => 'ws://127.0.0.1:8080/mqtt';
+  await using reports = reportNode(node, { ...deps, figures, mqttWebSocketUrl });
   await reporter.stop(0);
+  await waitUntil('all of them', () => sent.length === 4);
   const [lifecycle, error, filters, alive] = sent.map((one) =>
     golden(UplinkRecordSchema, withoutVersion(one)),
   );

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
-import { timestampDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
+import { durationMs, timestampDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { NodeFiguresSchema, NodeRole } from '../../gen/penstock/v1/cluster_service_pb.ts';
+import { DeliveryPolicySchema } from '../../gen/penstock/v1/delivery_pb.ts';
 import { IntegrationState, IntegrationType } from '../../gen/penstock/v1/integration_pb.ts';
 import { NodeReportSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+import { LIMITED } from '../../src/contract/limits.ts';
 import type { NodeState } from '../../src/control-plane/status/cluster.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { migrate } from '../../src/control-plane/store/migrate.ts';
@@ -15,9 +17,10 @@ import {
   loadCluster,
   upsertNodes,
 } from '../../src/control-plane/store/nodes.ts';
+import { readSettings } from '../../src/runtime/settings.ts';
 import { VERSION } from '../../src/runtime/version.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
-import { nodeForTests } from '../helpers/nodes.ts';
+import { FIGURES, nodeForTests } from '../helpers/nodes.ts';
 import { databaseForTests } from '../helpers/postgres.ts';
 import { encodedReport, report } from '../helpers/reports.ts';
 import { testDeps } from '../helpers/test-deps.ts';
@@ -163,6 +166,44 @@ test('nodes in the store', async (t) => {
   });
 });
 
+test('the system tells where MQTT is taken over WebSocket, and what it allows', {
+  timeout: 120_000,
+}, async (t) => {
+  const limits = readSettings({ PENSTOCK_LIMIT_IN_FLIGHT: '77' }, {});
+  const one = await controlPlaneForTests(t, { limits, statisticsInterval: 2500, eventsTtl: HOUR });
+  const system = async () => (await one.system.getSystem({})).system!;
+  const told = await system();
+  assert.deepEqual([told.version, told.serviceId], [VERSION, 'cp']);
+  assert.deepEqual([told.mqttWebsocketUrls, told.mqttWebsocketHere], [[], false]);
+  assert.deepEqual([durationMs(told.statisticsInterval!), durationMs(told.eventsTtl!)], [2500, HOUR]);
+  const limitOf = new Map(told.fieldLimits.map(({ field, limit, setting }) => [field, [limit, setting]]));
+  assert.deepEqual(limitOf.get('delivery.max_in_flight'), [77n, 'PENSTOCK_LIMIT_IN_FLIGHT']);
+  assert.equal(limitOf.size, Object.keys(LIMITED).length);
+
+  const ingress = (serviceId: string, url: string) =>
+    nodeForTests(t, one, { serviceId, roles: [NodeRole.INGRESS], types: [] }, url);
+  const first = ingress('in-2', 'ws://b.example.com/mqtt');
+  const twin = ingress('in-3', 'ws://b.example.com/mqtt');
+  ingress('in-1', 'wss://a.example.com/mqtt');
+  ingress('in-4', '');
+  const urls = async () => (await system()).mqttWebsocketUrls.join();
+  const both = 'wss://a.example.com/mqtt,ws://b.example.com/mqtt';
+  await waitUntil('all are known', async () => (await one.cluster.listNodes({})).nodes.length === 5);
+  await waitUntil('each address once', async () => (await urls()) === both);
+  await first[Symbol.asyncDispose]();
+  assert.equal(await urls(), both);
+  await twin[Symbol.asyncDispose]();
+  await waitUntil('who stopped is gone', async () => (await urls()) === 'wss://a.example.com/mqtt');
+  assert.equal((await system()).mqttWebsocketHere, false);
+  const here = nodeForTests(t, one, {
+    serviceId: 'cp',
+    roles: [NodeRole.CONTROL_PLANE, NodeRole.INGRESS],
+    startTime: Date.now(),
+  });
+  await waitUntil('it is an ingress, too', async () => (await system()).mqttWebsocketHere);
+  await here[Symbol.asyncDispose]();
+});
+
 test('nodes and what they run, on each control plane', { timeout: 120_000 }, async (t) => {
   const one = await controlPlaneForTests(t);
   const two = await controlPlaneForTests(t, { serviceId: 'cp2', postgresUrl: one.postgresUrl }, one);
@@ -170,7 +211,8 @@ test('nodes and what they run, on each control plane', { timeout: 120_000 }, asy
   const { client, bus, topics } = one;
   const startTime = Date.now() - 1000;
   const types = [IntegrationType.HTTP];
-  await using e1 = nodeForTests(t, one, { serviceId: 'e1', types, startTime });
+  const deliveryDefaults = { retries: 7 };
+  await using e1 = nodeForTests(t, one, { serviceId: 'e1', types, startTime, deliveryDefaults });
   const names = async ({ cluster } = two) => (await cluster.listNodes({})).nodes.map((one) => one.serviceId);
   const statusOf = async (id: string, of = two) =>
     (await of.client.getIntegration({ id })).integration!.status!;
@@ -200,6 +242,9 @@ test('nodes and what they run, on each control plane', { timeout: 120_000 }, asy
       integrations: 1,
       startTime: timestampFromMs(startTime),
       warnings: [],
+      figures: create(NodeFiguresSchema, FIGURES),
+      deliveryDefaults: create(DeliveryPolicySchema, { retries: 7 }),
+      mqttWebsocketUrl: '',
     });
     assert.ok(Math.abs(timestampDate(lastSeenTime!).getTime() - Date.now()) < 10_000);
   });

@@ -247,6 +247,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
         }),
     },
   ],
+  'SystemService/GetSystem': [{ none: 'about the system' }],
   'AuthService/GetLoginMethods': [{ none: 'how callers log in' }],
   'AuthService/CreateSession': [{ none: 'about who calls' }],
   'AuthService/DeleteSession': [{ none: 'about who calls' }],
@@ -373,7 +374,7 @@ test('callers with a scope and what they call', { timeout: 240_000 }, async (t) 
   await t.test('a watch tells of nodes what a list tells the same caller', async () => {
     for (const as of [asAdmin, await tokenOf(Role.VIEWER), asAdmin]) {
       const seen = (nodes: readonly Node[]) =>
-        nodes.map(({ serviceId, integrations, warnings }) => ({ serviceId, integrations, warnings }));
+        nodes.map(({ integrationIds: _, lastSeenTime: __, ...node }) => node);
       const listed = seen((await cluster.listNodes({}, as)).nodes);
       for await (const { nodes } of system.watch.watch({ nodes: true }, as)) {
         if (nodes.length === 0) continue;
@@ -381,6 +382,13 @@ test('callers with a scope and what they call', { timeout: 240_000 }, async (t) 
         break;
       }
     }
+  });
+
+  await t.test('figures of nodes are not told, for they are of all together', async () => {
+    const figuresTo = async (as: CallOptions) =>
+      (await cluster.listNodes({}, as)).nodes.filter(({ figures }) => figures !== undefined);
+    assert.equal((await figuresTo(asAdmin)).length, 2);
+    assert.deepEqual(await figuresTo(await tokenOf(Role.EDITOR)), []);
   });
 
   await t.test('what concerns all is refused', async () => {

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { durationFromMs } from '@bufbuild/protobuf/wkt';
+import { create, fromBinary, fromJson, type MessageInitShape, toBinary, toJson } from '@bufbuild/protobuf';
+import { durationFromMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { AckStrategy, DeliveryPolicySchema } from '../../gen/penstock/v1/delivery_pb.ts';
-import { type Policy, resolvePolicy } from '../../src/executor/delivery/policy.ts';
+import { UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+import { isValid } from '../../src/contract/validate.ts';
+import { defaultsAsPolicy, type Policy, resolvePolicy } from '../../src/executor/delivery/policy.ts';
+import { report } from '../helpers/reports.ts';
 
 const DEFAULTS: Policy = {
   strategy: 'SKIP_ALL',
@@ -24,6 +27,27 @@ test('what a policy leaves unset comes from the settings', () => {
   assert.deepEqual(resolve({}), DEFAULTS);
   assert.deepEqual(resolve({ ackStrategy: AckStrategy.UNSPECIFIED }), DEFAULTS);
   assert.deepEqual(resolve({ ackStrategy: 99 as AckStrategy }), DEFAULTS);
+});
+
+test('the settings as a policy say what leaving everything open says, whatever the settings are', () => {
+  const extreme: Policy = {
+    ...DEFAULTS,
+    strategy: 'RETRY_ALL',
+    retries: Number.MAX_SAFE_INTEGER,
+    pauseBetweenRetries: Number.MAX_SAFE_INTEGER * 1000,
+    maxPause: 2_147_483_647,
+  };
+  for (const defaults of [DEFAULTS, { ...DEFAULTS, deadLetter: false, retries: 0 }]) {
+    assert.deepEqual(resolvePolicy(create(DeliveryPolicySchema, defaultsAsPolicy(defaults)), extreme), {
+      ...defaults,
+      maxInFlightBytes: extreme.maxInFlightBytes,
+    });
+  }
+  const policy = create(DeliveryPolicySchema, defaultsAsPolicy(extreme));
+  const read = fromJson(DeliveryPolicySchema, toJson(DeliveryPolicySchema, policy));
+  assert.deepEqual(fromBinary(DeliveryPolicySchema, toBinary(DeliveryPolicySchema, read)), policy);
+  const record = { startTime: timestampFromMs(1), deliveryDefaults: policy };
+  assert.ok(isValid(UplinkRecordSchema, report('', { report: { case: 'node', value: record } })));
 });
 
 test('what a policy sets counts, also where it is zero or false', () => {

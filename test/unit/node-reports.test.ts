@@ -19,7 +19,11 @@ const NODE = {
   roles: [NodeRole.EXECUTOR, NodeRole.INGRESS],
   types: [IntegrationType.KAFKA],
   startTime: 1_234_567,
+  deliveryDefaults: { retries: 7 },
 };
+
+/** What it finds out for each report. */
+const TOLD = { figures: async () => ({ takenIn: 5n }), mqttWebSocketUrl: () => 'ws://n:8080/mqtt' };
 
 /** A node on a Kafka that takes its time, and what it reported: whether it stops. */
 function setUp() {
@@ -37,6 +41,9 @@ function setUp() {
       const { roles, types, startTime, stopping, version } = record.report.value;
       assert.deepEqual([roles, types, startTime], [NODE.roles, NODE.types, timestampFromMs(NODE.startTime)]);
       assert.match(version, /^\d+\.\d+\.\d+/);
+      const { figures, mqttWebsocketUrl, deliveryDefaults } = record.report.value;
+      assert.deepEqual([figures?.takenIn, mqttWebsocketUrl], [5n, 'ws://n:8080/mqtt']);
+      assert.deepEqual([deliveryDefaults?.retries, deliveryDefaults?.ackStrategy], [7, 0]);
       said.push(stopping);
       keys.add(key);
     },
@@ -46,7 +53,7 @@ function setUp() {
     said,
     keys,
     kafka,
-    node: reportNode(NODE, { ...testDeps(), clock, bus, topics: topicsOf('p') }),
+    node: reportNode(NODE, { ...testDeps(), ...TOLD, clock, bus, topics: topicsOf('p') }),
   };
 }
 
@@ -63,6 +70,7 @@ test('a node reports itself every 2 seconds under one key, and a last time when 
 
 test('one report at a time is on its way; when Kafka is back, they go on', async () => {
   const { clock, said, kafka, node } = setUp();
+  await clock.advance(100);
   kafka.delay = 9000;
   kafka.isAway = true;
   await clock.advance(20_000);

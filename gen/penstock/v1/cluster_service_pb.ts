@@ -5,8 +5,10 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { DeliveryPolicy } from "./delivery_pb.ts";
+import { file_penstock_v1_delivery } from "./delivery_pb.ts";
 import type { IntegrationType } from "./integration_pb.ts";
 import { file_penstock_v1_integration } from "./integration_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -15,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/cluster_service.proto.
  */
 export const file_penstock_v1_cluster_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFwZW5zdG9jay92MS9jbHVzdGVyX3NlcnZpY2UucHJvdG8SC3BlbnN0b2NrLnYxIqMCCgROb2RlEhIKCnNlcnZpY2VfaWQYASABKAkSJAoFcm9sZXMYAiADKA4yFS5wZW5zdG9jay52MS5Ob2RlUm9sZRIPCgd2ZXJzaW9uGAMgASgJEisKBXR5cGVzGAQgAygOMhwucGVuc3RvY2sudjEuSW50ZWdyYXRpb25UeXBlEhcKD2ludGVncmF0aW9uX2lkcxgFIAMoCRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3NlZW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoId2FybmluZ3MYCCADKAkSFAoMaW50ZWdyYXRpb25zGAkgASgFIhIKEExpc3ROb2Rlc1JlcXVlc3QiNQoRTGlzdE5vZGVzUmVzcG9uc2USIAoFbm9kZXMYASADKAsyES5wZW5zdG9jay52MS5Ob2RlKnEKCE5vZGVSb2xlEhkKFU5PREVfUk9MRV9VTlNQRUNJRklFRBAAEhsKF05PREVfUk9MRV9DT05UUk9MX1BMQU5FEAESFQoRTk9ERV9ST0xFX0lOR1JFU1MQAhIWChJOT0RFX1JPTEVfRVhFQ1VUT1IQAzJ2Cg5DbHVzdGVyU2VydmljZRJkCglMaXN0Tm9kZXMSHS5wZW5zdG9jay52MS5MaXN0Tm9kZXNSZXF1ZXN0Gh4ucGVuc3RvY2sudjEuTGlzdE5vZGVzUmVzcG9uc2UiGJACAYLT5JMCDxINL2FwaS92MS9ub2Rlc2IGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp, file_penstock_v1_integration]);
+  fileDesc("CiFwZW5zdG9jay92MS9jbHVzdGVyX3NlcnZpY2UucHJvdG8SC3BlbnN0b2NrLnYxIqIDCgROb2RlEhIKCnNlcnZpY2VfaWQYASABKAkSJAoFcm9sZXMYAiADKA4yFS5wZW5zdG9jay52MS5Ob2RlUm9sZRIPCgd2ZXJzaW9uGAMgASgJEisKBXR5cGVzGAQgAygOMhwucGVuc3RvY2sudjEuSW50ZWdyYXRpb25UeXBlEhcKD2ludGVncmF0aW9uX2lkcxgFIAMoCRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3NlZW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoId2FybmluZ3MYCCADKAkSFAoMaW50ZWdyYXRpb25zGAkgASgFEikKB2ZpZ3VyZXMYCiABKAsyGC5wZW5zdG9jay52MS5Ob2RlRmlndXJlcxI2ChFkZWxpdmVyeV9kZWZhdWx0cxgLIAEoCzIbLnBlbnN0b2NrLnYxLkRlbGl2ZXJ5UG9saWN5EhoKEm1xdHRfd2Vic29ja2V0X3VybBgMIAEoCSLbAQoLTm9kZUZpZ3VyZXMSEwoLY3B1X3NlY29uZHMYASABKAESEQoJcnNzX2J5dGVzGAIgASgEEjMKEGV2ZW50X2xvb3BfZGVsYXkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGAoQbXF0dF9jb25uZWN0aW9ucxgEIAEoBBIQCgh0YWtlbl9pbhgFIAEoBBIRCgl1bm1hdGNoZWQYBiABKAQSDgoGZmFpbGVkGAcgASgEEg8KB2Ryb3BwZWQYCCABKAQSDwoHcmVmdXNlZBgJIAEoBCISChBMaXN0Tm9kZXNSZXF1ZXN0IjUKEUxpc3ROb2Rlc1Jlc3BvbnNlEiAKBW5vZGVzGAEgAygLMhEucGVuc3RvY2sudjEuTm9kZSpxCghOb2RlUm9sZRIZChVOT0RFX1JPTEVfVU5TUEVDSUZJRUQQABIbChdOT0RFX1JPTEVfQ09OVFJPTF9QTEFORRABEhUKEU5PREVfUk9MRV9JTkdSRVNTEAISFgoSTk9ERV9ST0xFX0VYRUNVVE9SEAMydgoOQ2x1c3RlclNlcnZpY2USZAoJTGlzdE5vZGVzEh0ucGVuc3RvY2sudjEuTGlzdE5vZGVzUmVxdWVzdBoeLnBlbnN0b2NrLnYxLkxpc3ROb2Rlc1Jlc3BvbnNlIhiQAgGC0+STAg8SDS9hcGkvdjEvbm9kZXNiBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_delivery, file_penstock_v1_integration]);
 
 /**
  * A running node.
@@ -87,6 +89,29 @@ export type Node = Message<"penstock.v1.Node"> & {
    * @generated from field: int32 integrations = 9;
    */
   integrations: number;
+
+  /**
+   * Its figures, of when it was last heard of. Unset for a caller with a scope, since they are of all integrations together, and for a
+   * node of a version that tells none.
+   *
+   * @generated from field: penstock.v1.NodeFigures figures = 10;
+   */
+  figures?: NodeFigures | undefined;
+
+  /**
+   * What an executor does where an integration's delivery policy leaves it open, by its settings. Unset: it is no executor.
+   *
+   * @generated from field: penstock.v1.DeliveryPolicy delivery_defaults = 11;
+   */
+  deliveryDefaults?: DeliveryPolicy | undefined;
+
+  /**
+   * Where an ingress takes MQTT over WebSocket, such as `ws://127.0.0.1:8080/mqtt`. Empty: it is no ingress, or does not know by
+   * which name it is reached [PENSTOCK_MQTT_WEBSOCKET_URL].
+   *
+   * @generated from field: string mqtt_websocket_url = 12;
+   */
+  mqttWebsocketUrl: string;
 };
 
 /**
@@ -95,6 +120,84 @@ export type Node = Message<"penstock.v1.Node"> & {
  */
 export const NodeSchema: GenMessage<Node> = /*@__PURE__*/
   messageDesc(file_penstock_v1_cluster_service, 0);
+
+/**
+ * What a node uses, and what it has taken in. Counters are of its whole run, from `start_time` on: the difference of two answers by
+ * that of their `last_seen_time` is a rate, as long as `start_time` is the same.
+ *
+ * @generated from message penstock.v1.NodeFigures
+ */
+export type NodeFigures = Message<"penstock.v1.NodeFigures"> & {
+  /**
+   * Processor time that it used, in seconds of one core.
+   *
+   * @generated from field: double cpu_seconds = 1;
+   */
+  cpuSeconds: number;
+
+  /**
+   * The memory that it has resident, in bytes.
+   *
+   * @generated from field: uint64 rss_bytes = 2;
+   */
+  rssBytes: bigint;
+
+  /**
+   * The longest that its event loop was held up since the report before, which is 2 s as a rule: nothing was answered meanwhile.
+   *
+   * @generated from field: google.protobuf.Duration event_loop_delay = 3;
+   */
+  eventLoopDelay?: Duration | undefined;
+
+  /**
+   * MQTT connections that are open, for an ingress.
+   *
+   * @generated from field: uint64 mqtt_connections = 4;
+   */
+  mqttConnections: bigint;
+
+  /**
+   * Messages that an ingress took in: in Kafka for every integration that matches.
+   *
+   * @generated from field: uint64 taken_in = 5;
+   */
+  takenIn: bigint;
+
+  /**
+   * Messages that no integration wants.
+   *
+   * @generated from field: uint64 unmatched = 6;
+   */
+  unmatched: bigint;
+
+  /**
+   * Messages that were not acknowledged, as Kafka did not take them: their clients send them again.
+   *
+   * @generated from field: uint64 failed = 7;
+   */
+  failed: bigint;
+
+  /**
+   * Messages of QoS 0 that Kafka did not take, and nobody sends again.
+   *
+   * @generated from field: uint64 dropped = 8;
+   */
+  dropped: bigint;
+
+  /**
+   * Messages that are never to be taken in, as their clients were told.
+   *
+   * @generated from field: uint64 refused = 9;
+   */
+  refused: bigint;
+};
+
+/**
+ * Describes the message penstock.v1.NodeFigures.
+ * Use `create(NodeFiguresSchema)` to create a new message.
+ */
+export const NodeFiguresSchema: GenMessage<NodeFigures> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_cluster_service, 1);
 
 /**
  * A request to list the nodes.
@@ -109,7 +212,7 @@ export type ListNodesRequest = Message<"penstock.v1.ListNodesRequest"> & {
  * Use `create(ListNodesRequestSchema)` to create a new message.
  */
 export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_cluster_service, 1);
+  messageDesc(file_penstock_v1_cluster_service, 2);
 
 /**
  * The nodes.
@@ -130,7 +233,7 @@ export type ListNodesResponse = Message<"penstock.v1.ListNodesResponse"> & {
  * Use `create(ListNodesResponseSchema)` to create a new message.
  */
 export const ListNodesResponseSchema: GenMessage<ListNodesResponse> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_cluster_service, 2);
+  messageDesc(file_penstock_v1_cluster_service, 3);
 
 /**
  * What a node does.

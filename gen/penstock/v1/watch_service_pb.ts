@@ -95,7 +95,8 @@ export type WatchResponse = Message<"penstock.v1.WatchResponse"> & {
 
   /**
    * All nodes that run, by name, as ListNodes tells them but without `integration_ids`, when one came, went or changed. A
-   * changed `last_seen_time` alone is no change. Empty: as before.
+   * changed `last_seen_time` alone is no change; `figures`, where the caller is told them, change with each report, every 2 seconds.
+   * Empty: as before.
    *
    * @generated from field: repeated penstock.v1.Node nodes = 5;
    */

@@ -23,6 +23,12 @@ export interface RouteDeps extends CheckDeps, ChangeDeps {
   /** Integrations by their ids, with what is reported of them. */
   readonly integrations: AskedTogether<WithReports>;
   readonly limits: Limits;
+  /** This node's name. */
+  readonly serviceId: string;
+  /** How often executors report figures, in milliseconds. */
+  readonly statisticsInterval: number;
+  /** How long events are kept, in milliseconds. */
+  readonly eventsTtl: number;
   /** The API tokens by which this node lets callers in. Unset: it lets in whoever asks. */
   readonly grants?: Pick<Grants, 'put' | 'revoke'> | undefined;
   /** The keys of secrets, as they are now. */

@@ -20,17 +20,20 @@ export function shownNodes(
   isScoped: boolean,
 ): Node[] {
   const nodes = [...cluster.values()].filter(({ isLiving }) => isLiving);
-  return nodes.map(({ serviceId, report: { roles, version, types, warnings }, startTime, lastSeen }) =>
+  return nodes.map(({ serviceId, report, startTime, lastSeen }) =>
     create(NodeSchema, {
       serviceId,
-      roles,
-      version,
-      types,
+      roles: report.roles,
+      version: report.version,
+      types: report.types,
       integrationIds: [...(byNode.get(serviceId)?.ids ?? [])],
       integrations: byNode.get(serviceId)?.integrations ?? 0,
       startTime: timestampFromDate(startTime),
       lastSeenTime: timestampFromDate(lastSeen),
-      warnings: isScoped ? [] : warnings, // they name integrations
+      warnings: isScoped ? [] : report.warnings, // they name integrations
+      ...(report.figures && !isScoped && { figures: report.figures }),
+      ...(report.deliveryDefaults && { deliveryDefaults: report.deliveryDefaults }),
+      mqttWebsocketUrl: report.mqttWebsocketUrl,
     }),
   );
 }

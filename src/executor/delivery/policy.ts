@@ -1,5 +1,10 @@
-import { durationMs } from '@bufbuild/protobuf/wkt';
-import { AckStrategy, type DeliveryPolicy } from '../../../gen/penstock/v1/delivery_pb.ts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { durationFromMs, durationMs } from '@bufbuild/protobuf/wkt';
+import {
+  AckStrategy,
+  type DeliveryPolicy,
+  type DeliveryPolicySchema,
+} from '../../../gen/penstock/v1/delivery_pb.ts';
 
 /** How an integration's messages are delivered, with every default filled in. Times in milliseconds. */
 export interface Policy {
@@ -34,6 +39,25 @@ export function resolvePolicy(policy: DeliveryPolicy | undefined, defaults: Poli
     maxInFlightBytes: defaults.maxInFlightBytes,
     deadLetter: policy?.deadLetter ?? defaults.deadLetter,
     maxHops: defaults.maxHops,
+  };
+}
+
+/** What a field can hold: settings may go beyond it. */
+const [MAX_UINT32, MAX_DURATION] = [0xffff_ffff, 315_576_000_000_000];
+
+/** The executor's settings as a policy that leaves nothing open. */
+export function defaultsAsPolicy(defaults: Policy): MessageInitShape<typeof DeliveryPolicySchema> {
+  const duration = (ms: number) => durationFromMs(Math.min(ms, MAX_DURATION));
+  return {
+    ackStrategy: AckStrategy[defaults.strategy],
+    retries: Math.min(defaults.retries, MAX_UINT32),
+    pauseBetweenRetries: duration(defaults.pauseBetweenRetries),
+    maxPause: duration(Math.max(defaults.maxPause, defaults.pauseBetweenRetries)),
+    packProcessingTimeout: duration(defaults.packProcessingTimeout),
+    maxInFlight: defaults.maxInFlight,
+    order: { key: { case: 'clientId', value: {} } },
+    maxExecutors: 1,
+    deadLetter: defaults.deadLetter,
   };
 }
 
