@@ -29,6 +29,7 @@ export * from '../../gen/penstock/v1/mqtt_pb.ts';
 export * from '../../gen/penstock/v1/payload_pb.ts';
 export * from '../../gen/penstock/v1/replay_service_pb.ts';
 export * from '../../gen/penstock/v1/revision_service_pb.ts';
+export * from '../../gen/penstock/v1/statistics_service_pb.ts';
 export * from '../../gen/penstock/v1/system_service_pb.ts';
 export * from '../../gen/penstock/v1/template_pb.ts';
 export * from '../../gen/penstock/v1/token_service_pb.ts';

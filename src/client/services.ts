@@ -9,6 +9,7 @@ import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb
 import { MessageService } from '../../gen/penstock/v1/message_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
+import { StatisticsService } from '../../gen/penstock/v1/statistics_service_pb.ts';
 import { SystemService } from '../../gen/penstock/v1/system_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
@@ -21,6 +22,7 @@ export const SERVICES = {
   revisions: RevisionService,
   events: EventService,
   watch: WatchService,
+  statistics: StatisticsService,
   messages: MessageService,
   deadLetters: DeadLetterService,
   replays: ReplayService,

@@ -22,6 +22,8 @@ export interface ControlPlaneConfig {
   readonly auditTtl: number;
   /** How long events are kept. */
   readonly eventsTtl: number;
+  /** How long the history of figures is kept. */
+  readonly statisticsTtl: number;
   /** How often to look for integrations that are disabled for long. */
   readonly cleanupPeriod: number;
   /** For how long an integration is disabled before its message topic is deleted; 0 or less: never. */
@@ -48,6 +50,7 @@ export function controlPlaneConfig(settings: Settings): ControlPlaneConfig {
     topicDeletionDelay: settings.PENSTOCK_TOPIC_DELETION_DELAY,
     auditTtl: settings.PENSTOCK_AUDIT_TTL_SEC * 1000,
     eventsTtl: settings.PENSTOCK_EVENTS_TTL_SEC * 1000,
+    statisticsTtl: settings.PENSTOCK_STATISTICS_TTL_SEC * 1000,
     cleanupPeriod: settings.INTEGRATIONS_CLEANUP_PERIOD_SEC * 1000,
     cleanupTtl: settings.INTEGRATIONS_CLEANUP_TTL_SEC * 1000,
     orphanDelay: settings.PENSTOCK_ORPHAN_DELAY_SEC * 1000,

@@ -37,6 +37,7 @@ import {
 import { controlPlaneConditions } from './conditions.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { startRemovedSweep } from './dead-letters/removed-dead-letters.ts';
+import { startFiguresUpkeep } from './figures/upkeep.ts';
 import { startSecretWatch } from './integrations/secret-watch.ts';
 import { startReconciler } from './outbox/reconciler.ts';
 import { startRelay } from './outbox/relay.ts';
@@ -144,6 +145,7 @@ export async function startControlPlane(
     startAuditCleanup(inner),
     startReplayCleanup(inner),
     startRevisionCleanup(inner),
+    startFiguresUpkeep(inner),
     startTokenCleanup(inner),
     startNodeCleanup(inner),
     startStateCounting(inner),

@@ -138,6 +138,14 @@ export function nameOf(list: string, token: string): string {
   return token === '' ? '' : textIn(partsOf(list, token)[0]);
 }
 
+/** The id that a page of this list ends with, as a token. */
+export const idToken = (list: string, id: string): string => tokenOf(list, id);
+
+/** @throws RpcError INVALID_ARGUMENT when no answer about this list contained this token */
+export function idOf(list: string, token: string): string | undefined {
+  return token === '' ? undefined : idIn(partsOf(list, token)[0]);
+}
+
 function badToken(): RpcError {
   const description = 'is not the next_page_token of an answer: leave it empty for the first page';
   return invalidArgument([{ field: 'page_token', description, reason: 'PAGE_TOKEN' }]);

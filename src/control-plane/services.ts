@@ -6,6 +6,7 @@ import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
+import { StatisticsService } from '../../gen/penstock/v1/statistics_service_pb.ts';
 import { SystemService } from '../../gen/penstock/v1/system_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
@@ -34,6 +35,7 @@ import { getUser } from './routes/get-user.ts';
 import { listAuditRecordsRoute } from './routes/list-audit-records.ts';
 import { listDeadLetters } from './routes/list-dead-letters.ts';
 import { listEventsRoute } from './routes/list-events.ts';
+import { listFigures } from './routes/list-figures.ts';
 import { listIntegrationsRoute } from './routes/list-integrations.ts';
 import { listNodes } from './routes/list-nodes.ts';
 import { listReplaysRoute } from './routes/list-replays.ts';
@@ -41,6 +43,7 @@ import { listRevisionsRoute } from './routes/list-revisions.ts';
 import { listTokensRoute } from './routes/list-tokens.ts';
 import { listUsersRoute } from './routes/list-users.ts';
 import { purgeDeadLetters } from './routes/purge-dead-letters.ts';
+import { queryStatistics } from './routes/query-statistics.ts';
 import { redriveDeadLetters } from './routes/redrive-dead-letters.ts';
 import { restartIntegration } from './routes/restart-integration.ts';
 import { revokeToken } from './routes/revoke-token.ts';
@@ -75,6 +78,10 @@ export function controlPlaneServices(deps: RouteDeps & LoginDeps): readonly RpcS
       watchEvents: (request, call) => watchEvents(deps, request, call),
     }),
     rpcService(WatchService, { watch: (request, call) => watch(deps, request, call) }),
+    rpcService(StatisticsService, {
+      queryStatistics: (request, call) => queryStatistics(deps, request, call),
+      listFigures: (request, call) => listFigures(deps, request, call),
+    }),
     rpcService(DeadLetterService, {
       listDeadLetters: (request, call) => listDeadLetters(deps, request, call),
       redriveDeadLetters: (request, call) => redriveDeadLetters(deps, request, call),

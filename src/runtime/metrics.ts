@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { IntegrationMetrics } from './integration-metrics.ts';
+import { LATENCY_BOUNDS } from './latency.ts';
 
 /**
  * Prometheus metrics of one process. Names begin with `penstock_`; labels are of low cardinality (a topic's name at
@@ -94,7 +95,7 @@ export function createMetrics() {
       name: 'penstock_integration_latency_seconds',
       help: 'Time from taking a message in to its delivery, by the type of the integration.',
       labelNames: ['type'],
-      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600],
+      buckets: [...LATENCY_BOUNDS],
       registers,
     }),
     /** See docs/scaling.md. */
@@ -146,6 +147,12 @@ export function createMetrics() {
       name: 'penstock_api_calls_refused_total',
       help: 'Calls of the API that were refused with RESOURCE_EXHAUSTED: calls = too many being answered, calls_of_caller = too many of this caller, rate = too often.',
       labelNames: ['reason'],
+      registers,
+    }),
+    statisticsMoved: new Counter({
+      name: 'penstock_statistics_rows_total',
+      help: 'Rows of the history of figures: folded = added to one of a longer time, expired = deleted since they were too old.',
+      labelNames: ['what'],
       registers,
     }),
     /** Reports and events that were not sent or stored, because of a limit. */

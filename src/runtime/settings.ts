@@ -11,6 +11,7 @@ import { OIDC_SETTINGS } from './oidc-settings.ts';
 import { SECRET_SETTINGS } from './secret-settings.ts';
 import { SESSION_SETTINGS } from './session-settings.ts';
 import { addresses, boolean, choice, integer, list, MS, type Setting, text } from './setting.ts';
+import { STATISTICS_SETTINGS } from './statistics-settings.ts';
 import { TLS_SETTINGS } from './tls-settings.ts';
 import { UserError } from './user-error.ts';
 
@@ -98,10 +99,7 @@ export const SETTINGS = {
     unit: 's',
     min: 60,
   }),
-  PENSTOCK_STATISTICS_INTERVAL: integer(10_000, 'How often an executor reports figures that changed.', {
-    ...MS,
-    min: 100,
-  }),
+  ...STATISTICS_SETTINGS,
   PENSTOCK_PROGRESS_TIMEOUT: integer(
     60_000,
     'How long messages of an integration may wait without one being acknowledged, until the integration is FAILED.',

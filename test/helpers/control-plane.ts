@@ -14,6 +14,7 @@ import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
+import { StatisticsService } from '../../gen/penstock/v1/statistics_service_pb.ts';
 import { SystemService } from '../../gen/penstock/v1/system_service_pb.ts';
 import { TokenService } from '../../gen/penstock/v1/token_service_pb.ts';
 import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
@@ -72,6 +73,7 @@ export const CONFIG = {
   auditTtl: 86_400_000,
   statisticsInterval: 10_000,
   eventsTtl: 86_400_000,
+  statisticsTtl: 30 * 86_400_000,
   cleanupPeriod: 10_800_000,
   cleanupTtl: 604_800_000,
   orphanDelay: 600_000,
@@ -125,6 +127,7 @@ export async function controlPlaneForTests(
   const cluster = stack.use(createClient(ClusterService, server.grpcAddress));
   const system = stack.use(createClient(SystemService, server.grpcAddress));
   const revisions = stack.use(createClient(RevisionService, server.grpcAddress));
+  const statistics = stack.use(createClient(StatisticsService, server.grpcAddress));
   const tokens = stack.use(createClient(TokenService, server.grpcAddress));
   const auth = stack.use(createClient(AuthService, server.grpcAddress));
   const users = stack.use(createClient(UserService, server.grpcAddress));
@@ -141,6 +144,7 @@ export async function controlPlaneForTests(
     users,
     revisions,
     watch,
+    statistics,
   };
   return { ...deps, ...clients, postgresUrl, server, stop: () => stack.disposeAsync() };
 }

@@ -198,6 +198,20 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       },
     })),
   ],
+  'StatisticsService/QueryStatistics': [
+    { one: ({ statistics }, { id }, as) => statistics.queryStatistics({ integrationIds: [id] }, as) },
+    {
+      one: async ({ statistics, made }, { id }, as) =>
+        statistics.queryStatistics({ integrationIds: [(await made()).id, id] }, as),
+    },
+  ],
+  'StatisticsService/ListFigures': [false, true].map((isOfThese) => ({
+    list: async ({ statistics }, as, all) => {
+      const integrationIds = isOfThese ? all.map(({ id }) => id) : [];
+      const { figures } = await statistics.listFigures({ integrationIds, pageSize: 1000 }, as);
+      return figures.map(({ integrationId }) => integrationId);
+    },
+  })),
   'DeadLetterService/ListDeadLetters': [
     { one: ({ deadLetters }, { id }, as) => deadLetters.listDeadLetters({ integrationId: id }, as) },
   ],

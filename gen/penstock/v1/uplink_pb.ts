@@ -21,7 +21,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/uplink.proto.
  */
 export const file_penstock_v1_uplink: GenFile = /*@__PURE__*/
-  fileDesc("ChhwZW5zdG9jay92MS91cGxpbmsucHJvdG8SC3BlbnN0b2NrLnYxIv4ECgxVcGxpbmtSZWNvcmQSIwoOaW50ZWdyYXRpb25faWQYASABKAlCC7pICNgBAXIDsAEBEhIKCmdlbmVyYXRpb24YAiABKAMSGwoKc2VydmljZV9pZBgDIAEoCUIHukgEcgIQARIwCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEg0KBXNoYXJkGAUgASgNEhoKCGV2ZW50X2lkGAYgASgJQgi6SAVyA7ABARIzCg9ub2RlX3N0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKCWxpZmVjeWNsZRgKIAEoCzIcLnBlbnN0b2NrLnYxLkxpZmVjeWNsZVJlcG9ydEgAEikKBWVycm9yGAsgASgLMhgucGVuc3RvY2sudjEuRXJyb3JSZXBvcnRIABIzCgpzdGF0aXN0aWNzGAwgASgLMh0ucGVuc3RvY2sudjEuU3RhdGlzdGljc1JlcG9ydEgAEicKBG5vZGUYDSABKAsyFy5wZW5zdG9jay52MS5Ob2RlUmVwb3J0SAASLQoHZmlsdGVycxgOIAEoCzIaLnBlbnN0b2NrLnYxLkZpbHRlcnNSZXBvcnRIADqJAbpIhQEaggEKHHVwbGlua19yZWNvcmQuaW50ZWdyYXRpb25faWQSNWludGVncmF0aW9uX2lkOiByZXF1aXJlZCB1bmxlc3MgYSBub2RlIHJlcG9ydHMgaXRzZWxmGitoYXModGhpcy5ub2RlKSB8fCB0aGlzLmludGVncmF0aW9uX2lkICE9ICcnQg8KBnJlcG9ydBIFukgCCAEi/gIKCk5vZGVSZXBvcnQSJAoFcm9sZXMYASADKA4yFS5wZW5zdG9jay52MS5Ob2RlUm9sZRIPCgd2ZXJzaW9uGAIgASgJEisKBXR5cGVzGAMgAygOMhwucGVuc3RvY2sudjEuSW50ZWdyYXRpb25UeXBlEjYKCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESEAoIc3RvcHBpbmcYBSABKAgSEAoId2FybmluZ3MYBiADKAkSKQoKdG9rZW5fdXNlcxgHIAMoCzIVLnBlbnN0b2NrLnYxLlRva2VuVXNlEikKB2ZpZ3VyZXMYCCABKAsyGC5wZW5zdG9jay52MS5Ob2RlRmlndXJlcxI+ChFkZWxpdmVyeV9kZWZhdWx0cxgJIAEoCzIbLnBlbnN0b2NrLnYxLkRlbGl2ZXJ5UG9saWN5Qga6SAPYAQMSGgoSbXF0dF93ZWJzb2NrZXRfdXJsGAogASgJIlgKCFRva2VuVXNlEhoKCHRva2VuX2lkGAEgASgJQgi6SAVyA7ABARIwCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBIg8KDUZpbHRlcnNSZXBvcnQisgEKD0xpZmVjeWNsZVJlcG9ydBI2CgZhY3Rpb24YASABKA4yHC5wZW5zdG9jay52MS5MaWZlY3ljbGVBY3Rpb25CCLpIBYIBAiAAEg8KB3N1Y2Nlc3MYAiABKAgSLAoFc3RhdGUYAyABKA4yHS5wZW5zdG9jay52MS5JbnRlZ3JhdGlvblN0YXRlEg4KBnJlYXNvbhgEIAEoCRIYChBkZWxldGVkX21lc3NhZ2VzGAogASgEIoUBCgtFcnJvclJlcG9ydBIwCg1mYWlsdXJlX2NsYXNzGAEgASgOMhkucGVuc3RvY2sudjEuRmFpbHVyZUNsYXNzEg8KB21lc3NhZ2UYAiABKAkSDQoFY291bnQYAyABKAQSEgoKdG9waWNfbmFtZRgEIAEoCRIQCghnaXZlbl91cBgFIAEoCCKgAgoQU3RhdGlzdGljc1JlcG9ydBIQCghyZWNlaXZlZBgBIAEoBBIRCglkZWxpdmVyZWQYAiABKAQSFQoNZGVhZF9sZXR0ZXJlZBgDIAEoBBIPCgdza2lwcGVkGAQgASgEEhEKCWluX2ZsaWdodBgFIAEoBBIPCgdyZXRyaWVkGAYgASgEEhEKCXRpbWVkX291dBgHIAEoBBITCgt1bmRlY29kYWJsZRgIIAEoBBI3ChNsYXN0X2RlbGl2ZXJlZF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNsYWcYCiABKAMSLQoKb2xkZXN0X2FnZRgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKsAQoSVmFsaWRhdGlvblJlc3BvbnNlEhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhsKCnNlcnZpY2VfaWQYAiABKAlCB7pIBHICEAESNwoKdmlvbGF0aW9ucxgDIAMoCzIjLnBlbnN0b2NrLnYxLkNvbmZpZ3VyYXRpb25WaW9sYXRpb24SEQoJcmVhY2hhYmxlGAQgASgIEg8KB21lc3NhZ2UYBSABKAkiPAoWQ29uZmlndXJhdGlvblZpb2xhdGlvbhINCgVmaWVsZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCSqtAgoPTGlmZWN5Y2xlQWN0aW9uEiAKHExJRkVDWUNMRV9BQ1RJT05fVU5TUEVDSUZJRUQQABIcChhMSUZFQ1lDTEVfQUNUSU9OX1NUQVJURUQQARIcChhMSUZFQ1lDTEVfQUNUSU9OX1VQREFURUQQAhIcChhMSUZFQ1lDTEVfQUNUSU9OX1NUT1BQRUQQAxIeChpMSUZFQ1lDTEVfQUNUSU9OX1JFU1RBUlRFRBAEEhwKGExJRkVDWUNMRV9BQ1RJT05fU1RBTExFRBAFEhwKGExJRkVDWUNMRV9BQ1RJT05fUkVTVU1FRBAGEh4KGkxJRkVDWUNMRV9BQ1RJT05fU1VTUEVDVEVEEAcSIgoeTElGRUNZQ0xFX0FDVElPTl9UT1BJQ19ERUxFVEVEEApiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_cluster_service, file_penstock_v1_delivery, file_penstock_v1_envelope, file_penstock_v1_integration]);
+  fileDesc("ChhwZW5zdG9jay92MS91cGxpbmsucHJvdG8SC3BlbnN0b2NrLnYxIv4ECgxVcGxpbmtSZWNvcmQSIwoOaW50ZWdyYXRpb25faWQYASABKAlCC7pICNgBAXIDsAEBEhIKCmdlbmVyYXRpb24YAiABKAMSGwoKc2VydmljZV9pZBgDIAEoCUIHukgEcgIQARIwCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEg0KBXNoYXJkGAUgASgNEhoKCGV2ZW50X2lkGAYgASgJQgi6SAVyA7ABARIzCg9ub2RlX3N0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKCWxpZmVjeWNsZRgKIAEoCzIcLnBlbnN0b2NrLnYxLkxpZmVjeWNsZVJlcG9ydEgAEikKBWVycm9yGAsgASgLMhgucGVuc3RvY2sudjEuRXJyb3JSZXBvcnRIABIzCgpzdGF0aXN0aWNzGAwgASgLMh0ucGVuc3RvY2sudjEuU3RhdGlzdGljc1JlcG9ydEgAEicKBG5vZGUYDSABKAsyFy5wZW5zdG9jay52MS5Ob2RlUmVwb3J0SAASLQoHZmlsdGVycxgOIAEoCzIaLnBlbnN0b2NrLnYxLkZpbHRlcnNSZXBvcnRIADqJAbpIhQEaggEKHHVwbGlua19yZWNvcmQuaW50ZWdyYXRpb25faWQSNWludGVncmF0aW9uX2lkOiByZXF1aXJlZCB1bmxlc3MgYSBub2RlIHJlcG9ydHMgaXRzZWxmGitoYXModGhpcy5ub2RlKSB8fCB0aGlzLmludGVncmF0aW9uX2lkICE9ICcnQg8KBnJlcG9ydBIFukgCCAEi/gIKCk5vZGVSZXBvcnQSJAoFcm9sZXMYASADKA4yFS5wZW5zdG9jay52MS5Ob2RlUm9sZRIPCgd2ZXJzaW9uGAIgASgJEisKBXR5cGVzGAMgAygOMhwucGVuc3RvY2sudjEuSW50ZWdyYXRpb25UeXBlEjYKCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESEAoIc3RvcHBpbmcYBSABKAgSEAoId2FybmluZ3MYBiADKAkSKQoKdG9rZW5fdXNlcxgHIAMoCzIVLnBlbnN0b2NrLnYxLlRva2VuVXNlEikKB2ZpZ3VyZXMYCCABKAsyGC5wZW5zdG9jay52MS5Ob2RlRmlndXJlcxI+ChFkZWxpdmVyeV9kZWZhdWx0cxgJIAEoCzIbLnBlbnN0b2NrLnYxLkRlbGl2ZXJ5UG9saWN5Qga6SAPYAQMSGgoSbXF0dF93ZWJzb2NrZXRfdXJsGAogASgJIlgKCFRva2VuVXNlEhoKCHRva2VuX2lkGAEgASgJQgi6SAVyA7ABARIwCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBIg8KDUZpbHRlcnNSZXBvcnQisgEKD0xpZmVjeWNsZVJlcG9ydBI2CgZhY3Rpb24YASABKA4yHC5wZW5zdG9jay52MS5MaWZlY3ljbGVBY3Rpb25CCLpIBYIBAiAAEg8KB3N1Y2Nlc3MYAiABKAgSLAoFc3RhdGUYAyABKA4yHS5wZW5zdG9jay52MS5JbnRlZ3JhdGlvblN0YXRlEg4KBnJlYXNvbhgEIAEoCRIYChBkZWxldGVkX21lc3NhZ2VzGAogASgEIoUBCgtFcnJvclJlcG9ydBIwCg1mYWlsdXJlX2NsYXNzGAEgASgOMhkucGVuc3RvY2sudjEuRmFpbHVyZUNsYXNzEg8KB21lc3NhZ2UYAiABKAkSDQoFY291bnQYAyABKAQSEgoKdG9waWNfbmFtZRgEIAEoCRIQCghnaXZlbl91cBgFIAEoCCLsAwoQU3RhdGlzdGljc1JlcG9ydBIQCghyZWNlaXZlZBgBIAEoBBIRCglkZWxpdmVyZWQYAiABKAQSFQoNZGVhZF9sZXR0ZXJlZBgDIAEoBBIPCgdza2lwcGVkGAQgASgEEhEKCWluX2ZsaWdodBgFIAEoBBIPCgdyZXRyaWVkGAYgASgEEhEKCXRpbWVkX291dBgHIAEoBBITCgt1bmRlY29kYWJsZRgIIAEoBBI3ChNsYXN0X2RlbGl2ZXJlZF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNsYWcYCiABKAMSLQoKb2xkZXN0X2FnZRgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIQCghyZWxlYXNlZBgMIAEoBBIWCg5yZXRlbnRpb25fbG9zdBgNIAEoBBIWCg5sYXRlbmN5X2NvdW50cxgOIAMoBBIrCghmYWlsdXJlcxgPIAMoCzIZLnBlbnN0b2NrLnYxLkZhaWx1cmVDb3VudBIuCgpzdGFydF90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCghpbnRlcnZhbBgRIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJPCgxGYWlsdXJlQ291bnQSMAoNZmFpbHVyZV9jbGFzcxgBIAEoDjIZLnBlbnN0b2NrLnYxLkZhaWx1cmVDbGFzcxINCgVjb3VudBgCIAEoBCKsAQoSVmFsaWRhdGlvblJlc3BvbnNlEhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhsKCnNlcnZpY2VfaWQYAiABKAlCB7pIBHICEAESNwoKdmlvbGF0aW9ucxgDIAMoCzIjLnBlbnN0b2NrLnYxLkNvbmZpZ3VyYXRpb25WaW9sYXRpb24SEQoJcmVhY2hhYmxlGAQgASgIEg8KB21lc3NhZ2UYBSABKAkiPAoWQ29uZmlndXJhdGlvblZpb2xhdGlvbhINCgVmaWVsZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCSqtAgoPTGlmZWN5Y2xlQWN0aW9uEiAKHExJRkVDWUNMRV9BQ1RJT05fVU5TUEVDSUZJRUQQABIcChhMSUZFQ1lDTEVfQUNUSU9OX1NUQVJURUQQARIcChhMSUZFQ1lDTEVfQUNUSU9OX1VQREFURUQQAhIcChhMSUZFQ1lDTEVfQUNUSU9OX1NUT1BQRUQQAxIeChpMSUZFQ1lDTEVfQUNUSU9OX1JFU1RBUlRFRBAEEhwKGExJRkVDWUNMRV9BQ1RJT05fU1RBTExFRBAFEhwKGExJRkVDWUNMRV9BQ1RJT05fUkVTVU1FRBAGEh4KGkxJRkVDWUNMRV9BQ1RJT05fU1VTUEVDVEVEEAcSIgoeTElGRUNZQ0xFX0FDVElPTl9UT1BJQ19ERUxFVEVEEApiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_cluster_service, file_penstock_v1_delivery, file_penstock_v1_envelope, file_penstock_v1_integration]);
 
 /**
  * A report of a node, on `<prefix>.ie.uplink`. The record's key is the integration's id; that of every report of a node
@@ -443,6 +443,53 @@ export type StatisticsReport = Message<"penstock.v1.StatisticsReport"> & {
    * @generated from field: google.protobuf.Duration oldest_age = 11;
    */
   oldestAge?: Duration | undefined;
+
+  /**
+   * Messages taken that were left to the next run or to another executor, which counts them again; they are not in
+   * `received`.
+   *
+   * @generated from field: uint64 released = 12;
+   */
+  released: bigint;
+
+  /**
+   * Messages that Kafka's retention removed before they were delivered.
+   *
+   * @generated from field: uint64 retention_lost = 13;
+   */
+  retentionLost: bigint;
+
+  /**
+   * Deliveries by how long they took, from taking in to delivery: one count for each bound of
+   * `penstock_integration_latency_seconds` in /metrics, of those that took at most so long and longer than the bound before,
+   * and a last one of those that took longer than all bounds. Trailing zeros are left out.
+   *
+   * @generated from field: repeated uint64 latency_counts = 14;
+   */
+  latencyCounts: bigint[];
+
+  /**
+   * Attempts that failed, by the class of the failure: one entry for each class that occurred.
+   *
+   * @generated from field: repeated penstock.v1.FailureCount failures = 15;
+   */
+  failures: FailureCount[];
+
+  /**
+   * When this counting began; another counting has another time. Unset: an older version, whose smaller figures are those of
+   * another counting.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 16;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * How long before `time` the executor had looked at the figures before: what was counted since the report before was
+   * counted in this time. Unset: an older version.
+   *
+   * @generated from field: google.protobuf.Duration interval = 17;
+   */
+  interval?: Duration | undefined;
 };
 
 /**
@@ -451,6 +498,34 @@ export type StatisticsReport = Message<"penstock.v1.StatisticsReport"> & {
  */
 export const StatisticsReportSchema: GenMessage<StatisticsReport> = /*@__PURE__*/
   messageDesc(file_penstock_v1_uplink, 6);
+
+/**
+ * How often something failed in one way.
+ *
+ * @generated from message penstock.v1.FailureCount
+ */
+export type FailureCount = Message<"penstock.v1.FailureCount"> & {
+  /**
+   * The class.
+   *
+   * @generated from field: penstock.v1.FailureClass failure_class = 1;
+   */
+  failureClass: FailureClass;
+
+  /**
+   * How often.
+   *
+   * @generated from field: uint64 count = 2;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message penstock.v1.FailureCount.
+ * Use `create(FailureCountSchema)` to create a new message.
+ */
+export const FailureCountSchema: GenMessage<FailureCount> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_uplink, 7);
 
 /**
  * An executor's answer to a `ValidationRequest`, on the notification topic of the control-plane node that asked. The
@@ -500,7 +575,7 @@ export type ValidationResponse = Message<"penstock.v1.ValidationResponse"> & {
  * Use `create(ValidationResponseSchema)` to create a new message.
  */
 export const ValidationResponseSchema: GenMessage<ValidationResponse> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 7);
+  messageDesc(file_penstock_v1_uplink, 8);
 
 /**
  * Something wrong with a configuration.
@@ -528,7 +603,7 @@ export type ConfigurationViolation = Message<"penstock.v1.ConfigurationViolation
  * Use `create(ConfigurationViolationSchema)` to create a new message.
  */
 export const ConfigurationViolationSchema: GenMessage<ConfigurationViolation> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_uplink, 8);
+  messageDesc(file_penstock_v1_uplink, 9);
 
 /**
  * Steps in an integration's life on an executor.

@@ -35,10 +35,13 @@ export interface RouteDeps extends CheckDeps, ChangeDeps {
   secretKeys(): KeyRing;
   /** Of connection checks. */
   readonly checks: RateLimit;
+  readonly clock: Clock;
   readonly locks: Locks;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly recentCluster: RecentCluster;
+  /** For how long figures are kept, in milliseconds. */
+  readonly statisticsTtl: number;
   readonly watches: Watches;
   /** Called when a replay begins or ends by a call. */
   readonly wakeReplays: () => void;

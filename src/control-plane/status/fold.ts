@@ -9,6 +9,8 @@ import {
 } from '../../../gen/penstock/v1/uplink_pb.ts';
 import type { Use } from '../../access/grants.ts';
 import type { NodeState } from './cluster.ts';
+import { type Counted, countedIn, millisecondsOf } from './counters.ts';
+import { type Heard, heardIn } from './heard.ts';
 import type { ShardState, ShardStatistics } from './status.ts';
 
 /** A report with the bytes it came in, and where: all reports of one integration are in one partition, in order. */
@@ -32,8 +34,22 @@ export interface StateRow extends ShardState {
   readonly offset: number;
 }
 
+/** One report of figures. */
+export interface Sample {
+  readonly offset: number;
+  readonly time: Date;
+  readonly counted: Counted;
+  readonly lag: number;
+  readonly oldestAgeMs: number | undefined;
+}
+
 export interface StatisticsRow extends ShardStatistics {
   readonly offset: number;
+  readonly inFlight: number;
+  /** The time in which was counted what came since the report before; undefined: not told. */
+  readonly intervalMs: number | undefined;
+  /** What this report says, and those before it, in their order: each counts for its own time. */
+  readonly samples: readonly Sample[];
   /** The event to keep of it, if it is time for one. */
   readonly event: EventRow;
 }
@@ -51,6 +67,7 @@ export interface Fold {
   readonly states: readonly StateRow[];
   readonly statistics: readonly StatisticsRow[];
   readonly nodes: readonly NodeState[];
+  readonly heard: readonly Heard[];
   readonly tokenUses: readonly Use[];
   readonly filters: readonly FiltersRow[];
 }
@@ -83,7 +100,7 @@ export function foldReports(reports: readonly Report[], now: number): Fold {
     }
     const event = eventOf(report, now);
     if (record.report.case === 'statistics') {
-      statistics.set(key, statisticsOf(report, event, now));
+      statistics.set(key, statisticsOf(report, event, now, statistics.get(key)?.samples));
       continue;
     }
     events.push(event);
@@ -97,6 +114,10 @@ export function foldReports(reports: readonly Report[], now: number): Fold {
     states: [...states.values()],
     statistics: [...statistics.values()],
     nodes: [...nodes.values()],
+    heard: heardIn(
+      reports.map(({ record }) => record),
+      now,
+    ),
     tokenUses,
     filters: [...filters.values()],
   };
@@ -158,16 +179,27 @@ function stateIn({ action, state, success }: LifecycleReport): IntegrationState 
   return success ? IntegrationState.ACTIVE : IntegrationState.FAILED;
 }
 
-function statisticsOf({ record, offset }: Report, event: EventRow, now: number): StatisticsRow {
+function statisticsOf(
+  { record, offset }: Report,
+  event: EventRow,
+  now: number,
+  before: readonly Sample[] = [],
+): StatisticsRow {
   if (record.report.case !== 'statistics') throw new Error('not a statistics report');
-  const { lag, oldestAge, lastDeliveredTime } = record.report.value;
+  const { lag, oldestAge, lastDeliveredTime, inFlight, interval } = record.report.value;
+  const { time } = event;
+  const oldestAgeMs = oldestAge && millisecondsOf(oldestAge);
+  const counted = countedIn(record.report.value, record.nodeStartTime);
   return {
     ...shardOf(record),
     offset,
-    time: event.time,
+    time,
     lag,
-    oldestAgeMs: oldestAge && Math.round(Number(oldestAge.seconds) * 1000 + oldestAge.nanos / 1e6),
+    oldestAgeMs,
     lastDeliveredTime: lastDeliveredTime && pastDate(lastDeliveredTime, now),
+    inFlight: Number(inFlight),
+    intervalMs: interval && millisecondsOf(interval),
+    samples: [...before, { offset, time, counted, lag: Number(lag), oldestAgeMs }],
     event,
   };
 }

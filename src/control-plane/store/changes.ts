@@ -17,6 +17,7 @@ import {
 import { insertOutbox, type OutboxRow } from './outbox.ts';
 import { recordChange } from './recorded-change.ts';
 import { failReplaysOf } from './replays.ts';
+import { removeBuckets } from './statistics-buckets.ts';
 import { dropTopicDeletions, planTopicDeletion } from './topic-deletions.ts';
 import { insertDeleted } from './versions.ts';
 
@@ -93,6 +94,7 @@ export function saveDeletion(
     await insertDeleted(queries, await loadAnswer(queries, stored));
     await recordChange(queries, { before: stored, after: undefined }, by);
     await removeIntegration(queries, id);
+    await removeBuckets(queries, id);
     await failReplaysOf(queries, id);
     await insertOutbox(queries, tombstones(topics, stored));
     await planTopicDeletion(queries, id);

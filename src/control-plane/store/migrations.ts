@@ -2,6 +2,7 @@ import { ACCESS_TABLES } from './access-tables.ts';
 import { AUDIT_RECORDS } from './audit-records.ts';
 import { DEAD_LETTER_STARTS } from './dead-letter-starts.ts';
 import { EVENT_INDEXES, EVENT_PARTS } from './event-parts.ts';
+import { FIGURES_TABLES } from './figures-tables.ts';
 import { FIRST_TABLES } from './first-tables.ts';
 import { KAFKA_HASH } from './kafka-hash.ts';
 import { LISTED_COUNTS } from './listed-counts.ts';
@@ -160,4 +161,5 @@ export const MIGRATIONS: readonly string[] = [
   AUDIT_RECORDS,
   SESSION_ISSUERS,
   RUNNING_STATES,
+  FIGURES_TABLES,
 ];

@@ -1,9 +1,12 @@
 import type { IntegrationState } from '../../../gen/penstock/v1/integration_pb.ts';
-import type { EventRow, Fold, StateRow, StatisticsRow } from '../status/fold.ts';
+import type { EventRow, Fold, StateRow } from '../status/fold.ts';
 import type { Reports, ShardState, ShardStatistics } from '../status/status.ts';
 import type { Queries } from './database.ts';
+import { extendSpans } from './executor-spans.ts';
+import { upsertStatistics } from './executor-statistics.ts';
 import { upsertFilters } from './ingress-filters.ts';
 import { upsertNodes } from './nodes.ts';
+import { addToBuckets } from './statistics-buckets.ts';
 import { noteUses } from './tokens.ts';
 
 /** How many rows were left out, for a reason. */
@@ -20,6 +23,7 @@ export interface LeftOut {
  */
 export async function storeReports(queries: Queries, fold: Fold, end: number): Promise<LeftOut> {
   await upsertNodes(queries, fold.nodes);
+  await extendSpans(queries, fold.heard);
   await noteUses(queries, fold.tokenUses);
   const all = [...fold.events, ...fold.states, ...fold.statistics, ...fold.filters];
   const known = await lockIntegrations(queries, new Set(all.map(({ integrationId }) => integrationId)));
@@ -28,8 +32,10 @@ export async function storeReports(queries: Queries, fold: Fold, end: number): P
   const statistics = fold.statistics.filter(isKnown);
   await upsertStates(queries, fold.states.filter(isKnown), end);
   await upsertFilters(queries, fold.filters.filter(isKnown));
-  const kept = await upsertStatistics(queries, statistics, end);
+  const stored = await upsertStatistics(queries, statistics, end);
+  const kept = stored.filter(({ isKept }) => isKept).map(({ row }) => row.event);
   await insertEvents(queries, [...events, ...kept]);
+  await addToBuckets(queries, stored, end); // last: whoever else stores figures waits for it
   return {
     unknown: fold.events.length - events.length + fold.statistics.length - statistics.length,
     statistics: statistics.length - kept.length,
@@ -76,48 +82,6 @@ async function upsertStates(queries: Queries, states: readonly StateRow[], end: 
       end,
     ],
   );
-}
-
-/** Answers the events to keep: one a minute for each shard on each executor. */
-async function upsertStatistics(
-  queries: Queries,
-  statistics: readonly StatisticsRow[],
-  end: number,
-): Promise<EventRow[]> {
-  if (statistics.length === 0) return [];
-  const rows = await queries.query<{ integration_id: string; shard: string; service_id: string }>(
-    `with stored as (
-       insert into executor_statistics as s
-         (integration_id, shard, service_id, time, lag, oldest_age_ms, last_delivered_time, event_time,
-          uplink_offset, node_start_time)
-       select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[],
-         $7::timestamptz[], $4::timestamptz[], $8::bigint[], $10::timestamptz[])
-       on conflict (integration_id, shard, service_id) do update set
-         time = excluded.time, lag = excluded.lag, oldest_age_ms = excluded.oldest_age_ms,
-         last_delivered_time = coalesce(excluded.last_delivered_time, s.last_delivered_time),
-         event_time = case when excluded.time >= s.event_time and excluded.time < s.event_time + interval '60 seconds'
-                           then s.event_time else excluded.time end,
-         uplink_offset = excluded.uplink_offset, node_start_time = excluded.node_start_time
-       where s.uplink_offset < excluded.uplink_offset or (s.uplink_offset >= $9 and s.time < excluded.time)
-       returning *)
-     select integration_id, shard, service_id from stored where event_time = time`,
-    [
-      statistics.map((one) => one.integrationId),
-      statistics.map((one) => one.shard),
-      statistics.map((one) => one.serviceId),
-      statistics.map((one) => one.time),
-      statistics.map((one) => one.lag),
-      statistics.map((one) => one.oldestAgeMs ?? null),
-      statistics.map((one) => one.lastDeliveredTime ?? null),
-      statistics.map((one) => one.offset),
-      end,
-      statistics.map((one) => one.nodeStartTime ?? null),
-    ],
-  );
-  const kept = new Set(rows.map((row) => `${row.integration_id}/${row.shard}/${row.service_id}`));
-  return statistics
-    .filter((one) => kept.has(`${one.integrationId}/${one.shard}/${one.serviceId}`))
-    .map(({ event }) => event);
 }
 
 /** Stores events, each once. Within a transaction. */

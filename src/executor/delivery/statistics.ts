@@ -10,6 +10,7 @@ import {
   RESULTS,
   type Result,
 } from '../../runtime/integration-metrics.ts';
+import { LATENCY_BUCKETS, latencyBucket } from '../../runtime/latency.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Failure } from '../handlers/handler.ts';
 import type { ErrorReports } from '../uplink/error-reports.ts';
@@ -45,13 +46,21 @@ export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
   #settledBefore = 0;
   #retried = 0;
   #timedOut = 0;
+  /** Deliveries by how long they took; see `latencyBucket`. */
+  readonly #latencies: number[] = new Array(LATENCY_BUCKETS).fill(0);
+  readonly #failures = new Map<FailureClass, number>();
+  readonly #startTime: number;
+  /** When the figures were looked at before, by the monotonic clock. */
+  #lookedAt: number;
   #lastDelivered = 0;
   /** Why a message last failed; empty: none did since one was delivered. */
   lastFailure = '';
 
   constructor({ id, type }: CountedIntegration, deps: Deps) {
-    const { metrics } = deps;
+    const { metrics, clock } = deps;
     this.#deps = deps;
+    this.#startTime = clock.now();
+    this.#lookedAt = clock.monotonic();
     this.#counts = Object.fromEntries(RESULTS.map((result) => [result, 0])) as Record<Result, number>;
     this.#figures = metrics.integrations.of(id);
     this.#latency = metrics.latency.labels(type);
@@ -78,11 +87,13 @@ export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
     if (!receivedTime) return;
     const seconds = Math.max(0, this.#lastDelivered - timestampMs(receivedTime)) / 1000;
     this.#latency.observe(seconds);
+    this.#latencies[latencyBucket(seconds)]!++;
     this.#figures.deliverySeconds += seconds;
   }
 
   failed(message: InFlight, failure: Failure, givenUp: boolean): void {
     this.#figures.failed(classNames.get(failure.failureClass) ?? 'unknown');
+    this.#failures.set(failure.failureClass, (this.#failures.get(failure.failureClass) ?? 0) + 1);
     if (failure.failureClass === FailureClass.TIMEOUT) this.#timedOut++;
     if (!givenUp) this.#retried++;
     this.lastFailure = failure.reason;
@@ -150,7 +161,8 @@ export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
     this.#figures.backlogs.delete(this.#backlog);
     this.#backlog = { lag, oldestAge: oldestAge ?? 0 };
     this.#figures.backlogs.add(this.#backlog);
-    const { received, released, delivered, dead_lettered, skipped, undecodable } = this.#counts;
+    const { received, released, delivered, dead_lettered, skipped, undecodable, retention_lost } =
+      this.#counts;
     return {
       received: BigInt(received - released),
       delivered: BigInt(delivered),
@@ -161,8 +173,24 @@ export class Statistics implements DeliveryEvents, IntakeEvents, Disposable {
       timedOut: BigInt(this.#timedOut),
       undecodable: BigInt(undecodable),
       lag: BigInt(lag),
+      ...this.#sinceStart(),
+      released: BigInt(released),
+      retentionLost: BigInt(retention_lost),
       ...(oldestAge === undefined ? {} : { oldestAge: durationFromMs(oldestAge) }),
       ...(this.#lastDelivered === 0 ? {} : { lastDeliveredTime: timestampFromMs(this.#lastDelivered) }),
+    };
+  }
+
+  #sinceStart() {
+    const now = this.#deps.clock.monotonic();
+    const interval = now - this.#lookedAt;
+    this.#lookedAt = now;
+    const last = this.#latencies.findLastIndex((count) => count > 0);
+    return {
+      latencyCounts: this.#latencies.slice(0, last + 1).map(BigInt),
+      failures: [...this.#failures].map(([failureClass, count]) => ({ failureClass, count: BigInt(count) })),
+      startTime: timestampFromMs(this.#startTime),
+      interval: durationFromMs(Math.round(interval)),
     };
   }
 }

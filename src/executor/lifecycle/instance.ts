@@ -24,6 +24,7 @@ import { handlerTypeOf } from '../handlers/registry.ts';
 import { readable, requireReadable, type SecretDeps } from '../secrets/readable.ts';
 import { ErrorReports } from '../uplink/error-reports.ts';
 import type { Reporter, Subject } from '../uplink/reporter.ts';
+import { reportFigures } from './report-figures.ts';
 import type { Progress } from './watchdog.ts';
 
 /** The part of an integration that one executor runs. */
@@ -205,43 +206,4 @@ async function connect(
 ): Promise<void> {
   using deadline = timeoutSignal(clock, startTimeout, 'connecting', signal);
   await withDeadline(clock, startTimeout, 'connecting', handler.connect(deadline.signal));
-}
-
-/** Reports the figures each interval when they have changed, and a last time when the answer is called. */
-function reportFigures(
-  statistics: Statistics,
-  delivery: Delivery,
-  intake: Intake,
-  subject: () => Subject,
-  { config, reporter, clock, logger }: InstanceDeps,
-): () => void {
-  let last = '';
-  const report = () => {
-    const value = statistics.report(delivery.window, intake.lag);
-    const { integrationId, generation } = subject();
-    const { lastDeliveredTime: _, oldestAge, ...counts } = value;
-    const figures = Object.entries(counts).map(([name, figure]) => [name, String(figure)]);
-    const now = JSON.stringify([...figures, String(generation), String(oldestAge?.seconds)]);
-    if (now === last) return;
-    last = now;
-    reporter.tell(subject(), { case: 'statistics', value });
-    logger.info('statistics', { integration: integrationId, ...Object.fromEntries(figures) });
-  };
-  let cancel = () => {};
-  let stopped = false;
-  const tick = () => {
-    cancel = clock.setTimer(() => {
-      void intake.refreshLag().then(() => {
-        if (stopped) return;
-        report();
-        tick();
-      });
-    }, config.statisticsInterval);
-  };
-  tick();
-  return () => {
-    stopped = true;
-    cancel();
-    report();
-  };
 }
