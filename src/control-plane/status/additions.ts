@@ -1,5 +1,5 @@
 import type { StoredStatistics } from '../store/executor-statistics.ts';
-import { added, afterBoth, type Counters, countedSince, countedSinceRow } from './counters.ts';
+import { added, afterBoth, type Counters, countedBefore, countedSince, countedSinceRow } from './counters.ts';
 import type { Sample } from './fold.ts';
 
 /** Stands for all integrations together. */
@@ -25,13 +25,13 @@ function countedBy(
   const isNew = ({ offset, time }: Sample) =>
     !before || before.offset < offset || (before.offset >= end && before.time < time.getTime());
   const samples = row.samples.filter(isNew);
-  let previous = samples[0]?.counted;
-  return samples.map((sample, i) => {
-    const counters =
-      i === 0
-        ? countedSinceRow(before, sample.counted, row.nodeStartTime)
-        : countedSince(previous!, sample.counted);
-    previous = afterBoth(previous!, sample.counted);
+  let previous = before && countedBefore(before);
+  return samples.map((sample) => {
+    const { counted } = sample;
+    const counters = previous
+      ? countedSince(previous, counted)
+      : countedSinceRow(before, counted, row.nodeStartTime);
+    previous = previous ? afterBoth(previous, counted) : counted;
     return [sample, counters];
   });
 }

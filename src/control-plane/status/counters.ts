@@ -83,6 +83,9 @@ export function countedSince(before: Counted, now: Counted): Counters {
   return trimmed(now.counters.map((count, i) => Math.max(0, count - (counters[i] ?? 0))));
 }
 
+export const countedBefore = ({ run, counters }: CountedBefore): Counted | undefined =>
+  run === null || counters === null ? undefined : { run, counters };
+
 /** What was counted since the row was stored that was there before. */
 export function countedSinceRow(
   before: CountedBefore | undefined,
@@ -90,8 +93,9 @@ export function countedSinceRow(
   nodeStartTime: Date | undefined,
 ): Counters {
   if (!before) return now.counters;
-  const { run, counters, nodeStart } = before;
-  if (run !== null && counters !== null) return countedSince({ run, counters }, now);
+  const counted = countedBefore(before);
+  if (counted) return countedSince(counted, now);
+  const { nodeStart } = before;
   // It was stored by an older version: what was counted until now, for hours perhaps, is not of this minute.
   const isSameNode = (nodeStart === null ? undefined : Date.parse(nodeStart)) === nodeStartTime?.getTime();
   return isSameNode ? [] : now.counters;
