@@ -10,6 +10,7 @@ import { EventService } from '../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../gen/penstock/v1/integration_service_pb.ts';
 import { ReplayService } from '../gen/penstock/v1/replay_service_pb.ts';
 import { RevisionService } from '../gen/penstock/v1/revision_service_pb.ts';
+import { StatisticsService } from '../gen/penstock/v1/statistics_service_pb.ts';
 import type { Bus } from '../src/bus/bus.ts';
 import { createKafkaBus } from '../src/bus/kafka-bus.ts';
 import { startControlPlane } from '../src/control-plane/control-plane.ts';
@@ -27,6 +28,7 @@ import { testDeps } from '../test/helpers/test-deps.ts';
 import { waitUntil } from '../test/helpers/wait-until.ts';
 import { calls } from './api-calls.ts';
 import { storeEvents, storeIntegrations, storeReplays } from './api-store.ts';
+import { callsForFigures, storeFigures } from './figures.ts';
 import { topics } from './rig.ts';
 
 const DEAD_LETTERS = 200_000;
@@ -39,8 +41,8 @@ const WARM_UP = 20;
 const WEEK = 7 * 86_400_000;
 
 /**
- * What lists, gets and watches take, by gRPC, with 100,000 integrations, 10 million events, 100,000 replays and 200,000 dead
- * letters of one integration.
+ * What lists, gets and watches take, by gRPC, with 100,000 integrations, 10 million events, 100,000 replays, 200,000 dead
+ * letters of one integration, and the figures of a month of 1,000.
  */
 export async function measureApi(): Promise<object> {
   await using stack = new AsyncDisposableStack();
@@ -55,6 +57,7 @@ export async function measureApi(): Promise<object> {
   const ids = await storeIntegrations(client);
   await storeEvents(client, ids);
   await storeReplays(client, ids);
+  await storeFigures(client, ids);
   const integrationId = ids[0]!;
   await storeDeadLetters(bus, integrationId);
   const integrations = stack.use(createClient(IntegrationService, address));
@@ -63,6 +66,7 @@ export async function measureApi(): Promise<object> {
   const audit = stack.use(createClient(AuditService, address));
   const revisions = stack.use(createClient(RevisionService, address));
   const cluster = stack.use(createClient(ClusterService, address));
+  const statistics = stack.use(createClient(StatisticsService, address));
   const deadLetters = stack.use(createClient(DeadLetterService, address));
   // Waits for all states to be computed.
   await waitUntil(
@@ -80,6 +84,7 @@ export async function measureApi(): Promise<object> {
   const none = { failureClasses: [FailureClass.TIMEOUT] };
   const measured = {
     ...(await calls({ integrations, events, replays, revisions, audit, cluster }, integrationId)),
+    ...callsForFigures({ statistics, db }, ids),
     'what a watch of events asks': async () => eventsSince(db, {}, since, await settledVersion(db), 500),
     'newest dead letters': () => deadLetters.listDeadLetters({ integrationId }),
     'dead letters by a class of none': () => deadLetters.listDeadLetters({ integrationId, filter: none }),

@@ -90,7 +90,7 @@ test('what gets old is folded into longer times, and its sums stay the same', as
   const hour = 3600;
   const now = Math.ceil(Date.now() / 1000 / hour) * hour;
   const window = { start: now - 10 * 24 * hour, end: now, width: hour };
-  const history = await historyOf(db, { ids }, window);
+  const history = await historyOf(db, ids, window);
   assert.equal(history.length, 2 * 6);
   for (const id of ids) {
     const own = history.filter(({ integrationId }) => integrationId === id);

@@ -208,7 +208,7 @@ test('a bucket without a row is zero while an executor was heard, and a gap othe
     start,
     counters: Array.from({ length: KNOWN_COUNTERS }, (_, i) => (i === 1 ? delivered : 0n)),
     lag,
-    oldestAgeMs: 9n,
+    oldestAgeMs: 9,
   });
   const of: SeriesOf = {
     integrationId: ID,

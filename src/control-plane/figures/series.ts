@@ -61,7 +61,7 @@ function placesOf(of: SeriesOf, rows: readonly HistoryRow[], { start, end, width
     const row = byStart.get(at);
     if (row) {
       lag = row.lag ?? lag;
-      places.push({ start: at, counters: row.counters, lag, oldestAgeMs: row.oldestAgeMs });
+      places.push({ start: at, counters: row.counters, lag, oldestAgeMs: BigInt(row.oldestAgeMs) });
     } else if (wasHeard(of, at, at + width)) {
       places.push({ start: at, counters: ZEROS, lag, oldestAgeMs: 0n });
     } else {

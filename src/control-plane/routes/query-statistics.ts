@@ -9,6 +9,7 @@ import type { CallContext } from '../../rpc/service.ts';
 import { LATENCY_BOUNDS } from '../../runtime/latency.ts';
 import { isInScope, scopeOf } from '../access/scope.ts';
 import { type SeriesOf, seriesOf } from '../figures/series.ts';
+import { sumOfScope } from '../figures/sum-of-scope.ts';
 import { windowOf } from '../figures/window.ts';
 import { unknownIntegration } from '../integrations/guards.ts';
 import { ALL } from '../status/additions.ts';
@@ -22,11 +23,11 @@ const secondsOf = (time: Timestamp | undefined) => time && timestampMs(time) / 1
 export async function queryStatistics(
   { db, clock, statisticsTtl }: RouteDeps,
   request: QueryStatisticsRequest,
-  { caller }: CallContext,
+  { caller, signal }: CallContext,
 ): Promise<MessageInitShape<typeof QueryStatisticsResponseSchema>> {
   const { startTime, endTime, maxBuckets } = request;
-  const asked = { start: secondsOf(startTime), end: secondsOf(endTime), maxBuckets };
-  const window = windowOf(asked, clock.now() / 1000, statisticsTtl / 1000);
+  const times = { start: secondsOf(startTime), end: secondsOf(endTime), maxBuckets };
+  const window = windowOf(times, clock.now() / 1000, statisticsTtl / 1000);
   const ids = [...new Set(request.integrationIds.map((id) => id.toLowerCase()))];
   const stored = new Map((await findIntegrations(db, ids, false)).map((one) => [one.integration.id, one]));
   for (const id of ids) {
@@ -34,16 +35,18 @@ export async function queryStatistics(
     if (!one || !isInScope(caller, one.integration)) throw unknownIntegration(id);
   }
   const [start, end] = [new Date(window.start * 1000), new Date(window.end * 1000)];
-  const selection = ids.length > 0 ? { ids } : { scope: scopeOf(caller) };
-  const rows = Map.groupBy(await historyOf(db, selection, window), ({ integrationId }) => integrationId);
+  const asked = ids.length > 0 ? ids : [ALL];
+  const scope = ids.length > 0 ? undefined : scopeOf(caller);
+  const found = scope ? await sumOfScope(db, scope, window, signal) : await historyOf(db, asked, window);
+  const rows = Map.groupBy(found, ({ integrationId }) => integrationId);
   const heard = await heardBetween(db, start, end);
-  const lags = await lagBefore(db, ids.length > 0 ? ids : [ALL], start);
+  const lags = await lagBefore(db, asked, start);
   const known = (id: string): SeriesOf => ({
     integrationId: id,
     ...ofOne(stored.get(id), heard),
-    lagBefore: id === ALL && caller.scope ? undefined : lags.get(id),
+    lagBefore: scope ? undefined : lags.get(id),
   });
-  const series = (ids.length > 0 ? ids : [ALL]).map((id) => seriesOf(known(id), rows.get(id) ?? [], window));
+  const series = asked.map((id) => seriesOf(known(id), rows.get(id) ?? [], window));
   return { series, latencyBounds: [...LATENCY_BOUNDS] };
 }
 

@@ -1,7 +1,6 @@
 import { ALL } from '../status/additions.ts';
 import { KNOWN_COUNTERS } from '../status/counters.ts';
 import type { Queries } from './database.ts';
-import { inScope, type ScopeSelection } from './scoped.ts';
 
 /** A time that is cut into buckets, in seconds since 1970; both ends are multiples of the width. */
 export interface Window {
@@ -9,9 +8,6 @@ export interface Window {
   readonly end: number;
   readonly width: number;
 }
-
-/** Whose figures: of each of the integrations by itself, of all together, or of all in a scope together. */
-export type Selection = { readonly ids: readonly string[] } | { readonly scope: ScopeSelection | undefined };
 
 /** What is stored of one bucket. */
 export interface HistoryRow {
@@ -21,47 +17,70 @@ export interface HistoryRow {
   /** Those that this version knows, all of them. */
   readonly counters: readonly bigint[];
   readonly lag: bigint | undefined;
-  readonly oldestAgeMs: bigint;
+  readonly oldestAgeMs: number;
 }
 
-const SUMS = Array.from({ length: KNOWN_COUNTERS }, (_, i) => `coalesce(sum(counters[${i + 1}]), 0)`).join();
+/** As a text: a list of so many numbers is read much faster from one. */
+const SUMS = `concat_ws(' ', ${Array.from({ length: KNOWN_COUNTERS }, (_, i) => `coalesce(sum(counters[${i + 1}]), 0)`).join()})`;
+const START = '(floor(extract(epoch from bucket) / $4) * $4)::float8';
+const OF_THESE =
+  'from statistics_buckets where integration_id = any($1::uuid[]) and bucket >= $2 and bucket < $3';
 
-/** What is there of a window, in the order of ids and times. */
+/** What was told last: when, lag and age. No sorting. */
+const LAST =
+  'max(array[extract(epoch from gauge_time)::float8, lag, oldest_age_ms]) filter (where gauge_time is not null)';
+
+type Row = {
+  integration_id: string;
+  start: number;
+  counters: string;
+  lag: number | null;
+  age: number | null;
+};
+
+const valuesOf = (ids: readonly string[], { start, end, width }: Window) => [
+  ids,
+  new Date(start * 1000),
+  new Date(end * 1000),
+  width,
+];
+
+const toHistory = ({ integration_id, start, counters, lag, age }: Row): HistoryRow => ({
+  integrationId: integration_id,
+  start,
+  counters: counters.split(' ').map(BigInt),
+  lag: lag === null ? undefined : BigInt(lag),
+  oldestAgeMs: age ?? 0,
+});
+
+/** What is there of a window of each of these integrations, in the order of ids and times. */
 export async function historyOf(
   queries: Queries,
-  selection: Selection,
-  { start, end, width }: Window,
+  ids: readonly string[],
+  window: Window,
 ): Promise<HistoryRow[]> {
-  const values: unknown[] = [new Date(start * 1000), new Date(end * 1000), width];
-  const given = (value: unknown) => `$${values.push(value)}`;
-  const scope = 'scope' in selection ? selection.scope : undefined;
-  const which = scope
-    ? inScope('b.integration_id', scope, given)
-    : `b.integration_id = any(${given('ids' in selection ? selection.ids : [ALL])}::uuid[])`;
-  const each = `select integration_id, (floor(extract(epoch from bucket) / $3) * $3)::float8 as start,
-      array[${SUMS}]::bigint[] as counters,
-      (array_agg(lag order by gauge_time desc) filter (where gauge_time is not null))[1] as lag,
-      (array_agg(oldest_age_ms order by gauge_time desc) filter (where gauge_time is not null))[1] as age
-    from statistics_buckets b where bucket >= $1 and bucket < $2 and ${which} group by integration_id, start`;
-  const sql = scope
-    ? `select ${given(ALL)} as integration_id, start, array[${SUMS}]::bigint[] as counters, sum(lag)::bigint as lag,
-         max(age) as age from (${each}) as one group by start order by start`
-    : `${each} order by integration_id, start`;
-  type Row = {
-    integration_id: string;
-    start: number;
-    counters: string[];
-    lag: string | null;
-    age: string | null;
-  };
-  const rows = await queries.query<Row>(sql, values);
-  return rows.map((row) => ({
-    integrationId: row.integration_id,
-    start: row.start,
-    counters: row.counters.map(BigInt),
-    lag: row.lag === null ? undefined : BigInt(row.lag),
-    oldestAgeMs: BigInt(row.age ?? 0),
-  }));
+  const rows = await queries.query<Row>(
+    `select integration_id, ${START} as start, ${SUMS} as counters,
+       (${LAST})[2] as lag, (${LAST})[3] as age
+     ${OF_THESE} group by integration_id, start order by integration_id, start`,
+    valuesOf(ids, window),
+  );
+  return rows.map(toHistory);
+}
+
+/** What is there of a window of these integrations together, in the order of times: of what does not add up, the sum of the last. */
+export async function sumOf(queries: Queries, ids: readonly string[], window: Window): Promise<HistoryRow[]> {
+  const rows = await queries.query<Row>(
+    `select '${ALL}' as integration_id, start, counters, lag, age from (
+       select ${START} as start, ${SUMS} as counters ${OF_THESE} group by start) as counted
+     left join (
+       select start, sum(last[2]) as lag, max(last[3]) as age from (
+         select ${START} as start, ${LAST} as last ${OF_THESE} group by integration_id, start) as each
+       group by start) as gauges using (start)
+     order by start`,
+    valuesOf(ids, window),
+  );
+  return rows.map(toHistory);
 }
 
 /** What was told last of the lag of integrations before a time, by their ids. */
