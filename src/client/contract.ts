@@ -9,6 +9,7 @@ export {
   type Timestamp,
   timestampDate,
   timestampFromDate,
+  timestampMs,
 } from '@bufbuild/protobuf/wkt';
 export { Code } from '../../gen/google/rpc/code_pb.ts';
 export * from '../../gen/penstock/v1/access_pb.ts';

@@ -1,10 +1,14 @@
+import { durationMs, type Node, NodeRole } from '../../../../src/client/contract.ts';
 import { isSynced, nodes } from '../../live/live.ts';
 import { roleName, typeName } from '../../ui/names.ts';
 import { Empty, Loading } from '../../ui/notice.tsx';
 import { Ago } from '../../ui/time.tsx';
+import { cpuText, memoryText, type NodeRates } from './node-rates.ts';
+import { useRates } from './use-rates.ts';
 
 /** The processes that Penstock is made of. */
 export function NodesPage() {
+  const rates = useRates(nodes.value);
   const all = nodes.value.toSorted((a, b) => (a.serviceId < b.serviceId ? -1 : 1));
   return (
     <>
@@ -22,6 +26,10 @@ export function NodesPage() {
               <th scope="col">Version</th>
               <th scope="col">Types</th>
               <th scope="col">Integrations</th>
+              <th scope="col">CPU</th>
+              <th scope="col">Memory</th>
+              <th scope="col">Held up</th>
+              <th scope="col">MQTT</th>
               <th scope="col">Up for</th>
               <th scope="col">Heard of</th>
               <th scope="col">Says</th>
@@ -35,6 +43,7 @@ export function NodesPage() {
                 <td>{node.version}</td>
                 <td>{node.types.map(typeName).join(', ')}</td>
                 <td class="number">{node.integrations}</td>
+                <Figures node={node} rates={rates.get(node.serviceId)} />
                 <td>
                   <Ago time={node.startTime} />
                 </td>
@@ -47,6 +56,28 @@ export function NodesPage() {
           </tbody>
         </table>
       )}
+    </>
+  );
+}
+
+interface FiguresProps {
+  readonly node: Node;
+  readonly rates: NodeRates | undefined;
+}
+
+/** What it uses, and what it takes in. */
+function Figures({ node: { figures, roles }, rates }: FiguresProps) {
+  if (!figures) return <td colSpan={4}>–</td>;
+  const delay = figures.eventLoopDelay;
+  const isIngress = roles.includes(NodeRole.INGRESS);
+  return (
+    <>
+      <td class="number">{rates ? cpuText(rates.cpu) : '–'}</td>
+      <td class="number nowrap">{memoryText(figures.rssBytes)}</td>
+      <td class="number nowrap">{delay ? `${Math.round(durationMs(delay))} ms` : '–'}</td>
+      <td class="number nowrap">
+        {isIngress ? `${figures.mqttConnections} open, ${rates ? rates.takenIn.toFixed(1) : '–'}/s` : '–'}
+      </td>
     </>
   );
 }
