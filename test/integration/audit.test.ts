@@ -64,6 +64,7 @@ test('who changes something, and what, is kept with the change', { timeout: 180_
     );
     assert.equal(created!.resource, resource);
     assert.ok(created!.changes.some(({ path, after }) => path === 'name' && after === '"to http"'));
+    assert.ok(!created!.changes.some(({ path }) => path === 'type'), 'the paths of its configuration say it');
     assert.ok(
       created!.changes.some(({ path, secret }) => path === 'http.credentials.basic.password' && secret),
     );

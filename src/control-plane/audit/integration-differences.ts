@@ -4,7 +4,7 @@ import type { Change } from '../integrations/revision-of.ts';
 import { type Difference, differences } from './differences.ts';
 
 /** What the server sets with each change, and says elsewhere. */
-const SERVER_FIELDS = ['id', 'status', 'create_time', 'update_time', 'etag', 'set_secrets'];
+const SERVER_FIELDS = ['id', 'status', 'create_time', 'update_time', 'etag', 'set_secrets', 'type'];
 
 /** What a change makes different in an integration; of its secrets, which there are. */
 export function integrationDifferences({ before, after }: Change): readonly Difference[] {
