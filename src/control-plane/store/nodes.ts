@@ -96,23 +96,6 @@ export async function integrationsByNode(
   );
 }
 
-/** How many integrations of a scope each node that runs says that it runs, by its name; those that run none are left out. */
-export async function runningByNode(
-  queries: Queries,
-  scope?: ScopeSelection,
-): Promise<ReadonlyMap<string, number>> {
-  const values: unknown[] = [];
-  const isScoped = inScope('s.integration_id', scope, (value) => `$${values.push(value)}`);
-  const rows = await queries.query<{ service_id: string; integrations: string }>(
-    `select service_id, count(distinct integration_id) as integrations
-     from executor_states s join nodes n using (service_id)
-     where ${IS_LIVING} and state <> 0 and coalesce(s.node_start_time, s.time) >= n.start_time and ${isScoped}
-     group by service_id`,
-    values,
-  );
-  return new Map(rows.map(({ service_id, integrations }) => [service_id, Number(integrations)]));
-}
-
 /** Forgets nodes that were silent for `ttl` milliseconds while others were heard, and what they ran. Answers how many. */
 export async function forgetNodes(queries: Queries, ttl: number): Promise<number> {
   const rows = await queries.query(

@@ -3,7 +3,7 @@ import { ListNodesResponseSchema, type Node } from '../../../gen/penstock/v1/clu
 import type { Cluster } from '../status/cluster.ts';
 import { shownNodes } from '../status/shown-nodes.ts';
 import type { Queries } from '../store/database.ts';
-import { loadCluster, runningByNode } from '../store/nodes.ts';
+import { integrationsByNode, loadCluster } from '../store/nodes.ts';
 import type { ScopeSelection } from '../store/scoped.ts';
 import type { Bell } from './bell.ts';
 import { OneByOne } from './one-by-one.ts';
@@ -70,9 +70,9 @@ export class NodeFeed implements Feed {
   }
 
   async #look(watchers: Watchers, cluster: Cluster): Promise<SeenNodes> {
-    const running = await runningByNode(this.#db, watchers.scope);
-    const byNode = new Map([...running].map(([name, integrations]) => [name, { integrations, ids: [] }]));
+    const byNode = await integrationsByNode(this.#db, watchers.scope);
     const nodes = shownNodes(cluster, byNode, watchers.scope !== undefined);
+    for (const node of nodes) node.integrationIds = []; // they would come again with each change of one
     const seen = { nodes, digest: digestOf(nodes) };
     const isNews = watchers.seen?.digest !== seen.digest;
     watchers.seen = seen;
