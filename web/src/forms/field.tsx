@@ -1,6 +1,7 @@
 import { create, type DescField } from '@bufbuild/protobuf';
 import { reflect } from '@bufbuild/protobuf/reflect';
 import type { ComponentChildren } from 'preact';
+import { Comment } from '../ui/comment.tsx';
 import type { ControlProps, DrawFields } from './control.ts';
 import { type Editor, nested, pathIn } from './editor.ts';
 import { type FieldModel, modelOf } from './field-model.ts';
@@ -98,7 +99,11 @@ function Group({ model, path, children }: GroupProps) {
   return (
     <fieldset data-path={path} tabIndex={-1}>
       <legend>{model.label}</legend>
-      {model.help !== '' && <p class="help">{model.help}</p>}
+      {model.help !== '' && (
+        <p class="help">
+          <Comment text={model.help} />
+        </p>
+      )}
       <Problems path={path} id={`${path}-problem`} />
       {children}
     </fieldset>
@@ -117,8 +122,13 @@ function Labelled({ editor, model }: { readonly editor: Editor; readonly model: 
       <Control editor={editor} model={model} id={id} />
       <Problems path={path} id={`${id}-problem`} />
       <p class="help" id={`${id}-help`}>
-        {model.help}
-        {model.fallback !== undefined && <> Not set: {model.fallback}.</>}
+        <Comment text={model.help} />
+        {model.fallback !== undefined && (
+          <>
+            {' '}
+            Not set: <Comment text={model.fallback} />.
+          </>
+        )}
       </p>
     </div>
   );

@@ -1,6 +1,7 @@
 import { create, type DescField } from '@bufbuild/protobuf';
 import { reflect } from '@bufbuild/protobuf/reflect';
 import { COMMENTS } from '../../../../gen/penstock/v1/comments.ts';
+import { Comment } from '../../ui/comment.tsx';
 import type { DrawFields } from '../control.ts';
 import { type Editor, nested } from '../editor.ts';
 import { labelOf } from '../field-model.ts';
@@ -57,7 +58,11 @@ function Chosen({ editor, field, draw }: ChosenProps) {
   const comment = COMMENTS[field.message.name];
   return (
     <>
-      {comment && <p class="help">{comment}</p>}
+      {comment && (
+        <p class="help">
+          <Comment text={comment} />
+        </p>
+      )}
       {draw(nested(editor, field), field.message.fields)}
     </>
   );

@@ -1,4 +1,5 @@
 import { COMMENTS } from '../../../../gen/penstock/v1/comments.ts';
+import { Comment } from '../../ui/comment.tsx';
 import type { ControlProps } from '../control.ts';
 import { labelOf } from '../field-model.ts';
 import { put } from '../values.ts';
@@ -29,7 +30,11 @@ export function EnumControl(props: ControlProps) {
           </option>
         ))}
       </select>
-      {comment && <p class="help">{comment}</p>}
+      {comment && (
+        <p class="help">
+          <Comment text={comment} />
+        </p>
+      )}
     </>
   );
 }

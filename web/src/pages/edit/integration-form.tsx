@@ -11,7 +11,7 @@ import { forgetDraft, keepDraft } from './draft.ts';
 import { Review } from './review.tsx';
 import { Summary } from './summary.tsx';
 import { TypeCards } from './type-cards.tsx';
-import { useChecks } from './use-checks.ts';
+import { rulesBroken, useChecks } from './use-checks.ts';
 
 const CONFIGURATION = IntegrationSchema.oneofs.find(({ name }) => name === 'configuration')!;
 
@@ -60,7 +60,9 @@ export function IntegrationForm({ base, start, lost }: FormProps) {
     });
   const submit = () => {
     setTried(true);
-    if (all.length === 0) setReviewing(true);
+    // What was typed last may not have been looked at yet.
+    const found = [...unreadable, ...rulesBroken(draft), ...ofServer];
+    if (found.length === 0) setReviewing(true);
     else requestAnimationFrame(() => form.current?.querySelector<HTMLElement>('.form-summary')?.focus());
   };
   return (

@@ -4,6 +4,7 @@ import { useRef } from 'preact/hooks';
 import { COMMENTS } from '../../../../gen/penstock/v1/comments.ts';
 import type { Integration } from '../../../../src/client/contract.ts';
 import type { Editor } from '../../forms/editor.ts';
+import { Comment } from '../../ui/comment.tsx';
 
 interface TypeCardsProps {
   readonly root: Editor;
@@ -32,13 +33,17 @@ export function TypeCards({ root, oneof, stored }: TypeCardsProps) {
         <label key={field.name} class="card">
           <input type="radio" name="configuration" checked={chosen === field} onChange={() => pick(field)} />
           <b>{field.name.toUpperCase()}</b>
-          <span class="quiet">{COMMENTS[field.message?.name ?? '']}</span>
+          <span class="quiet">
+            <Comment text={firstSentence(COMMENTS[field.message?.name ?? ''] ?? '')} />
+          </span>
           {stored?.configuration.case === field.localName && <span class="quiet">as it is stored</span>}
         </label>
       ))}
     </div>
   );
 }
+
+const firstSentence = (text: string) => text.split(/(?<=\.) /, 1)[0] ?? '';
 
 /** What both types have, by name and kind. */
 function takeOver(next: ReflectMessage, before: ReflectMessage): void {

@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import { type Integration, IntegrationState } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
 import { useQuery } from '../../api/use-query.ts';
+import { useTick } from '../../api/use-tick.ts';
 import { INTEGRATION_TABS, type IntegrationTab, integrationPath } from '../../app/routes.ts';
 import { integrations, isSynced } from '../../live/live.ts';
 import { typeName } from '../../ui/names.ts';
@@ -16,13 +17,17 @@ import { PathStrip } from './path-strip.tsx';
 import { Revisions } from './revisions.tsx';
 import { targetOf } from './target.ts';
 
+/** How often its figures are asked for, in milliseconds. */
+const FIGURES = 5000;
+
 /** One integration: how it is, what can be done about it, and how it came to be so. */
 export function IntegrationPage({ id, tab }: { readonly id: string; readonly tab: IntegrationTab }) {
   const row = integrations.value.get(id);
-  // The list knows when it changed; the configuration is asked for then.
+  const tick = useTick(FIGURES);
+  // The stream tells when it changed, and nothing of its figures in between.
   const asked = useQuery(
     (signal) => api.integrations.getIntegration({ id }, { signal }),
-    [id, row?.generation, row?.etag],
+    [id, row?.generation, row?.etag, tick],
   );
   const whole = asked.value?.integration;
   const shown = row ?? whole;
@@ -96,7 +101,7 @@ interface OverviewProps {
 function Overview({ integration, whole }: OverviewProps) {
   return (
     <>
-      <PathStrip integration={integration} target={targetOf(whole ?? integration)} />
+      <PathStrip integration={whole ?? integration} target={targetOf(whole ?? integration)} />
       <section>
         <h2>Configuration</h2>
         {whole ? (

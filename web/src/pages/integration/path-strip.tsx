@@ -39,8 +39,8 @@ export function PathStrip({ integration, target }: PathProps) {
       <li data-fault={isFailed}>
         <b>{target}</b>
         <span>
-          last delivered <Ago time={status?.lastDeliveredTime} />
-          {status?.lastDeliveredTime && ' ago'}
+          {status?.lastDeliveredTime ? 'last delivered: ' : 'nothing delivered yet'}
+          {status?.lastDeliveredTime && <Ago time={status.lastDeliveredTime} />}
         </span>
       </li>
     </ol>
