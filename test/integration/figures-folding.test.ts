@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sumOfScope } from '../../src/control-plane/figures/sum-of-scope.ts';
 import { startFiguresUpkeep } from '../../src/control-plane/figures/upkeep.ts';
 import { ALL } from '../../src/control-plane/status/additions.ts';
 import type { Database } from '../../src/control-plane/store/database.ts';
 import { deleteOldBuckets, foldBuckets } from '../../src/control-plane/store/statistics-buckets.ts';
-import { historyOf } from '../../src/control-plane/store/statistics-history.ts';
+import { historyOf, sumOf } from '../../src/control-plane/store/statistics-history.ts';
 import { DAY, databaseAt, HOUR, migrated } from '../helpers/event-parts.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
 import { testDeps } from '../helpers/test-deps.ts';
@@ -178,4 +179,25 @@ test('what is too old goes, in batches, and the node says how many', async (t) =
     ],
   );
   assert.deepEqual(await db.query('select service_id from executor_spans'), [{ service_id: 'here' }]);
+});
+
+test('the sum of a scope with many integrations is that of their sums, part by part', async (t) => {
+  const { db } = await migrated(t);
+  const ids = Array.from({ length: 60 }, () => randomUUID());
+  await db.query(
+    `insert into integrations (id, name, description, type, enabled, enabled_change_time, generation, config, create_time, update_time)
+     select id, case when n > 1 then 'North ' else 'South ' end || n, '', 'http', true, now(), 1, '', now(), now()
+     from unnest($1::uuid[]) with ordinality as one (id, n)`,
+    [ids],
+  );
+  await storeMinutes(db, 2 * HOUR, 90, [ALL, ...ids]);
+  const end = Math.ceil(Date.now() / 1000 / 3600) * 3600;
+  const window = { start: end - 4 * 3600, end, width: 120 };
+  const { signal } = new AbortController();
+  const rows = await sumOfScope(db, { labels: [], namePrefix: 'North ' }, window, signal);
+  assert.equal(rows.length, 45);
+  const expected = [3 * 2 * 59, [1, 3, 5].map((lag) => lag * 59)];
+  assert.deepEqual([Number(rows[0]!.counters[0]), rows.slice(0, 3).map(({ lag }) => Number(lag))], expected);
+  assert.ok(rows.every(({ counters }) => counters[8] === BigInt(5 * 2 * 59)));
+  assert.deepEqual(rows, await sumOf(db, ids.slice(1), window));
 });

@@ -1,11 +1,12 @@
-import { ALL } from '../status/additions.ts';
 import type { Queries } from '../store/database.ts';
 import type { ScopeSelection } from '../store/scoped.ts';
 import { idsFrom } from '../store/shard-figures.ts';
 import { type HistoryRow, sumOf, type Window } from '../store/statistics-history.ts';
 
-/** Integrations that are added up by one statement: even of a month they take it some 100 ms. */
-const AT_A_TIME = 50;
+/** So few are looked up one by one. */
+const FEW = 50;
+/** In so many parts, at most, is looked at what all integrations have: rows of one time lie together. */
+const PARTS = 60;
 
 /**
  * What is there of a window of all integrations in a scope together, in the order of times.
@@ -17,24 +18,22 @@ export async function sumOfScope(
   window: Window,
   signal: AbortSignal,
 ): Promise<HistoryRow[]> {
-  const sums = new Map<number, HistoryRow>();
-  let after: string | undefined;
-  do {
+  const ids = await idsFrom(queries, [], scope, { after: undefined, limit: FEW + 1 });
+  if (ids.length <= FEW) return await sumOf(queries, ids, window);
+  const rows: HistoryRow[] = [];
+  for (const part of partsOf(window)) {
     signal.throwIfAborted();
-    const ids = await idsFrom(queries, [], scope, { after, limit: AT_A_TIME });
-    for (const row of await sumOf(queries, ids, window)) {
-      const sum = sums.get(row.start);
-      sums.set(row.start, sum ? both(sum, row) : row);
-    }
-    after = ids.length === AT_A_TIME ? ids.at(-1) : undefined;
-  } while (after !== undefined);
-  return [...sums.values()].toSorted((a, b) => a.start - b.start);
+    rows.push(...(await sumOf(queries, scope, part)));
+  }
+  return rows;
 }
 
-const both = (a: HistoryRow, b: HistoryRow): HistoryRow => ({
-  integrationId: ALL,
-  start: a.start,
-  counters: a.counters.map((count, i) => count + b.counters[i]!),
-  lag: a.lag === undefined ? b.lag : a.lag + (b.lag ?? 0n),
-  oldestAgeMs: Math.max(a.oldestAgeMs, b.oldestAgeMs),
-});
+/** Whole buckets each. */
+function partsOf({ start, end, width }: Window): Window[] {
+  const buckets = Math.ceil((end - start) / width / PARTS);
+  const starts = Array.from(
+    { length: Math.ceil((end - start) / width / buckets) },
+    (_, i) => start + i * buckets * width,
+  );
+  return starts.map((from) => ({ start: from, end: Math.min(end, from + buckets * width), width }));
+}

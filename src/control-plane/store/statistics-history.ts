@@ -1,6 +1,7 @@
 import { ALL } from '../status/additions.ts';
 import { KNOWN_COUNTERS } from '../status/counters.ts';
 import type { Queries } from './database.ts';
+import { inScope, type ScopeSelection } from './scoped.ts';
 
 /** A time that is cut into buckets, in seconds since 1970; both ends are multiples of the width. */
 export interface Window {
@@ -20,11 +21,12 @@ export interface HistoryRow {
   readonly oldestAgeMs: number;
 }
 
-/** As a text: a list of so many numbers is read much faster from one. */
-const SUMS = `concat_ws(' ', ${Array.from({ length: KNOWN_COUNTERS }, (_, i) => `coalesce(sum(counters[${i + 1}]), 0)`).join()})`;
-const START = '(floor(extract(epoch from bucket) / $4) * $4)::float8';
+/** Added up as floats, which is three times as fast and exact below 2^53, and as a text, which is read faster than a list. */
+const SUM = (i: number) => `coalesce(sum(counters[${i + 1}]::float8), 0)::bigint`;
+const SUMS = `concat_ws(' ', ${Array.from({ length: KNOWN_COUNTERS }, (_, i) => SUM(i)).join()})`;
+const START = '(floor(extract(epoch from bucket) / $3) * $3)::float8';
 const OF_THESE =
-  'from statistics_buckets where integration_id = any($1::uuid[]) and bucket >= $2 and bucket < $3';
+  'from statistics_buckets where bucket >= $1 and bucket < $2 and integration_id = any($4::uuid[])';
 
 /** What was told last: when, lag and age. No sorting. */
 const LAST =
@@ -38,12 +40,7 @@ type Row = {
   age: number | null;
 };
 
-const valuesOf = (ids: readonly string[], { start, end, width }: Window) => [
-  ids,
-  new Date(start * 1000),
-  new Date(end * 1000),
-  width,
-];
+const valuesOf = ({ start, end, width }: Window) => [new Date(start * 1000), new Date(end * 1000), width];
 
 const toHistory = ({ integration_id, start, counters, lag, age }: Row): HistoryRow => ({
   integrationId: integration_id,
@@ -63,22 +60,38 @@ export async function historyOf(
     `select integration_id, ${START} as start, ${SUMS} as counters,
        (${LAST})[2] as lag, (${LAST})[3] as age
      ${OF_THESE} group by integration_id, start order by integration_id, start`,
-    valuesOf(ids, window),
+    [...valuesOf(window), ids],
   );
   return rows.map(toHistory);
 }
 
-/** What is there of a window of these integrations together, in the order of times: of what does not add up, the sum of the last. */
-export async function sumOf(queries: Queries, ids: readonly string[], window: Window): Promise<HistoryRow[]> {
+const isScope = (of: readonly string[] | ScopeSelection): of is ScopeSelection => 'labels' in of;
+
+/**
+ * What is there of a window of these integrations together, or of all in a scope, in the order of times: of what does not add up,
+ * the sum of the last.
+ */
+export async function sumOf(
+  queries: Queries,
+  of: readonly string[] | ScopeSelection,
+  window: Window,
+): Promise<HistoryRow[]> {
+  const values: unknown[] = valuesOf(window);
+  const given = (value: unknown) => `$${values.push(value)}`;
+  const which = isScope(of)
+    ? `from statistics_buckets where bucket >= $1 and bucket < $2 and resolution in (60, 600, 3600)
+         and ${inScope('statistics_buckets.integration_id', of, given)}`
+    : OF_THESE;
+  if (!isScope(of)) values.push(of);
   const rows = await queries.query<Row>(
     `select '${ALL}' as integration_id, start, counters, lag, age from (
-       select ${START} as start, ${SUMS} as counters ${OF_THESE} group by start) as counted
+       select ${START} as start, ${SUMS} as counters ${which} group by start) as counted
      left join (
        select start, sum(last[2]) as lag, max(last[3]) as age from (
-         select ${START} as start, ${LAST} as last ${OF_THESE} group by integration_id, start) as each
+         select ${START} as start, ${LAST} as last ${which} group by integration_id, start) as each
        group by start) as gauges using (start)
      order by start`,
-    valuesOf(ids, window),
+    values,
   );
   return rows.map(toHistory);
 }
