@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { generate, type Packet, parser } from 'mqtt-packet';
 import { waitUntil } from './wait-until.ts';
 
@@ -54,12 +55,22 @@ export class RawWebSocket {
   readonly #version: 3 | 4 | 5;
   readonly #parser;
 
-  constructor(t: TestContext, address: string, version: 3 | 4 | 5 = 5, lines = handshakeLines()) {
+  /** `ca`: it speaks TLS, and trusts this authority. */
+  constructor(
+    t: TestContext,
+    address: string,
+    version: 3 | 4 | 5 = 5,
+    lines = handshakeLines(),
+    ca?: string,
+  ) {
     const { hostname, port } = new URL(`http://${address}`);
     this.#version = version;
     this.#parser = parser({ protocolVersion: version });
     this.#parser.on('packet', (packet) => this.packets.push(packet));
-    this.socket = connect(Number(port), hostname);
+    // Half open: it hears what comes behind its own end.
+    const target = { port: Number(port), host: hostname, allowHalfOpen: true };
+    this.socket = ca === undefined ? connect(target) : connectTls({ ...target, ca });
+    this.socket.on('end', () => this.socket.end());
     this.socket.on('error', () => {});
     this.socket.on('data', (chunk: Buffer) => this.#take(chunk));
     this.socket.write(`${lines.join('\r\n')}\r\n\r\n`);

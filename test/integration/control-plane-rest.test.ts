@@ -212,6 +212,7 @@ test('everything that a control plane serves can be done by its paths, as its do
   assert.equal((await ok('POST /api/v1/replays/{id}:cancel', replay)).replay.id, replay.id);
 
   assert.deepEqual((await ok('GET /api/v1/nodes')).nodes[0].roles, ['NODE_ROLE_CONTROL_PLANE']);
+  assert.equal((await ok('GET /api/v1/system')).system.serviceId, 'cp');
   const watched = await first(`${ALL}:watch`, '?filter.text=to%20http');
   assert.equal(watched.integration.id, id);
   const everything = { integrations: {}, view: 'INTEGRATION_VIEW_BASIC', events: {}, nodes: true };

@@ -8,13 +8,31 @@ import mqtt from 'mqtt';
 import { TlsFiles } from '../../src/rpc/tls-files.ts';
 import { type Certificate, certificateAuthority } from '../helpers/certificates.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { acks, publish } from '../helpers/mqtt-listener.ts';
 import { webSocketListenerForTests } from '../helpers/mqtt-web-socket.ts';
 import { rawRequest } from '../helpers/raw-http.ts';
+import { connectPacket } from '../helpers/raw-mqtt-client.ts';
 import { handshakeLines, RawWebSocket } from '../helpers/raw-websocket.ts';
 import { rpcServerForTests } from '../helpers/rpc-server.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
+
+/** What a server shows of itself, signed by an authority of the test's own, and whether it asks who calls for the same. */
+async function tlsForTests(t: TestContext, asksClients = false) {
+  const authority = await certificateAuthority(t);
+  const directory = await temporaryDirectory(t);
+  const [cert, key, clientCa] = ['crt', 'key', 'ca'].map((name) => join(directory, name)) as string[];
+  const shown = authority.issue('server');
+  await writeFile(cert!, shown.cert);
+  await writeFile(key!, shown.key);
+  await writeFile(clientCa!, authority.ca);
+  const { logger, metrics } = testDeps();
+  const paths = { cert: cert!, key: key!, ...(asksClients && { clientCa: clientCa! }) };
+  const tls = new TlsFiles(paths, { clock: new FakeClock(), logger, metrics });
+  t.after(() => tls[Symbol.dispose]());
+  return { authority, tls };
+}
 
 /** The answer to a handshake. */
 async function answerTo(
@@ -129,20 +147,24 @@ test('a node without an ingress says where there is a WebSocket', async (t) => {
   assert.match(answer, /on nodes with the role ingress/);
 });
 
+test('over TLS, too, a client that hangs up behind its messages has them acknowledged', async (t) => {
+  const { authority, tls } = await tlsForTests(t);
+  const { httpAddress, sink } = await webSocketListenerForTests(t, { server: { tls } });
+  const stored = Promise.withResolvers<number>();
+  sink.answer = () => stored.promise;
+  const client = await RawWebSocket.open(t, httpAddress, 4, handshakeLines(), authority.ca);
+  client.send(connectPacket(4), publish(1, 1));
+  client.socket.end();
+  await waitUntil('it is on its way', () => sink.messages.length === 1);
+  stored.resolve(1);
+  await client.closed();
+  assert.deepEqual(acks(client.packets), ['puback 1']);
+});
+
 for (const asksClients of [false, true]) {
   const who = asksClients ? 'who has a certificate is' : 'clients are';
   test(`where the HTTP port has TLS${asksClients ? ', and asks for certificates' : ''}, ${who} let in by wss`, async (t) => {
-    const authority = await certificateAuthority(t);
-    const directory = await temporaryDirectory(t);
-    const [cert, key, clientCa] = ['crt', 'key', 'ca'].map((name) => join(directory, name)) as string[];
-    const shown = authority.issue('server');
-    await writeFile(cert!, shown.cert);
-    await writeFile(key!, shown.key);
-    await writeFile(clientCa!, authority.ca);
-    const { logger, metrics } = testDeps();
-    const paths = { cert: cert!, key: key!, ...(asksClients && { clientCa: clientCa! }) };
-    const tls = new TlsFiles(paths, { clock: new FakeClock(), logger, metrics });
-    t.after(() => tls[Symbol.dispose]());
+    const { authority, tls } = await tlsForTests(t, asksClients);
     const { httpAddress, sink } = await webSocketListenerForTests(t, { server: { tls } });
     const connect = (own?: Certificate) =>
       mqtt.connectAsync(`wss://${httpAddress}/mqtt`, { ca: authority.ca, reconnectPeriod: 0, ...own });
