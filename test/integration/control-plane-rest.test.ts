@@ -213,6 +213,9 @@ test('everything that a control plane serves can be done by its paths, as its do
 
   assert.deepEqual((await ok('GET /api/v1/nodes')).nodes[0].roles, ['NODE_ROLE_CONTROL_PLANE']);
   assert.equal((await ok('GET /api/v1/system')).system.serviceId, 'cp');
+  const history = await ok('GET /api/v1/statistics', {}, undefined, `?integration_ids=${id}`);
+  assert.equal(history.series[0].integrationId, id);
+  assert.ok(Array.isArray((await ok('GET /api/v1/figures', {}, undefined, '?page_size=1')).figures));
   const watched = await first(`${ALL}:watch`, '?filter.text=to%20http');
   assert.equal(watched.integration.id, id);
   const everything = { integrations: {}, view: 'INTEGRATION_VIEW_BASIC', events: {}, nodes: true };
