@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { test } from 'node:test';
-import { connectAsync } from 'mqtt';
 import type { Page } from 'playwright-core';
-import { browserForTests, pageForTests } from '../helpers/chromium.ts';
+import { accessibilityFaults, browserForTests, pageForTests } from '../helpers/chromium.ts';
 import { httpEndpoint } from '../helpers/http-endpoint.ts';
 import { dataDirectory, startDevForTests } from '../helpers/penstock.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -42,10 +41,22 @@ test('from an empty page to a delivery, in a browser and without a reload', {
 
   await page.getByRole('button', { name: 'Check connection' }).click();
   await page.getByText('The target can be reached').waitFor();
-  const client = await connectAsync(`mqtt://${penstock.address('MQTT')}`);
-  t.after(() => client.endAsync());
-  await client.publishAsync('plant/1/cold/2', '{"temperature": 4}', { qos: 1 });
-  await waitUntil('it is delivered', () => endpoint.received.length === 1);
+  await page.getByRole('link', { name: 'Try it' }).click();
+  await page.getByText('connected: 0x00').waitFor();
+  await page.getByLabel('Topic', { exact: true }).fill('plant/1/clod/2');
+  await page
+    .getByText('No integration takes plant/1/clod/2. Close to it: plant/+/cold/# of Cold chain')
+    .waitFor();
+  await page.getByRole('button', { name: 'Publish' }).click();
+  await page.getByText('0x10: taken in, but no integration takes this topic').waitFor();
+  await page.getByLabel('Topic', { exact: true }).fill('plant/1/cold/2');
+  await page.getByText('Taken by Cold chain').waitFor();
+  await page.getByRole('button', { name: 'Publish' }).click();
+  await waitUntil('it is delivered', () => endpoint.received.some(({ method }) => method === 'POST'));
+  await page.getByText('0x00: taken in', { exact: false }).last().waitFor();
+  assert.deepEqual(await accessibilityFaults(page), []);
+  await picture(page, 'try', 'light');
+  await page.getByRole('link', { name: 'Cold chain' }).click();
   await page.getByText(/^last delivered: /).waitFor();
   await picture(page, 'integration', 'dark');
 

@@ -97,7 +97,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@grpc/grpc-js': ['src/rpc/'],
   jose: ['src/access/oidc-provider.ts', 'src/access/oidc-tokens.ts'],
   kafkajs: ['src/bus/kafka/', 'src/executor/handlers/kafka/', 'src/kafkajs/'],
-  mqtt: ['src/dev/demo.ts', 'src/executor/handlers/mqtt/'],
+  mqtt: ['src/dev/demo.ts', 'web/src/pages/try/', 'src/executor/handlers/mqtt/'],
   'mqtt-packet': ['src/ingress/listener/', 'src/executor/handlers/mqtt/'],
   oauth4webapi: ['src/access/oidc-login.ts'],
   pg: ['src/control-plane/store/', 'src/dev/postgres-server.ts'],

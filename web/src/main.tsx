@@ -11,6 +11,7 @@ import './style/notices.css';
 import './style/lists.css';
 import './style/integration.css';
 import './style/forms.css';
+import './style/try.css';
 import './style/narrow.css';
 
 keepPreferences();

@@ -15,6 +15,8 @@ import { Shell } from './shell.tsx';
 /** The form comes with all rules of the schema: only who opens it loads it. */
 const loadEditPages = () => import('../pages/edit/edit-page.tsx');
 
+const loadTryPage = () => import('../pages/try/try-page.tsx');
+
 effect(() => {
   if (connection.value.state === 'login') toLogin();
 });
@@ -40,6 +42,8 @@ function Page() {
       return <Lazy load={loadEditPages} what="the form" show={({ NewPage }) => <NewPage />} />;
     case 'edit':
       return <Lazy load={loadEditPages} what="the form" show={({ EditPage }) => <EditPage id={now.id} />} />;
+    case 'try':
+      return <Lazy load={loadTryPage} what="the MQTT client" show={({ TryPage }) => <TryPage />} />;
     case 'events':
       return <EventsPage />;
     case 'nodes':

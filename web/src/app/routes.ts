@@ -4,6 +4,7 @@ export type Route =
   | { readonly page: 'integration'; readonly id: string; readonly tab: IntegrationTab }
   | { readonly page: 'new' }
   | { readonly page: 'edit'; readonly id: string }
+  | { readonly page: 'try' }
   | { readonly page: 'events' }
   | { readonly page: 'nodes' }
   | { readonly page: 'access' }
@@ -13,7 +14,7 @@ export type Route =
 export const INTEGRATION_TABS = ['overview', 'events', 'revisions'] as const;
 export type IntegrationTab = (typeof INTEGRATION_TABS)[number];
 
-const PLAIN: ReadonlySet<string> = new Set(['integrations', 'events', 'nodes', 'access', 'login']);
+const PLAIN: ReadonlySet<string> = new Set(['integrations', 'try', 'events', 'nodes', 'access', 'login']);
 
 /** The page at a path, such as `/integrations/<id>/events`. */
 export function routeOf(path: string): Route {

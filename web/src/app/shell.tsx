@@ -14,6 +14,7 @@ const PAGES: readonly {
   readonly pages: readonly Route['page'][];
 }[] = [
   { path: '/integrations', name: 'Integrations', pages: ['integrations', 'integration', 'new', 'edit'] },
+  { path: '/try', name: 'Try it', pages: ['try'] },
   { path: '/events', name: 'Events', pages: ['events'] },
   { path: '/nodes', name: 'Nodes', pages: ['nodes'] },
   { path: '/access', name: 'Access', pages: ['access'] },
