@@ -39,7 +39,7 @@ async function follow(
     async query(sql: string) {
       if (sql.includes('deleted_integrations') || sql.includes('published_generation >=')) return [];
       whileAsked(publish);
-      return [{ id: ID, generation: '2', keys, pending: false }];
+      return [{ id: ID, generation: '2', update_time: new Date(0), keys, pending: false }];
     },
     async transaction() {
       published++;

@@ -11,11 +11,16 @@ import type { Database } from '../store/database.ts';
 import { findIntegration } from '../store/integrations.ts';
 import { type PublishedState, publishedIds, publishedStates } from '../store/published.ts';
 import { shardsOf } from './downlink.ts';
+import { idOf, isSetBack, type Last, lastOf, shardIn } from './last-record.ts';
 
 /** Keys that PostgreSQL is asked about at a time. */
 const PAGE = 500;
 /** At most so often, in milliseconds. */
 const INTERVAL = 500;
+/** What is put right in one look, at most: what others change is published in between. */
+const MOST = 200;
+/** What Kafka seems to have lost is left alone for so long, in milliseconds: a broker that took over may not know its end yet. */
+const MISSING_DELAY = 5000;
 const SET_BACK =
   'PostgreSQL was set back, or Kafka lost a downlink record: publishing what PostgreSQL has as newer';
 
@@ -25,18 +30,6 @@ interface Deps {
   readonly topics: Topics;
   readonly clock: Clock;
   readonly logger: Logger;
-}
-
-/** What is last under a key of a downlink topic. */
-interface Last {
-  readonly topic: string;
-  readonly key: string;
-  /** Undefined: a tombstone, or that it is gone. */
-  readonly generation: bigint | undefined;
-  /** What was told under the key last, or is gone by it; undefined: a tombstone alone. */
-  readonly newest: bigint | undefined;
-  /** As `secretKeys` of a `PublishedState`. */
-  readonly secretKeys: readonly string[];
 }
 
 /** The keys of one partition that something came under; of each, what came last. */
@@ -64,6 +57,8 @@ export class Stragglers implements Disposable {
   #next = 0;
   /** What was published before all is read, and did not come yet; undefined: it is not read yet, or all of it was. */
   #missing: Set<string> | undefined;
+  /** From when on what did not come is missing; undefined: not all is read. */
+  #missingFrom: number | undefined;
   #isBegun = false;
 
   constructor(deps: Deps) {
@@ -110,10 +105,7 @@ export class Stragglers implements Disposable {
     this.#missing?.delete(idOf(key));
     try {
       const record = value ? fromBinary(DownlinkRecordSchema, value) : undefined;
-      const secretKeys = [...new Set(record?.sealed.map(({ keyId }) => keyId))].toSorted();
-      const generation = record?.integration?.generation;
-      const gone = record ? record.gone?.generation : changed.get(key)?.newest;
-      changed.set(key, { topic, key, generation, newest: generation ?? gone, secretKeys });
+      changed.set(key, lastOf({ topic, key }, record, changed.get(key)));
     } catch {
       // Whoever acts on these records counts it.
     }
@@ -129,33 +121,48 @@ export class Stragglers implements Disposable {
     // Of a partition that was not read to its end it is not known what is last.
     const read = this.#followed.filter(({ isRead, changed }) => isRead && changed.size > 0);
     const all = read.flatMap((from) => [...from.changed.values()].map((last) => ({ last, from })));
-    let isAny = false;
-    for (let start = 0; start < all.length; start += PAGE) {
-      isAny = (await this.#judge(all.slice(start, start + PAGE))) || isAny;
+    let left = MOST;
+    for (let start = 0; start < all.length && left > 0; start += PAGE) {
+      left -= await this.#judge(all.slice(start, start + PAGE), left);
     }
-    return (await this.#publishMissing()) || isAny;
+    left -= await this.#publishMissing(now, left);
+    return left < MOST;
   }
 
-  /** Once all was read to its end, so that what did not come is not there. */
-  async #publishMissing(): Promise<boolean> {
-    const { db, topics, logger } = this.#deps;
-    if (!this.#missing || !this.#areAllKnown || !this.#followed.every(({ isRead }) => isRead)) return false;
-    for (const id of this.#missing) {
-      if (await publishAsNewer(db, topics, id))
-        logger.warn(`${SET_BACK}: Kafka has nothing of it`, { integration: id });
+  /** Once all was read to its end, so that what did not come is not there. Answers how many. */
+  async #publishMissing(now: number, most: number): Promise<number> {
+    const { db } = this.#deps;
+    if (!this.#missing || !this.#areAllKnown || !this.#followed.every(({ isRead }) => isRead)) return 0;
+    this.#missingFrom ??= now + MISSING_DELAY;
+    if (now < this.#missingFrom) return 0;
+    const ids = [...this.#missing].slice(0, PAGE);
+    const states = await publishedStates(db, ids);
+    let count = 0;
+    for (const id of ids) {
+      const state = states.get(id);
+      if (count >= most) break;
+      if (state?.isPending) continue; // it comes
       this.#missing.delete(id);
+      if (!state || state.isDeleted) continue;
+      count++;
+      await this.#outdo(id, state, undefined, 'nothing');
     }
-    this.#missing = undefined;
-    return true;
+    if (this.#missing.size === 0) this.#missing = undefined;
+    return count;
   }
 
-  async #judge(page: readonly { readonly last: Last; readonly from: Followed }[]): Promise<boolean> {
+  /** Answers how many were put right. */
+  async #judge(
+    page: readonly { readonly last: Last; readonly from: Followed }[],
+    most: number,
+  ): Promise<number> {
     const { db } = this.#deps;
     const states = await publishedStates(db, [...new Set(page.map(({ last }) => idOf(last.key)))]);
-    let isAny = false;
+    let count = 0;
     for (const { last, from } of page) {
       const { key } = last;
       const state = states.get(idOf(key));
+      if (count >= most) break; // with the next look
       if (state?.isPending) continue; // until it is published
       // Of another database, or never there: see orphans.ts.
       if (state && (await this.#isStale(last, state))) {
@@ -163,37 +170,45 @@ export class Stragglers implements Disposable {
           this.#suspected.add(last);
           continue;
         }
-        await this.#publishTruth(last, state);
-        isAny = true;
+        count++;
+        if (await this.#putRight(last, state)) continue; // what is under the key is looked at again then
       }
       if (from.changed.get(key) === last) from.changed.delete(key);
     }
-    return isAny;
+    return count;
   }
 
-  async #publishTruth(last: Last, state: PublishedState): Promise<void> {
+  /** Answers whether there is a newer generation for it, of which this key may have nothing. */
+  async #putRight(last: Last, state: PublishedState): Promise<boolean> {
     const { db, topics, logger } = this.#deps;
     const { topic, key, newest } = last;
     const id = idOf(key);
-    if (state.isDeleted || isBehind(last, state)) {
-      logger.warn('an old downlink record came last: publishing again what is true', { topic, key });
-      const { generation } = state;
-      await republish(db, topics, id, [{ integrationId: id, generation, topic, key, value: null }]);
-    } else if (await publishAsNewer(db, topics, id, newest)) {
-      const there = newest === undefined ? 'only a deletion' : `generation ${newest}`;
-      logger.warn(`${SET_BACK}: Kafka has ${there} of it`, {
-        topic,
-        key,
-        generation: String(state.generation),
-      });
+    if (isSetBack(last, state)) {
+      this.#suspected.delete(last);
+      await this.#outdo(id, state, newest, newest === undefined ? 'only a deletion' : `generation ${newest}`);
+      return true;
     }
+    logger.warn('an old downlink record came last: publishing again what is true', { topic, key });
+    const { generation } = state;
+    await republish(db, topics, id, [{ integrationId: id, generation, topic, key, value: null }]);
+    return false;
   }
 
-  async #isStale({ topic, key, generation, secretKeys }: Last, state: PublishedState): Promise<boolean> {
+  async #outdo(id: string, state: PublishedState, newest: bigint | undefined, there: string): Promise<void> {
+    const { db, topics, logger } = this.#deps;
+    const known = state.generation;
+    if (!(await publishAsNewer(db, topics, id, { known, newest }))) return;
+    logger.warn(`${SET_BACK}: Kafka had ${there} of it`, { integration: id, generation: String(known) });
+  }
+
+  async #isStale(last: Last, state: PublishedState): Promise<boolean> {
+    const { topic, key, generation, secretKeys } = last;
     if (state.isDeleted) return generation !== undefined;
-    if (generation !== undefined && generation !== state.generation) return true;
-    // Of the same generation, from before its secrets were sealed with another key.
-    if (generation !== undefined) return (state.secretKeys ?? secretKeys).join() !== secretKeys.join();
+    if (generation !== undefined) {
+      if (generation !== state.generation || isSetBack(last, state)) return true;
+      // Of the same generation, from before its secrets were sealed with another key.
+      return (state.secretKeys ?? secretKeys).join() !== secretKeys.join();
+    }
     const { db, topics } = this.#deps;
     const stored = await findIntegration(db, idOf(key));
     // On the topic of another type there is nothing of it, and nothing is as it should be.
@@ -205,12 +220,3 @@ export class Stragglers implements Disposable {
     this.#feeds.dispose();
   }
 }
-
-/** Nothing that is deleted at a generation comes back with it. */
-function isBehind({ generation, newest }: Last, state: PublishedState): boolean {
-  if (generation !== undefined) return generation <= state.generation;
-  return newest !== undefined && newest < state.generation;
-}
-
-const idOf = (key: string) => key.split('/', 1)[0] ?? '';
-const shardIn = (key: string) => Number(key.split('/')[1] ?? 0);

@@ -106,18 +106,22 @@ export function saveDeletion(
 const FAR = 1000n;
 
 /**
- * Has an integration, as it is stored, published as a generation of its own that is newer than `newest`, for Kafka has that:
- * nothing older is listened to any more. Unset: nobody knows how new what others know is. False: it is not needed, or there is
- * no such integration.
+ * Has an integration, as it is stored, published as a generation of its own that is newer than `newest`, for Kafka has, or had,
+ * that: nothing older is listened to any more.
+ * @param known the generation that it has; false is answered when it has another one by now, or is not there
+ * @param newest undefined: nobody knows how new what others know is
  */
-export function publishAsNewer(db: Database, topics: Topics, id: string, newest?: bigint): Promise<boolean> {
+export function publishAsNewer(
+  db: Database,
+  topics: Topics,
+  id: string,
+  { known, newest }: { readonly known: bigint; readonly newest: bigint | undefined },
+): Promise<boolean> {
   return db.transaction(async (queries) => {
     const stored = await findIntegration(queries, id, true);
-    if (!stored) return false;
-    const { generation } = stored.integration;
-    if (newest !== undefined && newest < generation) return false;
+    if (stored?.integration.generation !== known) return false;
     const integration = clone(IntegrationSchema, stored.integration);
-    integration.generation = newest === undefined ? generation + FAR : newest + 1n;
+    integration.generation = newest === undefined ? known + FAR : newest + 1n;
     const next = { ...stored, integration };
     await replaceIntegration(queries, next);
     await insertOutbox(queries, downlinkRows(topics, next));

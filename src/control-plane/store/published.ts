@@ -6,6 +6,8 @@ import type { Queries } from './database.ts';
 export interface PublishedState {
   /** The newest that Kafka has acknowledged in full; of a deleted one its last. */
   readonly generation: bigint;
+  /** When that was made, in milliseconds; undefined: it is deleted. */
+  readonly updateTime: number | undefined;
   readonly isDeleted: boolean;
   /** The ids of the keys that its secrets are sealed with, each once, in their order; undefined: not known. */
   readonly secretKeys: readonly string[] | undefined;
@@ -35,22 +37,24 @@ export async function publishedStates(
   );
   for (const { id, integration, pending } of deleted) {
     const { generation } = fromBinary(IntegrationSchema, integration);
-    states.set(id, { generation, isDeleted: true, secretKeys: undefined, isPending: pending });
+    const gone = { updateTime: undefined, isDeleted: true, secretKeys: undefined };
+    states.set(id, { generation, ...gone, isPending: pending });
   }
   const stored = await queries.query<{
     id: string;
     generation: string;
+    update_time: Date;
     keys: string[] | null;
     pending: boolean;
   }>(
-    `select id, published_generation as generation, secret_keys as keys,
+    `select id, published_generation as generation, update_time, secret_keys as keys,
        published_generation < generation or exists (select from outbox as o where o.integration_id = i.id) as pending
      from integrations as i where id = any($1)`,
     [known],
   );
-  for (const { id, generation, keys, pending } of stored) {
-    const secretKeys = keys ?? undefined;
-    states.set(id, { generation: BigInt(generation), isDeleted: false, secretKeys, isPending: pending });
+  for (const { id, generation, update_time, keys, pending } of stored) {
+    const now = { generation: BigInt(generation), updateTime: update_time.getTime(), isDeleted: false };
+    states.set(id, { ...now, secretKeys: keys ?? undefined, isPending: pending });
   }
   return states;
 }
