@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { findWithReports } from '../../src/control-plane/store/integration-reports.ts';
 import { findIntegration } from '../../src/control-plane/store/integrations.ts';
 import { reportsOf } from '../../src/control-plane/store/reports.ts';
+import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { migrated } from '../helpers/event-parts.ts';
 
 const ID = '00000000-0000-4000-8000-000000000001';
@@ -41,4 +42,12 @@ test('one question finds of an integration what several find', async (t) => {
     [ID],
   );
   assert.equal(await same(), 4);
+});
+
+test('an integration is found by its id, however that is written', async (t) => {
+  const system = await controlPlaneForTests(t);
+  await executorForTests(t, system);
+  const { client } = system;
+  const { id } = (await client.createIntegration({ integration: HTTP })).integration!;
+  assert.equal((await client.getIntegration({ id: id.toUpperCase() })).integration?.id, id);
 });

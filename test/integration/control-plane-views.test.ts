@@ -25,10 +25,21 @@ const WHOLE = {
   templates: { missing: MissingValue.EMPTY },
 };
 const ROW = [
-  ...['create_time', 'enabled', 'etag', 'generation', 'id', 'labels', 'name', 'status', 'topic_filters'],
+  ...[
+    'create_time',
+    'description',
+    'enabled',
+    'etag',
+    'generation',
+    'id',
+    'labels',
+    'name',
+    'status',
+    'topic_filters',
+  ],
   ...['type', 'update_time'],
 ];
-const REST = ['delivery', 'description', 'http', 'metadata', 'set_secrets', 'templates'];
+const REST = ['delivery', 'http', 'metadata', 'set_secrets', 'templates'];
 
 /** The names of the fields that it has. */
 function fieldsOf(integration: Integration | undefined): string[] {

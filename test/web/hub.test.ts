@@ -84,10 +84,12 @@ function tabOf(hub: Hub) {
     state: '',
     isSynced: false,
     told: 0,
+    callers: 0,
     events: [] as string[],
   };
   const remove = hub.add((message: ToTab) => {
     if (message.kind === 'connection') tab.state = message.connection.state;
+    if (message.kind === 'caller') tab.callers++;
     if (message.kind !== 'changes') return;
     tab.told++;
     if (message.isWhole) tab.names.clear();
@@ -182,5 +184,23 @@ test('without a login nothing is kept of what was shown, and it waits until some
   hub.retry();
   await pass(0);
   assert.equal(watches(), 2);
+  await end();
+});
+
+test('whoever logs in while the stream is live sees nothing of who was there before', async () => {
+  const { hub, send, pass, watches, end } = hubForTests();
+  const tab = tabOf(hub);
+  await send({ integrations: named('secret'), events: [{ id: 'e' }], synced: true });
+  await pass(100);
+  hub.changeCaller();
+  assert.deepEqual([tab.get().names.size, tab.get().isSynced, tab.get().callers], [0, false, 1]);
+  await pass(0);
+  assert.equal(watches(), 2, 'it begins anew at once');
+  await send({ integrations: named('mine'), synced: true });
+  await pass(100);
+  assert.deepEqual([tab.get().state, ...tab.get().names.keys()], ['live', 'mine']);
+  hub.changeCaller();
+  await pass(0);
+  assert.deepEqual([watches(), tab.get().names.size], [3, 0]);
   await end();
 });

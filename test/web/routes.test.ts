@@ -39,6 +39,8 @@ test('a login leads back to pages of the UI alone', () => {
     '/\\evil.example',
     '/login?next=/',
     'javascript:x',
+    '/\t/evil.example',
+    '/a\n',
   ])
     assert.equal(localTarget(next), '/', `${next}`);
 });

@@ -1,9 +1,10 @@
+import { effect } from '@preact/signals';
 import { render } from 'preact';
 import { App } from './app/app.tsx';
 import { followLinks } from './app/location.ts';
 import { keepPreferences } from './app/preferences.ts';
-import { loadSelf } from './app/self.ts';
-import { startLive } from './live/live.ts';
+import { loadSelf, self } from './app/self.ts';
+import { callers, startLive } from './live/live.ts';
 import './style/colours.css';
 import './style/base.css';
 import './style/frame.css';
@@ -17,5 +18,11 @@ import './style/narrow.css';
 keepPreferences();
 followLinks();
 startLive();
-void loadSelf().catch(() => {}); // who must log in is led there by what cannot be shown
+// Who must log in is led there by what cannot be shown.
+effect(() => {
+  callers.value; // each time that it is somebody else
+  void loadSelf().catch(() => {
+    self.value = undefined;
+  });
+});
 render(<App />, document.getElementById('app')!);

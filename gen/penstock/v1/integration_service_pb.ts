@@ -655,7 +655,7 @@ export const IntegrationView = {
   UNSPECIFIED: 0,
 
   /**
-   * What a row of a list shows: id, name, type, topic filters, whether it is enabled, labels, generation, etag, times and status.
+   * What a row of a list shows: id, name, description, type, topic filters, whether it is enabled, labels, generation, etag, times and status.
    *
    * @generated from enum value: INTEGRATION_VIEW_BASIC = 1;
    */

@@ -10,10 +10,10 @@ import { sharedAnswer } from '../../rpc/shared-answer.ts';
 /** What of an integration a view has. */
 export function inView(integration: Integration, view: IntegrationView): Integration {
   if (view !== IntegrationView.BASIC) return integration;
-  const { id, name, type, topicFilters, enabled, labels, generation, etag } = integration;
+  const { id, name, description, type, topicFilters, enabled, labels, generation, etag } = integration;
   const { createTime, updateTime, status } = integration;
   return create(IntegrationSchema, {
-    ...{ id, name, type, topicFilters, enabled, labels, generation, etag },
+    ...{ id, name, description, type, topicFilters, enabled, labels, generation, etag },
     ...(createTime && { createTime }),
     ...(updateTime && { updateTime }),
     ...(status && { status }),

@@ -16,7 +16,7 @@ export async function getIntegration(
   { id }: GetIntegrationRequest,
   { caller }: CallContext,
 ): Promise<MessageInitShape<typeof GetIntegrationResponseSchema>> {
-  const one = await integrations.get(id);
+  const one = await integrations.get(id.toLowerCase());
   if (!one || !isInScope(caller, one.stored.integration)) throw unknownIntegration(id);
   const { stored, reports } = one;
   const recent = await recentCluster.get();

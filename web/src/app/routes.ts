@@ -53,7 +53,7 @@ function decode(part: string): string {
 
 /** Where a login leads back to: a path of the UI itself, whatever the address bar was made to say. */
 export function localTarget(next: string | null): string {
-  if (next === null || !next.startsWith('/') || /^\/[/\\]/.test(next) || next.startsWith('/login'))
-    return '/';
-  return next;
+  // Browsers leave control characters out of an address, and take a backslash for a slash.
+  const isOwn = next !== null && /^\/(?![/\\])[^\p{Cc}]*$/u.test(next);
+  return isOwn && !next.startsWith('/login') ? next : '/';
 }

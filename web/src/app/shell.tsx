@@ -1,12 +1,13 @@
 import type { ComponentChildren } from 'preact';
 import { api } from '../api/client.ts';
+import { useAction } from '../api/use-action.ts';
 import { toLogin } from '../api/use-query.ts';
-import { connection, retryLive, serverNow } from '../live/live.ts';
+import { changeCaller, connection, retryLive, serverNow } from '../live/live.ts';
 import { spanText } from '../ui/times.ts';
 import { route } from './location.ts';
 import { THEMES, theme, ZONES, zone } from './preferences.ts';
 import type { Route } from './routes.ts';
-import { isOpenToAll, loadSelf, self } from './self.ts';
+import { isOpenToAll, self } from './self.ts';
 
 const PAGES: readonly {
   readonly path: string;
@@ -24,9 +25,9 @@ const PAGES: readonly {
 export function Shell({ children }: { readonly children: ComponentChildren }) {
   return (
     <div class="shell">
-      <a class="skip" href="#content">
+      <button type="button" class="skip" onClick={() => document.getElementById('content')?.focus()}>
         To the content
-      </a>
+      </button>
       <nav class="rail" aria-label="Pages">
         <a class="brand" href="/">
           Penstock
@@ -67,7 +68,7 @@ function Pill() {
   if (now.state !== 'down') return <p class="pill wait">Connecting</p>;
   const wait = Math.max(0, Math.ceil((now.nextTry - Date.now()) / 1000));
   return (
-    <p class="pill bad" title={now.why} role="status">
+    <p class="pill bad" title={now.why}>
       Not live for {spanText(serverNow.value && Date.now() - now.since)}
       <br />
       {wait > 0 ? `next try in ${wait} s` : 'trying…'}{' '}
@@ -103,20 +104,21 @@ function Choice<T extends string>({ label, choices, value }: ChoiceProps<T>) {
 }
 
 function Who() {
+  const leaving = useAction(
+    () => api.auth.deleteSession({}),
+    () => {
+      changeCaller();
+      toLogin();
+    },
+  );
   if (!self.value || isOpenToAll()) return null;
-  const leave = async () => {
-    await api.auth.deleteSession({});
-    self.value = undefined;
-    retryLive();
-    toLogin();
-    void loadSelf().catch(() => {});
-  };
   return (
     <p class="who">
       {self.value.name}{' '}
-      <button type="button" class="link" onClick={() => void leave()}>
+      <button type="button" class="link" onClick={() => leaving.run()}>
         Log out
       </button>
+      {leaving.failure && <span class="problem">{leaving.failure.text}</span>}
     </p>
   );
 }

@@ -41,6 +41,8 @@ export class Hub {
   #haveNodesChanged = false;
   #cancelFlush: (() => void) | undefined;
   #wake: (() => void) | undefined;
+  /** Ends the stream that there is, so that another one begins. */
+  #restart: (() => void) | undefined;
 
   constructor(deps: HubDeps) {
     this.#deps = deps;
@@ -60,18 +62,39 @@ export class Hub {
     this.#wake?.();
   }
 
+  /** Somebody logged in, or out: nothing of what was shown is kept, and the stream begins anew as whoever it is now. */
+  changeCaller(): void {
+    this.#forget();
+    this.#become({ state: 'connecting' });
+    for (const tab of this.#tabs) tab({ kind: 'caller' });
+    this.#restart?.();
+    this.#wake?.();
+  }
+
   /** Follows the server until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     while (!signal.aborted) {
       if (this.#connection.state !== 'down') this.#become({ state: 'connecting' });
+      const stream = new AbortController();
+      const anew = new Promise<'anew'>((resolve) => {
+        this.#restart = () => {
+          stream.abort();
+          resolve('anew');
+        };
+      });
       try {
-        await this.#follow(signal, () => {
+        const following = this.#follow(AbortSignal.any([signal, stream.signal]), () => {
           failures = 0;
         });
+        if ((await Promise.race([following, anew])) === 'anew') {
+          following.catch(() => {}); // nobody waits for it any more
+          continue;
+        }
         this.#lost('the stream ended', failures++);
       } catch (error) {
         if (signal.aborted) return;
+        if (stream.signal.aborted) continue;
         if (error instanceof PenstockError && error.code === Code.UNAUTHENTICATED) {
           this.#forget();
           this.#become({ state: 'login' });
@@ -88,6 +111,7 @@ export class Hub {
     this.#seen = new Set();
     try {
       for await (const message of watch(AbortSignal.any([signal, silence.signal]))) {
+        if (signal.aborted) return;
         cancel();
         cancel = later(() => silence.abort(), SILENCE);
         onMessage();
@@ -185,8 +209,10 @@ export class Hub {
     const wait = connection.state === 'down' ? connection.nextTry - this.#deps.now() : undefined;
     const cancel = wait === undefined ? () => {} : this.#deps.later(resolve, Math.max(0, wait));
     this.#wake = resolve;
-    signal.addEventListener('abort', () => resolve(), { once: true });
+    const onAbort = () => resolve();
+    signal.addEventListener('abort', onAbort, { once: true });
     await promise;
+    signal.removeEventListener('abort', onAbort);
     cancel();
     this.#wake = undefined;
   }

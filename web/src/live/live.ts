@@ -22,10 +22,17 @@ export const serverNow = signal(Date.now());
 
 let ahead = 0;
 let send: (message: FromTab) => void = () => {};
+let leave: () => void = () => {};
 let lastHeard = Date.now();
 
-/** Tries again at once, as whoever is logged in now. */
+/** Tries again at once. */
 export const retryLive = (): void => send({ kind: 'retry' });
+
+/** Somebody logged in, or out: all tabs begin anew. */
+export const changeCaller = (): void => send({ kind: 'caller' });
+
+/** Counts the callers that this tab has seen. */
+export const callers = signal(0);
 
 /** Follows the server from now on. */
 export function startLive(): void {
@@ -44,22 +51,30 @@ export function startLive(): void {
 
 function connectWorker(): void {
   lastHeard = Date.now();
+  leave();
   const { port } = new SharedWorker(scriptUrl(workerUrl), { type: 'module', name: 'penstock' });
   const lock = `penstock ${crypto.randomUUID()}`;
-  port.addEventListener('message', ({ data }: MessageEvent<ToTab>) => take(data));
+  const onMessage = ({ data }: MessageEvent<ToTab>) => take(data);
+  port.addEventListener('message', onMessage);
   port.start();
-  send = (message) => port.postMessage(message);
-  // As long as the tab is there.
+  const post = (message: FromTab) => port.postMessage(message);
+  send = post;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  leave = () => {
+    port.removeEventListener('message', onMessage);
+    resolve();
+  };
+  // As long as the tab is there, or until it has another port.
   void navigator.locks.request(lock, () => {
-    send({ kind: 'hello', lock });
-    return new Promise(() => {});
+    post({ kind: 'hello', lock });
+    return promise;
   });
 }
 
 /** The same without a worker, for browsers that have none. */
 function startInPage(): void {
   const hub = hubOfServer();
-  send = () => hub.retry();
+  send = ({ kind }) => (kind === 'caller' ? hub.changeCaller() : hub.retry());
   hub.add(take);
   void hub.run(new AbortController().signal);
 }
@@ -67,6 +82,7 @@ function startInPage(): void {
 function take(message: ToTab): void {
   lastHeard = Date.now();
   if (message.kind === 'connection') connection.value = message.connection;
+  if (message.kind === 'caller') callers.value++;
   if (message.kind !== 'changes') return;
   const next = new Map(message.isWhole ? [] : integrations.value);
   for (const integration of message.integrations) next.set(integration.id, integration);

@@ -30,11 +30,15 @@ export type ToTab =
       /** How far the server's clock is ahead of this machine's, in milliseconds. */
       readonly ahead: number;
     } & Changes)
+  /** Somebody else uses the browser now, or nobody. */
+  | { readonly kind: 'caller' }
   | { readonly kind: 'alive' };
 
 /** What a tab tells. */
 export type FromTab =
   /** @property lock a Web Lock that the tab holds as long as it is there */
   | { readonly kind: 'hello'; readonly lock: string }
-  /** Somebody logged in, or does not want to wait. */
-  | { readonly kind: 'retry' };
+  /** Somebody does not want to wait. */
+  | { readonly kind: 'retry' }
+  /** Somebody logged in, or out. */
+  | { readonly kind: 'caller' };

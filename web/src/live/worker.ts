@@ -19,6 +19,7 @@ function serve(port: MessagePort): void {
   const timer = setInterval(() => send({ kind: 'alive' }), ALIVE);
   port.addEventListener('message', ({ data }: MessageEvent<FromTab>) => {
     if (data.kind === 'retry') return hub.retry();
+    if (data.kind === 'caller') return hub.changeCaller();
     remove ??= hub.add(send);
     // A port does not say that its tab is gone; its lock does.
     void navigator.locks.request(data.lock, async () => {

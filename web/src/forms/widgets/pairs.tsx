@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { ControlProps } from '../control.ts';
 import { pathIn } from '../editor.ts';
 import { useForm } from '../form-state.ts';
@@ -13,10 +13,12 @@ export function PairsControl(props: ControlProps) {
   const { setProblem } = useForm();
   const described = useDescribed(props);
   const [typed, setTyped] = useState<readonly Pair[]>();
+  const path = pathIn(editor, field);
+  // What cannot be read goes with its control.
+  useEffect(() => () => setProblem(path, undefined), [path]);
   if (field.fieldKind !== 'map') return null;
   const stored = [...editor.message.get(field)].map(([key, value]): Pair => [String(key), String(value)]);
   const rows = typed ?? stored;
-  const path = pathIn(editor, field);
   const take = (next: readonly Pair[]) => {
     setTyped(next);
     const named = next.filter(([key]) => key !== '');

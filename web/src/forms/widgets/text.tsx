@@ -1,5 +1,5 @@
 import type { Duration } from '@bufbuild/protobuf/wkt';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { ControlProps } from '../control.ts';
 import { pathIn } from '../editor.ts';
 import { useForm } from '../form-state.ts';
@@ -69,6 +69,8 @@ function ReadControl({ read, textOf, ...props }: ReadProps) {
     return textOf(isMessage ? value.message : value);
   };
   const [typed, setTyped] = useState<string>();
+  // What cannot be read goes with its control.
+  useEffect(() => () => setProblem(path, undefined), [path]);
   const take = (text: string) => {
     setTyped(text);
     const result = read(text);

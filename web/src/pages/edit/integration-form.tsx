@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { type Integration, IntegrationSchema, type Violation } from '../../../../src/client/contract.ts';
+import { refusal } from '../../app/self.ts';
 import { changedPaths } from '../../forms/changes.ts';
 import { nested, rootEditor } from '../../forms/editor.ts';
 import { Fields } from '../../forms/field.tsx';
@@ -32,6 +33,11 @@ export function IntegrationForm({ base, start, lost }: FormProps) {
   const [touched, setTouched] = useState<ReadonlySet<string>>(new Set());
   const [isReviewing, setReviewing] = useState(false);
   const [hasTried, setTried] = useState(false);
+  // A second click, or a second try after a time-out, makes no second integration.
+  const [requestId] = useState(() => crypto.randomUUID());
+  // What was typed is what stands in the controls: after a merge they begin anew with what came of it.
+  const [merges, setMerges] = useState(0);
+  const why = refusal(`IntegrationService/${base ? 'UpdateIntegration' : 'CreateIntegration'}`);
   const form = useRef<HTMLFormElement>(null);
   const draftId = base?.id ?? 'new';
   const changed = useMemo(() => changedPaths(stored ?? EMPTY, draft), [stored, draft]);
@@ -94,7 +100,7 @@ export function IntegrationForm({ base, start, lost }: FormProps) {
         )}
         {hasTried && all.length > 0 && <Summary shown={shown} form={form.current} />}
         {sectionsFor(type?.message).map(({ id, title, own, ofType }) => (
-          <section key={id} id={id}>
+          <section key={`${id} ${merges}`} id={id}>
             <h2>{title}</h2>
             {id === 'where-to' && <TypeCards root={root} oneof={CONFIGURATION} stored={stored} />}
             <Fields editor={root} fields={own} />
@@ -102,10 +108,11 @@ export function IntegrationForm({ base, start, lost }: FormProps) {
           </section>
         ))}
         <div class="actions sticky">
-          <button type="submit" class="primary">
+          <button type="submit" class="primary" disabled={why !== undefined} title={why}>
             {stored ? 'Review and save' : 'Review and create'}
           </button>
           <span class="quiet">
+            {why !== undefined && `${why}. `}
             {changed.length === 0 ? 'nothing is changed' : `${changed.length} changed`}
             {all.length > 0 && `, ${all.length} to put right`}
           </span>
@@ -116,10 +123,13 @@ export function IntegrationForm({ base, start, lost }: FormProps) {
           stored={stored}
           draft={draft}
           changed={changed}
+          requestId={requestId}
           onClose={() => setReviewing(false)}
           onMerged={(theirs, merged) => {
             setStored(theirs);
             change(merged);
+            setProblems(new Map());
+            setMerges(merges + 1);
           }}
           onSaved={() => forgetDraft(draftId)}
         />

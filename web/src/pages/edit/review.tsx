@@ -13,6 +13,8 @@ interface ReviewProps {
   readonly stored: Integration | undefined;
   readonly draft: Integration;
   readonly changed: readonly string[];
+  /** Of a creation: the same for every try. */
+  readonly requestId: string;
   readonly onClose: () => void;
   /** Somebody else saved meanwhile: what is stored now, and the draft upon it. */
   readonly onMerged: (theirs: Integration, merged: Integration) => void;
@@ -20,9 +22,7 @@ interface ReviewProps {
 }
 
 /** What a save changes, before it does. Only what was changed is sent, so that all else stays as it is. */
-export function Review({ stored, draft, changed, onClose, onMerged, onSaved }: ReviewProps) {
-  // A second click makes no second integration.
-  const [requestId] = useState(() => crypto.randomUUID());
+export function Review({ stored, draft, changed, requestId, onClose, onMerged, onSaved }: ReviewProps) {
   const [theirs, setTheirs] = useState<Integration>();
   const save = useAction(
     async () => {

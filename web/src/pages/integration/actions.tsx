@@ -7,6 +7,7 @@ import { editPath, newPath } from '../../app/routes.ts';
 import { refusal } from '../../app/self.ts';
 import { Dialog } from '../../ui/dialog.tsx';
 import { FailureNotice } from '../../ui/notice.tsx';
+import { RoleLink } from '../../ui/role-link.tsx';
 
 interface ButtonProps {
   readonly method: string;
@@ -44,9 +45,7 @@ export function Actions({ integration }: { readonly integration: Integration }) 
   return (
     <>
       <div class="actions">
-        <a class="button primary" href={editPath(id)}>
-          Edit
-        </a>
+        <RoleLink method="UpdateIntegration" href={editPath(id)} text="Edit" isPrimary />
         <ActionButton
           method={enabled ? 'DisableIntegration' : 'EnableIntegration'}
           text={enabled ? 'Disable' : 'Enable'}
@@ -54,9 +53,7 @@ export function Actions({ integration }: { readonly integration: Integration }) 
         />
         <ActionButton method="RestartIntegration" text="Restart" action={restart} />
         <ActionButton method="CheckConnection" text="Check connection" action={check} />
-        <a class="button" href={newPath(id)}>
-          Duplicate
-        </a>
+        <RoleLink method="CreateIntegration" href={newPath(id)} text="Duplicate" />
         <ActionButton
           method="DeleteIntegration"
           text="Delete"

@@ -4,7 +4,7 @@ import { api } from '../../api/client.ts';
 import { useQuery } from '../../api/use-query.ts';
 import { useTick } from '../../api/use-tick.ts';
 import { INTEGRATION_TABS, type IntegrationTab, integrationPath } from '../../app/routes.ts';
-import { integrations, isSynced } from '../../live/live.ts';
+import { integrations } from '../../live/live.ts';
 import { typeName } from '../../ui/names.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
 import { State } from '../../ui/state.tsx';
@@ -31,12 +31,9 @@ export function IntegrationPage({ id, tab }: { readonly id: string; readonly tab
   );
   const whole = asked.value?.integration;
   const shown = row ?? whole;
-  const isGone = isSynced.value && row === undefined;
-  if (shown === undefined || (isGone && asked.failure?.isMissing !== false)) {
-    if (asked.failure && !asked.failure.isMissing && !asked.failure.needsLogin)
-      return <FailureNotice failure={asked.failure} />;
-    if (!isGone && !asked.failure) return <Loading what="the integration" />;
-    return <Unknown id={id} />;
+  if (asked.failure?.isMissing && row === undefined) return <Unknown id={id} />;
+  if (shown === undefined) {
+    return asked.failure ? <FailureNotice failure={asked.failure} /> : <Loading what="the integration" />;
   }
   return (
     <>

@@ -1,5 +1,6 @@
 import { newPath } from '../../app/routes.ts';
 import { Empty } from '../../ui/notice.tsx';
+import { RoleLink } from '../../ui/role-link.tsx';
 
 const COMMAND = `curl -s ${location.origin}/api/v1/integrations -H 'content-type: application/json' -d '{
   "name": "first", "enabled": true, "topicFilters": ["sensors/#"],
@@ -15,9 +16,7 @@ export function FirstRun() {
         broker or a Kafka cluster.
       </p>
       <p>
-        <a class="button primary" href={newPath()}>
-          Make the first one
-        </a>
+        <RoleLink method="CreateIntegration" href={newPath()} text="Make the first one" isPrimary />
       </p>
       <p class="quiet">Or from a shell:</p>
       <pre class="wrapped">{COMMAND}</pre>

@@ -7,6 +7,7 @@ import { integrations, isSynced } from '../../live/live.ts';
 import { LongTable } from '../../ui/long-table.tsx';
 import { stateName, typeName } from '../../ui/names.ts';
 import { Empty, Loading } from '../../ui/notice.tsx';
+import { RoleLink } from '../../ui/role-link.tsx';
 import { State } from '../../ui/state.tsx';
 import { Ago } from '../../ui/time.tsx';
 import { EnabledSwitch } from './enabled-switch.tsx';
@@ -27,9 +28,7 @@ export function IntegrationsPage() {
         <h1>Integrations</h1>
         <Summary />
         <p>
-          <a class="button primary" href={newPath()}>
-            New integration
-          </a>
+          <RoleLink method="CreateIntegration" href={newPath()} text="New integration" isPrimary />
         </p>
       </header>
       <Filters />

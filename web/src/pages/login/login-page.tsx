@@ -5,7 +5,7 @@ import { useQuery } from '../../api/use-query.ts';
 import { open, query } from '../../app/location.ts';
 import { localTarget } from '../../app/routes.ts';
 import { self } from '../../app/self.ts';
-import { retryLive } from '../../live/live.ts';
+import { changeCaller } from '../../live/live.ts';
 import { FailureNotice } from '../../ui/notice.tsx';
 
 /** Lets a person in: by name and password, by an API token, or by the provider that is set up. */
@@ -24,7 +24,7 @@ export function LoginPage() {
     },
     () => {
       setSecret('');
-      retryLive();
+      changeCaller();
       open(next, { replace: true });
     },
   );
