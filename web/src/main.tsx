@@ -13,6 +13,7 @@ import './style/lists.css';
 import './style/integration.css';
 import './style/forms.css';
 import './style/try.css';
+import './style/letters.css';
 import './style/narrow.css';
 
 keepPreferences();

@@ -16,6 +16,8 @@ import { Shell } from './shell.tsx';
 const loadEditPages = () => import('../pages/edit/edit-page.tsx');
 
 const loadTryPage = () => import('../pages/try/try-page.tsx');
+const loadReplays = () => import('../pages/replays/replays-page.tsx');
+const loadReplayForm = () => import('../pages/replays/replay-form.tsx');
 
 effect(() => {
   if (connection.value.state === 'login') toLogin();
@@ -44,6 +46,23 @@ function Page() {
       return <Lazy load={loadEditPages} what="the form" show={({ EditPage }) => <EditPage id={now.id} />} />;
     case 'try':
       return <Lazy load={loadTryPage} what="the MQTT client" show={({ TryPage }) => <TryPage />} />;
+    case 'replay':
+      return (
+        <Lazy
+          load={loadReplayForm}
+          what="the form"
+          show={({ ReplayForm }) => <ReplayForm key={now.id} id={now.id} />}
+        />
+      );
+    case 'replays':
+      return (
+        <Lazy
+          key="replays"
+          load={loadReplays}
+          what="the replays"
+          show={({ ReplaysPage }) => <ReplaysPage />}
+        />
+      );
     case 'events':
       return <EventsPage />;
     case 'nodes':

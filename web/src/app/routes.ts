@@ -5,16 +5,26 @@ export type Route =
   | { readonly page: 'new' }
   | { readonly page: 'edit'; readonly id: string }
   | { readonly page: 'try' }
+  | { readonly page: 'replay'; readonly id: string }
+  | { readonly page: 'replays' }
   | { readonly page: 'events' }
   | { readonly page: 'nodes' }
   | { readonly page: 'access' }
   | { readonly page: 'login' }
   | { readonly page: 'unknown'; readonly path: string };
 
-export const INTEGRATION_TABS = ['overview', 'events', 'revisions'] as const;
+export const INTEGRATION_TABS = ['overview', 'dead-letters', 'events', 'revisions'] as const;
 export type IntegrationTab = (typeof INTEGRATION_TABS)[number];
 
-const PLAIN: ReadonlySet<string> = new Set(['integrations', 'try', 'events', 'nodes', 'access', 'login']);
+const PLAIN: ReadonlySet<string> = new Set([
+  'integrations',
+  'replays',
+  'try',
+  'events',
+  'nodes',
+  'access',
+  'login',
+]);
 
 /** The page at a path, such as `/integrations/<id>/events`. */
 export function routeOf(path: string): Route {
@@ -24,6 +34,7 @@ export function routeOf(path: string): Route {
   if (first === 'integrations' && second !== undefined && more.length === 0) {
     if (second === 'new' && third === undefined) return { page: 'new' };
     if (third === 'edit') return { page: 'edit', id: decode(second) };
+    if (third === 'replay') return { page: 'replay', id: decode(second) };
     const tab = INTEGRATION_TABS.find((one) => one === (third ?? 'overview'));
     if (tab) return { page: 'integration', id: decode(second), tab };
   }
@@ -35,6 +46,12 @@ export const newPath = (from?: string): string =>
   from === undefined ? '/integrations/new' : `/integrations/new?from=${encodeURIComponent(from)}`;
 
 export const editPath = (id: string): string => `/integrations/${encodeURIComponent(id)}/edit`;
+
+/** Where what an integration took in is delivered again. */
+export const replayPath = (id: string): string => `/integrations/${encodeURIComponent(id)}/replay`;
+
+/** The replays from or to an integration. */
+export const replaysPath = (id: string): string => `/replays?integration=${encodeURIComponent(id)}`;
 
 /** The path of an integration's page. */
 export function integrationPath(id: string, tab: IntegrationTab = 'overview'): string {

@@ -2,11 +2,12 @@ import type { ComponentChildren } from 'preact';
 import { api } from '../api/client.ts';
 import { useAction } from '../api/use-action.ts';
 import { toLogin } from '../api/use-query.ts';
-import { changeCaller, connection, retryLive, serverNow } from '../live/live.ts';
+import { changeCaller, connection, integrations, retryLive, serverNow } from '../live/live.ts';
+import { redrives } from '../pages/dead-letters/redriving.ts';
 import { spanText } from '../ui/times.ts';
 import { route } from './location.ts';
 import { THEMES, theme, ZONES, zone } from './preferences.ts';
-import type { Route } from './routes.ts';
+import { integrationPath, type Route } from './routes.ts';
 import { isOpenToAll, self } from './self.ts';
 
 const PAGES: readonly {
@@ -14,8 +15,13 @@ const PAGES: readonly {
   readonly name: string;
   readonly pages: readonly Route['page'][];
 }[] = [
-  { path: '/integrations', name: 'Integrations', pages: ['integrations', 'integration', 'new', 'edit'] },
+  {
+    path: '/integrations',
+    name: 'Integrations',
+    pages: ['integrations', 'integration', 'new', 'edit', 'replay'],
+  },
   { path: '/try', name: 'Try it', pages: ['try'] },
+  { path: '/replays', name: 'Replays', pages: ['replays'] },
   { path: '/events', name: 'Events', pages: ['events'] },
   { path: '/nodes', name: 'Nodes', pages: ['nodes'] },
   { path: '/access', name: 'Access', pages: ['access'] },
@@ -42,6 +48,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }) {
           ))}
         </ul>
         <div class="foot">
+          <Redriving />
           <Pill />
           <Choice label="Theme" choices={THEMES} value={theme} />
           <Choice label="Times" choices={ZONES} value={zone} />
@@ -59,6 +66,21 @@ export function Shell({ children }: { readonly children: ComponentChildren }) {
       </main>
     </div>
   );
+}
+
+/** Redrives end with the page: so they are in sight wherever one is. */
+function Redriving() {
+  return redrives.running().map((id) => {
+    const { redriven = 0n, total = 0n } = redrives.runs.value.get(id) ?? {};
+    return (
+      <p key={id} class="pill wait">
+        <a href={integrationPath(id, 'dead-letters')}>
+          Putting back to {integrations.value.get(id)?.name ?? id}: {redriven.toLocaleString('en')} of{' '}
+          {total.toLocaleString('en')}
+        </a>
+      </p>
+    );
+  });
 }
 
 /** Whether what is shown is what is. */

@@ -11,6 +11,8 @@ import {
   LifecycleActionSchema,
   type NodeRole,
   NodeRoleSchema,
+  type ReplayState,
+  ReplayStateSchema,
   type RevisionChange,
   RevisionChangeSchema,
   type Role,
@@ -34,4 +36,5 @@ export const failureName = (failure: FailureClass): string => nameIn(FailureClas
 export const roleName = (role: NodeRole): string => nameIn(NodeRoleSchema, role);
 export const accessRoleName = (role: Role): string => nameIn(RoleSchema, role);
 export const kindName = (kind: EventKind): string => nameIn(EventKindSchema, kind);
+export const replayStateName = (state: ReplayState): string => nameIn(ReplayStateSchema, state);
 export const changeName = (change: RevisionChange): string => nameIn(RevisionChangeSchema, change);

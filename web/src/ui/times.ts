@@ -33,3 +33,22 @@ export function timeText(time: Date, zone: 'local' | 'UTC'): string {
 }
 
 export const dateOf = (time: Timestamp | undefined): Date | undefined => time && timestampDate(time);
+
+/** A time as a control for date and time holds it, in the zone that is chosen: `2026-11-29T12:03:04`. */
+export function inputText(time: Date, zone: 'local' | 'UTC'): string {
+  const offset = zone === 'UTC' ? 0 : -time.getTimezoneOffset() * 60_000;
+  return new Date(time.getTime() + offset).toISOString().slice(0, 19);
+}
+
+/** What such a control holds as a time; undefined: it is none. */
+export function readInput(text: string, zone: 'local' | 'UTC'): Date | undefined {
+  const time = new Date(zone === 'UTC' && text !== '' ? `${text}Z` : text);
+  return Number.isNaN(time.getTime()) ? undefined : time;
+}
+
+/** A time of a URL, as ISO 8601 with its zone; undefined: it is none, or has no zone. */
+export function readIso(text: string): Date | undefined {
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/.test(text)) return undefined;
+  const time = new Date(text);
+  return Number.isNaN(time.getTime()) ? undefined : time;
+}

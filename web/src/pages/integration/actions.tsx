@@ -3,9 +3,9 @@ import type { Integration } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
 import { useAction } from '../../api/use-action.ts';
 import { open } from '../../app/location.ts';
-import { editPath, newPath } from '../../app/routes.ts';
+import { editPath, newPath, replayPath } from '../../app/routes.ts';
 import { refusal } from '../../app/self.ts';
-import { Dialog } from '../../ui/dialog.tsx';
+import { NamedDialog } from '../../ui/named-dialog.tsx';
 import { FailureNotice } from '../../ui/notice.tsx';
 import { RoleLink } from '../../ui/role-link.tsx';
 
@@ -54,6 +54,9 @@ export function Actions({ integration }: { readonly integration: Integration }) 
         <ActionButton method="RestartIntegration" text="Restart" action={restart} />
         <ActionButton method="CheckConnection" text="Check connection" action={check} />
         <RoleLink method="CreateIntegration" href={newPath(id)} text="Duplicate" />
+        <a class="button" href={replayPath(id)}>
+          Replay
+        </a>
         <ActionButton
           method="DeleteIntegration"
           text="Delete"
@@ -78,38 +81,24 @@ interface DeleteProps {
 
 /** Asks for the name, and says what goes. */
 function DeleteDialog({ integration: { id, name, etag, status }, onClose }: DeleteProps) {
-  const [typed, setTyped] = useState('');
-  const { run, isRunning, failure } = useAction(
+  const remove = useAction(
     () => api.integrations.deleteIntegration({ id, etag }),
     () => open('/integrations'),
   );
   const waiting = status?.lag ?? 0n;
   return (
-    <Dialog title={`Delete ${name}?`} onClose={onClose}>
+    <NamedDialog
+      title={`Delete ${name}?`}
+      name={name}
+      verb="Delete"
+      keep="Keep it"
+      action={remove}
+      onClose={onClose}
+    >
       <p>
         {waiting > 0n ? `${waiting.toLocaleString('en')} messages that wait for it` : 'What waits for it'} and
         its dead letters go with it.
       </p>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (typed === name) run();
-        }}
-      >
-        <label>
-          Its name, to be sure
-          <input value={typed} onInput={({ currentTarget }) => setTyped(currentTarget.value)} />
-        </label>
-        {failure && <FailureNotice failure={failure} />}
-        <div class="actions">
-          <button type="submit" class="danger" disabled={typed !== name || isRunning}>
-            Delete
-          </button>
-          <button type="button" onClick={onClose}>
-            Keep it
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    </NamedDialog>
   );
 }

@@ -3,6 +3,7 @@ import { type Integration, IntegrationState } from '../../../../src/client/contr
 import { api } from '../../api/client.ts';
 import { useQuery } from '../../api/use-query.ts';
 import { useTick } from '../../api/use-tick.ts';
+import { Lazy } from '../../app/lazy.tsx';
 import { INTEGRATION_TABS, type IntegrationTab, integrationPath } from '../../app/routes.ts';
 import { integrations } from '../../live/live.ts';
 import { typeName } from '../../ui/names.ts';
@@ -19,6 +20,7 @@ import { targetOf } from './target.ts';
 
 /** How often its figures are asked for, in milliseconds. */
 const FIGURES = 5000;
+const loadDeadLetters = () => import('../dead-letters/dead-letters.tsx');
 
 /** One integration: how it is, what can be done about it, and how it came to be so. */
 export function IntegrationPage({ id, tab }: { readonly id: string; readonly tab: IntegrationTab }) {
@@ -41,11 +43,18 @@ export function IntegrationPage({ id, tab }: { readonly id: string; readonly tab
       <nav class="tabs" aria-label="Parts">
         {INTEGRATION_TABS.map((one) => (
           <a key={one} href={integrationPath(id, one)} aria-current={one === tab ? 'page' : undefined}>
-            {one}
+            {one.replace('-', ' ')}
           </a>
         ))}
       </nav>
       {tab === 'overview' && <Overview integration={shown} whole={whole} />}
+      {tab === 'dead-letters' && (
+        <Lazy
+          load={loadDeadLetters}
+          what="the dead letters"
+          show={({ DeadLetters }) => <DeadLetters integration={shown} />}
+        />
+      )}
       {tab === 'events' && <Events id={id} />}
       {tab === 'revisions' && <Revisions id={id} generation={shown.generation} />}
     </>

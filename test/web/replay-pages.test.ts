@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ReplayState } from '../../gen/penstock/v1/replay_service_pb.ts';
+import { accessibilityFaults, pageForTests } from '../helpers/chromium.ts';
+import { messagesOf, publish } from '../helpers/messages.ts';
+import { uiForTests } from '../helpers/ui.ts';
+import { waitUntil } from '../helpers/wait-until.ts';
+
+test('a replay is begun on its integration, followed while it runs, and cancelled', async (t) => {
+  const system = await uiForTests(t, ['source', 'target']);
+  const { ids, browser, base, replays } = system;
+  await publish(system, ids[0]!, [0, 40]);
+  const page = await pageForTests(t, browser, `${base}/integrations/${ids[0]}`);
+  await page.getByRole('link', { name: 'Replay', exact: true }).click();
+  await page.getByRole('heading', { name: 'Replay' }).waitFor();
+  await page.getByLabel('By offsets').check();
+  await page.getByLabel('Target integration').fill('nobody');
+  await page.getByLabel('Messages in a second').fill('1');
+  await page.getByRole('button', { name: 'Start the replay' }).click();
+  await page.getByText('give a line for each partition').waitFor();
+  await page.getByText('there is no integration with this name or id').waitFor();
+  assert.deepEqual(await accessibilityFaults(page), []);
+  assert.equal((await replays.listReplays({})).replays.length, 0);
+  await page.getByLabel('Offsets', { exact: true }).fill('0 10 30');
+  await page.getByLabel('Target integration').fill('target');
+  await page.getByRole('button', { name: 'Start the replay' }).click();
+  await page.getByRole('heading', { name: 'Replays' }).waitFor();
+  const row = page.getByRole('table', { name: 'Replays' }).locator('tbody tr');
+  await row.getByText('partition 0: 10 to 30').waitFor();
+  await row.getByText(/^[1-9]\d* of 20$/).waitFor(); // which only asking again tells
+  assert.deepEqual(await accessibilityFaults(page), []);
+  await row.getByRole('button', { name: 'Cancel' }).click();
+  await row.getByText('cancelled').waitFor();
+  const [replay] = (await replays.listReplays({})).replays;
+  assert.deepEqual(
+    [replay?.state, replay?.integrationId, replay?.targetIntegrationId],
+    [ReplayState.CANCELLED, ...ids],
+  );
+});
+
+test('what ends while it is looked at says so, with its reason; the list is of one integration or of all', async (t) => {
+  const system = await uiForTests(t, ['one', 'two']);
+  const { ids, browser, base, replays, client } = system;
+  for (const id of ids) await publish(system, id, [0, 3]);
+  await replays.startReplay({ integrationId: ids[0]! });
+  await waitUntil('it is over', async () =>
+    (await replays.listReplays({})).replays.every(({ state }) => state === ReplayState.DONE),
+  );
+  await replays.startReplay({ integrationId: ids[1]!, maxRate: 1 });
+  const page = await pageForTests(t, browser, `${base}/replays?integration=${ids[1]}`);
+  const rows = page.getByRole('table', { name: 'Replays' }).locator('tbody tr');
+  await rows.getByText('running').waitFor();
+  assert.equal(await rows.count(), 1);
+  await rows.getByText('done').waitFor();
+  await page.getByRole('button', { name: 'show all' }).click();
+  await rows.nth(1).waitFor();
+  assert.equal((await messagesOf(system, ids[1]!)).length, 6);
+  await publish(system, ids[1]!, [3, 10]);
+  await replays.startReplay({ integrationId: ids[1]!, targetIntegrationId: ids[0]!, maxRate: 1 });
+  await page.getByRole('button', { name: 'reload' }).click();
+  await rows.nth(2).waitFor();
+  await client.deleteIntegration({ id: ids[0]! });
+  await rows.first().getByText('failed').waitFor();
+  const reason = (await replays.listReplays({})).replays[0]!.reason;
+  assert.notEqual(reason, '');
+  await rows.first().getByText(reason).waitFor();
+});
+
+test('without replays the page says how to begin', async (t) => {
+  const { browser, base } = await uiForTests(t, []);
+  const page = await pageForTests(t, browser, `${base}/replays`);
+  await page.getByRole('heading', { name: 'No replays' }).waitFor();
+  assert.deepEqual(await accessibilityFaults(page), []);
+  await page.goto(`${base}/integrations/00000000-0000-4000-8000-000000000000/replay`);
+  await page.getByRole('heading', { name: 'There is no such integration' }).waitFor();
+});

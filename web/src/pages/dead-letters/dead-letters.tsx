@@ -1,0 +1,198 @@
+import { useState } from 'preact/hooks';
+import type { Integration, ListedDeadLetter } from '../../../../src/client/contract.ts';
+import { query, setQuery } from '../../app/location.ts';
+import { refusal } from '../../app/self.ts';
+import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
+import { Filters } from './filters.tsx';
+import { countText, groupsOf, groupText } from './groups.ts';
+import { LetterDialog } from './letter-dialog.tsx';
+import { FILTER_NAMES, filterOf, isNarrowed, type LetterFilter } from './letter-filter.ts';
+import { LetterTable } from './letter-table.tsx';
+import { PurgeDialog } from './purge-dialog.tsx';
+import { type Choice, RedriveDialog } from './redrive-dialog.tsx';
+import { RedriveProgress } from './redrive-progress.tsx';
+import { redrives } from './redriving.ts';
+import { type ShownLetters, useLetters } from './use-letters.ts';
+
+/** What an integration gave up: why, what it was, and sending it again. */
+export function DeadLetters({ integration }: { readonly integration: Integration }) {
+  const { id } = integration;
+  const read = filterOf(query.value);
+  const filter = 'filter' in read ? read.filter : undefined;
+  const shown = useLetters(id, filter);
+  const [choice, setChoice] = useState<Choice>();
+  const [isPurging, setPurging] = useState(false);
+  const openId = query.value.get('letter') ?? '';
+  const letters = shown.found?.letters ?? [];
+  const redriveOne = ({ id: one, redrivenTime }: ListedDeadLetter) => {
+    setQuery({ letter: '' });
+    setChoice({
+      text: `dead letter ${one}`,
+      filter: { ids: [one], includeRedriven: redrivenTime !== undefined },
+    });
+  };
+  return (
+    <>
+      <Filters />
+      <RedriveProgress integrationId={id} onEnd={shown.reload} />
+      {'problem' in read && (
+        <p class="notice bad" role="alert">
+          {read.problem} Nothing is looked for until that is changed.
+        </p>
+      )}
+      {shown.failure && <FailureNotice failure={shown.failure} />}
+      {filter && (
+        <Found
+          integration={integration}
+          filter={filter}
+          shown={shown}
+          onRedrive={setChoice}
+          onPurge={() => setPurging(true)}
+        />
+      )}
+      {openId !== '' && (
+        <LetterDialog
+          key={openId}
+          integrationId={id}
+          id={openId}
+          loaded={letters.find((one) => one.id === openId)}
+          onRedrive={redriveOne}
+          onClose={() => setQuery({ letter: '' })}
+        />
+      )}
+      {choice && (
+        <RedriveDialog integration={integration} choice={choice} onClose={() => setChoice(undefined)} />
+      )}
+      {isPurging && (
+        <PurgeDialog integration={integration} onClose={() => setPurging(false)} onPurged={shown.reload} />
+      )}
+    </>
+  );
+}
+
+interface FoundProps {
+  readonly integration: Integration;
+  readonly filter: LetterFilter;
+  readonly shown: ShownLetters;
+  readonly onRedrive: (choice: Choice) => void;
+  readonly onPurge: () => void;
+}
+
+function Found({ integration, filter, shown, onRedrive, onPurge }: FoundProps) {
+  const { found, failure, isOutdated, isLoadingMore, loadMore, reload } = shown;
+  if (!found) return failure ? null : <Loading what="the dead letters" />;
+  const count = countText(found.total, found.token === '' || !isNarrowed(query.value));
+  const group = query.value.get('group') ?? '';
+  const groups = groupsOf(found.letters);
+  const rows = group === '' ? found.letters : found.letters.filter((one) => groupText(one) === group);
+  // A group is of what is loaded: these are put back, and no others.
+  const choice: Choice =
+    group === ''
+      ? {
+          text: isNarrowed(query.value) ? `${count} that the filter finds` : `${count}, all there are,`,
+          filter,
+        }
+      : { text: `these ${rows.length}`, filter: { ...filter, ids: rows.slice(0, 1000).map(({ id }) => id) } };
+  const isRunning = redrives.running().includes(integration.id);
+  return (
+    <>
+      <div class="actions found">
+        <p role="status">
+          {count}
+          {isOutdated && ', and more since'}{' '}
+          <button type="button" class="link" onClick={reload}>
+            reload
+          </button>
+        </p>
+        <Guarded
+          method="RedriveDeadLetters"
+          text={group === '' ? 'Redrive…' : `Redrive these ${Math.min(rows.length, 1000)}…`}
+          isOff={isRunning || found.total === 0n || (group !== '' && rows.length === 0)}
+          onClick={() => onRedrive(choice)}
+        />
+        <Guarded method="PurgeDeadLetters" text="Purge…" isOff={isRunning} onClick={onPurge} />
+      </div>
+      <Groups groups={groups} chosen={group} />
+      {rows.length === 0 ? (
+        <None name={integration.name} hasMore={loadMore !== undefined} group={group} />
+      ) : (
+        <LetterTable letters={rows} onOpen={(letter) => setQuery({ letter })} />
+      )}
+      {loadMore && (
+        <button type="button" disabled={isLoadingMore} onClick={() => loadMore()}>
+          {isLoadingMore ? 'Looking…' : 'Older ones'}
+        </button>
+      )}
+    </>
+  );
+}
+
+interface GuardedProps {
+  readonly method: string;
+  readonly text: string;
+  readonly isOff: boolean;
+  readonly onClick: () => void;
+}
+
+function Guarded({ method, text, isOff, onClick }: GuardedProps) {
+  const why = refusal(`DeadLetterService/${method}`);
+  return (
+    <button type="button" disabled={isOff || why !== undefined} title={why} onClick={onClick}>
+      {text}
+    </button>
+  );
+}
+
+const MOST_GROUPS = 12;
+
+/** What is loaded, by what it says: one is a filter of what is shown. */
+function Groups({
+  groups,
+  chosen,
+}: {
+  readonly groups: ReturnType<typeof groupsOf>;
+  readonly chosen: string;
+}) {
+  if (groups.length < 2 && chosen === '') return null;
+  return (
+    <ul class="groups" aria-label="By reason, of those loaded">
+      {groups.slice(0, MOST_GROUPS).map(({ text, ids }) => (
+        <li key={text}>
+          <button
+            type="button"
+            title={text}
+            aria-pressed={chosen === text}
+            onClick={() => setQuery({ group: chosen === text ? '' : text })}
+          >
+            <b>{ids.length.toLocaleString('en')}</b> × {text}
+          </button>
+        </li>
+      ))}
+      {groups.length > MOST_GROUPS && <li class="quiet">and {groups.length - MOST_GROUPS} more reasons</li>}
+    </ul>
+  );
+}
+
+interface NoneProps {
+  readonly name: string;
+  readonly hasMore: boolean;
+  readonly group: string;
+}
+
+function None({ name, hasMore, group }: NoneProps) {
+  const showAll = () => setQuery(Object.fromEntries([...FILTER_NAMES, 'group'].map((one) => [one, ''])));
+  if (!isNarrowed(query.value) && group === '')
+    return (
+      <Empty title="No dead letters">
+        <p>{name} has given up nothing that was not put back.</p>
+      </Empty>
+    );
+  return (
+    <Empty title={hasMore ? 'None among those looked at so far' : 'No dead letter is like that'}>
+      {group !== '' && <p>Of those that are loaded, none says “{group}”.</p>}
+      <button type="button" onClick={showAll}>
+        Show all
+      </button>
+    </Empty>
+  );
+}

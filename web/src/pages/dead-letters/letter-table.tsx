@@ -1,0 +1,60 @@
+import type { ListedDeadLetter } from '../../../../src/client/contract.ts';
+import { failureName } from '../../ui/names.ts';
+import { At } from '../../ui/time.tsx';
+import { textOf } from './payload.ts';
+
+interface TableProps {
+  readonly letters: readonly ListedDeadLetter[];
+  readonly onOpen: (id: string) => void;
+}
+
+const BEGIN = 80;
+
+export function LetterTable({ letters, onOpen }: TableProps) {
+  return (
+    <table aria-label="Dead letters">
+      <thead>
+        <tr>
+          <th scope="col">Given up</th>
+          <th scope="col">Topic</th>
+          <th scope="col">Client</th>
+          <th scope="col">Why</th>
+          <th scope="col">Tries</th>
+          <th scope="col">Payload</th>
+        </tr>
+      </thead>
+      <tbody>
+        {letters.map(({ id, deadLetter, envelope, redrivenTime }) => (
+          <tr key={id}>
+            <td class="nowrap">
+              <button type="button" class="link" onClick={() => onOpen(id)}>
+                <span class="unseen">Open {id}, </span>
+                <At time={deadLetter?.lastAttemptTime} />
+              </button>
+              {redrivenTime && <span class="quiet"> put back</span>}
+            </td>
+            <td class="pre">
+              <code>{envelope?.topicName ?? '–'}</code>
+            </td>
+            <td class="pre">{envelope?.clientId ?? '–'}</td>
+            <td class="pre">
+              <b>{failureName(deadLetter?.failureClass ?? 0)}</b> {deadLetter?.reason}
+            </td>
+            <td class="number">{deadLetter?.attempts}</td>
+            <td class="pre">
+              <code>{envelope ? beginOf(envelope.payload) : 'cannot be read'}</code>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+/** The begin of a payload, in a line. */
+function beginOf(payload: Uint8Array): string {
+  const text = textOf(payload.subarray(0, BEGIN)) ?? textOf(payload);
+  if (text === undefined) return `${payload.length.toLocaleString('en')} bytes`;
+  const begin = text.slice(0, BEGIN).replaceAll(/\s+/g, ' ');
+  return payload.length > BEGIN ? `${begin}…` : begin;
+}

@@ -1,0 +1,173 @@
+import { useState } from 'preact/hooks';
+import { type Replay, ReplayState } from '../../../../src/client/contract.ts';
+import { api } from '../../api/client.ts';
+import { useAction } from '../../api/use-action.ts';
+import { useQuery } from '../../api/use-query.ts';
+import { query, setQuery } from '../../app/location.ts';
+import { zone } from '../../app/preferences.ts';
+import { integrationPath } from '../../app/routes.ts';
+import { refusal } from '../../app/self.ts';
+import { integrations } from '../../live/live.ts';
+import { replayStateName } from '../../ui/names.ts';
+import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
+import { At } from '../../ui/time.tsx';
+import { rangeText, shareOf } from './replay-text.ts';
+import { useFollowed } from './use-followed.ts';
+
+const PAGE = 50;
+
+/** The replays that run, and those that ended. */
+export function ReplaysPage() {
+  const integrationId = query.value.get('integration') ?? '';
+  const [older, setOlder] = useState<{ of: string; replays: readonly Replay[]; token: string }>();
+  const { value, failure, reload } = useQuery(
+    async (signal) => {
+      const page = await api.replays.listReplays({ integrationId, pageSize: PAGE }, { signal });
+      setOlder(undefined);
+      return { ...page, of: integrationId };
+    },
+    [integrationId],
+  );
+  const first = value?.of === integrationId ? value : undefined;
+  const mine = older?.of === integrationId ? older : undefined;
+  const token = mine?.token ?? first?.nextPageToken ?? '';
+  const more = useAction(async () => {
+    const page = await api.replays.listReplays({ integrationId, pageSize: PAGE, pageToken: token });
+    const replays = [...(mine?.replays ?? []), ...page.replays];
+    setOlder({ of: integrationId, replays, token: page.nextPageToken });
+  });
+  const replays = [...(first?.replays ?? []), ...(mine?.replays ?? [])];
+  return (
+    <>
+      <header class="page-head">
+        <h1>Replays</h1>
+        {integrationId !== '' && <OfOne id={integrationId} />}
+        <p>
+          <button type="button" class="link" onClick={reload}>
+            reload
+          </button>
+        </p>
+      </header>
+      {failure && <FailureNotice failure={failure} />}
+      {more.failure && <FailureNotice failure={more.failure} />}
+      {!first && !failure && <Loading what="the replays" />}
+      {first && replays.length === 0 && token === '' && <NoReplays />}
+      {replays.length > 0 && <Table replays={replays} />}
+      {token !== '' && (
+        <button type="button" disabled={more.isRunning} onClick={() => more.run()}>
+          Older ones
+        </button>
+      )}
+    </>
+  );
+}
+
+const nameOf = (id: string): string => integrations.value.get(id)?.name ?? id;
+
+function OfOne({ id }: { readonly id: string }) {
+  return (
+    <p>
+      From or to <a href={integrationPath(id)}>{nameOf(id)}</a>{' '}
+      <button type="button" class="link" onClick={() => setQuery({ integration: '' })}>
+        show all
+      </button>
+    </p>
+  );
+}
+
+function NoReplays() {
+  return (
+    <Empty title="No replays">
+      <p>
+        What an integration took in can be delivered again, as long as Kafka keeps it: begin with{' '}
+        <b>Replay</b> on the page of an integration.
+      </p>
+      <p>
+        <a href="/integrations">To the integrations</a>
+      </p>
+    </Empty>
+  );
+}
+
+function Table({ replays }: { readonly replays: readonly Replay[] }) {
+  return (
+    <table aria-label="Replays">
+      <thead>
+        <tr>
+          <th scope="col">Started</th>
+          <th scope="col">State</th>
+          <th scope="col">From</th>
+          <th scope="col">To</th>
+          <th scope="col">Messages</th>
+          <th scope="col">Sent</th>
+          <th scope="col">Says</th>
+        </tr>
+      </thead>
+      <tbody>
+        {replays.map((one) => (
+          <Row key={one.id} listed={one} />
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+const TONES: Readonly<Record<ReplayState, string>> = {
+  [ReplayState.UNSPECIFIED]: 'quiet',
+  [ReplayState.RUNNING]: 'wait',
+  [ReplayState.DONE]: 'good',
+  [ReplayState.CANCELLED]: 'quiet',
+  [ReplayState.FAILED]: 'bad',
+};
+
+function Row({ listed }: { readonly listed: Replay }) {
+  const { replay, failure, take } = useFollowed(listed);
+  const { id, integrationId, targetIntegrationId, state, total, replayed, reason, createTime, finishTime } =
+    replay;
+  const cancel = useAction(
+    () => api.replays.cancelReplay({ id }),
+    (answer) => take(answer.replay),
+  );
+  const why = refusal('ReplayService/CancelReplay');
+  const isRunning = state === ReplayState.RUNNING;
+  const problem = cancel.failure ?? (isRunning ? failure : undefined);
+  return (
+    <tr title={id}>
+      <td class="nowrap">
+        <At time={createTime} />
+      </td>
+      <td>
+        <span class={`state ${TONES[state] ?? 'quiet'}`}>{replayStateName(state)}</span>
+      </td>
+      <td>
+        <a href={integrationPath(integrationId)}>{nameOf(integrationId)}</a>
+      </td>
+      <td>
+        <a href={integrationPath(targetIntegrationId)}>{nameOf(targetIntegrationId)}</a>
+      </td>
+      <td class="pre">{rangeText(replay, zone.value)}</td>
+      <td class="number">
+        {replayed.toLocaleString('en')} of {total.toLocaleString('en')}
+        {isRunning && <progress aria-label="Sent" max={1} value={shareOf(replay)} />}
+      </td>
+      <td class="pre">
+        {isRunning && (
+          <button
+            type="button"
+            disabled={cancel.isRunning || why !== undefined}
+            title={why}
+            onClick={() => cancel.run()}
+          >
+            {cancel.isRunning ? 'Cancelling…' : 'Cancel'}
+          </button>
+        )}
+        {problem ? <span class="problem">{problem.text}</span> : reason}
+        {finishTime && (
+          <span class="quiet">
+            {reason !== '' && '\n'}ended <At time={finishTime} />
+          </span>
+        )}
+      </td>
+    </tr>
+  );
+}
