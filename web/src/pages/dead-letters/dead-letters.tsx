@@ -70,6 +70,9 @@ export function DeadLetters({ integration }: { readonly integration: Integration
   );
 }
 
+/** So many can be named in a filter. */
+const MOST_IDS = 1000;
+
 interface FoundProps {
   readonly integration: Integration;
   readonly filter: LetterFilter;
@@ -88,11 +91,11 @@ function Found({ integration, filter, shown, onRedrive, onPurge }: FoundProps) {
   // A group is of what is loaded: these are put back, and no others.
   const choice: Choice =
     group === ''
-      ? {
-          text: isNarrowed(query.value) ? `${count} that the filter finds` : `${count}, all there are,`,
-          filter,
-        }
-      : { text: `these ${rows.length}`, filter: { ...filter, ids: rows.slice(0, 1000).map(({ id }) => id) } };
+      ? { text: `${count}${whichText(filter)}`, filter }
+      : {
+          text: `these ${Math.min(rows.length, MOST_IDS)}`,
+          filter: { ...filter, ids: rows.slice(0, MOST_IDS).map(({ id }) => id) },
+        };
   const isRunning = redrives.running().includes(integration.id);
   return (
     <>
@@ -106,7 +109,7 @@ function Found({ integration, filter, shown, onRedrive, onPurge }: FoundProps) {
         </p>
         <Guarded
           method="RedriveDeadLetters"
-          text={group === '' ? 'Redrive…' : `Redrive these ${Math.min(rows.length, 1000)}…`}
+          text={group === '' ? 'Redrive…' : `Redrive these ${Math.min(rows.length, MOST_IDS)}…`}
           isOff={isRunning || found.total === 0n || (group !== '' && rows.length === 0)}
           onClick={() => onRedrive(choice)}
         />
@@ -125,6 +128,11 @@ function Found({ integration, filter, shown, onRedrive, onPurge }: FoundProps) {
       )}
     </>
   );
+}
+
+function whichText({ includeRedriven }: LetterFilter): string {
+  if (isNarrowed(query.value)) return ' that the filter finds';
+  return includeRedriven ? ', all there are,' : ', all that were not put back yet,';
 }
 
 interface GuardedProps {

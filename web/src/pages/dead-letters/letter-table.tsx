@@ -8,11 +8,11 @@ interface TableProps {
   readonly onOpen: (id: string) => void;
 }
 
-const BEGIN = 80;
+const BEGIN = 60;
 
 export function LetterTable({ letters, onOpen }: TableProps) {
   return (
-    <table aria-label="Dead letters">
+    <table class="listing" aria-label="Dead letters">
       <thead>
         <tr>
           <th scope="col">Given up</th>
@@ -26,22 +26,26 @@ export function LetterTable({ letters, onOpen }: TableProps) {
       <tbody>
         {letters.map(({ id, deadLetter, envelope, redrivenTime }) => (
           <tr key={id}>
-            <td class="nowrap">
+            <td>
               <button type="button" class="link" onClick={() => onOpen(id)}>
                 <span class="unseen">Open {id}, </span>
                 <At time={deadLetter?.lastAttemptTime} />
               </button>
               {redrivenTime && <span class="quiet"> put back</span>}
             </td>
-            <td class="pre">
+            <td class="pre topic" data-label="Topic">
               <code>{envelope?.topicName ?? '–'}</code>
             </td>
-            <td class="pre">{envelope?.clientId ?? '–'}</td>
-            <td class="pre">
+            <td class="pre" data-label="Client">
+              {envelope?.clientId ?? '–'}
+            </td>
+            <td class="pre why" data-label="Why">
               <b>{failureName(deadLetter?.failureClass ?? 0)}</b> {deadLetter?.reason}
             </td>
-            <td class="number">{deadLetter?.attempts}</td>
-            <td class="pre">
+            <td class="number" data-label="Tries">
+              {deadLetter?.attempts}
+            </td>
+            <td class="pre" data-label="Payload">
               <code>{envelope ? beginOf(envelope.payload) : 'cannot be read'}</code>
             </td>
           </tr>

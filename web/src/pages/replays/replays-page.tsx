@@ -91,7 +91,7 @@ function NoReplays() {
 
 function Table({ replays }: { readonly replays: readonly Replay[] }) {
   return (
-    <table aria-label="Replays">
+    <table class="listing" aria-label="Replays">
       <thead>
         <tr>
           <th scope="col">Started</th>
@@ -139,14 +139,16 @@ function Row({ listed }: { readonly listed: Replay }) {
       <td>
         <span class={`state ${TONES[state] ?? 'quiet'}`}>{replayStateName(state)}</span>
       </td>
-      <td>
+      <td data-label="From">
         <a href={integrationPath(integrationId)}>{nameOf(integrationId)}</a>
       </td>
-      <td>
+      <td data-label="To">
         <a href={integrationPath(targetIntegrationId)}>{nameOf(targetIntegrationId)}</a>
       </td>
-      <td class="pre">{rangeText(replay, zone.value)}</td>
-      <td class="number">
+      <td class="pre" data-label="Messages">
+        {rangeText(replay, zone.value)}
+      </td>
+      <td class="number" data-label="Sent">
         {replayed.toLocaleString('en')} of {total.toLocaleString('en')}
         {isRunning && <progress aria-label="Sent" max={1} value={shareOf(replay)} />}
       </td>
