@@ -31,18 +31,16 @@ function isJson(text: string): boolean {
 }
 
 const JSON_PARTS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
-/** What is nested deeper is not moved further to the right. */
-const MAX_INDENT = 40;
 
 /**
  * JSON with a line for each part. Numbers and strings stay as they were written, digit for digit.
- * @param limit of so many characters or more it writes no further part
+ * @param limit after so many characters it ends: what is nested deep would be far longer than it was
  */
 export function prettyJson(text: string, limit = SHOWN.most): string {
   let depth = 0;
   let before = '';
   let written = '';
-  const line = () => `\n${'  '.repeat(Math.min(depth, MAX_INDENT))}`;
+  const line = () => `\n${'  '.repeat(depth)}`;
   for (const [part] of text.matchAll(JSON_PARTS)) {
     const hasOpened = before === '{' || before === '[';
     const closes = part === '}' || part === ']';
