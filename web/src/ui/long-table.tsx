@@ -11,10 +11,12 @@ interface LongTableProps<T> {
   readonly cells: (row: T) => ComponentChildren;
   /** In pixels: every row has it. */
   readonly rowHeight: number;
+  /** Called with the numbers of the first row that is drawn, and of the one after the last. */
+  readonly onView?: (first: number, end: number) => void;
 }
 
 /** A table of any length, of which only the rows in view are drawn. It scrolls with the page. */
-export function LongTable<T>({ label, columns, rows, keyOf, cells, rowHeight }: LongTableProps<T>) {
+export function LongTable<T>({ label, columns, rows, keyOf, cells, rowHeight, onView }: LongTableProps<T>) {
   const body = useRef<HTMLTableSectionElement>(null);
   const [view, setView] = useState({ top: 0, height: globalThis.innerHeight });
   useEffect(() => {
@@ -37,6 +39,7 @@ export function LongTable<T>({ label, columns, rows, keyOf, cells, rowHeight }: 
     };
   }, []);
   const { first, end, above, below } = windowOf(rows.length, rowHeight, view.top, view.height);
+  useEffect(() => onView?.(first, end), [first, end]);
   return (
     <table class="long" aria-label={label} aria-rowcount={rows.length + 1}>
       <thead>

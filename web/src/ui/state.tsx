@@ -9,6 +9,15 @@ const SHAPES: Readonly<Record<IntegrationState, { readonly path: string; readonl
   [IntegrationState.FAILED]: { path: 'M8 3v6M8 12.2v.6', tone: 'bad' },
 };
 
+/** Said beside ACTIVE: an executor runs it, and what it delivers to does not take everything. */
+export function Failing() {
+  return (
+    <span class="failing" title="Attempts to deliver failed in the last minute">
+      failing
+    </span>
+  );
+}
+
 /** A state by its shape and its word; the colour says the same once more. */
 export function State({ state }: { readonly state: IntegrationState }) {
   const { path, tone } = SHAPES[state] ?? SHAPES[IntegrationState.UNSPECIFIED];

@@ -5,10 +5,12 @@ import { useQuery } from '../../api/use-query.ts';
 import { useTick } from '../../api/use-tick.ts';
 import { Lazy } from '../../app/lazy.tsx';
 import { INTEGRATION_TABS, type IntegrationTab, integrationPath } from '../../app/routes.ts';
+import { rates, useFigures } from '../../live/figures.ts';
 import { integrations } from '../../live/live.ts';
+import { isFailing } from '../../live/rates.ts';
 import { typeName } from '../../ui/names.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
-import { State } from '../../ui/state.tsx';
+import { Failing, State } from '../../ui/state.tsx';
 import { Ago, At } from '../../ui/time.tsx';
 import { EventTable } from '../events/event-table.tsx';
 import { useEvents } from '../events/use-events.ts';
@@ -76,6 +78,7 @@ function Unknown({ id }: { readonly id: string }) {
 
 function Head({ integration }: { readonly integration: Integration }) {
   const { id, name, description, type, generation, status } = integration;
+  useFigures([id]);
   const [isCopied, setCopied] = useState(false);
   const copy = () => navigator.clipboard?.writeText(id).then(() => setCopied(true));
   return (
@@ -86,8 +89,9 @@ function Head({ integration }: { readonly integration: Integration }) {
       <h1>{name}</h1>
       {description !== '' && <p class="quiet">{description}</p>}
       <p class="facts">
-        <State state={status?.state ?? IntegrationState.UNSPECIFIED} /> since <Ago time={status?.since} /> ·
-        generation {String(generation)} ·{' '}
+        <State state={status?.state ?? IntegrationState.UNSPECIFIED} />{' '}
+        {status?.state === IntegrationState.ACTIVE && isFailing(rates.value.get(id)) && <Failing />} since{' '}
+        <Ago time={status?.since} /> · generation {String(generation)} ·{' '}
         <button type="button" class="link" title={id} onClick={() => void copy()}>
           {isCopied ? 'id copied' : 'copy id'}
         </button>

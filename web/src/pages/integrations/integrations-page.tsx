@@ -2,24 +2,25 @@ import { computed } from '@preact/signals';
 import { useRef, useState } from 'preact/hooks';
 import { type Integration, IntegrationState, IntegrationType } from '../../../../src/client/contract.ts';
 import { query, setQuery } from '../../app/location.ts';
-import { integrationPath, newPath } from '../../app/routes.ts';
+import { newPath } from '../../app/routes.ts';
+import { rates } from '../../live/figures.ts';
 import { integrations, isSynced } from '../../live/live.ts';
-import { LongTable } from '../../ui/long-table.tsx';
+import { type AllRates, areAllAsked } from '../../live/rates.ts';
 import { stateName, typeName } from '../../ui/names.ts';
 import { Empty, Loading } from '../../ui/notice.tsx';
 import { RoleLink } from '../../ui/role-link.tsx';
-import { State } from '../../ui/state.tsx';
-import { Ago } from '../../ui/time.tsx';
-import { EnabledSwitch } from './enabled-switch.tsx';
 import { FirstRun } from './first-run.tsx';
-import { countsOf, kept, type SortKey, selectionOf, sorted } from './selection.ts';
+import { IntegrationTable, selection } from './integration-table.tsx';
+import { countsOf, isSelected, kept, sorted } from './selection.ts';
 
-const ROW = 46;
 /** A table that nobody is at is put in order so often, in milliseconds. */
 const RESORT = 2000;
 
-const selection = computed(() => selectionOf(query.value));
-const selected = computed(() => sorted(integrations.value.values(), selection.value));
+const NONE: AllRates = new Map();
+const selected = computed(() => {
+  const all = [...integrations.value.values()].filter((one) => isSelected(one, selection.value));
+  return sorted(all, selection.value, areAllAsked(all.length) ? rates.value : NONE);
+});
 
 export function IntegrationsPage() {
   return (
@@ -142,86 +143,8 @@ function List() {
           </button>
         )}
       </p>
-      <LongTable
-        label="Integrations"
-        columns={COLUMNS}
-        rows={calm}
-        keyOf={({ id }) => id}
-        cells={(one) => <Cells integration={one} />}
-        rowHeight={ROW}
-      />
+      <IntegrationTable rows={calm} />
     </section>
-  );
-}
-
-const sortHead = (key: SortKey, text: string) => ({
-  name: key,
-  head: <SortHead sortKey={key} text={text} />,
-});
-const COLUMNS = [
-  sortHead('state', 'State'),
-  sortHead('name', 'Name'),
-  sortHead('type', 'Type'),
-  { name: 'filters', head: 'Topic filters' },
-  sortHead('lag', 'Waiting'),
-  sortHead('delivered', 'Delivered'),
-  sortHead('since', 'Since'),
-  { name: 'executors', head: 'Executors' },
-  { name: 'enabled', head: 'Enabled' },
-];
-
-function SortHead({ sortKey, text }: { readonly sortKey: SortKey; readonly text: string }) {
-  const { sort, isDescending } = selection.value;
-  const isSorted = sort === sortKey;
-  const next = isSorted && !isDescending ? `-${sortKey}` : sortKey;
-  return (
-    <button
-      type="button"
-      class="link"
-      aria-label={`Sort by ${text}`}
-      onClick={() => setQuery({ sort: next === 'state' ? '' : next })}
-    >
-      {text} {isSorted ? (isDescending ? '↓' : '↑') : ''}
-    </button>
-  );
-}
-
-function Cells({ integration }: { readonly integration: Integration }) {
-  const { id, name, description, topicFilters, type, status } = integration;
-  const executors = status?.executors.map(({ serviceId }) => serviceId) ?? [];
-  const [first = '', ...more] = topicFilters;
-  return (
-    <>
-      <td>
-        <State state={status?.state ?? IntegrationState.UNSPECIFIED} />
-      </td>
-      <td class="two-lines">
-        <a href={integrationPath(id)}>{name}</a>
-        {status?.reason ? (
-          <span class="reason" title={status.reason}>
-            {status.reason}
-          </span>
-        ) : (
-          <span class="quiet">{description}</span>
-        )}
-      </td>
-      <td>{typeName(type)}</td>
-      <td title={topicFilters.join('\n')}>
-        <code>{first}</code>
-        {more.length > 0 && <span class="quiet"> +{more.length}</span>}
-      </td>
-      <td class="number">{status?.lag === undefined ? '–' : status.lag.toLocaleString('en')}</td>
-      <td>
-        <Ago time={status?.lastDeliveredTime} />
-      </td>
-      <td>
-        <Ago time={status?.since} />
-      </td>
-      <td title={executors.join('\n')}>{executors.length === 0 ? '–' : executors.length}</td>
-      <td>
-        <EnabledSwitch integration={integration} />
-      </td>
-    </>
   );
 }
 

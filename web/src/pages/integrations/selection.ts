@@ -7,6 +7,7 @@ import {
   IntegrationTypeSchema,
 } from '../../../../src/client/contract.ts';
 import { matches } from '../../../../src/topic-filter/topic-filter.ts';
+import { type AllRates, isFailing, RATE_KEYS, type RateKey, rateOf } from '../../live/rates.ts';
 
 /** What of the list is shown, as the URL has it. */
 export interface Selection {
@@ -20,7 +21,7 @@ export interface Selection {
   readonly isDescending: boolean;
 }
 
-export const SORT_KEYS = ['state', 'name', 'type', 'lag', 'since', 'delivered'] as const;
+export const SORT_KEYS = ['state', 'name', 'type', 'lag', 'since', 'delivered', ...RATE_KEYS] as const;
 export type SortKey = (typeof SORT_KEYS)[number];
 
 export function selectionOf(query: URLSearchParams): Selection {
@@ -64,28 +65,43 @@ const URGENCY: Readonly<Record<IntegrationState, number>> = {
   [IntegrationState.DISABLED]: 4,
 };
 
-/** Those that are selected, in their order; equal ones by name, then id. */
-export function sorted(all: Iterable<Integration>, selection: Selection): Integration[] {
+/** Those that are selected, in their order; equal ones by name, then id. @param rates by which they may be ordered */
+export function sorted(
+  all: Iterable<Integration>,
+  selection: Selection,
+  rates: AllRates = new Map(),
+): Integration[] {
   const { sort, isDescending } = selection;
   const sign = isDescending ? -1 : 1;
   const compare = COMPARE[sort];
   return [...all]
     .filter((one) => isSelected(one, selection))
-    .sort((a, b) => sign * compare(a, b) || order(a.name, b.name) || order(a.id, b.id));
+    .sort((a, b) => sign * compare(a, b, rates) || order(a.name, b.name) || order(a.id, b.id));
 }
 
-type Compare = (a: Integration, b: Integration) => number;
+type Compare = (a: Integration, b: Integration, rates: AllRates) => number;
+const byRate =
+  (key: RateKey): Compare =>
+  (a, b, rates) =>
+    (rateOf(rates.get(a.id), key) ?? -1) - (rateOf(rates.get(b.id), key) ?? -1);
 const COMPARE: Readonly<Record<SortKey, Compare>> = {
-  state: (a, b) => urgencyOf(a) - urgencyOf(b),
+  state: (a, b, rates) => urgencyOf(a, rates) - urgencyOf(b, rates),
   name: (a, b) => order(a.name, b.name),
   type: (a, b) => a.type - b.type,
   lag: (a, b) => Number((a.status?.lag ?? -1n) - (b.status?.lag ?? -1n)),
   since: (a, b) => order(a.status?.since?.seconds ?? 0n, b.status?.since?.seconds ?? 0n),
   delivered: (a, b) =>
     order(a.status?.lastDeliveredTime?.seconds ?? 0n, b.status?.lastDeliveredTime?.seconds ?? 0n),
+  in: byRate('in'),
+  out: byRate('out'),
+  failures: byRate('failures'),
 };
 
-const urgencyOf = ({ status }: Integration) => URGENCY[status?.state ?? IntegrationState.UNSPECIFIED] ?? 3;
+/** One that is active, and whose attempts fail, comes before those that are well. */
+function urgencyOf({ id, status }: Integration, rates: AllRates): number {
+  const urgency = URGENCY[status?.state ?? IntegrationState.UNSPECIFIED] ?? 3;
+  return status?.state === IntegrationState.ACTIVE && isFailing(rates.get(id)) ? urgency - 0.5 : urgency;
+}
 const order = <T extends string | bigint>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** How many there are of each state. */
