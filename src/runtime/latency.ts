@@ -18,17 +18,22 @@ export function latencyBucket(seconds: number): number {
  * spread evenly, and what is longer than all bounds is told as the last bound. Undefined: there are none.
  * @param counts of each bucket; trailing zeros may be missing
  * @param share from 0 to 1
+ * @param bounds of the buckets, in seconds
  */
-export function latencyQuantile(counts: readonly number[], share: number): number | undefined {
+export function latencyQuantile(
+  counts: readonly number[],
+  share: number,
+  bounds = LATENCY_BOUNDS,
+): number | undefined {
   const total = counts.reduce((sum, count) => sum + count, 0);
   if (total === 0) return undefined;
   let before = 0;
-  for (const [bucket, upper] of LATENCY_BOUNDS.entries()) {
+  for (const [bucket, upper] of bounds.entries()) {
     const count = counts[bucket] ?? 0;
-    const lower = bucket === 0 ? 0 : LATENCY_BOUNDS[bucket - 1]!;
+    const lower = bucket === 0 ? 0 : bounds[bucket - 1]!;
     if (count > 0 && before + count >= share * total)
       return lower + (upper - lower) * Math.max(0, (share * total - before) / count);
     before += count;
   }
-  return LATENCY_BOUNDS.at(-1);
+  return bounds.at(-1);
 }

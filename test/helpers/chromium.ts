@@ -13,13 +13,13 @@ interface Faults {
   readonly foreign: string[];
 }
 
-/** A real browser, which ends with the test. */
+/** A real browser, which ends before what is started after it: its pages call their server every few seconds. */
 export async function browserForTests(t: TestContext): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
   });
-  onEnd(t, () => browser.close());
+  t.after(() => browser.close());
   return browser;
 }
 

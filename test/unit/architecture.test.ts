@@ -82,7 +82,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/dev/': ['src/process.ts', 'src/role.ts', 'src/runtime/'],
   'src/dev/demo.ts': ['src/client/', 'src/process.ts', 'src/runtime/', 'src/dev/'],
-  'web/': ['gen/', 'src/client/', 'src/contract/', 'src/topic-filter/'],
+  'web/': ['gen/', 'src/client/', 'src/contract/', 'src/topic-filter/', 'src/runtime/latency.ts'],
   'test/': ['gen/', 'src/', 'web/'],
 };
 
@@ -106,6 +106,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   // Built into the web UI, and tools of its build.
   '@preact/signals': ['web/'],
   preact: ['web/'],
+  uplot: ['web/src/pages/charts/plot.tsx'],
   vite: ['web/'],
 };
 

@@ -13,7 +13,7 @@ export type Route =
   | { readonly page: 'login' }
   | { readonly page: 'unknown'; readonly path: string };
 
-export const INTEGRATION_TABS = ['overview', 'dead-letters', 'events', 'revisions'] as const;
+export const INTEGRATION_TABS = ['overview', 'charts', 'dead-letters', 'events', 'revisions'] as const;
 export type IntegrationTab = (typeof INTEGRATION_TABS)[number];
 
 const PLAIN: ReadonlySet<string> = new Set([

@@ -23,6 +23,7 @@ import { targetOf } from './target.ts';
 /** How often its figures are asked for, in milliseconds. */
 const FIGURES = 5000;
 const loadDeadLetters = () => import('../dead-letters/dead-letters.tsx');
+const loadCharts = () => import('../charts/charts.tsx');
 
 /** One integration: how it is, what can be done about it, and how it came to be so. */
 export function IntegrationPage({ id, tab }: { readonly id: string; readonly tab: IntegrationTab }) {
@@ -56,6 +57,9 @@ export function IntegrationPage({ id, tab }: { readonly id: string; readonly tab
           what="the dead letters"
           show={({ DeadLetters }) => <DeadLetters integration={shown} />}
         />
+      )}
+      {tab === 'charts' && (
+        <Lazy load={loadCharts} what="the charts" show={({ Charts }) => <Charts id={id} />} />
       )}
       {tab === 'events' && <Events id={id} />}
       {tab === 'revisions' && <Revisions id={id} generation={shown.generation} />}
