@@ -1,5 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { durationFromMs, timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { type DurationSchema, durationFromMs, timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { IntegrationFiguresSchema } from '../../../gen/penstock/v1/statistics_service_pb.ts';
 import { latencyQuantile } from '../../runtime/latency.ts';
 import { type Cluster, isOfLivingNode } from '../status/cluster.ts';
@@ -73,7 +73,7 @@ function ratesIn(rates: readonly Rates[]) {
   const latencies = latencyOf(sum);
   const quantile = (share: number) => {
     const seconds = latencyQuantile(latencies, share);
-    return seconds === undefined ? undefined : durationFromMs(Math.round(seconds * 1e6) / 1000);
+    return seconds === undefined ? undefined : durationOf(seconds);
   };
   const [p50, p95, p99] = [quantile(0.5), quantile(0.95), quantile(0.99)];
   return {
@@ -86,6 +86,12 @@ function ratesIn(rates: readonly Rates[]) {
     ...(p95 && { p95 }),
     ...(p99 && { p99 }),
   };
+}
+
+/** To the microsecond. By whole numbers: `durationFromMs` makes nanoseconds with a fraction of some, which cannot be sent. */
+function durationOf(seconds: number): MessageInitShape<typeof DurationSchema> {
+  const micros = Math.round(seconds * 1e6);
+  return { seconds: BigInt(Math.floor(micros / 1e6)), nanos: (micros % 1e6) * 1000 };
 }
 
 function newest(times: readonly Date[]): Date | undefined {
