@@ -122,7 +122,8 @@ function Row({
     return (
       <tr>
         <th scope="row" class="nowrap">
-          {at(from, zone.value)} to {at(until, zone.value)}
+          {at(from, zone.value)} <br />
+          to {at(until, zone.value)}
         </th>
         <td colSpan={lines.length} class="quiet">
           none: nothing was told

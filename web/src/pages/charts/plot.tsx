@@ -80,7 +80,7 @@ function optionsOf(
     width,
     height: HEIGHT,
     legend: { show: false },
-    cursor: { sync: { key: 'charts' }, drag: { x: false, y: false }, points: { size: 6 } },
+    cursor: { sync: { key: 'charts' }, y: false, drag: { x: false, y: false }, points: { size: 6 } },
     tzDate: (seconds) => (zone === 'UTC' ? uPlot.tzDate(dateOf(seconds), 'Etc/UTC') : dateOf(seconds)),
     scales: {
       x: { range: span },

@@ -65,7 +65,7 @@ const columnsOf = (listed: number) => {
     { name: 'filters', head: 'Topic filters' },
     sortHead('in', 'In/s'),
     sortHead('out', 'Out/s'),
-    sortHead('failures', 'Failures/min'),
+    sortHead('failures', 'Failed/min'),
     sortHead('lag', 'Waiting'),
     sortHead('delivered', 'Delivered'),
     sortHead('since', 'Since'),
