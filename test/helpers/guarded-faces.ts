@@ -116,7 +116,7 @@ export async function facesOf(
     };
   });
   const lines = [
-    ...['GET /', 'GET /openapi.json', 'GET /metrics', 'GET /metrics?x=/health/', 'GET /unknown'],
+    ...['GET /openapi.json', 'GET /metrics', 'GET /metrics?x=/health/', 'GET /unknown'],
     ...['GET /healthy', 'GET /api/v1/unknown', 'GET //metrics', 'GET /login/oidc/unknown'],
   ];
   const writes = [

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import type { Event, Integration, Node } from '../../../src/client/contract.ts';
+import { newRequestId } from '../api/request-id.ts';
 import { MAX_EVENTS } from './hub.ts';
 import type { Connection, FromTab, ToTab } from './messages.ts';
 import { scriptUrl } from './trusted.ts';
@@ -53,7 +54,7 @@ function connectWorker(): void {
   lastHeard = Date.now();
   leave();
   const { port } = new SharedWorker(scriptUrl(workerUrl), { type: 'module', name: 'penstock' });
-  const lock = `penstock ${crypto.randomUUID()}`;
+  const lock = `penstock ${newRequestId()}`;
   const onMessage = ({ data }: MessageEvent<ToTab>) => take(data);
   port.addEventListener('message', onMessage);
   port.start();

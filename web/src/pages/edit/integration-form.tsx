@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { type Integration, IntegrationSchema, type Violation } from '../../../../src/client/contract.ts';
+import { newRequestId } from '../../api/request-id.ts';
 import { refusal } from '../../app/self.ts';
 import { changedPaths } from '../../forms/changes.ts';
 import { nested, rootEditor } from '../../forms/editor.ts';
@@ -34,7 +35,7 @@ export function IntegrationForm({ base, start, lost }: FormProps) {
   const [isReviewing, setReviewing] = useState(false);
   const [hasTried, setTried] = useState(false);
   // A second click, or a second try after a time-out, makes no second integration.
-  const [requestId] = useState(() => crypto.randomUUID());
+  const [requestId] = useState(newRequestId);
   // What was typed is what stands in the controls: after a merge they begin anew with what came of it.
   const [merges, setMerges] = useState(0);
   const why = refusal(`IntegrationService/${base ? 'UpdateIntegration' : 'CreateIntegration'}`);

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { api } from '../../api/client.ts';
+import { newRequestId } from '../../api/request-id.ts';
 import { useAction } from '../../api/use-action.ts';
 import { open, query } from '../../app/location.ts';
 import { integrationPath, replaysPath } from '../../app/routes.ts';
@@ -8,9 +9,6 @@ import { integrations, isSynced } from '../../live/live.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
 import { Choices, DraftInput } from './replay-fields.tsx';
 import { type ReplayDraft, requestOf } from './replay-request.ts';
-
-/** A request that is repeated with it starts nothing twice. Only secure pages can make one; without it, none is sent. */
-const newRequestId = (): string => (globalThis.isSecureContext ? crypto.randomUUID() : '');
 
 /** Delivers again what an integration took in. */
 export function ReplayForm({ id }: { readonly id: string }) {

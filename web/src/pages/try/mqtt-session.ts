@@ -1,4 +1,5 @@
 import mqtt, { type MqttClient } from 'mqtt';
+import { newRequestId } from '../../api/request-id.ts';
 import { reasonText } from './reason-codes.ts';
 
 /** One line of what was sent and answered. */
@@ -35,7 +36,7 @@ export class MqttSession {
     tell(`connecting to ${url}`);
     this.#client = mqtt.connect(url, {
       protocolVersion: 5,
-      clientId: `penstock-ui-${crypto.randomUUID().slice(0, 8)}`,
+      clientId: `penstock-ui-${newRequestId().slice(0, 8)}`,
       connectTimeout: PATIENCE,
       reconnectPeriod: 0,
       timerVariant: 'native', // another one would start a worker, which the page's policy forbids
