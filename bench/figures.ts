@@ -32,7 +32,8 @@ export async function storeFigures(client: Client, ids: readonly string[]): Prom
        select id, to_timestamp(time), $1, $2, 12, 340, to_timestamp(time)
        from generate_series((floor((extract(epoch from now()) - $3) / $1) * $1)::bigint,
            (floor((extract(epoch from now()) - $4) / $1) * $1)::bigint - $1, $1::bigint) as time,
-         unnest($5::uuid[]) as id`,
+         unnest($5::uuid[]) as id
+       on conflict do nothing`, // what this control plane has stored of itself meanwhile
       [resolution, COUNTERS, from, until, [ALL, ...ids.slice(0, BUSY)]],
     );
   }
