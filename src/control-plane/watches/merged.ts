@@ -4,7 +4,7 @@ import { Bell } from './bell.ts';
 export type Open<T> = (signal: AbortSignal) => AsyncGenerator<T>;
 
 /**
- * What several streams have, as soon as any of them has something: one thing of each at most at a time. A stream is asked for
+ * What several streams have, as soon as one of them has something: one thing of each at most at a time. A stream is asked for
  * more once what it had is taken. When one fails, all end with its error.
  */
 export async function* merged<T>(streams: readonly Open<T>[], signal: AbortSignal): AsyncGenerator<T[]> {
