@@ -1,6 +1,7 @@
 import { MissingValue, type TemplatePolicy } from '../../gen/penstock/v1/template_pb.ts';
 import { topicNameProblem } from '../topic-filter/topic-filter.ts';
 import { UnencodableError } from './body.ts';
+import { isJson } from './is-json.ts';
 import { getterOf, PLACEHOLDERS, type TemplateSource, type Value } from './placeholders.ts';
 
 export type { TemplateSource } from './placeholders.ts';
@@ -134,15 +135,6 @@ function substituteOf(write: Write, { rule, value }: MissingRule): string | unde
   if (write !== asJson) return rule === 'empty' ? '' : write(value);
   if (rule === 'empty') return 'null';
   return isJson(value) ? value : asJson(value);
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Whether a JSON text is within a string after this piece of it. */

@@ -9,37 +9,25 @@ import {
   type WatchIntegrationsResponse,
 } from '../../gen/penstock/v1/integration_service_pb.ts';
 import { UplinkRecordSchema } from '../../gen/penstock/v1/uplink_pb.ts';
-import { Database, type Queries, unavailable } from '../../src/control-plane/store/database.ts';
+import { unavailable } from '../../src/control-plane/store/database.ts';
 import type { WantedEvents } from '../../src/control-plane/watches/event-feed.ts';
 import { eventsFromNow } from '../../src/control-plane/watches/event-watch.ts';
 import { IntegrationWatch } from '../../src/control-plane/watches/integration-watch.ts';
-import { Watches } from '../../src/control-plane/watches/watches.ts';
 import { RpcError } from '../../src/rpc/error.ts';
 import { ANYBODY } from '../helpers/anybody.ts';
-import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
-import { nodeForTests } from '../helpers/nodes.ts';
+import { HTTP } from '../helpers/control-plane.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
 import { encodedReport, report } from '../helpers/reports.ts';
+import { seenWatches } from '../helpers/seen-watches.ts';
 import { collect } from '../helpers/stream.ts';
-import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 type Filter = Parameters<typeof create<typeof IntegrationFilterSchema>>[1];
 
 /** A control plane, and watches on its PostgreSQL whose queries are seen before they are made. */
 async function setUp(t: TestContext, onQuery: (sql: string) => Disposable | undefined) {
-  const system = await controlPlaneForTests(t);
-  await executorForTests(t, system);
-  nodeForTests(t, system);
-  const stored = new Database(system.postgresUrl, testDeps());
-  t.after(() => stored[Symbol.asyncDispose]());
-  const db: Queries = {
-    async query(sql, values) {
-      using _ = onQuery(sql);
-      return await stored.query(sql, values);
-    },
-  };
-  const watches = new Watches({ db, clock: system.clock });
+  const system = await seenWatches(t, onQuery);
+  const { watches } = system;
   const watch = (filter: Filter = {}) =>
     collect<WatchIntegrationsResponse>(t, ({ signal }) =>
       watches.watch(
@@ -51,7 +39,7 @@ async function setUp(t: TestContext, onQuery: (sql: string) => Disposable | unde
     );
   const make = async (name: string, init = {}) =>
     (await system.client.createIntegration({ integration: { ...HTTP, name, ...init } })).integration!.id;
-  return { ...system, watches, watch, make };
+  return { ...system, watch, make };
 }
 
 test('three hundred watchers ask PostgreSQL as often as one', { timeout: 120_000 }, async (t) => {

@@ -3,34 +3,22 @@ import { type TestContext, test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { WatchRequestSchema, type WatchResponse } from '../../gen/penstock/v1/watch_service_pb.ts';
-import { Database, type Queries, unavailable } from '../../src/control-plane/store/database.ts';
-import { Watches } from '../../src/control-plane/watches/watches.ts';
+import { unavailable } from '../../src/control-plane/store/database.ts';
 import { wholeWatch } from '../../src/control-plane/watches/whole-watch.ts';
 import { RpcError } from '../../src/rpc/error.ts';
 import { ANYBODY } from '../helpers/anybody.ts';
-import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
-import { nodeForTests } from '../helpers/nodes.ts';
+import { HTTP } from '../helpers/control-plane.ts';
 import { encodedReport, report } from '../helpers/reports.ts';
+import { seenWatches } from '../helpers/seen-watches.ts';
 import { collect } from '../helpers/stream.ts';
-import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 const EVERYTHING = create(WatchRequestSchema, { integrations: {}, events: {}, nodes: true });
 
 /** A control plane, and watches of everything on its PostgreSQL, whose queries are seen before they are made. */
-async function setUp(t: TestContext, onQuery: (sql: string) => void) {
-  const system = await controlPlaneForTests(t);
-  await executorForTests(t, system);
-  nodeForTests(t, system);
-  const stored = new Database(system.postgresUrl, testDeps());
-  t.after(() => stored[Symbol.asyncDispose]());
-  const db: Queries = {
-    async query(sql, values) {
-      onQuery(sql);
-      return await stored.query(sql, values);
-    },
-  };
-  const watches = new Watches({ db, clock: system.clock });
+async function setUp(t: TestContext, onQuery: (sql: string) => undefined) {
+  const system = await seenWatches(t, onQuery);
+  const { watches } = system;
   const open = (caller = ANYBODY) =>
     collect<WatchResponse>(t, ({ signal }) =>
       watches.watch(wholeWatch(EVERYTHING, caller, watches, system.clock, signal!)),

@@ -6,6 +6,7 @@ import { useQuery } from '../../api/use-query.ts';
 import { isOpenToAll, refusal, self } from '../../app/self.ts';
 import { accessRoleName } from '../../ui/names.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
+import { TableHead } from '../../ui/table-head.tsx';
 import { Ago, At } from '../../ui/time.tsx';
 import { NewToken } from './new-token.tsx';
 
@@ -47,19 +48,7 @@ function Tokens() {
         <Empty title="There is no API token" />
       ) : (
         <table>
-          <thead>
-            <tr>
-              <th scope="col">Name</th>
-              <th scope="col">Role</th>
-              <th scope="col">Ends</th>
-              <th scope="col">Last used</th>
-              <th scope="col">Made by</th>
-              <th scope="col">Note</th>
-              <th scope="col">
-                <span class="unseen">Revoke</span>
-              </th>
-            </tr>
-          </thead>
+          <TableHead names={['Name', 'Role', 'Ends', 'Last used', 'Made by', 'Note', 'Revoke']} />
           <tbody>
             {value.tokens.map((token) => (
               <TokenRow key={token.id} token={token} onRevoked={reload} />

@@ -61,8 +61,13 @@ function onColours(call: () => void): () => void {
   };
 }
 
-const colour = (name: string) => () =>
-  getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+/** A colour of the theme as a canvas takes it: nothing but the value of a property is computed. */
+const colour =
+  (name: string) =>
+  ({ root }: uPlot): string => {
+    root.style.color = `var(--${name})`;
+    return getComputedStyle(root).color;
+  };
 
 function optionsOf(
   { lines, isLog, text }: ChartOf,

@@ -1,5 +1,6 @@
 import type { ListedDeadLetter } from '../../../../src/client/contract.ts';
 import { failureName } from '../../ui/names.ts';
+import { TableHead } from '../../ui/table-head.tsx';
 import { At } from '../../ui/time.tsx';
 import { textOf } from './payload.ts';
 
@@ -13,16 +14,7 @@ const BEGIN = 60;
 export function LetterTable({ letters, onOpen }: TableProps) {
   return (
     <table class="listing" aria-label="Dead letters">
-      <thead>
-        <tr>
-          <th scope="col">Given up</th>
-          <th scope="col">Topic</th>
-          <th scope="col">Client</th>
-          <th scope="col">Why</th>
-          <th scope="col">Tries</th>
-          <th scope="col">Payload</th>
-        </tr>
-      </thead>
+      <TableHead names={['Given up', 'Topic', 'Client', 'Why', 'Tries', 'Payload']} />
       <tbody>
         {letters.map(({ id, deadLetter, envelope, redrivenTime }) => (
           <tr key={id}>

@@ -1,3 +1,5 @@
+import { isJson } from '../../../../src/contract/is-json.ts';
+
 // A payload is bytes of somebody else's: what it is shown as, and never more of it than a page can take.
 
 export type View = 'JSON' | 'text' | 'hex';
@@ -18,15 +20,6 @@ export function textOf(payload: Uint8Array): string | undefined {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload);
   } catch {
     return undefined;
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -1,6 +1,7 @@
 import { integrationPath } from '../../app/routes.ts';
 import { integrations } from '../../live/live.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
+import { TableHead } from '../../ui/table-head.tsx';
 import { At } from '../../ui/time.tsx';
 import { eventText } from './event-text.ts';
 import { folded } from './folded.ts';
@@ -18,15 +19,7 @@ export function EventTable({ events, failure, isLoading, loadMore, isOfOne = fal
   return (
     <>
       <table class="events">
-        <thead>
-          <tr>
-            <th scope="col">When</th>
-            {!isOfOne && <th scope="col">Integration</th>}
-            <th scope="col">Executor</th>
-            <th scope="col">What</th>
-            <th scope="col">Says</th>
-          </tr>
-        </thead>
+        <TableHead names={['When', ...(isOfOne ? [] : ['Integration']), 'Executor', 'What', 'Says']} />
         <tbody>
           {folded(events).map(({ event, count }) => {
             const { what, text, isBad } = eventText(event);

@@ -2,6 +2,7 @@ import { api } from '../../api/client.ts';
 import { useQuery } from '../../api/use-query.ts';
 import { changeName } from '../../ui/names.ts';
 import { FailureNotice, Loading } from '../../ui/notice.tsx';
+import { TableHead } from '../../ui/table-head.tsx';
 import { At } from '../../ui/time.tsx';
 
 interface RevisionsProps {
@@ -20,14 +21,7 @@ export function Revisions({ id, generation }: RevisionsProps) {
   if (!value) return <Loading what="the revisions" />;
   return (
     <table>
-      <thead>
-        <tr>
-          <th scope="col">Generation</th>
-          <th scope="col">What</th>
-          <th scope="col">Who</th>
-          <th scope="col">When</th>
-        </tr>
-      </thead>
+      <TableHead names={['Generation', 'What', 'Who', 'When']} />
       <tbody>
         {value.revisions.map((revision) => (
           <tr key={String(revision.generation)}>

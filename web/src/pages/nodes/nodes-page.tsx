@@ -2,6 +2,7 @@ import { durationMs, type Node, NodeRole } from '../../../../src/client/contract
 import { isSynced, nodes } from '../../live/live.ts';
 import { roleName, typeName } from '../../ui/names.ts';
 import { Empty, Loading } from '../../ui/notice.tsx';
+import { TableHead } from '../../ui/table-head.tsx';
 import { Ago } from '../../ui/time.tsx';
 import { cpuText, memoryText, type NodeRates } from './node-rates.ts';
 import { useRates } from './use-rates.ts';
@@ -19,22 +20,22 @@ export function NodesPage() {
       {isSynced.value && all.length === 0 && <Empty title="No node reports itself" />}
       {all.length > 0 && (
         <table>
-          <thead>
-            <tr>
-              <th scope="col">Node</th>
-              <th scope="col">Roles</th>
-              <th scope="col">Version</th>
-              <th scope="col">Types</th>
-              <th scope="col">Integrations</th>
-              <th scope="col">CPU</th>
-              <th scope="col">Memory</th>
-              <th scope="col">Held up</th>
-              <th scope="col">MQTT</th>
-              <th scope="col">Up for</th>
-              <th scope="col">Heard of</th>
-              <th scope="col">Says</th>
-            </tr>
-          </thead>
+          <TableHead
+            names={[
+              'Node',
+              'Roles',
+              'Version',
+              'Types',
+              'Integrations',
+              'CPU',
+              'Memory',
+              'Held up',
+              'MQTT',
+              'Up for',
+              'Heard of',
+              'Says',
+            ]}
+          />
           <tbody>
             {all.map((node) => (
               <tr key={node.serviceId}>

@@ -10,6 +10,7 @@ import { refusal } from '../../app/self.ts';
 import { integrations } from '../../live/live.ts';
 import { replayStateName } from '../../ui/names.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
+import { TableHead } from '../../ui/table-head.tsx';
 import { At } from '../../ui/time.tsx';
 import { rangeText, shareOf } from './replay-text.ts';
 import { useFollowed } from './use-followed.ts';
@@ -92,17 +93,7 @@ function NoReplays() {
 function Table({ replays }: { readonly replays: readonly Replay[] }) {
   return (
     <table class="listing" aria-label="Replays">
-      <thead>
-        <tr>
-          <th scope="col">Started</th>
-          <th scope="col">State</th>
-          <th scope="col">From</th>
-          <th scope="col">To</th>
-          <th scope="col">Messages</th>
-          <th scope="col">Sent</th>
-          <th scope="col">Says</th>
-        </tr>
-      </thead>
+      <TableHead names={['Started', 'State', 'From', 'To', 'Messages', 'Sent', 'Says']} />
       <tbody>
         {replays.map((one) => (
           <Row key={one.id} listed={one} />
