@@ -1,10 +1,12 @@
 import { type DescMessage, fromJsonString, type MessageShape } from '@bufbuild/protobuf';
 import { jsonViolations } from '../contract/json-violations.ts';
+import { boundedBytes } from '../runtime/bounded-bytes.ts';
 import { UserError } from '../runtime/user-error.ts';
 import { wrongFields } from './failure.ts';
 
 /** Of a request on stdin, in bytes. */
 const MOST = 16 << 20;
+const tooLong = () => new UserError('there are more than 16 MiB on stdin: no request is that long');
 
 /**
  * The request that a JSON says.
@@ -22,15 +24,9 @@ export function requestOf<D extends DescMessage>(schema: D, json: string): Messa
  * @throws UserError when it is longer than 16 MiB, or not UTF-8
  */
 export async function textOn(input: AsyncIterable<Uint8Array>): Promise<string> {
-  const taken: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of input) {
-    bytes += chunk.byteLength;
-    if (bytes > MOST) throw new UserError('there are more than 16 MiB on stdin: no request is that long');
-    taken.push(chunk);
-  }
+  const bytes = await boundedBytes(input, MOST, tooLong);
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(taken));
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
     throw new UserError('what is on stdin is not UTF-8: a request is JSON in UTF-8', { cause });
   }

@@ -197,7 +197,9 @@ function pageListener(options: PageOptions): PageHandler {
       return refuse(response as ServerResponse, NO_TOKEN); // over HTTP/1 alone
     }
     if (pathOf(request) === '/openapi.json') return sendOpenApi(request, response);
-    if (options.webUi?.send(request, response as ServerResponse)) return; // over HTTP/1 alone
+    // Pages have names of their own; what is left may be of the UI.
+    const isNamed = options.pages.has(pathOf(request) ?? '');
+    if (!isNamed && options.webUi?.send(request, response as ServerResponse)) return; // over HTTP/1 alone
     const {
       status,
       text,

@@ -66,9 +66,14 @@ test('what Kafka has lost of the integrations is published as newer than all tha
   const before = await controlPlaneForTests(t, { postgresUrl }, kafka);
   const { integration } = await before.client.createIntegration({ integration: HTTP });
   const { id, generation } = integration!;
+  const wide = await before.client.createIntegration({
+    integration: { ...HTTP, delivery: { maxExecutors: 2 } },
+  });
+  const wideId = wide.integration!.id;
   const settles = () =>
     waitUntil('all is as PostgreSQL has it', async () => (await unsettled(system)).length === 0);
   await settles();
+  const record = (await restored(bus, topics)).get(wideId)!;
   await before.stop();
   // Its tombstone came when PostgreSQL was newer than the backup that it was set back to, and was compacted away since.
   const topic = topics.downlink('http').name;
@@ -78,15 +83,25 @@ test('what Kafka has lost of the integrations is published as newer than all tha
     value: toBinary(DownlinkRecordSchema, message(DownlinkRecordSchema, gone)),
   });
   await bus.send(topic, { key: id, value: null });
-  await waitUntil('the executor stops it', () => running.size === 0);
+  await waitUntil('the executor stops it', () => !running.has(`${id}/0`));
   await bus.deleteTopics([topic]);
   await waitUntil('the topic is gone', async () => !(await bus.listTopics()).includes(topic));
   await bus.createTopics([topics.downlink('http')]);
+  // Of one with two shards, the record of one is there.
+  await bus.send(topic, { key: wideId, value: toBinary(DownlinkRecordSchema, record) });
 
-  const { client } = await controlPlaneForTests(t, { postgresUrl, serviceId: 'cp-2' }, kafka);
+  const { client, revisions } = await controlPlaneForTests(t, { postgresUrl, serviceId: 'cp-2' }, kafka);
   await settles();
   const after = (await client.getIntegration({ id })).integration!;
   assert.equal(after.generation, generation + 1000n);
+  assert.equal((await client.getIntegration({ id: wideId })).integration!.generation, 1001n);
+  await client.disableIntegration({ id });
+  const kept = (await revisions.listRevisions({ integrationId: id })).revisions;
+  assert.deepEqual(
+    kept.map((revision) => revision.generation),
+    [1002n, 1n],
+    'what it was before is kept',
+  );
 });
 
 test('what Kafka was told of a time that PostgreSQL does not know is outdone, also behind what was published since', {

@@ -7,6 +7,7 @@ import { Role } from '../../gen/penstock/v1/access_pb.ts';
 import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import type { StatisticsSeries } from '../../gen/penstock/v1/statistics_service_pb.ts';
+import { noteLagOfAll } from '../../src/control-plane/store/statistics-buckets.ts';
 import { LATENCY_BOUNDS } from '../../src/runtime/latency.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { heardFrom, latencies, seconds, storingReports, tableOf, toldAt } from '../helpers/figures.ts';
@@ -258,6 +259,14 @@ test('figures of now: rates of the last interval, nothing of who is idle or gone
   assert.deepEqual(of(gone).lastDeliveredTime, timestampFromMs(now - 5));
   assert.deepEqual([of(silent).interval, of(silent).time], [undefined, undefined], 'it told no figures');
 
+  // Reports that are stored together are a longer interval, and no more in each second of it.
+  await reports.stores(
+    told(busy, now + 1, { ...more, delivered: 250n, failures: failures(25n) }),
+    told(busy, now + 2, { ...more, delivered: 350n, failures: failures(25n) }),
+  );
+  const [both] = (await statistics.listFigures({ integrationIds: [busy] })).figures;
+  assert.deepEqual([both!.deliveredRate, durationMs(both!.interval!)], [10, 20_000]);
+
   const first = await statistics.listFigures({ pageSize: 3 });
   assert.deepEqual(
     first.figures.map(({ integrationId }) => integrationId),
@@ -304,4 +313,32 @@ test('the sum of a caller with a scope is that of what is in it', async (t) => {
     all!.lag.findLast((lag) => lag >= 0n),
     43n,
   );
+});
+
+test('what waits is of all shards, also of those that told it before; of all together it is noted now and then', async (t) => {
+  const { reports, created, statistics } = await systemForTests(t);
+  const id = await created();
+  const now = Date.now();
+  const nodeStartTime = timestampFromMs(now);
+  const told = (shard: number, time: number, lag: bigint) =>
+    toldAt(id, time, { lag }, { nodeStartTime, shard, serviceId: 'e1' });
+  const lagsOf = async (integrationIds: string[], from: number, until: number) => {
+    const window = { startTime: timestampFromMs(from), endTime: timestampFromMs(until) };
+    const { series } = await statistics.queryStatistics({ ...window, integrationIds });
+    return series[0]!.lag.map(Number);
+  };
+  await reports.stores(told(0, now, 5n));
+  await reports.stores(told(1, now + 1, 7n));
+  assert.equal((await lagsOf([id], now - MINUTE, now + MINUTE)).at(-1), 12);
+  await waitUntil('the executor is known', async () => {
+    await noteLagOfAll(reports.db, new Date());
+    return (await lagsOf([], now - MINUTE, now + MINUTE)).at(-1) === 12;
+  });
+
+  // Where nothing is told any more it stays what it was, also where a window begins long after.
+  const old = await created();
+  const base = Math.floor((now - 3 * HOUR) / MINUTE) * MINUTE;
+  await reports.stores(...heardFrom(base, base + HOUR), toldAt(old, base, { lag: 9n }));
+  const later = await lagsOf([old], base + 30 * MINUTE, base + 33 * MINUTE);
+  assert.deepEqual(later, [9, 9, 9]);
 });

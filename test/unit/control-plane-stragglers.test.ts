@@ -17,11 +17,12 @@ const TOPIC = topics.downlink('http').name;
 async function follow(
   whileAsked: (publish: (generation: bigint) => void) => void,
   keys: readonly string[] | null = ['new'],
+  ids: readonly string[] = [ID],
 ) {
   const clock = new ManualClock();
   const feeds: FeedOptions[] = [];
   let published = 0;
-  const publish = (generation: bigint, keyId = 'new') => {
+  const publish = (generation: bigint, keyId = 'new', id = ID) => {
     const value = toBinary(
       DownlinkRecordSchema,
       create(DownlinkRecordSchema, {
@@ -33,13 +34,13 @@ async function follow(
       }),
     );
     const [feed] = feeds.filter(({ topic }) => topic === TOPIC);
-    feed!.take({ topic: TOPIC, partition: feed!.partition, offset: 0, timestamp: 0, key: ID, value });
+    feed!.take({ topic: TOPIC, partition: feed!.partition, offset: 0, timestamp: 0, key: id, value });
   };
   const db = {
     async query(sql: string) {
       if (sql.includes('deleted_integrations') || sql.includes('published_generation >=')) return [];
       whileAsked(publish);
-      return [{ id: ID, generation: '2', update_time: new Date(0), keys, pending: false }];
+      return ids.map((id) => ({ id, generation: '2', update_time: new Date(0), keys, pending: false }));
     },
     async transaction() {
       published++;
@@ -98,10 +99,19 @@ test('of the same generation, a record whose secrets have another key than in th
   publish(2n, 'new');
   assert.deepEqual([await look(), await look()], [1, 1]);
   publish(3n, 'old');
-  assert.deepEqual([await look(), await look()], [1, 2], 'PostgreSQL was set back: it has the second alone');
+  assert.deepEqual([await look(), await look()], [1, 2], 'a later one is not left alone');
   stragglers[Symbol.dispose]();
   const unknown = await follow(() => {}, null);
   unknown.publish(2n, 'old');
   assert.deepEqual([await unknown.look(), await unknown.look()], [0, 0], 'stored before secrets were sealed');
   unknown.stragglers[Symbol.dispose]();
+});
+
+test('of very many that PostgreSQL does not know, a part is put right in each look', async () => {
+  const ids = Array.from({ length: 450 }, (_, i) => `${ID.slice(0, -4)}${String(i).padStart(4, '0')}`);
+  const { publish, look, stragglers } = await follow(() => {}, ['new'], ids);
+  for (const id of ids) publish(1n, 'new', id);
+  const counts = [await look(), await look(), await look(), await look(), await look()];
+  assert.deepEqual(counts, [0, 200, 400, 450, 450]);
+  stragglers[Symbol.dispose]();
 });

@@ -20,18 +20,20 @@ interface Deps extends PeriodicDeps {
 /** Notes what waits of all integrations together; folds figures that get old into longer times, and deletes those too old. */
 export function startFiguresUpkeep(deps: Deps): Periodic {
   const { db, clock, metrics, statisticsTtl } = deps;
+  let isMore = false;
   return new Periodic(
     {
       name: 'folding the history of figures',
       interval: INTERVAL,
       async work() {
-        await noteLagOfAll(db, new Date(clock.now()));
+        if (!isMore) await noteLagOfAll(db, new Date(clock.now())); // once for all batches
         const folded = await db.transaction((queries) => foldBuckets(queries, BATCH));
         const expired = await deleteOldBuckets(db, statisticsTtl, BATCH);
         const spans = await deleteOldSpans(db, statisticsTtl, BATCH);
         metrics.statisticsMoved.inc({ what: 'folded' }, folded);
         metrics.statisticsMoved.inc({ what: 'expired' }, expired);
-        return folded >= BATCH || expired === BATCH || spans === BATCH;
+        isMore = folded >= BATCH || expired === BATCH || spans === BATCH;
+        return isMore;
       },
     },
     deps,

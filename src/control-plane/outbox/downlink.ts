@@ -72,9 +72,15 @@ function row(
     integrationId: id,
     generation,
     topic: topics.downlink(type).name,
-    key: shard === 0 ? id : `${id}/${shard}`,
+    key: keyOf(id, shard),
     value: null,
   };
 }
+
+const keyOf = (id: string, shard: number) => (shard === 0 ? id : `${id}/${shard}`);
+
+/** The keys of its records. */
+export const shardKeys = (integration: Integration): string[] =>
+  shardNumbers(shardsOf(integration)).map((shard) => keyOf(integration.id, shard));
 
 const shardNumbers = (count: number) => Array.from({ length: count }, (_, shard) => shard);

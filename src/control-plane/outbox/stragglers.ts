@@ -8,9 +8,9 @@ import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
 import { publishAsNewer, republish } from '../store/changes.ts';
 import type { Database } from '../store/database.ts';
-import { findIntegration } from '../store/integrations.ts';
+import { findIntegration, findIntegrations, type StoredIntegration } from '../store/integrations.ts';
 import { type PublishedState, publishedIds, publishedStates } from '../store/published.ts';
-import { shardsOf } from './downlink.ts';
+import { shardKeys, shardsOf } from './downlink.ts';
 import { idOf, isSetBack, type Last, lastOf, shardIn } from './last-record.ts';
 
 /** Keys that PostgreSQL is asked about at a time. */
@@ -55,8 +55,9 @@ export class Stragglers implements Disposable {
   #others: Promise<void> | undefined;
   #areAllKnown = false;
   #next = 0;
-  /** What was published before all is read, and did not come yet; undefined: it is not read yet, or all of it was. */
-  #missing: Set<string> | undefined;
+  /** What was published before all was read, and is still to be looked for among the keys that came. */
+  #published: string[] = [];
+  #came: Set<string> | undefined;
   /** From when on what did not come is missing; undefined: not all is read. */
   #missingFrom: number | undefined;
   #isBegun = false;
@@ -67,7 +68,8 @@ export class Stragglers implements Disposable {
 
   async #begin(): Promise<void> {
     const { db, topics } = this.#deps;
-    this.#missing = new Set(await publishedIds(db)); // before the ends of the topics are asked for
+    this.#published = await publishedIds(db); // before the ends of the topics are asked for
+    this.#came = new Set();
     this.#isBegun = true;
     for (const type of TYPES) this.#follow(topics.downlink(type).name);
   }
@@ -102,7 +104,7 @@ export class Stragglers implements Disposable {
 
   #take({ changed }: Followed, { topic, key, value }: IncomingRecord): void {
     if (key === null) return;
-    this.#missing?.delete(idOf(key));
+    this.#came?.add(key);
     try {
       const record = value ? fromBinary(DownlinkRecordSchema, value) : undefined;
       changed.set(key, lastOf({ topic, key }, record, changed.get(key)));
@@ -129,26 +131,29 @@ export class Stragglers implements Disposable {
     return left < MOST;
   }
 
-  /** Once all was read to its end, so that what did not come is not there. Answers how many. */
+  /** Once all was read to its end, so that what did not come is not there. Answers how many were put right. */
   async #publishMissing(now: number, most: number): Promise<number> {
-    const { db } = this.#deps;
-    if (!this.#missing || !this.#areAllKnown || !this.#followed.every(({ isRead }) => isRead)) return 0;
+    if (!this.#came || !this.#areAllKnown || !this.#followed.every(({ isRead }) => isRead)) return 0;
     this.#missingFrom ??= now + MISSING_DELAY;
     if (now < this.#missingFrom) return 0;
-    const ids = [...this.#missing].slice(0, PAGE);
-    const states = await publishedStates(db, ids);
-    let count = 0;
-    for (const id of ids) {
-      const state = states.get(id);
-      if (count >= most) break;
-      if (state?.isPending) continue; // it comes
-      this.#missing.delete(id);
-      if (!state || state.isDeleted) continue;
-      count++;
-      await this.#outdo(id, state, undefined, 'nothing');
+    const { db } = this.#deps;
+    const looked = this.#published.slice(0, Math.min(PAGE, most));
+    const missing = (await findIntegrations(db, looked, false)).filter((one) => !this.#haveAllCome(one));
+    const states = await publishedStates(
+      db,
+      missing.map(({ integration }) => integration.id),
+    );
+    for (const [id, state] of states) {
+      // What is on its way comes.
+      if (!state.isDeleted && !state.isPending) await this.#outdo(id, state, undefined, 'not all');
     }
-    if (this.#missing.size === 0) this.#missing = undefined;
-    return count;
+    this.#published = this.#published.slice(looked.length);
+    if (this.#published.length === 0) this.#came = undefined;
+    return missing.length;
+  }
+
+  #haveAllCome({ integration }: StoredIntegration): boolean {
+    return shardKeys(integration).every((key) => this.#came?.has(key));
   }
 
   /** Answers how many were put right. */

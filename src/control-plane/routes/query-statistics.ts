@@ -40,11 +40,11 @@ export async function queryStatistics(
   const found = scope ? await sumOfScope(db, scope, window, signal) : await historyOf(db, asked, window);
   const rows = Map.groupBy(found, ({ integrationId }) => integrationId);
   const heard = await heardBetween(db, start, end);
-  const lags = await lagBefore(db, asked, start);
+  const lags = scope ? undefined : await lagBefore(db, asked, start);
   const known = (id: string): SeriesOf => ({
     integrationId: id,
     ...ofOne(stored.get(id), heard),
-    lagBefore: scope ? undefined : lags.get(id),
+    lagBefore: lags?.get(id),
   });
   const series = asked.map((id) => seriesOf(known(id), rows.get(id) ?? [], window));
   return { series, latencyBounds: [...LATENCY_BOUNDS] };

@@ -1,4 +1,4 @@
-import { type Duration, type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
+import { type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
 import { FailureClass, FailureClassSchema } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { StatisticsReport } from '../../../gen/penstock/v1/uplink_pb.ts';
 import { LATENCY_BUCKETS } from '../../runtime/latency.ts';
@@ -116,7 +116,3 @@ function elementwise(a: Counters, b: Counters, of: (x: number, y: number) => num
 function trimmed(counters: readonly number[]): Counters {
   return counters.slice(0, counters.findLastIndex((count) => count !== 0) + 1);
 }
-
-/** A duration in whole milliseconds. */
-export const millisecondsOf = ({ seconds, nanos }: Duration): number =>
-  Math.round(Number(seconds) * 1000 + nanos / 1e6);

@@ -1,4 +1,4 @@
-import { type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
+import { durationMs, type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
 import { EventKind } from '../../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationState } from '../../../gen/penstock/v1/integration_pb.ts';
 import {
@@ -9,7 +9,7 @@ import {
 } from '../../../gen/penstock/v1/uplink_pb.ts';
 import type { Use } from '../../access/grants.ts';
 import type { NodeState } from './cluster.ts';
-import { type Counted, countedIn, millisecondsOf } from './counters.ts';
+import { type Counted, countedIn } from './counters.ts';
 import { type Heard, heardIn } from './heard.ts';
 import type { ShardState, ShardStatistics } from './status.ts';
 
@@ -100,7 +100,7 @@ export function foldReports(reports: readonly Report[], now: number): Fold {
     }
     const event = eventOf(report, now);
     if (record.report.case === 'statistics') {
-      statistics.set(key, statisticsOf(report, event, now, statistics.get(key)?.samples));
+      statistics.set(key, statisticsOf(report, event, now, statistics.get(key)));
       continue;
     }
     events.push(event);
@@ -183,13 +183,16 @@ function statisticsOf(
   { record, offset }: Report,
   event: EventRow,
   now: number,
-  before: readonly Sample[] = [],
+  before: StatisticsRow | undefined,
 ): StatisticsRow {
   if (record.report.case !== 'statistics') throw new Error('not a statistics report');
   const { lag, oldestAge, lastDeliveredTime, inFlight, interval } = record.report.value;
   const { time } = event;
-  const oldestAgeMs = oldestAge && millisecondsOf(oldestAge);
+  const oldestAgeMs = oldestAge && durationMs(oldestAge);
   const counted = countedIn(record.report.value, record.nodeStartTime);
+  // What is stored counts from before the first of these reports on.
+  const isSameRun = before?.samples.at(-1)?.counted.run === counted.run;
+  const sinceBefore = isSameRun ? (before?.intervalMs ?? 0) : 0;
   return {
     ...shardOf(record),
     offset,
@@ -198,8 +201,8 @@ function statisticsOf(
     oldestAgeMs,
     lastDeliveredTime: lastDeliveredTime && pastDate(lastDeliveredTime, now),
     inFlight: Number(inFlight),
-    intervalMs: interval && millisecondsOf(interval),
-    samples: [...before, { offset, time, counted, lag: Number(lag), oldestAgeMs }],
+    intervalMs: interval && durationMs(interval) + sinceBefore,
+    samples: [...(before?.samples ?? []), { offset, time, counted, lag: Number(lag), oldestAgeMs }],
     event,
   };
 }

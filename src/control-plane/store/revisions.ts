@@ -57,8 +57,12 @@ export async function insertRevision(queries: Queries, revision: Revision): Prom
     change,
     Buffer.from(toBinary(IntegrationSchema, integration!)),
   ]);
-  const sql = 'delete from integration_revisions where integration_id = $1 and generation <= $2';
-  await queries.query(sql, [integrationId, generation - BigInt(MAX_KEPT)]);
+  // By their number: generations may have gaps.
+  await queries.query(
+    `delete from integration_revisions where integration_id = $1 and generation <=
+       (select generation from integration_revisions where integration_id = $1 order by generation desc offset $2 limit 1)`,
+    [integrationId, MAX_KEPT],
+  );
 }
 
 /** The newest first, from before the generation `before` on. */
