@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fromJsonString } from '@bufbuild/protobuf';
+import { fromJsonString, ScalarType } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { jsonViolations } from '../../src/contract/json-violations.ts';
@@ -29,6 +29,12 @@ const value = fc.oneof(
   fc.constantFrom('', '1', 'true', 'a_b', '%ff', '%', '+', '{}', 'null'),
   fc.string({ maxLength: 8 }),
 );
+/** What BigInt takes for a number, beside what is one. */
+const param = fc.oneof(
+  fc.string({ maxLength: 8 }),
+  fc.constantFrom('', ' ', '5', '-5', '007', ' 5', '0x10', '0b1', '1e3', '9223372036854775808', '5.0'),
+);
+const numbers = new Set([ScalarType.INT64, ScalarType.UINT64]);
 const query = fc
   .array(fc.tuple(name, value), { maxLength: 4 })
   .map((pairs) => pairs.map((pair) => pair.join('=')).join('&'));
@@ -46,39 +52,33 @@ const body = fc.oneof(
 test('whatever comes is a JSON that says the same, or is told to be wrong', () => {
   let read = 0;
   fc.assert(
-    fc.property(
-      fc.constantFrom(...routes),
-      fc.string({ maxLength: 8 }),
-      query,
-      body,
-      (route, param, query, body) => {
-        const params = new Map(
-          route.segments.flatMap((segment) => ('field' in segment ? [[segment.field, param] as const] : [])),
+    fc.property(fc.constantFrom(...routes), param, query, body, (route, param, query, body) => {
+      const params = new Map(
+        route.segments.flatMap((segment) => ('field' in segment ? [[segment.field, param] as const] : [])),
+      );
+      let text: string;
+      try {
+        text = requestJson(route, { params, query, body });
+      } catch (error) {
+        assert.ok(error instanceof RpcError, String(error));
+        assert.equal(error.code, Code.INVALID_ARGUMENT);
+        return;
+      }
+      JSON.parse(text);
+      if (jsonViolations(route.method.input, text).length > 0) return;
+      read++;
+      const message = fromJsonString(route.method.input, text) as never as Record<string, unknown>;
+      for (const [path, value] of params) {
+        const got = path.reduce<unknown>(
+          (at, { localName }) => (at as Record<string, unknown>)[localName],
+          message,
         );
-        let text: string;
-        try {
-          text = requestJson(route, { params, query, body });
-        } catch (error) {
-          assert.ok(error instanceof RpcError, String(error));
-          assert.equal(error.code, Code.INVALID_ARGUMENT);
-          return;
-        }
-        JSON.parse(text);
-        if (jsonViolations(route.method.input, text).length > 0) return;
-        read++;
-        const message = fromJsonString(route.method.input, text) as never as Record<string, unknown>;
-        for (const [path, value] of params) {
-          const got = path.reduce<unknown>(
-            (at, { localName }) => (at as Record<string, unknown>)[localName],
-            message,
-          );
-          const inOneof = path[0]!.oneof
-            ? (message[path[0]!.oneof.localName] as { value: unknown }).value
-            : got;
-          assert.equal(inOneof, value);
-        }
-      },
-    ),
+        const inOneof = path[0]!.oneof
+          ? (message[path[0]!.oneof.localName] as { value: unknown }).value
+          : got;
+        assert.equal(String(inOneof), numbers.has(path.at(-1)!.scalar!) ? String(BigInt(value)) : value);
+      }
+    }),
     { numRuns: 5000 },
   );
   assert.ok(read > 200, `only ${read} were read`);
@@ -99,6 +99,18 @@ test('any path leads to one route, or to none', () => {
     }),
     { numRuns: 5000 },
   );
+});
+
+test('a number of 64 bits is digits, in a path and in a query', () => {
+  for (const text of [' ', ' 5', '0x10', '1e3', '5.0', '+5']) {
+    const found = findRoute(routes, 'GET', `/api/v1/integrations/a/revisions/${encodeURIComponent(text)}`);
+    assert.ok(found && 'route' in found);
+    assert.throws(
+      () => requestJson(found.route, { params: found.params, query: '', body: '' }),
+      (error: RpcError) => error.message.includes('generation') && error.message.includes('whole number'),
+      JSON.stringify(text),
+    );
+  }
 });
 
 test('what the path names does not change, though the body has it, too', () => {

@@ -24,8 +24,8 @@ export function queryPairs(query: string): readonly (readonly [name: string, val
 
 const decoded = (text: string) => decodeURIComponent(text.replaceAll('+', ' '));
 
-/** Puts the value of a path where its field is. */
-export function putParam(tree: JsonTree, path: FieldPath, value: string): void {
+/** Puts the value of a path where its field is. What it answers is wrong. */
+export function putParam(tree: JsonTree, path: FieldPath, value: string): FieldViolation | undefined {
   const last = path[path.length - 1]!;
   let at = tree;
   for (const { name } of path.slice(0, -1)) {
@@ -33,6 +33,8 @@ export function putParam(tree: JsonTree, path: FieldPath, value: string): void {
     at = at[name] as JsonTree;
   }
   at[last.name] = jsonOf(last, value);
+  const name = path.map((field) => field.name).join('.');
+  return problemOfLong(last, value, (reason, description) => ({ field: name, description, reason }));
 }
 
 /**
@@ -85,6 +87,8 @@ function putEntry(
 }
 
 function putValue(at: JsonTree, field: DescField, value: string, wrong: Wrong): FieldViolation | undefined {
+  const problem = problemOfLong(field, value, wrong);
+  if (problem) return problem;
   const before = at[field.name];
   if (field.fieldKind === 'list') {
     at[field.name] = [...((before as JsonValue[] | undefined) ?? []), jsonOf(field, value)];
@@ -98,6 +102,20 @@ function putText(at: JsonTree, name: string, value: JsonValue, wrong: Wrong): Fi
   at[name] = value;
   return undefined;
 }
+
+/** The library takes for a number of 64 bits what BigInt takes: nothing and spaces (0), a number among spaces, `0x10`. */
+function problemOfLong({ scalar }: DescField, value: string, wrong: Wrong): FieldViolation | undefined {
+  if (scalar === undefined || !LONGS.has(scalar) || /^-?\d+$/.test(value)) return undefined;
+  return wrong('WRONG_TYPE', 'must be a whole number of 64 bits');
+}
+
+const LONGS: ReadonlySet<ScalarType> = new Set([
+  ScalarType.INT64,
+  ScalarType.SINT64,
+  ScalarType.SFIXED64,
+  ScalarType.UINT64,
+  ScalarType.FIXED64,
+]);
 
 /** Protobuf's JSON takes numbers as text, but neither booleans nor field masks in the schema's names. */
 function jsonOf({ scalar, message }: DescField, value: string): JsonValue {

@@ -32,6 +32,8 @@ export function requestJson(route: RestRoute, asked: Asked): string {
   const schema = where === 'whole' ? method.input : where.message!;
   const text = asked.body === '' ? '{}' : asked.body;
   const json = parsed(schema, text);
+  // Read as none at all, in which there is no place for what the path says.
+  if (json === null) throw wrong(where === 'whole' ? '' : where.name, 'WRONG_TYPE', 'must be an object');
   const inside = paramsInside(where, asked.params);
   const whole = isObject(json) ? withParams(text, json, inside) : text;
   if (where === 'whole') return whole;
@@ -53,8 +55,11 @@ export function requestJson(route: RestRoute, asked: Asked): string {
 /** What stands beside the body. */
 function treeOf({ body: where, method }: RestRoute, { params, query }: Asked): JsonTree {
   const tree = emptyTree();
-  for (const [path, value] of params) if (where === 'nothing') putParam(tree, path, value);
-  const violations = pairsOf(query).flatMap((pair): readonly FieldViolation[] => {
+  const inPath = [...params].flatMap(([path, value]): readonly FieldViolation[] => {
+    const violation = where === 'nothing' ? putParam(tree, path, value) : undefined;
+    return violation ? [violation] : [];
+  });
+  const inQuery = pairsOf(query).flatMap((pair): readonly FieldViolation[] => {
     const [name] = pair;
     const isAbove = (path: string) => name === path || name.startsWith(`${path}.`);
     const ofPath = [...params.keys()].some((path) => spellings(path).includes(name));
@@ -65,6 +70,7 @@ function treeOf({ body: where, method }: RestRoute, { params, query }: Asked): J
     const violation = putQuery(tree, method.input, pair);
     return violation ? [violation] : [];
   });
+  const violations = [...inPath, ...inQuery];
   if (violations.length > 0) throw invalidArgument(violations);
   return tree;
 }
