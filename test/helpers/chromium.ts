@@ -35,11 +35,10 @@ export async function pageForTests(
   expected: RegExp = /^$/,
 ): Promise<Page> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
-  const page = await context.newPage();
   const { origin } = new URL(url);
   const faults: Faults = { errors: [], foreign: [] };
-  page.on('pageerror', (error) => faults.errors.push(String(error)));
-  page.on('console', (message) => {
+  context.on('weberror', (error) => faults.errors.push(String(error.error())));
+  context.on('console', (message) => {
     const text = `${message.text()} ${message.location().url}`;
     if (message.type() === 'error' && !expected.test(text)) faults.errors.push(text);
   });
@@ -51,6 +50,7 @@ export async function pageForTests(
     await context.close();
     assert.deepEqual(faults, { errors: [], foreign: [] });
   });
+  const page = await context.newPage();
   await page.goto(url);
   return page;
 }

@@ -22,8 +22,8 @@ export const OUTSIDE = { ...HTTP, name: 'South 1', labels: { team: 'energy' } };
 export const OF_ANOTHER_TEAM = { ...HTTP, name: 'North 2', labels: { team: 'water' } };
 
 /** A control plane with an executor, whose callers have scopes. */
-export async function scopedSystem(t: TestContext) {
-  const system = await controlPlaneForTests(t, { access: ACCESS });
+export async function scopedSystem(t: TestContext, more: Parameters<typeof controlPlaneForTests>[1] = {}) {
+  const system = await controlPlaneForTests(t, { access: ACCESS, ...more });
   const executor = await executorForTests(t, system);
   const warnings = new Warnings();
   warnings.set('test', WARNING);

@@ -135,17 +135,24 @@ test('two people edit one integration: what each changed alone is kept, and what
   const page = await pageForTests(t, browser, `${base}/integrations/${id}/edit`, /409/);
   await control(page, 'name').fill('mine');
   await control(page, 'description').fill('my words');
+  await control(page, 'topic_filters').fill('mine/#');
   await client.updateIntegration({
-    integration: { id, name: 'theirs', topicFilters: ['theirs/#'] },
-    updateMask: { paths: ['name', 'topic_filters'] },
+    integration: { id, name: 'theirs', topicFilters: ['theirs/#'], labels: { of: 'them' } },
+    updateMask: { paths: ['name', 'topic_filters', 'labels'] },
   });
   await review(page);
   await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
   const conflict = page.getByRole('dialog', { name: 'Somebody saved it meanwhile' });
-  await conflict.getByText('They changed, and it stays: topic_filters').waitFor();
+  await conflict.getByText('They changed, and it stays: labels').waitFor();
   await conflict.getByText('You changed, and it stays: description').waitFor();
-  await conflict.getByRole('radio', { name: 'mine: mine' }).check();
+  await conflict.getByRole('radio', { name: 'mine: mine', exact: true }).check();
   await conflict.getByRole('button', { name: 'Go on with that' }).click();
+  await page
+    .getByRole('dialog', { name: 'What changes' })
+    .getByRole('button', { name: 'Back to the form' })
+    .click();
+  assert.equal(await control(page, 'topic_filters').inputValue(), 'theirs/#', 'what came of it stands there');
+  await review(page);
   await page.getByRole('dialog', { name: 'What changes' }).getByRole('button', { name: 'Save' }).click();
   await page.getByRole('heading', { name: 'mine' }).waitFor();
   const { integration } = await client.getIntegration({ id });
@@ -173,4 +180,29 @@ test('a copy says which secrets it has not, and another type keeps what both hav
   assert.equal(await control(page, 'kafka.body_template').inputValue(), '{"v": 1}');
   await page.getByRole('radio', { name: /^HTTP/ }).check();
   assert.equal(await control(page, 'http.rest_endpoint_url').inputValue(), 'http://127.0.0.1:9999/in');
+});
+
+test('what cannot be read in a control goes with it', async (t) => {
+  const { browser, base } = await uiForTests(t, []);
+  const page = await pageForTests(t, browser, `${base}/integrations/new`, /400/);
+  await control(page, 'name').fill('n');
+  await control(page, 'topic_filters').fill('a');
+  await page.getByRole('radio', { name: /^KAFKA/ }).check();
+  await control(page, 'kafka.buffer_memory_bytes').fill('much');
+  await page.getByRole('radio', { name: /^HTTP/ }).check();
+  await control(page, 'http.rest_endpoint_url').fill('http://127.0.0.1:9/');
+  await review(page);
+  await page.getByRole('dialog', { name: 'What is made' }).waitFor();
+});
+
+test('the draft of a copy is its own, and outlives a reload', async (t) => {
+  const { ids, browser, base } = await uiForTests(t, ['original']);
+  const page = await pageForTests(t, browser, `${base}/integrations/new?from=${ids[0]}`);
+  page.on('dialog', (dialog) => void dialog.accept());
+  await control(page, 'name').fill('half a copy');
+  await page.reload();
+  await control(page, 'name').waitFor();
+  assert.equal(await control(page, 'name').inputValue(), 'half a copy');
+  await page.goto(`${base}/integrations/new`);
+  assert.equal(await control(page, 'name').inputValue(), '');
 });

@@ -4,6 +4,7 @@ import type { Page } from 'playwright-core';
 import { accessibilityFaults, pageForTests } from '../helpers/chromium.ts';
 import { HTTP } from '../helpers/control-plane.ts';
 import { countingProxy } from '../helpers/counting-proxy.ts';
+import { encodedReport, report } from '../helpers/reports.ts';
 import { uiForTests } from '../helpers/ui.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -140,4 +141,57 @@ test('the first paint of a page asks nobody but its own server, within the polic
     framed.frames().some((one) => one.url().startsWith('chrome-error')),
   );
   await framed.close();
+});
+
+test('a state is a filter, and pressed once more it is none', async (t) => {
+  const { client, ids, browser, base } = await uiForTests(t, ['on', 'off']);
+  await client.disableIntegration({ id: ids[1]! });
+  const page = await pageForTests(t, browser, base);
+  await page.getByRole('switch', { name: 'off enabled', checked: false }).waitFor();
+  await page.getByRole('button', { name: '1 disabled' }).click();
+  await page.getByRole('link', { name: 'on', exact: true }).waitFor({ state: 'detached' });
+  assert.equal(new URL(page.url()).search, '?state=disabled');
+  await page.getByRole('button', { name: '1 disabled', pressed: true }).click();
+  await page.getByRole('link', { name: 'on', exact: true }).waitFor();
+  await page.goto(`${base}/events`);
+  await page.getByRole('button', { name: 'error' }).click();
+  await page.getByRole('button', { name: 'error', pressed: true }).waitFor();
+  assert.equal(new URL(page.url()).search, '?kind=error');
+});
+
+test('from one page that is loaded when it is wanted to another', async (t) => {
+  const { ids, browser, base } = await uiForTests(t, ['one', 'two']);
+  const page = await pageForTests(t, browser, `${base}/integrations/${ids[0]}/edit`);
+  await page.getByRole('heading', { name: 'Edit one' }).waitFor();
+  await page.getByRole('link', { name: 'Try it' }).click();
+  await page.getByRole('heading', { name: 'Try it' }).waitFor();
+  await page.getByRole('link', { name: 'Replays' }).click();
+  await page.getByRole('heading', { name: 'Replays' }).waitFor();
+  const open = (path: string) =>
+    page.evaluate(`history.pushState(null, '', '${path}'); dispatchEvent(new PopStateEvent('popstate'))`);
+  await open(`/integrations/${ids[0]}/edit`);
+  await page.getByRole('heading', { name: 'Edit one' }).waitFor();
+  await open(`/integrations/${ids[1]}/edit`);
+  await page.getByRole('heading', { name: 'Edit two' }).waitFor();
+  assert.equal(await page.locator('[id="field-name"]').inputValue(), 'two');
+});
+
+test('what happened while the stream was cut is among the events once it is back', async (t) => {
+  const { browser, base, ids, bus, topics } = await uiForTests(t, ['seen']);
+  const proxy = await countingProxy(t, base);
+  const page = await pageForTests(
+    t,
+    browser,
+    `${proxy.url}/integrations/${ids[0]}/events`,
+    /ERR_|Failed to load/,
+  );
+  await page.getByRole('heading', { name: 'Nothing has happened yet' }).waitFor();
+  proxy.stop();
+  await page.getByText('Not live for').waitFor();
+  const record = report(ids[0]!);
+  await bus.send(topics.uplink.name, { key: ids[0]!, value: encodedReport(record) });
+  await page.waitForTimeout(1500); // it is stored, and no stream tells of it
+  await proxy.start();
+  await page.getByText('Live', { exact: true }).waitFor();
+  await page.getByRole('cell', { name: 'started' }).waitFor();
 });

@@ -6,7 +6,13 @@ import {
   IntegrationState,
   IntegrationType,
 } from '../../gen/penstock/v1/integration_pb.ts';
-import { countsOf, kept, selectionOf, sorted } from '../../web/src/pages/integrations/selection.ts';
+import {
+  countsOf,
+  isSelected,
+  kept,
+  selectionOf,
+  sorted,
+} from '../../web/src/pages/integrations/selection.ts';
 
 const one = (name: string, init: MessageInitShape<typeof IntegrationSchema> = {}) =>
   create(IntegrationSchema, { id: `id-${name}`, name, ...init });
@@ -22,8 +28,13 @@ const ALL = [
   one('c', { status: { state: IntegrationState.FAILED, lag: 9n }, description: 'To the ERP' }),
 ];
 
+const listed = (selection: ReturnType<typeof selectionOf>) =>
+  sorted(
+    ALL.filter((one) => isSelected(one, selection)),
+    selection,
+  );
 const names = (query: string) =>
-  sorted(ALL, selectionOf(new URLSearchParams(query)))
+  listed(selectionOf(new URLSearchParams(query)))
     .map(({ name }) => name)
     .join('');
 

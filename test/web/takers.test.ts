@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { reasonText } from '../../web/src/pages/try/reason-codes.ts';
-import { takersOf } from '../../web/src/pages/try/takers.ts';
+import { nearestFilters, takersOf } from '../../web/src/pages/try/takers.ts';
 
 const one = (name: string, enabled: boolean, ...topicFilters: string[]) =>
   create(IntegrationSchema, { id: name, name, enabled, topicFilters });
@@ -15,23 +15,27 @@ const ALL = [
 const names = (all: readonly { readonly name: string }[]) => all.map(({ name }) => name).join();
 
 test('who takes a topic is told, apart from those that keep it until they are enabled', () => {
-  const { enabled, disabled, near, problem } = takersOf('sensors/1/temperature', ALL);
-  assert.deepEqual([names(enabled), names(disabled), near, problem], ['a', 'b', [], undefined]);
+  const { enabled, disabled } = takersOf('sensors/1/temperature', ALL);
+  assert.deepEqual([names(enabled), names(disabled)], ['a', 'b']);
 });
 
-test('when nobody takes it, the topic filters that are nearly it are told', () => {
-  const near = (topic: string) => takersOf(topic, ALL).near.map(({ filter }) => filter);
+test('the topic filters that nearly take a topic are told, the nearest first', () => {
+  const near = (topic: string) => nearestFilters(topic, ALL).map(({ filter }) => filter);
   assert.deepEqual(near('sensr/1/temperature'), ['sensors/#', 'sensors/+/temperature']);
   assert.deepEqual(near('plant/7/clod/1'), ['plant/+/cold/#']);
+  assert.deepEqual(near('xensors/1/temperatur'), ['sensors/#', 'sensors/+/temperature']);
+  const far = [one('far', true, 'sennsorss/#'), one('near', true, 'sensors/#')];
+  assert.deepEqual(
+    nearestFilters('sensor/1', far).map(({ filter }) => filter),
+    ['sensors/#', 'sennsorss/#'],
+  );
   assert.deepEqual(near('something/else'), []);
   assert.deepEqual(near(''), []);
 });
 
-test('what is no topic name is told', () => {
-  for (const topic of ['a/#', 'a/+', 'a\0b']) {
-    const { problem, enabled } = takersOf(topic, ALL);
-    assert.ok(problem, topic);
-    assert.deepEqual(enabled, []);
+test('what is no topic name is taken by nobody', () => {
+  for (const topic of ['a/#', 'a/+', 'sensors/\0b']) {
+    assert.deepEqual([takersOf(topic, ALL).enabled, nearestFilters(topic, ALL)], [[], []], topic);
   }
 });
 

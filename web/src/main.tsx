@@ -1,10 +1,11 @@
-import { effect } from '@preact/signals';
+import { effect, untracked } from '@preact/signals';
 import { render } from 'preact';
+import { failureOf } from './api/failures.ts';
 import { App } from './app/app.tsx';
 import { followLinks } from './app/location.ts';
 import { keepPreferences } from './app/preferences.ts';
 import { loadSelf, self } from './app/self.ts';
-import { callers, startLive } from './live/live.ts';
+import { callers, connection, startLive } from './live/live.ts';
 import './style/colours.css';
 import './style/base.css';
 import './style/frame.css';
@@ -16,14 +17,19 @@ import './style/try.css';
 import './style/letters.css';
 import './style/narrow.css';
 
+let known = -1;
+
 keepPreferences();
 followLinks();
 startLive();
-// Who must log in is led there by what cannot be shown.
+// Each time that it is somebody else, and as long as it is not known, whenever the server is there again.
 effect(() => {
-  callers.value; // each time that it is somebody else
-  void loadSelf().catch(() => {
-    self.value = undefined;
+  void callers.value;
+  const isLive = connection.value.state === 'live';
+  if (isLive && untracked(() => self.value) !== undefined && callers.value === known) return;
+  known = callers.value;
+  void loadSelf().catch((error) => {
+    if (failureOf(error).needsLogin) self.value = undefined; // led to where one logs in, by what cannot be shown
   });
 });
 render(<App />, document.getElementById('app')!);

@@ -1,8 +1,9 @@
+import { uuidOf } from './uuid.ts';
+
 /** A random UUID (version 4, RFC 9562). Over plain HTTP browsers have no `crypto.randomUUID`, but random bytes. */
 export function newRequestId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6]! & 0x0f) | 0x40;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  return uuidOf(bytes);
 }

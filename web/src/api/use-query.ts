@@ -38,5 +38,5 @@ export function useQuery<T>(ask: (signal: AbortSignal) => Promise<T>, inputs: re
 /** To where one logs in, and from there back. */
 export function toLogin(): void {
   if (location.pathname === '/login') return;
-  open(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  open(`/login?next=${encodeURIComponent(location.pathname + location.search)}`, { replace: true });
 }

@@ -1,4 +1,4 @@
-import { effect } from '@preact/signals';
+import { effect, untracked } from '@preact/signals';
 import { toLogin } from '../api/use-query.ts';
 import { connection } from '../live/live.ts';
 import { AccessPage } from '../pages/access/access-page.tsx';
@@ -9,18 +9,21 @@ import { LoginPage } from '../pages/login/login-page.tsx';
 import { NodesPage } from '../pages/nodes/nodes-page.tsx';
 import { Empty } from '../ui/notice.tsx';
 import { Lazy } from './lazy.tsx';
-import { route } from './location.ts';
+import { query, route } from './location.ts';
 import { Shell } from './shell.tsx';
 
 /** The form comes with all rules of the schema: only who opens it loads it. */
 const loadEditPages = () => import('../pages/edit/edit-page.tsx');
 
+type EditPages = Awaited<ReturnType<typeof loadEditPages>>;
 const loadTryPage = () => import('../pages/try/try-page.tsx');
 const loadReplays = () => import('../pages/replays/replays-page.tsx');
 const loadReplayForm = () => import('../pages/replays/replay-form.tsx');
+type ReplayFormModule = Awaited<ReturnType<typeof loadReplayForm>>;
 
+// Also who comes back from there by the browser's button.
 effect(() => {
-  if (connection.value.state === 'login') toLogin();
+  if (connection.value.state === 'login' && route.value.page !== 'login') untracked(toLogin);
 });
 
 export function App() {
@@ -40,20 +43,21 @@ function Page() {
       return <IntegrationsPage />;
     case 'integration':
       return <IntegrationPage key={now.id} id={now.id} tab={now.tab} />;
-    case 'new':
-      return <Lazy load={loadEditPages} what="the form" show={({ NewPage }) => <NewPage />} />;
-    case 'edit':
-      return <Lazy load={loadEditPages} what="the form" show={({ EditPage }) => <EditPage id={now.id} />} />;
+    case 'new': {
+      const from = query.value.get('from') ?? '';
+      const show = ({ NewPage }: EditPages) => <NewPage from={from} />;
+      return <Lazy key={`new ${from}`} load={loadEditPages} what="the form" show={show} />;
+    }
+    case 'edit': {
+      const show = ({ EditPage }: EditPages) => <EditPage id={now.id} />;
+      return <Lazy key={`edit ${now.id}`} load={loadEditPages} what="the form" show={show} />;
+    }
     case 'try':
-      return <Lazy load={loadTryPage} what="the MQTT client" show={({ TryPage }) => <TryPage />} />;
-    case 'replay':
-      return (
-        <Lazy
-          load={loadReplayForm}
-          what="the form"
-          show={({ ReplayForm }) => <ReplayForm key={now.id} id={now.id} />}
-        />
-      );
+      return <Lazy key="try" load={loadTryPage} what="the MQTT client" show={({ TryPage }) => <TryPage />} />;
+    case 'replay': {
+      const show = ({ ReplayForm }: ReplayFormModule) => <ReplayForm id={now.id} />;
+      return <Lazy key={`replay ${now.id}`} load={loadReplayForm} what="the form" show={show} />;
+    }
     case 'replays':
       return (
         <Lazy

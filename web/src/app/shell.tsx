@@ -5,6 +5,7 @@ import { toLogin } from '../api/use-query.ts';
 import { changeCaller, connection, integrations, retryLive, serverNow } from '../live/live.ts';
 import { redrives } from '../pages/dead-letters/redriving.ts';
 import { spanText } from '../ui/times.ts';
+import { leave } from './leave.ts';
 import { route } from './location.ts';
 import { THEMES, theme, ZONES, zone } from './preferences.ts';
 import { integrationPath, type Route } from './routes.ts';
@@ -129,6 +130,7 @@ function Who() {
   const leaving = useAction(
     () => api.auth.deleteSession({}),
     () => {
+      leave();
       changeCaller();
       toLogin();
     },

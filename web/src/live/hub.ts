@@ -33,6 +33,7 @@ export class Hub {
   #nodes: readonly Node[] = [];
   #connection: Connection = { state: 'connecting' };
   #isSynced = false;
+  #syncs = 0;
   #ahead = 0;
   /** What came since the stream began: undefined once all of it has come. */
   #seen: Set<string> | undefined;
@@ -155,6 +156,7 @@ export class Hub {
     }
     this.#seen = undefined;
     this.#isSynced = true;
+    this.#syncs++;
   }
 
   #flush(): void {
@@ -174,7 +176,14 @@ export class Hub {
   }
 
   #tell(tab: (message: ToTab) => void, changes: Changes, isWhole: boolean): void {
-    tab({ kind: 'changes', isWhole, isSynced: this.#isSynced, ahead: this.#ahead, ...changes });
+    tab({
+      kind: 'changes',
+      isWhole,
+      isSynced: this.#isSynced,
+      syncs: this.#syncs,
+      ahead: this.#ahead,
+      ...changes,
+    });
   }
 
   #lost(why: string, failures: number): void {

@@ -14,6 +14,8 @@ const LOST = 8000;
 export const connection = signal<Connection>({ state: 'connecting' });
 /** Everything there is has come: what is empty is empty. */
 export const isSynced = signal(false);
+/** How often it has: what is listed is listed again then. */
+export const syncs = signal(0);
 export const integrations = signal<ReadonlyMap<string, Integration>>(new Map());
 /** The newest, the oldest of them first. */
 export const events = signal<readonly Event[]>([]);
@@ -30,7 +32,10 @@ let lastHeard = Date.now();
 export const retryLive = (): void => send({ kind: 'retry' });
 
 /** Somebody logged in, or out: all tabs begin anew. */
-export const changeCaller = (): void => send({ kind: 'caller' });
+export function changeCaller(): void {
+  connection.value = { state: 'connecting' }; // that nobody was logged in is of the past, though it was not asked again yet
+  send({ kind: 'caller' });
+}
 
 /** Counts the callers that this tab has seen. */
 export const callers = signal(0);
@@ -85,14 +90,17 @@ function take(message: ToTab): void {
   if (message.kind === 'connection') connection.value = message.connection;
   if (message.kind === 'caller') callers.value++;
   if (message.kind !== 'changes') return;
-  const next = new Map(message.isWhole ? [] : integrations.value);
-  for (const integration of message.integrations) next.set(integration.id, integration);
-  for (const id of message.deleted) next.delete(id);
+  if (message.isWhole || message.integrations.length + message.deleted.length > 0) {
+    const next = new Map(message.isWhole ? [] : integrations.value);
+    for (const integration of message.integrations) next.set(integration.id, integration);
+    for (const id of message.deleted) next.delete(id);
+    integrations.value = next;
+  }
   ahead = message.ahead;
   serverNow.value = Date.now() + ahead;
-  integrations.value = next;
   if (message.isWhole) events.value = message.events;
   else if (message.events.length > 0) events.value = [...events.value, ...message.events].slice(-MAX_EVENTS);
   if (message.nodes) nodes.value = message.nodes;
   isSynced.value = message.isSynced;
+  syncs.value = message.syncs;
 }

@@ -27,6 +27,8 @@ export type ToTab =
       readonly kind: 'changes';
       readonly isWhole: boolean;
       readonly isSynced: boolean;
+      /** How often everything has come: the stream tells events from then on alone. */
+      readonly syncs: number;
       /** How far the server's clock is ahead of this machine's, in milliseconds. */
       readonly ahead: number;
     } & Changes)

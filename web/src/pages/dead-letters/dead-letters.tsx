@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks';
 import type { Integration, ListedDeadLetter } from '../../../../src/client/contract.ts';
 import { query, setQuery } from '../../app/location.ts';
-import { refusal } from '../../app/self.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
+import { RoleButton } from '../../ui/role-button.tsx';
 import { Filters } from './filters.tsx';
 import { countText, groupsOf, groupText } from './groups.ts';
 import { LetterDialog } from './letter-dialog.tsx';
@@ -84,7 +84,7 @@ interface FoundProps {
 function Found({ integration, filter, shown, onRedrive, onPurge }: FoundProps) {
   const { found, failure, isOutdated, isLoadingMore, loadMore, reload } = shown;
   if (!found) return failure ? null : <Loading what="the dead letters" />;
-  const count = countText(found.total, found.token === '' || !isNarrowed(query.value));
+  const count = countText(found.total, found.isWhole || !isNarrowed(query.value));
   const group = query.value.get('group') ?? '';
   const groups = groupsOf(found.letters);
   const rows = group === '' ? found.letters : found.letters.filter((one) => groupText(one) === group);
@@ -107,13 +107,18 @@ function Found({ integration, filter, shown, onRedrive, onPurge }: FoundProps) {
             reload
           </button>
         </p>
-        <Guarded
-          method="RedriveDeadLetters"
+        <RoleButton
+          method="DeadLetterService/RedriveDeadLetters"
           text={group === '' ? 'Redrive…' : `Redrive these ${Math.min(rows.length, MOST_IDS)}…`}
           isOff={isRunning || found.total === 0n || (group !== '' && rows.length === 0)}
           onClick={() => onRedrive(choice)}
         />
-        <Guarded method="PurgeDeadLetters" text="Purge…" isOff={isRunning} onClick={onPurge} />
+        <RoleButton
+          method="DeadLetterService/PurgeDeadLetters"
+          text="Purge…"
+          isOff={isRunning}
+          onClick={onPurge}
+        />
       </div>
       <Groups groups={groups} chosen={group} />
       {rows.length === 0 ? (
@@ -133,22 +138,6 @@ function Found({ integration, filter, shown, onRedrive, onPurge }: FoundProps) {
 function whichText({ includeRedriven }: LetterFilter): string {
   if (isNarrowed(query.value)) return ' that the filter finds';
   return includeRedriven ? ', all there are,' : ', all that were not put back yet,';
-}
-
-interface GuardedProps {
-  readonly method: string;
-  readonly text: string;
-  readonly isOff: boolean;
-  readonly onClick: () => void;
-}
-
-function Guarded({ method, text, isOff, onClick }: GuardedProps) {
-  const why = refusal(`DeadLetterService/${method}`);
-  return (
-    <button type="button" disabled={isOff || why !== undefined} title={why} onClick={onClick}>
-      {text}
-    </button>
-  );
 }
 
 const MOST_GROUPS = 12;

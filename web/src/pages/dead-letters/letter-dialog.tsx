@@ -1,13 +1,14 @@
 import type { ListedDeadLetter } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
 import { useQuery } from '../../api/use-query.ts';
-import { refusal } from '../../app/self.ts';
 import { Dialog } from '../../ui/dialog.tsx';
 import { FailureNotice, Loading } from '../../ui/notice.tsx';
+import { RoleButton } from '../../ui/role-button.tsx';
 import { At } from '../../ui/time.tsx';
 import { groupText } from './groups.ts';
 import { PayloadView } from './payload-view.tsx';
 import { failureProperties, mqttProperties, type Property } from './properties.ts';
+import { redrives } from './redriving.ts';
 
 interface LetterProps {
   readonly integrationId: string;
@@ -38,14 +39,12 @@ export function LetterDialog({ integrationId, id, loaded, onRedrive, onClose }: 
       {letter && <Letter letter={letter} />}
       <div class="actions">
         {letter && (
-          <button
-            type="button"
-            disabled={refusal('DeadLetterService/RedriveDeadLetters') !== undefined}
-            title={refusal('DeadLetterService/RedriveDeadLetters')}
+          <RoleButton
+            method="DeadLetterService/RedriveDeadLetters"
+            text="Redrive this one"
+            isOff={redrives.running().includes(integrationId)}
             onClick={() => onRedrive(letter)}
-          >
-            Redrive this one
-          </button>
+          />
         )}
         <button type="button" onClick={onClose}>
           Close

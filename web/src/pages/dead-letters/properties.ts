@@ -1,4 +1,5 @@
 import type { Envelope, ListedDeadLetter, Timestamp } from '../../../../src/client/contract.ts';
+import { hexOf, uuidOf } from '../../api/uuid.ts';
 import { textOf } from './payload.ts';
 
 /** A line of what is known: text, or a time. */
@@ -33,7 +34,7 @@ export function mqttProperties(envelope: Envelope): readonly Property[] {
     { name: 'received', value: envelope.receivedTime },
     { name: 'by', value: envelope.node },
     { name: 'hops', value: envelope.hopCount === 0 ? undefined : String(envelope.hopCount) },
-    { name: 'message id', value: uuidOf(envelope.id) },
+    { name: 'message id', value: identityOf(envelope.id) },
   ]);
 }
 
@@ -60,14 +61,10 @@ const setOf = (
 ): readonly Property[] =>
   lines.flatMap(({ name, value }) => (value === undefined || value === '' ? [] : [{ name, value }]));
 
-const hex = (bytes: Uint8Array): string =>
-  [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-
 /** As text, where it is text that can be read. */
 function bytesText(bytes: Uint8Array): string {
   const text = textOf(bytes);
-  return text === undefined || /\p{Cc}/u.test(text) ? `0x${hex(bytes)}` : text;
+  return text === undefined || /\p{Cc}/u.test(text) ? `0x${hexOf(bytes)}` : text;
 }
 
-const uuidOf = (bytes: Uint8Array): string =>
-  bytes.length === 16 ? hex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') : '';
+const identityOf = (bytes: Uint8Array): string => (bytes.length === 16 ? uuidOf(bytes) : '');

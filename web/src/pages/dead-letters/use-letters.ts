@@ -1,9 +1,7 @@
-import { useState } from 'preact/hooks';
 import type { ListedDeadLetter } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
 import type { Failure } from '../../api/failures.ts';
-import { useAction } from '../../api/use-action.ts';
-import { useQuery } from '../../api/use-query.ts';
+import { type PageOf, usePages } from '../../api/use-pages.ts';
 import { events } from '../../live/live.ts';
 import type { LetterFilter } from './letter-filter.ts';
 
@@ -11,21 +9,18 @@ const PAGE = 50;
 /** A filter may find nothing in a page that is not the last: so many are looked through before somebody is asked. */
 const LOOKS = 10;
 
-interface Found {
-  /** What it was asked by. */
-  readonly key: string;
-  readonly letters: readonly ListedDeadLetter[];
+interface Found extends PageOf<ListedDeadLetter> {
   /** Of those that were looked at. */
   readonly total: bigint;
-  /** Empty: all were. */
-  readonly token: string;
   /** The last one that the events told of when it was asked. */
   readonly newest: string | undefined;
 }
 
 export interface ShownLetters {
   /** Undefined: not there yet. */
-  readonly found: Found | undefined;
+  readonly found:
+    | { readonly letters: readonly ListedDeadLetter[]; readonly total: bigint; readonly isWhole: boolean }
+    | undefined;
   readonly failure: Failure | undefined;
   /** Since it was asked, the integration gave up more. */
   readonly isOutdated: boolean;
@@ -37,34 +32,26 @@ export interface ShownLetters {
 
 /** An integration's dead letters, the newest first, page by page. @param filter undefined: nothing is asked */
 export function useLetters(integrationId: string, filter: LetterFilter | undefined): ShownLetters {
-  const key = filter ? textOf(integrationId, filter) : '';
-  const [more, setMore] = useState<{ readonly of: Found; readonly found: Found }>();
-  const { value, failure, reload } = useQuery<Found | undefined>(
-    async (signal) => filter && (await look(integrationId, filter, key, '', signal)),
-    [key],
+  const { items, page, last, failure, isLoadingMore, loadMore, reload } = usePages<Found>(
+    (token, signal) => (filter ? look(integrationId, filter, token, signal) : Promise.resolve(NOTHING)),
+    filter ? textOf(integrationId, filter) : '',
   );
-  const first = value?.key === key ? value : undefined;
-  const found = first && more?.of === first ? more.found : first;
-  const older = useAction(async () => {
-    if (!filter || !first || !found) return;
-    const next = await look(integrationId, filter, key, found.token);
-    const letters = [...found.letters, ...next.letters];
-    setMore({ of: first, found: { ...found, letters, total: next.total, token: next.token } });
-  });
+  const newest = lastGivenUp(integrationId);
   return {
-    found,
-    failure: failure ?? older.failure,
-    isOutdated: found !== undefined && found.newest !== lastGivenUp(integrationId),
-    isLoadingMore: older.isRunning,
-    loadMore: found && found.token !== '' ? older.run : undefined,
+    found: filter && page && last && { letters: items, total: last.total, isWhole: last.token === '' },
+    failure,
+    isOutdated: page !== undefined && newest !== undefined && page.newest !== newest,
+    isLoadingMore,
+    loadMore,
     reload,
   };
 }
 
+const NOTHING: Found = { items: [], total: 0n, token: '', newest: undefined };
+
 async function look(
   integrationId: string,
   filter: LetterFilter,
-  key: string,
   from: string,
   signal?: AbortSignal,
 ): Promise<Found> {
@@ -75,7 +62,7 @@ async function look(
     const page = await api.deadLetters.listDeadLetters(request, signal && { signal });
     token = page.nextPageToken;
     if (page.deadLetters.length > 0 || token === '' || looks === LOOKS)
-      return { key, letters: page.deadLetters, total: page.totalSize, token, newest };
+      return { items: page.deadLetters, total: page.totalSize, token, newest };
   }
 }
 

@@ -19,15 +19,17 @@ const CONFIGURATION = IntegrationSchema.oneofs.find(({ name }) => name === 'conf
 
 interface FormProps {
   /** What is stored; undefined: it is a new one. */
-  readonly base: Integration | undefined;
+  readonly base?: Integration;
   /** What the form begins with. */
   readonly start: Integration;
   /** Secrets of the one that this was copied from, which have to be given again. */
-  readonly lost: readonly string[];
+  readonly lost?: readonly string[];
+  /** By what the draft is kept. */
+  readonly draftId: string;
 }
 
 /** One form for all of an integration: what can be set is what the schema has. */
-export function IntegrationForm({ base, start, lost }: FormProps) {
+export function IntegrationForm({ base, start, lost = [], draftId }: FormProps) {
   const [stored, setStored] = useState(base);
   const [draft, setDraft] = useState(start);
   const [problems, setProblems] = useState<ReadonlyMap<string, string>>(new Map());
@@ -40,7 +42,6 @@ export function IntegrationForm({ base, start, lost }: FormProps) {
   const [merges, setMerges] = useState(0);
   const why = refusal(`IntegrationService/${base ? 'UpdateIntegration' : 'CreateIntegration'}`);
   const form = useRef<HTMLFormElement>(null);
-  const draftId = base?.id ?? 'new';
   const changed = useMemo(() => changedPaths(stored ?? EMPTY, draft), [stored, draft]);
   const { local, ofServer } = useChecks(draft, changed);
 
@@ -56,7 +57,7 @@ export function IntegrationForm({ base, start, lost }: FormProps) {
   const unreadable = [...problems].map(([path, description]) => ({ path, description }));
   const all = [...unreadable, ...local, ...ofServer];
   const isShown = ({ path }: Pick<Violation, 'path'>) =>
-    hasTried || [...touched].some((name) => path.replace(/^integration\./, '').startsWith(name));
+    hasTried || [...touched].some((name) => isWithin(path.replace(/^integration\./, ''), name));
   const shown = placed(all.filter(isShown), controlsIn(form.current));
   const setProblem = (path: string, problem: string | undefined) =>
     setProblems((before) => {
@@ -140,6 +141,10 @@ export function IntegrationForm({ base, start, lost }: FormProps) {
 }
 
 const EMPTY = create(IntegrationSchema);
+
+/** Whether a path is `of`, or leads on from it. */
+const isWithin = (path: string, of: string): boolean =>
+  path === of || path.startsWith(`${of}.`) || path.startsWith(`${of}[`);
 
 /** Where violations can be shown. */
 const controlsIn = (form: HTMLFormElement | null): ReadonlySet<string> =>

@@ -4,12 +4,13 @@ import { kindName } from '../../ui/names.ts';
 import { EventTable } from './event-table.tsx';
 import { useEvents } from './use-events.ts';
 
-const KINDS = [EventKind.LIFECYCLE, EventKind.ERROR, EventKind.STATISTICS];
+/** Those that the stream tells: figures have charts. */
+const KINDS = [EventKind.LIFECYCLE, EventKind.ERROR];
 
 /** What happened to all integrations, as it happens. */
 export function EventsPage() {
-  const chosen = KINDS.filter((kind) => query.value.get('kind') === String(kind));
-  const shown = useEvents('', chosen);
+  const chosen = KINDS.filter((kind) => query.value.get('kind') === kindName(kind));
+  const shown = useEvents('', chosen.length > 0 ? chosen : KINDS);
   return (
     <>
       <header class="page-head">
@@ -20,7 +21,7 @@ export function EventsPage() {
               <button
                 type="button"
                 aria-pressed={chosen.includes(kind)}
-                onClick={() => setQuery({ kind: chosen.includes(kind) ? '' : String(kind) })}
+                onClick={() => setQuery({ kind: chosen.includes(kind) ? '' : kindName(kind) })}
               >
                 {kindName(kind)}
               </button>

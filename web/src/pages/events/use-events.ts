@@ -1,10 +1,8 @@
-import { useState } from 'preact/hooks';
-import type { Event, EventKind } from '../../../../src/client/contract.ts';
+import { type Event, EventKind } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
 import type { Failure } from '../../api/failures.ts';
-import { useAction } from '../../api/use-action.ts';
-import { useQuery } from '../../api/use-query.ts';
-import { events } from '../../live/live.ts';
+import { usePages } from '../../api/use-pages.ts';
+import { events, syncs } from '../../live/live.ts';
 
 const PAGE = 100;
 
@@ -20,34 +18,35 @@ export interface ShownEvents {
 /** Events as they come, and those of before, page by page. @param id of an integration; empty: of all */
 export function useEvents(id: string, kinds: readonly EventKind[]): ShownEvents {
   const filter = { integrationId: id, kinds: [...kinds] };
-  const inputs = [id, kinds.join()];
-  const [older, setOlder] = useState<{ events: readonly Event[]; token: string } | undefined>();
-  const { value, failure } = useQuery(async (signal) => {
-    setOlder(undefined);
-    return await api.events.listEvents({ filter, pageSize: PAGE }, { signal });
-  }, inputs);
-  const token = older?.token ?? value?.nextPageToken ?? '';
-  const more = useAction(async () => {
-    const page = await api.events.listEvents({ filter, pageSize: PAGE, pageToken: token });
-    setOlder((before) => ({
-      events: [...(before?.events ?? []), ...page.events],
-      token: page.nextPageToken,
-    }));
-  });
+  const { items, page, failure, loadMore } = usePages(
+    async (pageToken, signal) => {
+      const request = { filter, pageSize: PAGE, pageToken };
+      const answer = await api.events.listEvents(request, signal && { signal });
+      return { items: answer.events, token: answer.nextPageToken };
+    },
+    JSON.stringify(filter),
+    // The stream tells what happens from then on: what happened before, or while it was cut, is in the list.
+    [syncs.value],
+  );
   const live = events.value.filter((event) => isWanted(event, id, kinds)).toReversed();
   return {
-    events: merged(live, value?.events ?? [], older?.events ?? []),
-    failure: failure ?? more.failure,
-    isLoading: value === undefined && failure === undefined,
-    loadMore: token === '' ? undefined : more.run,
+    events: merged(live, items),
+    failure,
+    isLoading: page === undefined && failure === undefined,
+    loadMore,
   };
 }
 
 const isWanted = ({ integrationId, event }: Event, id: string, kinds: readonly EventKind[]): boolean =>
   (id === '' || integrationId === id) && (kinds.length === 0 || kinds.includes(kindOf(event.case)));
 
-const KINDS = { lifecycle: 1, error: 2, statistics: 3 } as const satisfies Record<string, EventKind>;
-const kindOf = (name: keyof typeof KINDS | undefined): EventKind => (name === undefined ? 0 : KINDS[name]);
+const KINDS = {
+  lifecycle: EventKind.LIFECYCLE,
+  error: EventKind.ERROR,
+  statistics: EventKind.STATISTICS,
+} as const;
+const kindOf = (name: keyof typeof KINDS | undefined): EventKind =>
+  name === undefined ? EventKind.UNSPECIFIED : KINDS[name];
 
 /** Each once. */
 function merged(...lists: readonly (readonly Event[])[]): readonly Event[] {

@@ -4,36 +4,17 @@ import { api } from '../../api/client.ts';
 import { useAction } from '../../api/use-action.ts';
 import { open } from '../../app/location.ts';
 import { editPath, newPath, replayPath } from '../../app/routes.ts';
-import { refusal } from '../../app/self.ts';
 import { NamedDialog } from '../../ui/named-dialog.tsx';
 import { FailureNotice } from '../../ui/notice.tsx';
-import { RoleLink } from '../../ui/role-link.tsx';
-
-interface ButtonProps {
-  readonly method: string;
-  readonly text: string;
-  readonly action: { readonly run: () => void; readonly isRunning: boolean };
-}
-
-/** A button that says why it cannot be used. */
-function ActionButton({ method, text, action: { run, isRunning } }: ButtonProps) {
-  const why = refusal(`IntegrationService/${method}`);
-  return (
-    <button type="button" disabled={isRunning || why !== undefined} title={why} onClick={() => run()}>
-      {isRunning ? `${text}…` : text}
-    </button>
-  );
-}
+import { RoleButton, RoleLink } from '../../ui/role-button.tsx';
+import { useEnabling } from '../integrations/use-enabling.ts';
 
 /** What can be done with an integration. */
 export function Actions({ integration }: { readonly integration: Integration }) {
   const { id, enabled } = integration;
   const [isDeleting, setDeleting] = useState(false);
   const [checked, setChecked] = useState<string>();
-  const toggle = useAction(async () => {
-    if (enabled) await api.integrations.disableIntegration({ id });
-    else await api.integrations.enableIntegration({ id });
-  });
+  const toggle = useEnabling(integration);
   const restart = useAction(() => api.integrations.restartIntegration({ id }));
   const check = useAction(async () => {
     setChecked(undefined);
@@ -45,22 +26,16 @@ export function Actions({ integration }: { readonly integration: Integration }) 
   return (
     <>
       <div class="actions">
-        <RoleLink method="UpdateIntegration" href={editPath(id)} text="Edit" isPrimary />
-        <ActionButton
-          method={enabled ? 'DisableIntegration' : 'EnableIntegration'}
-          text={enabled ? 'Disable' : 'Enable'}
-          action={toggle}
-        />
-        <ActionButton method="RestartIntegration" text="Restart" action={restart} />
-        <ActionButton method="CheckConnection" text="Check connection" action={check} />
-        <RoleLink method="CreateIntegration" href={newPath(id)} text="Duplicate" />
-        <a class="button" href={replayPath(id)}>
-          Replay
-        </a>
-        <ActionButton
-          method="DeleteIntegration"
+        <RoleLink method="IntegrationService/UpdateIntegration" href={editPath(id)} text="Edit" isPrimary />
+        <ActionButton method={toggle.method} text={enabled ? 'Disable' : 'Enable'} action={toggle} />
+        <ActionButton method="IntegrationService/RestartIntegration" text="Restart" action={restart} />
+        <ActionButton method="IntegrationService/CheckConnection" text="Check connection" action={check} />
+        <RoleLink method="IntegrationService/CreateIntegration" href={newPath(id)} text="Duplicate" />
+        <RoleLink method="ReplayService/StartReplay" href={replayPath(id)} text="Replay" />
+        <RoleButton
+          method="IntegrationService/DeleteIntegration"
           text="Delete"
-          action={{ run: () => setDeleting(true), isRunning: false }}
+          onClick={() => setDeleting(true)}
         />
       </div>
       {checked !== undefined && (
@@ -71,6 +46,23 @@ export function Actions({ integration }: { readonly integration: Integration }) 
       {failure && <FailureNotice failure={failure} />}
       {isDeleting && <DeleteDialog integration={integration} onClose={() => setDeleting(false)} />}
     </>
+  );
+}
+
+interface ActionButtonProps {
+  readonly method: string;
+  readonly text: string;
+  readonly action: { readonly run: () => void; readonly isRunning: boolean };
+}
+
+function ActionButton({ method, text, action: { run, isRunning } }: ActionButtonProps) {
+  return (
+    <RoleButton
+      method={method}
+      text={isRunning ? `${text}…` : text}
+      isOff={isRunning}
+      onClick={() => run()}
+    />
   );
 }
 

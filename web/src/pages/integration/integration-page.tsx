@@ -1,8 +1,7 @@
 import { useState } from 'preact/hooks';
 import { type Integration, IntegrationState } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
-import { useQuery } from '../../api/use-query.ts';
-import { useTick } from '../../api/use-tick.ts';
+import { useRenewed } from '../../api/use-renewed.ts';
 import { Lazy } from '../../app/lazy.tsx';
 import { INTEGRATION_TABS, type IntegrationTab, integrationPath } from '../../app/routes.ts';
 import { rates, useFigures } from '../../live/figures.ts';
@@ -28,11 +27,11 @@ const loadCharts = () => import('../charts/charts.tsx');
 /** One integration: how it is, what can be done about it, and how it came to be so. */
 export function IntegrationPage({ id, tab }: { readonly id: string; readonly tab: IntegrationTab }) {
   const row = integrations.value.get(id);
-  const tick = useTick(FIGURES);
   // The stream tells when it changed, and nothing of its figures in between.
-  const asked = useQuery(
+  const asked = useRenewed(
     (signal) => api.integrations.getIntegration({ id }, { signal }),
-    [id, row?.generation, row?.etag, tick],
+    [id, row?.generation, row?.etag],
+    FIGURES,
   );
   const whole = asked.value?.integration;
   const shown = row ?? whole;
@@ -50,6 +49,7 @@ export function IntegrationPage({ id, tab }: { readonly id: string; readonly tab
           </a>
         ))}
       </nav>
+      {asked.failure && <FailureNotice failure={asked.failure} />}
       {tab === 'overview' && <Overview integration={shown} whole={whole} />}
       {tab === 'dead-letters' && (
         <Lazy

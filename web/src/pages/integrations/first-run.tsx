@@ -1,6 +1,6 @@
 import { newPath } from '../../app/routes.ts';
 import { Empty } from '../../ui/notice.tsx';
-import { RoleLink } from '../../ui/role-link.tsx';
+import { RoleLink } from '../../ui/role-button.tsx';
 
 const COMMAND = `curl -s ${location.origin}/api/v1/integrations -H 'content-type: application/json' -d '{
   "name": "first", "enabled": true, "topicFilters": ["sensors/#"],
@@ -16,7 +16,12 @@ export function FirstRun() {
         broker or a Kafka cluster.
       </p>
       <p>
-        <RoleLink method="CreateIntegration" href={newPath()} text="Make the first one" isPrimary />
+        <RoleLink
+          method="IntegrationService/CreateIntegration"
+          href={newPath()}
+          text="Make the first one"
+          isPrimary
+        />
       </p>
       <p class="quiet">Or from a shell:</p>
       <pre class="wrapped">{COMMAND}</pre>

@@ -8,7 +8,7 @@ import { integrations, isSynced } from '../../live/live.ts';
 import { type AllRates, areAllAsked } from '../../live/rates.ts';
 import { stateName, typeName } from '../../ui/names.ts';
 import { Empty, Loading } from '../../ui/notice.tsx';
-import { RoleLink } from '../../ui/role-link.tsx';
+import { RoleLink } from '../../ui/role-button.tsx';
 import { FirstRun } from './first-run.tsx';
 import { IntegrationTable, selection } from './integration-table.tsx';
 import { countsOf, isSelected, kept, sorted } from './selection.ts';
@@ -29,7 +29,12 @@ export function IntegrationsPage() {
         <h1>Integrations</h1>
         <Summary />
         <p>
-          <RoleLink method="CreateIntegration" href={newPath()} text="New integration" isPrimary />
+          <RoleLink
+            method="IntegrationService/CreateIntegration"
+            href={newPath()}
+            text="New integration"
+            isPrimary
+          />
         </p>
       </header>
       <Filters />
@@ -56,7 +61,7 @@ function Summary() {
           <button
             type="button"
             aria-pressed={now === state}
-            onClick={() => setQuery({ state: now === state ? '' : String(state) })}
+            onClick={() => setQuery({ state: now === state ? '' : stateName(state) })}
           >
             <b>{counts.get(state) ?? 0}</b> {stateName(state)}
           </button>

@@ -65,7 +65,7 @@ const URGENCY: Readonly<Record<IntegrationState, number>> = {
   [IntegrationState.DISABLED]: 4,
 };
 
-/** Those that are selected, in their order; equal ones by name, then id. @param rates by which they may be ordered */
+/** In the order that is selected; equal ones by name, then id. @param rates by which they may be ordered */
 export function sorted(
   all: Iterable<Integration>,
   selection: Selection,
@@ -74,9 +74,7 @@ export function sorted(
   const { sort, isDescending } = selection;
   const sign = isDescending ? -1 : 1;
   const compare = COMPARE[sort];
-  return [...all]
-    .filter((one) => isSelected(one, selection))
-    .sort((a, b) => sign * compare(a, b, rates) || order(a.name, b.name) || order(a.id, b.id));
+  return [...all].sort((a, b) => sign * compare(a, b, rates) || order(a.name, b.name) || order(a.id, b.id));
 }
 
 type Compare = (a: Integration, b: Integration, rates: AllRates) => number;

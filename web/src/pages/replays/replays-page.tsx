@@ -1,15 +1,14 @@
-import { useState } from 'preact/hooks';
 import { type Replay, ReplayState } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
 import { useAction } from '../../api/use-action.ts';
-import { useQuery } from '../../api/use-query.ts';
+import { usePages } from '../../api/use-pages.ts';
 import { query, setQuery } from '../../app/location.ts';
 import { zone } from '../../app/preferences.ts';
 import { integrationPath } from '../../app/routes.ts';
-import { refusal } from '../../app/self.ts';
 import { integrations } from '../../live/live.ts';
 import { replayStateName } from '../../ui/names.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
+import { RoleButton } from '../../ui/role-button.tsx';
 import { TableHead } from '../../ui/table-head.tsx';
 import { At } from '../../ui/time.tsx';
 import { rangeText, shareOf } from './replay-text.ts';
@@ -20,24 +19,11 @@ const PAGE = 50;
 /** The replays that run, and those that ended. */
 export function ReplaysPage() {
   const integrationId = query.value.get('integration') ?? '';
-  const [older, setOlder] = useState<{ of: string; replays: readonly Replay[]; token: string }>();
-  const { value, failure, reload } = useQuery(
-    async (signal) => {
-      const page = await api.replays.listReplays({ integrationId, pageSize: PAGE }, { signal });
-      setOlder(undefined);
-      return { ...page, of: integrationId };
-    },
-    [integrationId],
-  );
-  const first = value?.of === integrationId ? value : undefined;
-  const mine = older?.of === integrationId ? older : undefined;
-  const token = mine?.token ?? first?.nextPageToken ?? '';
-  const more = useAction(async () => {
-    const page = await api.replays.listReplays({ integrationId, pageSize: PAGE, pageToken: token });
-    const replays = [...(mine?.replays ?? []), ...page.replays];
-    setOlder({ of: integrationId, replays, token: page.nextPageToken });
-  });
-  const replays = [...(first?.replays ?? []), ...(mine?.replays ?? [])];
+  const { items, page, failure, isLoadingMore, loadMore, reload } = usePages(async (pageToken, signal) => {
+    const request = { integrationId, pageSize: PAGE, pageToken };
+    const { replays, nextPageToken } = await api.replays.listReplays(request, signal && { signal });
+    return { items: replays, token: nextPageToken };
+  }, integrationId);
   return (
     <>
       <header class="page-head">
@@ -50,12 +36,11 @@ export function ReplaysPage() {
         </p>
       </header>
       {failure && <FailureNotice failure={failure} />}
-      {more.failure && <FailureNotice failure={more.failure} />}
-      {!first && !failure && <Loading what="the replays" />}
-      {first && replays.length === 0 && token === '' && <NoReplays />}
-      {replays.length > 0 && <Table replays={replays} />}
-      {token !== '' && (
-        <button type="button" disabled={more.isRunning} onClick={() => more.run()}>
+      {!page && !failure && <Loading what="the replays" />}
+      {page && items.length === 0 && !loadMore && <NoReplays />}
+      {items.length > 0 && <Table replays={items} />}
+      {loadMore && (
+        <button type="button" disabled={isLoadingMore} onClick={loadMore}>
           Older ones
         </button>
       )}
@@ -119,7 +104,6 @@ function Row({ listed }: { readonly listed: Replay }) {
     () => api.replays.cancelReplay({ id }),
     (answer) => take(answer.replay),
   );
-  const why = refusal('ReplayService/CancelReplay');
   const isRunning = state === ReplayState.RUNNING;
   const problem = cancel.failure ?? (isRunning ? failure : undefined);
   return (
@@ -145,14 +129,12 @@ function Row({ listed }: { readonly listed: Replay }) {
       </td>
       <td class="pre">
         {isRunning && (
-          <button
-            type="button"
-            disabled={cancel.isRunning || why !== undefined}
-            title={why}
+          <RoleButton
+            method="ReplayService/CancelReplay"
+            text={cancel.isRunning ? 'Cancelling…' : 'Cancel'}
+            isOff={cancel.isRunning}
             onClick={() => cancel.run()}
-          >
-            {cancel.isRunning ? 'Cancelling…' : 'Cancel'}
-          </button>
+          />
         )}
         {problem ? <span class="problem">{problem.text}</span> : reason}
         {finishTime && (

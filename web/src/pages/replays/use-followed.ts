@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { type Replay, ReplayState } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
 import { type Failure, failureOf } from '../../api/failures.ts';
+import { toLogin } from '../../api/use-query.ts';
 
 /** A running replay is asked for so often, in milliseconds. */
 const OFTEN = 2000;
@@ -23,6 +24,10 @@ export function useFollowed(listed: Replay): {
     const left = new AbortController();
     let timer: ReturnType<typeof setTimeout>;
     const ask = async () => {
+      if (document.hidden) {
+        timer = setTimeout(ask, OFTEN);
+        return;
+      }
       try {
         const answer = await api.replays.getReplay({ id: listed.id }, { signal: left.signal });
         if (left.signal.aborted) return;
@@ -30,7 +35,9 @@ export function useFollowed(listed: Replay): {
         take(answer.replay);
       } catch (error) {
         if (left.signal.aborted) return;
-        setFailure(failureOf(error));
+        const failed = failureOf(error);
+        if (failed.needsLogin) return toLogin();
+        setFailure(failed);
       }
       timer = setTimeout(ask, OFTEN);
     };

@@ -58,6 +58,7 @@ export class MqttSession {
     this.#client.on('close', () => {
       tell('the connection is closed');
       onChange(false);
+      this.close(); // what was not acknowledged fails then, and is not waited for
     });
   }
 
@@ -67,7 +68,7 @@ export class MqttSession {
     this.#tell(`PUBLISH ${topic}, QoS ${qos}${retain ? ', retained' : ''}, ${size} bytes`);
     const began = performance.now();
     try {
-      await this.#client.publishAsync(topic, payload, { qos, retain });
+      await inTime(this.#client.publishAsync(topic, payload, { qos, retain }));
       const took = Math.round(performance.now() - began);
       this.#tell(qos === 0 ? 'sent: with QoS 0 nobody answers' : `done after ${took} ms`);
     } catch (error) {
@@ -76,7 +77,7 @@ export class MqttSession {
   }
 
   close(): void {
-    this.#client.end();
+    this.#client.end(true);
   }
 
   #failure(error: unknown): string {
@@ -84,4 +85,14 @@ export class MqttSession {
     if (typeof code === 'number') return `refused: ${reasonText(code)}`;
     return `no connection with ${this.#url}: ${message || 'it was not let in, or nobody is there'}`;
   }
+}
+
+/** @throws Error when it takes longer than somebody waits */
+async function inTime(sent: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const text = `no answer within ${PATIENCE / 1000} s: whether it was taken in is not known`;
+    timer = setTimeout(() => reject(new Error(text)), PATIENCE);
+  });
+  await Promise.race([sent, late]).finally(() => clearTimeout(timer));
 }

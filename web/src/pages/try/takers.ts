@@ -4,41 +4,45 @@ import { matches, topicNameProblem } from '../../../../src/topic-filter/topic-fi
 
 /** Who takes a topic. */
 export interface Takers {
-  /** What is wrong with the topic name; undefined: nothing. */
-  readonly problem: string | undefined;
   readonly enabled: readonly Integration[];
   /** They would, and keep it until they are enabled. */
   readonly disabled: readonly Integration[];
-  /** Topic filters like it, when nobody takes it. */
-  readonly near: readonly { readonly filter: string; readonly integration: Integration }[];
 }
 
 export function takersOf(topic: string, all: Iterable<Integration>): Takers {
-  const integrations = [...all];
-  const problem = topic === '' ? undefined : topicNameProblem(topic);
+  const isName = topic !== '' && topicNameProblem(topic) === undefined;
   const takes = ({ topicFilters }: Integration) => topicFilters.some((filter) => matches(filter, topic));
-  const taking = topic === '' || problem !== undefined ? [] : integrations.filter(takes);
+  const taking = isName ? [...all].filter(takes) : [];
   return {
-    problem,
     enabled: taking.filter(({ enabled }) => enabled),
     disabled: taking.filter(({ enabled }) => !enabled),
-    near: taking.length > 0 || topic === '' ? [] : nearest(topic, integrations),
   };
 }
 
-/** By the words of the topic: as far as a filter has words at the same levels, those are compared. */
-function nearest(topic: string, integrations: readonly Integration[]): Takers['near'] {
+/** A topic filter, and one of the integrations that have it. */
+interface Near {
+  readonly filter: string;
+  readonly integration: Integration;
+}
+
+/** The topic filters that take topics most like this one, the nearest first. */
+export function nearestFilters(topic: string, all: Iterable<Integration>): readonly Near[] {
+  if (topic === '' || topicNameProblem(topic) !== undefined) return [];
   const owners = new Map(
-    integrations.flatMap((integration) =>
+    [...all].flatMap((integration) =>
       integration.topicFilters.map((filter) => [filter, integration] as const),
     ),
   );
-  const like = (filter: string) => {
-    const levels = topic.split('/');
-    const parts = filter.replace(/\/?#$/, '').split('/');
-    return parts.map((part, i) => (part === '+' ? (levels[i] ?? '') : part)).join('/');
-  };
-  const begin = (filter: string) => topic.split('/').slice(0, like(filter).split('/').length).join('/');
-  const near = [...owners.keys()].filter((filter) => closest(begin(filter), [like(filter)]).length > 0);
-  return near.slice(0, 3).map((filter) => ({ filter, integration: owners.get(filter)! }));
+  const near = closest(topic, [...owners.keys()], (filter) => [taken(filter, topic)]);
+  return near.map((filter) => ({ filter, integration: owners.get(filter)! }));
+}
+
+/** The topic that is most like this one of those that a filter takes: a wildcard takes what the topic has there. */
+function taken(filter: string, topic: string): string {
+  const levels = topic.split('/');
+  const parts = filter.split('/');
+  const words = parts.map((part, i) => (part === '+' ? (levels[i] ?? '') : part));
+  return parts.at(-1) === '#'
+    ? [...words.slice(0, -1), ...levels.slice(parts.length - 1)].join('/')
+    : words.join('/');
 }

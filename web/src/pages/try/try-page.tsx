@@ -1,4 +1,5 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { topicNameProblem } from '../../../../src/topic-filter/topic-filter.ts';
 import { api } from '../../api/client.ts';
 import { useAction } from '../../api/use-action.ts';
 import { useQuery } from '../../api/use-query.ts';
@@ -9,7 +10,7 @@ import { integrations } from '../../live/live.ts';
 import { FailureNotice, Loading } from '../../ui/notice.tsx';
 import { timeText } from '../../ui/times.ts';
 import { type LogLine, MqttSession, type Outgoing } from './mqtt-session.ts';
-import { takersOf } from './takers.ts';
+import { nearestFilters, takersOf } from './takers.ts';
 
 const MOST_LINES = 200;
 
@@ -46,7 +47,7 @@ function Publisher({ url }: { readonly url: string }) {
   const [retain, setRetain] = useState(false);
   const { lines, isOpen, session } = useSession(url);
   const publish = useAction(async () => session()?.publish({ topic, payload, qos, retain }));
-  const problem = takersOf(topic, []).problem;
+  const problem = topic === '' ? undefined : topicNameProblem(topic);
   const why =
     topic === '' ? 'give a topic first' : (problem ?? (isOpen ? undefined : 'the connection is not open'));
   return (
@@ -135,7 +136,14 @@ function useSession(url: string) {
     current.current?.close();
     const tell = (text: string, isBad = false) =>
       setLines((before) => [...before, { time: new Date(), text, isBad }].slice(-MOST_LINES));
-    current.current = new MqttSession(url, tell, setOpen);
+    // What a session before it still says of its end is not of this one.
+    const session: MqttSession = new MqttSession(
+      url,
+      tell,
+      (open) => current.current === session && setOpen(open),
+    );
+    current.current = session;
+    setOpen(false);
   };
   useEffect(() => {
     begin();
@@ -150,14 +158,19 @@ function useSession(url: string) {
 
 /** Who takes the topic; and when nobody does, who nearly would. */
 function Takes({ topic }: { readonly topic: string }) {
-  const { problem, enabled, disabled, near } = takersOf(topic, integrations.value.values());
-  if (topic === '' || problem) return null;
+  const { enabled, disabled } = takersOf(topic, integrations.value.values());
+  // Once for a topic: of very many it takes long, and what changes meanwhile matters little.
+  const near = useMemo(() => nearestFilters(topic, integrations.peek().values()), [topic]);
+  if (topic === '' || topicNameProblem(topic) !== undefined) return null;
   const link = ({ id, name }: { readonly id: string; readonly name: string }) => (
     <a key={id} href={integrationPath(id)}>
       {name}
     </a>
   );
-  const list = (all: typeof enabled) => all.slice(0, 5).flatMap((one, i) => [i > 0 ? ', ' : '', link(one)]);
+  const list = (all: typeof enabled) => [
+    ...all.slice(0, 5).flatMap((one, i) => [i > 0 ? ', ' : '', link(one)]),
+    all.length > 5 ? ` and ${all.length - 5} more` : '',
+  ];
   if (enabled.length + disabled.length > 0) {
     return (
       <p class="notice" role="status">
