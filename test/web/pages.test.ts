@@ -166,7 +166,7 @@ test('from one page that is loaded when it is wanted to another', async (t) => {
   await page.getByRole('link', { name: 'Try it' }).click();
   await page.getByRole('heading', { name: 'Try it' }).waitFor();
   await page.getByRole('link', { name: 'Replays' }).click();
-  await page.getByRole('heading', { name: 'Replays' }).waitFor();
+  await page.getByRole('heading', { name: 'Replays', exact: true }).waitFor();
   const open = (path: string) =>
     page.evaluate(`history.pushState(null, '', '${path}'); dispatchEvent(new PopStateEvent('popstate'))`);
   await open(`/integrations/${ids[0]}/edit`);
