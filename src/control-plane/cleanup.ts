@@ -3,9 +3,9 @@ import type { Topics } from '../bus/topics.ts';
 import { Periodic, type PeriodicDeps } from './periodic.ts';
 import type { Database } from './store/database.ts';
 import { countNodes } from './store/integration-states.ts';
+import { deleteOldJobs } from './store/jobs.ts';
 import { foldCounts } from './store/listed-counts.ts';
 import { forgetNodes, forgetStatistics } from './store/nodes.ts';
-import { deleteOldReplays } from './store/replays.ts';
 import { deleteOldRevisions } from './store/revisions.ts';
 import { deleteOutsideParts, keepParts } from './store/time-partitions.ts';
 import { deleteEndedTokens } from './store/tokens.ts';
@@ -89,13 +89,13 @@ function keepingParts(
   );
 }
 
-/** Deletes replays that ended longer ago than `eventsTtl` milliseconds. */
-export function startReplayCleanup(deps: PeriodicDeps & { db: Database; eventsTtl: number }): Periodic {
+/** Deletes replays and redrives that ended longer ago than `eventsTtl` milliseconds. */
+export function startJobCleanup(deps: PeriodicDeps & { db: Database; eventsTtl: number }): Periodic {
   return new Periodic(
     {
-      name: 'deleting old replays',
+      name: 'deleting old replays and redrives',
       interval: EVENTS_INTERVAL,
-      work: async () => (await deleteOldReplays(deps.db, deps.eventsTtl, EVENTS_BATCH)) === EVENTS_BATCH,
+      work: async () => (await deleteOldJobs(deps.db, deps.eventsTtl, EVENTS_BATCH)) === EVENTS_BATCH,
     },
     deps,
   );

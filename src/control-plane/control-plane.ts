@@ -27,8 +27,8 @@ import { type AuditDeps, audited } from './audit/audited.ts';
 import {
   startAuditCleanup,
   startEventCleanup,
+  startJobCleanup,
   startNodeCleanup,
-  startReplayCleanup,
   startRevisionCleanup,
   startStateCounting,
   startTokenCleanup,
@@ -39,10 +39,10 @@ import type { ControlPlaneConfig } from './config.ts';
 import { startRemovedSweep } from './dead-letters/removed-dead-letters.ts';
 import { startFiguresUpkeep } from './figures/upkeep.ts';
 import { startSecretWatch } from './integrations/secret-watch.ts';
+import { Jobs } from './jobs/jobs.ts';
 import { startReconciler } from './outbox/reconciler.ts';
 import { startRelay } from './outbox/relay.ts';
 import { patiently } from './patiently.ts';
-import { Replays } from './replays/replays.ts';
 import { controlPlaneServices } from './services.ts';
 import { RecentCluster } from './status/recent-cluster.ts';
 import { startUplink } from './status/uplink.ts';
@@ -143,7 +143,7 @@ export async function startControlPlane(
     startOrphanSweep(inner),
     startEventCleanup(inner),
     startAuditCleanup(inner),
-    startReplayCleanup(inner),
+    startJobCleanup(inner),
     startRevisionCleanup(inner),
     startFiguresUpkeep(inner),
     startTokenCleanup(inner),
@@ -159,14 +159,14 @@ export async function startControlPlane(
   stack.defer(async () => {
     await Promise.all(sweeps.map((sweep) => sweep[Symbol.asyncDispose]()));
   });
-  const replays = stack.use(new Replays(inner));
+  const jobs = stack.use(new Jobs(inner));
 
-  const wakeReplays = () => replays.wake();
+  const wakeJobs = () => jobs.wake();
   const checks = new RateLimit(config.checkRate, deps.clock);
   const watches = new Watches(inner);
   const recentCluster = new RecentCluster(db, deps.clock);
   const integrations = new AskedTogether((ids) => findWithReports(db, ids));
-  const own = { checks, wakeReplays, watches, recentCluster, integrations };
+  const own = { checks, wakeJobs, watches, recentCluster, integrations };
   const services = controlPlaneServices({ ...inner, ...own });
   const refusals = new RateLimit(REFUSALS, deps.clock);
   const audit = (service: RpcService) => audited(service, { ...inner, refusals });

@@ -14,7 +14,7 @@ const MAX_TIME = 8.64e15;
 export const pageSizeOf = (pageSize: number): number => pageSize || DEFAULT_PAGE_SIZE;
 
 /** What requests for pages of a list have; everything else in one says which list it is. */
-interface ListRequest {
+export interface ListRequest {
   readonly $typeName: string;
   readonly pageSize: number;
   readonly pageToken: string;

@@ -13,6 +13,7 @@ import { UserService } from '../../gen/penstock/v1/user_service_pb.ts';
 import { WatchService } from '../../gen/penstock/v1/watch_service_pb.ts';
 import { type RpcService, rpcService } from '../rpc/service.ts';
 import { selfOf } from './access/self.ts';
+import { cancelRedrive } from './routes/cancel-redrive.ts';
 import { cancelReplay } from './routes/cancel-replay.ts';
 import { changePassword } from './routes/change-password.ts';
 import { checkConnection } from './routes/check-connection.ts';
@@ -28,6 +29,7 @@ import { disableIntegration } from './routes/disable-integration.ts';
 import { enableIntegration } from './routes/enable-integration.ts';
 import { getIntegration } from './routes/get-integration.ts';
 import { getLoginMethods } from './routes/get-login-methods.ts';
+import { getRedrive } from './routes/get-redrive.ts';
 import { getReplay } from './routes/get-replay.ts';
 import { getRevision } from './routes/get-revision.ts';
 import { getSystem } from './routes/get-system.ts';
@@ -38,6 +40,7 @@ import { listEventsRoute } from './routes/list-events.ts';
 import { listFigures } from './routes/list-figures.ts';
 import { listIntegrationsRoute } from './routes/list-integrations.ts';
 import { listNodes } from './routes/list-nodes.ts';
+import { listRedrivesRoute } from './routes/list-redrives.ts';
 import { listReplaysRoute } from './routes/list-replays.ts';
 import { listRevisionsRoute } from './routes/list-revisions.ts';
 import { listTokensRoute } from './routes/list-tokens.ts';
@@ -47,6 +50,7 @@ import { queryStatistics } from './routes/query-statistics.ts';
 import { redriveDeadLetters } from './routes/redrive-dead-letters.ts';
 import { restartIntegration } from './routes/restart-integration.ts';
 import { revokeToken } from './routes/revoke-token.ts';
+import { startRedrive } from './routes/start-redrive.ts';
 import { startReplay } from './routes/start-replay.ts';
 import { updateIntegration } from './routes/update-integration.ts';
 import { updateUserRoute } from './routes/update-user.ts';
@@ -86,6 +90,10 @@ export function controlPlaneServices(deps: RouteDeps & LoginDeps): readonly RpcS
       listDeadLetters: (request, call) => listDeadLetters(deps, request, call),
       redriveDeadLetters: (request, call) => redriveDeadLetters(deps, request, call),
       purgeDeadLetters: (request, call) => purgeDeadLetters(deps, request, call),
+      startRedrive: (request, call) => startRedrive(deps, request, call),
+      getRedrive: (request, call) => getRedrive(deps, request, call),
+      listRedrives: (request, call) => listRedrivesRoute(deps, request, call),
+      cancelRedrive: (request, call) => cancelRedrive(deps, request, call),
     }),
     rpcService(ReplayService, {
       startReplay: (request, call) => startReplay(deps, request, call),

@@ -64,6 +64,10 @@ export const POLICY: ReadonlyMap<DescMethod, Rule> = new Map([
   ...rules(DeadLetterService, {
     listDeadLetters: viewer,
     redriveDeadLetters: operator,
+    startRedrive: operator,
+    getRedrive: viewer,
+    listRedrives: viewer,
+    cancelRedrive: operator,
     purgeDeadLetters: editor,
   }),
   ...rules(ReplayService, {

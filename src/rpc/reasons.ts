@@ -153,6 +153,11 @@ export const REASONS = {
     'The message is larger than Kafka takes, or a request over REST than 4 MiB, where no login is asked for 16 KiB.',
     'Send a smaller one.',
   ),
+  TOO_MANY_REDRIVES: meaning(
+    [Code.RESOURCE_EXHAUSTED],
+    'As many redrives are running as may.',
+    'Wait for the end of one, or cancel one.',
+  ),
   TOO_MANY_REPLAYS: meaning(
     [Code.RESOURCE_EXHAUSTED],
     'As many replays are running as may.',

@@ -66,7 +66,7 @@ test('the examples of docs/, word by word', async (t) => {
   const penstock = new PenstockRun(['dev', '--data-dir', await dataDirectory(t)]);
   onEnd(t, () => penstock.stop());
   await penstock.says('penstock is ready');
-  for (const name of ['http', 'mqtt', 'kafka', 'api', 'status', 'cli', 'figures']) {
+  for (const name of ['http', 'mqtt', 'kafka', 'api', 'status', 'cli', 'figures', 'dead-letters']) {
     await t.test(`docs/${name}.md`, async (page) => runPage(page, await blocksOf(`docs/${name}.md`)));
   }
 });

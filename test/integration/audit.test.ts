@@ -237,6 +237,7 @@ test('every RPC that may change something is audited, and nothing else, whoever 
   const names = [...POLICY.keys()].filter(isAudited).map(({ name }) => name);
   assert.deepEqual(names.toSorted(), [
     ...[
+      'CancelRedrive',
       'CancelReplay',
       'ChangePassword',
       'CheckConnection',
@@ -252,7 +253,8 @@ test('every RPC that may change something is audited, and nothing else, whoever 
       'DisableIntegration',
       'EnableIntegration',
     ],
-    ...['PurgeDeadLetters', 'RedriveDeadLetters', 'RestartIntegration', 'RevokeToken', 'StartReplay'],
+    ...['PurgeDeadLetters', 'RedriveDeadLetters', 'RestartIntegration', 'RevokeToken'],
+    ...['StartRedrive', 'StartReplay'],
     ...['UpdateIntegration', 'UpdateUser'],
   ]);
 });

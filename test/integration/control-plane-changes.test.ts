@@ -96,7 +96,7 @@ test('changes of integrations', async (t) => {
         return message(ValidationResponseSchema);
       },
     };
-    const wakes = { wakeRelay() {}, wakeReplays() {} };
+    const wakes = { wakeRelay() {}, wakeJobs() {} };
     const config = { ...CONFIG, checkTimeout: 1000 };
     const watches = new Watches({ ...system, db });
     const recentCluster = new RecentCluster(db, system.clock);
@@ -219,7 +219,7 @@ test('changes of integrations', async (t) => {
       };
       let twin: ReturnType<typeof client.createIntegration> | undefined;
       const requester = { replyTopic: '', request: async () => message(ValidationResponseSchema) };
-      const wakes = { wakeRelay() {}, wakeReplays() {} };
+      const wakes = { wakeRelay() {}, wakeJobs() {} };
       const watches = new Watches({ ...system, db: db as Database });
       const recentCluster = new RecentCluster(db as Database, system.clock);
       const checks = new RateLimit(CONFIG.checkRate, system.clock);

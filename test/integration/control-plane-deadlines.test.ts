@@ -51,7 +51,7 @@ test('callers whose deadline is near, while an ingress says nothing', async (t) 
     integrations: new AskedTogether((ids) => findWithReports(db, ids)),
     checks: new RateLimit(CONFIG.checkRate, clock),
     wakeRelay() {},
-    wakeReplays() {},
+    wakeJobs() {},
   };
   const call = {
     caller: CALLER,

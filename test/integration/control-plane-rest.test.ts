@@ -202,6 +202,19 @@ test('everything that a control plane serves can be done by its paths, as its do
   assert.deepEqual([redriven.done, redriven.redriven], [true, '1']);
   assert.equal((await ok(`POST ${deadLetters}:purge`, { integrationId: id })).purged, '3');
 
+  const begun = await ok('POST /api/v1/redrives', {}, { integration_id: id });
+  const redrive = { id: begun.redrive.id };
+  await waitUntil(
+    'it is over',
+    async () => (await ok('GET /api/v1/redrives/{id}', redrive)).redrive.state === 'REDRIVE_STATE_DONE',
+  );
+  const redrives = await ok('GET /api/v1/redrives', {}, undefined, `?integration_id=${id}`);
+  assert.deepEqual(
+    redrives.redrives.map((one: { id: string }) => one.id),
+    [redrive.id],
+  );
+  assert.equal((await ok('POST /api/v1/redrives/{id}:cancel', redrive)).redrive.total, '0');
+
   const started = await ok('POST /api/v1/replays', {}, { integration_id: id });
   const replay = { id: started.replay.id };
   await waitUntil(

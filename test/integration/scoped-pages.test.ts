@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { EventKind } from '../../gen/penstock/v1/event_service_pb.ts';
 import { labelTexts, type Position } from '../../src/control-plane/store/integrations.ts';
+import { listScopedJobs } from '../../src/control-plane/store/listed-jobs.ts';
 import { insertEvents } from '../../src/control-plane/store/reports.ts';
 import { listScopedEvents } from '../../src/control-plane/store/scoped-events.ts';
-import { listScopedReplays } from '../../src/control-plane/store/scoped-replays.ts';
 import { eventOf } from '../helpers/event-parts.ts';
 import { insert, storeForTests } from '../helpers/listed-store.ts';
 
@@ -86,7 +86,7 @@ test('pages of replays have those whose source and target are in the scope, each
   const made = Array.from({ length: 60 }, (_, n) => ({ id: randomUUID(), way: ways[n % ways.length]! }));
   for (const [n, { id, way }] of made.entries()) {
     await db.query(
-      `insert into replays values ($1, $2, $3, '', 2, '', 0, 0, now() - $4 * interval '1 second', now())`,
+      `insert into replays values ($1, $2, $3, '', 2, '', 0, 0, now() - $4 * interval '1 second', now(), 'replay')`,
       [id, ...way, n],
     );
   }
@@ -105,8 +105,8 @@ test('pages of replays have those whose source and target are in the scope, each
     ] as const) {
       const found: string[] = [];
       for (let after: Position | undefined; ; ) {
-        const page = { after, limit, isOldestFirst: false };
-        const { replays, next } = await listScopedReplays(db, integrationId, SCOPE, page, most);
+        const page = { kind: 'replay' as const, integrationId, after, limit, isOldestFirst: false };
+        const { rows: replays, next } = await listScopedJobs(db, SCOPE, page, most);
         assert.ok(replays.length <= Math.min(limit, most));
         found.push(...replays.map(({ id }) => id));
         if (!next) break;

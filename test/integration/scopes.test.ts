@@ -5,6 +5,7 @@ import type { DescMethod } from '@bufbuild/protobuf';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { Role, RoleSchema } from '../../gen/penstock/v1/access_pb.ts';
 import type { Node } from '../../gen/penstock/v1/cluster_service_pb.ts';
+import { RedriveState } from '../../gen/penstock/v1/dead_letter_service_pb.ts';
 import type { CallOptions } from '../../src/rpc/grpcjs.ts';
 import { POLICY } from '../../src/rpc/policy.ts';
 import { giveUp } from '../helpers/messages.ts';
@@ -22,10 +23,11 @@ import {
 } from '../helpers/scoped.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
-/** What a call is about: an integration, and a replay of it. */
+/** What a call is about: an integration, and a replay and a redrive of it. */
 interface Target {
   readonly id: string;
   readonly replayId: string;
+  readonly redriveId: string;
   /** Of the integration, or of what is to be made. */
   readonly draft: typeof INSIDE;
 }
@@ -66,6 +68,17 @@ async function until<T>(
 }
 
 const lastOf = (all: readonly Target[]) => all.at(-1)!.id;
+
+/** A redrive, which is over: no other call about the dead letters is refused for it. */
+async function redriven({ deadLetters }: ScopedSystem, integrationId: string, as: CallOptions) {
+  const { redrive } = await deadLetters.startRedrive({ integrationId }, as);
+  const { id } = redrive!;
+  await waitUntil(
+    'it is over',
+    async () => (await deadLetters.getRedrive({ id }, as)).redrive?.state !== RedriveState.RUNNING,
+  );
+  return id;
+}
 
 const ROWS: Readonly<Record<string, readonly Row[]>> = {
   'IntegrationService/CreateIntegration': [
@@ -224,6 +237,33 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   'DeadLetterService/PurgeDeadLetters': [
     { one: ({ deadLetters }, { id }, as) => deadLetters.purgeDeadLetters({ integrationId: id }, as) },
   ],
+  'DeadLetterService/StartRedrive': [
+    {
+      one: ({ deadLetters }, { id }, as) =>
+        deadLetters.startRedrive({ integrationId: id, validateOnly: true }, as),
+    },
+    { one: (system, { id }, as) => redriven(system, id, as) },
+  ],
+  'DeadLetterService/GetRedrive': [
+    { one: ({ deadLetters }, { redriveId }, as) => deadLetters.getRedrive({ id: redriveId }, as) },
+  ],
+  'DeadLetterService/ListRedrives': [
+    {
+      list: async ({ deadLetters }, as) =>
+        (await deadLetters.listRedrives({}, as)).redrives.map(({ integrationId }) => integrationId),
+    },
+    {
+      list: async ({ deadLetters }, as, all) => {
+        const found = await Promise.all(
+          all.map(({ id }) => deadLetters.listRedrives({ integrationId: id }, as)),
+        );
+        return found.flatMap((page) => page.redrives.map(({ integrationId }) => integrationId));
+      },
+    },
+  ],
+  'DeadLetterService/CancelRedrive': [
+    { one: ({ deadLetters }, { redriveId }, as) => deadLetters.cancelRedrive({ id: redriveId }, as) },
+  ],
   'ReplayService/StartReplay': [
     { one: ({ replays }, { id }, as) => replays.startReplay({ integrationId: id }, as) },
     {
@@ -281,9 +321,10 @@ const SCOPED_ROLES = [Role.VIEWER, Role.OPERATOR, Role.EDITOR];
 const textOf = (role: Role) => RoleSchema.value[role]!.localName;
 
 /** What a call comes to, without the ids that it was called with. */
-async function outcomeOf(call: Promise<unknown>, { id, replayId }: Target): Promise<unknown> {
+async function outcomeOf(call: Promise<unknown>, { id, replayId, redriveId }: Target): Promise<unknown> {
   const { code, message, reason, fields } = await rpcRejection(() => call);
-  return { code, reason, fields, message: message.replaceAll(id, 'ID').replaceAll(replayId, 'ID') };
+  const named = [id, replayId, redriveId].reduce((text, one) => text.replaceAll(one, 'ID'), message);
+  return { code, reason, fields, message: named };
 }
 
 test('the table has every RPC that a caller with a scope may call, and no other', () => {
@@ -297,9 +338,10 @@ test('callers with a scope and what they call', { timeout: 240_000 }, async (t) 
   const target = async (draft: typeof INSIDE | typeof OUTSIDE): Promise<Target> => {
     const { id } = await made(draft);
     const { replay } = await replays.startReplay({ integrationId: id }, asAdmin);
+    const redriveId = await redriven(system, id, asAdmin);
     await said(report(id));
     await giveUp(system, id, [0, 1]);
-    return { id, replayId: replay!.id, draft: draft as typeof INSIDE };
+    return { id, replayId: replay!.id, redriveId, draft: draft as typeof INSIDE };
   };
   const outside = [await target(OUTSIDE), await target(OF_ANOTHER_TEAM as unknown as typeof INSIDE)];
   // It begins or ends outside: the one inside alone does not make it known.
@@ -309,7 +351,12 @@ test('callers with a scope and what they call', { timeout: 240_000 }, async (t) 
     asAdmin,
   );
   const crossed = { ...outside[0]!, replayId: crossing.replay!.id };
-  const nothing: Target = { id: randomUUID(), replayId: randomUUID(), draft: INSIDE };
+  const nothing: Target = {
+    id: randomUUID(),
+    replayId: randomUUID(),
+    redriveId: randomUUID(),
+    draft: INSIDE,
+  };
   const all = [...outside, inside];
   await waitUntil('all of it is known', async () => {
     const nodes = (await cluster.listNodes({}, asAdmin)).nodes.flatMap(

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
-import { deadLettersLock, lockDeadLetters, lookLock } from '../../src/control-plane/integrations/guards.ts';
+import {
+  deadLettersLock,
+  lockDeadLetters,
+  lockUnredriven,
+  lookLock,
+} from '../../src/control-plane/integrations/guards.ts';
+import type { Queries } from '../../src/control-plane/store/database.ts';
 import type { Lock } from '../../src/control-plane/store/locks.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 
@@ -40,4 +46,16 @@ test('another redrive is told at once, and a look without end some time later, a
   const refused = assert.rejects(lockDeadLetters(deps, 'i'), lookedAt);
   await clock.advance(10_000);
   await refused;
+});
+
+test('a redrive that is to go on keeps others away also while it has no place, and so no lock', async () => {
+  const { held, deps } = world();
+  const toGoOn = ['r'];
+  const db = { query: async () => toGoOn } as unknown as Queries;
+  await assert.rejects(lockUnredriven({ ...deps, db }, 'i'), { message: /is running/ });
+  assert.deepEqual([...held], []);
+  toGoOn.pop();
+  await using lock = await lockUnredriven({ ...deps, db }, 'i');
+  assert.ok(lock);
+  assert.deepEqual([...held], [deadLettersLock('i')]);
 });

@@ -2,21 +2,21 @@
 // @generated from file penstock/v1/dead_letter_service.proto (package penstock.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { DeadLetter, Envelope, FailureClass } from "./envelope_pb.ts";
 import { file_penstock_v1_envelope } from "./envelope_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file penstock/v1/dead_letter_service.proto.
  */
 export const file_penstock_v1_dead_letter_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVwZW5zdG9jay92MS9kZWFkX2xldHRlcl9zZXJ2aWNlLnByb3RvEgtwZW5zdG9jay52MSKoAQoQTGlzdGVkRGVhZExldHRlchIKCgJpZBgBIAEoCRIsCgtkZWFkX2xldHRlchgCIAEoCzIXLnBlbnN0b2NrLnYxLkRlYWRMZXR0ZXISJwoIZW52ZWxvcGUYAyABKAsyFS5wZW5zdG9jay52MS5FbnZlbG9wZRIxCg1yZWRyaXZlbl90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLHAgoQRGVhZExldHRlckZpbHRlchI1CgNpZHMYASADKAlCKLpIJZIBIhDoByIdchsyGV5bMC05XXsxLDEwfS1bMC05XXsxLDE5fSQSRQoPZmFpbHVyZV9jbGFzc2VzGAIgAygOMhkucGVuc3RvY2sudjEuRmFpbHVyZUNsYXNzQhG6SA6SAQsQECIHggEEEAEgABIfCgx0b3BpY19maWx0ZXIYAyABKAlCCbpIBnIEKP//AxIcCgljbGllbnRfaWQYBCABKAlCCbpIBnIEKP//AxIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQaW5jbHVkZV9yZWRyaXZlbhgHIAEoCCKmAQoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIgCg5pbnRlZ3JhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIACEi0KBmZpbHRlchgEIAEoCzIdLnBlbnN0b2NrLnYxLkRlYWRMZXR0ZXJGaWx0ZXIiewoXTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USMwoMZGVhZF9sZXR0ZXJzGAEgAygLMh0ucGVuc3RvY2sudjEuTGlzdGVkRGVhZExldHRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKdG90YWxfc2l6ZRgDIAEoAyKJAQoZUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBIgCg5pbnRlZ3JhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESLQoGZmlsdGVyGAIgASgLMh0ucGVuc3RvY2sudjEuRGVhZExldHRlckZpbHRlchIbCghtYXhfcmF0ZRgDIAEoDUIJukgGKgQYwIQ9IksKGlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEg0KBXRvdGFsGAEgASgDEhAKCHJlZHJpdmVuGAIgASgDEgwKBGRvbmUYAyABKAgiOwoXUHVyZ2VEZWFkTGV0dGVyc1JlcXVlc3QSIAoOaW50ZWdyYXRpb25faWQYASABKAlCCLpIBXIDsAEBIioKGFB1cmdlRGVhZExldHRlcnNSZXNwb25zZRIOCgZwdXJnZWQYASABKAMyiQQKEURlYWRMZXR0ZXJTZXJ2aWNlEpsBCg9MaXN0RGVhZExldHRlcnMSIy5wZW5zdG9jay52MS5MaXN0RGVhZExldHRlcnNSZXF1ZXN0GiQucGVuc3RvY2sudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2UiPZACAYLT5JMCNBIyL2FwaS92MS9pbnRlZ3JhdGlvbnMve2ludGVncmF0aW9uX2lkfS9kZWFkLWxldHRlcnMSrgEKElJlZHJpdmVEZWFkTGV0dGVycxImLnBlbnN0b2NrLnYxLlJlZHJpdmVEZWFkTGV0dGVyc1JlcXVlc3QaJy5wZW5zdG9jay52MS5SZWRyaXZlRGVhZExldHRlcnNSZXNwb25zZSJFgtPkkwI/OgEqIjovYXBpL3YxL2ludGVncmF0aW9ucy97aW50ZWdyYXRpb25faWR9L2RlYWQtbGV0dGVyczpyZWRyaXZlMAESpAEKEFB1cmdlRGVhZExldHRlcnMSJC5wZW5zdG9jay52MS5QdXJnZURlYWRMZXR0ZXJzUmVxdWVzdBolLnBlbnN0b2NrLnYxLlB1cmdlRGVhZExldHRlcnNSZXNwb25zZSJDgtPkkwI9OgEqIjgvYXBpL3YxL2ludGVncmF0aW9ucy97aW50ZWdyYXRpb25faWR9L2RlYWQtbGV0dGVyczpwdXJnZWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_penstock_v1_envelope]);
+  fileDesc("CiVwZW5zdG9jay92MS9kZWFkX2xldHRlcl9zZXJ2aWNlLnByb3RvEgtwZW5zdG9jay52MSKoAQoQTGlzdGVkRGVhZExldHRlchIKCgJpZBgBIAEoCRIsCgtkZWFkX2xldHRlchgCIAEoCzIXLnBlbnN0b2NrLnYxLkRlYWRMZXR0ZXISJwoIZW52ZWxvcGUYAyABKAsyFS5wZW5zdG9jay52MS5FbnZlbG9wZRIxCg1yZWRyaXZlbl90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLHAgoQRGVhZExldHRlckZpbHRlchI1CgNpZHMYASADKAlCKLpIJZIBIhDoByIdchsyGV5bMC05XXsxLDEwfS1bMC05XXsxLDE5fSQSRQoPZmFpbHVyZV9jbGFzc2VzGAIgAygOMhkucGVuc3RvY2sudjEuRmFpbHVyZUNsYXNzQhG6SA6SAQsQECIHggEEEAEgABIfCgx0b3BpY19maWx0ZXIYAyABKAlCCbpIBnIEKP//AxIcCgljbGllbnRfaWQYBCABKAlCCbpIBnIEKP//AxIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQaW5jbHVkZV9yZWRyaXZlbhgHIAEoCCKmAQoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIgCg5pbnRlZ3JhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIACEi0KBmZpbHRlchgEIAEoCzIdLnBlbnN0b2NrLnYxLkRlYWRMZXR0ZXJGaWx0ZXIiewoXTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USMwoMZGVhZF9sZXR0ZXJzGAEgAygLMh0ucGVuc3RvY2sudjEuTGlzdGVkRGVhZExldHRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKdG90YWxfc2l6ZRgDIAEoAyKJAQoZUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBIgCg5pbnRlZ3JhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESLQoGZmlsdGVyGAIgASgLMh0ucGVuc3RvY2sudjEuRGVhZExldHRlckZpbHRlchIbCghtYXhfcmF0ZRgDIAEoDUIJukgGKgQYwIQ9IksKGlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEg0KBXRvdGFsGAEgASgDEhAKCHJlZHJpdmVuGAIgASgDEgwKBGRvbmUYAyABKAgiOwoXUHVyZ2VEZWFkTGV0dGVyc1JlcXVlc3QSIAoOaW50ZWdyYXRpb25faWQYASABKAlCCLpIBXIDsAEBIioKGFB1cmdlRGVhZExldHRlcnNSZXNwb25zZRIOCgZwdXJnZWQYASABKAMiugIKB1JlZHJpdmUSCgoCaWQYASABKAkSFgoOaW50ZWdyYXRpb25faWQYAiABKAkSLQoGZmlsdGVyGAMgASgLMh0ucGVuc3RvY2sudjEuRGVhZExldHRlckZpbHRlchIQCghtYXhfcmF0ZRgEIAEoDRIoCgVzdGF0ZRgFIAEoDjIZLnBlbnN0b2NrLnYxLlJlZHJpdmVTdGF0ZRISCgV0b3RhbBgGIAEoA0gAiAEBEhAKCHJlZHJpdmVuGAcgASgDEg4KBnJlYXNvbhgIIAEoCRIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQggKBl90b3RhbCK7AQoTU3RhcnRSZWRyaXZlUmVxdWVzdBIgCg5pbnRlZ3JhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESLQoGZmlsdGVyGAIgASgLMh0ucGVuc3RvY2sudjEuRGVhZExldHRlckZpbHRlchIbCghtYXhfcmF0ZRgDIAEoDUIJukgGKgQYwIQ9Eh8KCnJlcXVlc3RfaWQYBCABKAlCC7pICNgBAXIDsAEBEhUKDXZhbGlkYXRlX29ubHkYBSABKAgiPQoUU3RhcnRSZWRyaXZlUmVzcG9uc2USJQoHcmVkcml2ZRgBIAEoCzIULnBlbnN0b2NrLnYxLlJlZHJpdmUiKQoRR2V0UmVkcml2ZVJlcXVlc3QSFAoCaWQYASABKAlCCLpIBXIDsAEBIjsKEkdldFJlZHJpdmVSZXNwb25zZRIlCgdyZWRyaXZlGAEgASgLMhQucGVuc3RvY2sudjEuUmVkcml2ZSKSAQoTTGlzdFJlZHJpdmVzUmVxdWVzdBIjCg5pbnRlZ3JhdGlvbl9pZBgBIAEoCUILukgI2AEBcgOwAQESHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIACEhkKCG9yZGVyX2J5GAQgASgJQge6SARyAhhAIlcKFExpc3RSZWRyaXZlc1Jlc3BvbnNlEiYKCHJlZHJpdmVzGAEgAygLMhQucGVuc3RvY2sudjEuUmVkcml2ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiLAoUQ2FuY2VsUmVkcml2ZVJlcXVlc3QSFAoCaWQYASABKAlCCLpIBXIDsAEBIj4KFUNhbmNlbFJlZHJpdmVSZXNwb25zZRIlCgdyZWRyaXZlGAEgASgLMhQucGVuc3RvY2sudjEuUmVkcml2ZSqXAQoMUmVkcml2ZVN0YXRlEh0KGVJFRFJJVkVfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVSRURSSVZFX1NUQVRFX1JVTk5JTkcQARIWChJSRURSSVZFX1NUQVRFX0RPTkUQAhIbChdSRURSSVZFX1NUQVRFX0NBTkNFTExFRBADEhgKFFJFRFJJVkVfU1RBVEVfRkFJTEVEEAQy3wcKEURlYWRMZXR0ZXJTZXJ2aWNlEpsBCg9MaXN0RGVhZExldHRlcnMSIy5wZW5zdG9jay52MS5MaXN0RGVhZExldHRlcnNSZXF1ZXN0GiQucGVuc3RvY2sudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2UiPZACAYLT5JMCNBIyL2FwaS92MS9pbnRlZ3JhdGlvbnMve2ludGVncmF0aW9uX2lkfS9kZWFkLWxldHRlcnMSrgEKElJlZHJpdmVEZWFkTGV0dGVycxImLnBlbnN0b2NrLnYxLlJlZHJpdmVEZWFkTGV0dGVyc1JlcXVlc3QaJy5wZW5zdG9jay52MS5SZWRyaXZlRGVhZExldHRlcnNSZXNwb25zZSJFgtPkkwI/OgEqIjovYXBpL3YxL2ludGVncmF0aW9ucy97aW50ZWdyYXRpb25faWR9L2RlYWQtbGV0dGVyczpyZWRyaXZlMAESpAEKEFB1cmdlRGVhZExldHRlcnMSJC5wZW5zdG9jay52MS5QdXJnZURlYWRMZXR0ZXJzUmVxdWVzdBolLnBlbnN0b2NrLnYxLlB1cmdlRGVhZExldHRlcnNSZXNwb25zZSJDgtPkkwI9OgEqIjgvYXBpL3YxL2ludGVncmF0aW9ucy97aW50ZWdyYXRpb25faWR9L2RlYWQtbGV0dGVyczpwdXJnZRJwCgxTdGFydFJlZHJpdmUSIC5wZW5zdG9jay52MS5TdGFydFJlZHJpdmVSZXF1ZXN0GiEucGVuc3RvY2sudjEuU3RhcnRSZWRyaXZlUmVzcG9uc2UiG4LT5JMCFToBKiIQL2FwaS92MS9yZWRyaXZlcxJvCgpHZXRSZWRyaXZlEh4ucGVuc3RvY2sudjEuR2V0UmVkcml2ZVJlcXVlc3QaHy5wZW5zdG9jay52MS5HZXRSZWRyaXZlUmVzcG9uc2UiIJACAYLT5JMCFxIVL2FwaS92MS9yZWRyaXZlcy97aWR9EnAKDExpc3RSZWRyaXZlcxIgLnBlbnN0b2NrLnYxLkxpc3RSZWRyaXZlc1JlcXVlc3QaIS5wZW5zdG9jay52MS5MaXN0UmVkcml2ZXNSZXNwb25zZSIbkAIBgtPkkwISEhAvYXBpL3YxL3JlZHJpdmVzEn8KDUNhbmNlbFJlZHJpdmUSIS5wZW5zdG9jay52MS5DYW5jZWxSZWRyaXZlUmVxdWVzdBoiLnBlbnN0b2NrLnYxLkNhbmNlbFJlZHJpdmVSZXNwb25zZSIngtPkkwIhOgEqIhwvYXBpL3YxL3JlZHJpdmVzL3tpZH06Y2FuY2VsYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_penstock_v1_envelope]);
 
 /**
  * A dead letter as it is listed.
@@ -316,6 +316,372 @@ export const PurgeDeadLettersResponseSchema: GenMessage<PurgeDeadLettersResponse
   messageDesc(file_penstock_v1_dead_letter_service, 7);
 
 /**
+ * A redrive that goes on without its caller, and its progress.
+ *
+ * @generated from message penstock.v1.Redrive
+ */
+export type Redrive = Message<"penstock.v1.Redrive"> & {
+  /**
+   * The redrive's id, a UUID.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The integration whose dead letters are put back.
+   *
+   * @generated from field: string integration_id = 2;
+   */
+  integrationId: string;
+
+  /**
+   * Which of them. Unset: all that were not put back.
+   *
+   * @generated from field: penstock.v1.DeadLetterFilter filter = 3;
+   */
+  filter?: DeadLetterFilter | undefined;
+
+  /**
+   * The most messages in a second. 0: 1000.
+   *
+   * @generated from field: uint32 max_rate = 4;
+   */
+  maxRate: number;
+
+  /**
+   * The state.
+   *
+   * @generated from field: penstock.v1.RedriveState state = 5;
+   */
+  state: RedriveState;
+
+  /**
+   * How many of the dead letters that were there when it was started pass the filter. Unset: they are being counted.
+   *
+   * @generated from field: optional int64 total = 6;
+   */
+  total?: bigint | undefined;
+
+  /**
+   * How many of them were put back so far.
+   *
+   * @generated from field: int64 redriven = 7;
+   */
+  redriven: bigint;
+
+  /**
+   * Why it failed, for people; of one that is done, how many dead letters were gone before they were put back.
+   *
+   * @generated from field: string reason = 8;
+   */
+  reason: string;
+
+  /**
+   * When it was started.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 9;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When it ended. Unset: it has not.
+   *
+   * @generated from field: google.protobuf.Timestamp finish_time = 10;
+   */
+  finishTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message penstock.v1.Redrive.
+ * Use `create(RedriveSchema)` to create a new message.
+ */
+export const RedriveSchema: GenMessage<Redrive> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_dead_letter_service, 8);
+
+/**
+ * A request to start a redrive.
+ *
+ * @generated from message penstock.v1.StartRedriveRequest
+ */
+export type StartRedriveRequest = Message<"penstock.v1.StartRedriveRequest"> & {
+  /**
+   * The integration's id.
+   *
+   * @generated from field: string integration_id = 1;
+   */
+  integrationId: string;
+
+  /**
+   * Which dead letters.
+   *
+   * @generated from field: penstock.v1.DeadLetterFilter filter = 2;
+   */
+  filter?: DeadLetterFilter | undefined;
+
+  /**
+   * The most messages in a second. 0: 1000.
+   *
+   * @generated from field: uint32 max_rate = 3;
+   */
+  maxRate: number;
+
+  /**
+   * A UUID of the caller, which becomes the redrive's id: a request repeated with it, since the answer got lost, answers with
+   * the redrive that the first one started.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+
+  /**
+   * Starts nothing: the answer has `total`, as it would be. It looks at every dead letter that there is, which takes some
+   * seconds for a gigabyte of them.
+   *
+   * @generated from field: bool validate_only = 5;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message penstock.v1.StartRedriveRequest.
+ * Use `create(StartRedriveRequestSchema)` to create a new message.
+ */
+export const StartRedriveRequestSchema: GenMessage<StartRedriveRequest> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_dead_letter_service, 9);
+
+/**
+ * The redrive was started.
+ *
+ * @generated from message penstock.v1.StartRedriveResponse
+ */
+export type StartRedriveResponse = Message<"penstock.v1.StartRedriveResponse"> & {
+  /**
+   * The redrive; with `validate_only` without an id and without a state.
+   *
+   * @generated from field: penstock.v1.Redrive redrive = 1;
+   */
+  redrive?: Redrive | undefined;
+};
+
+/**
+ * Describes the message penstock.v1.StartRedriveResponse.
+ * Use `create(StartRedriveResponseSchema)` to create a new message.
+ */
+export const StartRedriveResponseSchema: GenMessage<StartRedriveResponse> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_dead_letter_service, 10);
+
+/**
+ * A request to read a redrive.
+ *
+ * @generated from message penstock.v1.GetRedriveRequest
+ */
+export type GetRedriveRequest = Message<"penstock.v1.GetRedriveRequest"> & {
+  /**
+   * The redrive's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message penstock.v1.GetRedriveRequest.
+ * Use `create(GetRedriveRequestSchema)` to create a new message.
+ */
+export const GetRedriveRequestSchema: GenMessage<GetRedriveRequest> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_dead_letter_service, 11);
+
+/**
+ * The redrive that was asked for.
+ *
+ * @generated from message penstock.v1.GetRedriveResponse
+ */
+export type GetRedriveResponse = Message<"penstock.v1.GetRedriveResponse"> & {
+  /**
+   * The redrive.
+   *
+   * @generated from field: penstock.v1.Redrive redrive = 1;
+   */
+  redrive?: Redrive | undefined;
+};
+
+/**
+ * Describes the message penstock.v1.GetRedriveResponse.
+ * Use `create(GetRedriveResponseSchema)` to create a new message.
+ */
+export const GetRedriveResponseSchema: GenMessage<GetRedriveResponse> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_dead_letter_service, 12);
+
+/**
+ * A request to list redrives.
+ *
+ * @generated from message penstock.v1.ListRedrivesRequest
+ */
+export type ListRedrivesRequest = Message<"penstock.v1.ListRedrivesRequest"> & {
+  /**
+   * Of this integration. Empty: of all.
+   *
+   * @generated from field: string integration_id = 1;
+   */
+  integrationId: string;
+
+  /**
+   * The most redrives in the answer. 0: 50. At most 1000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the answer before to the same filter and order; empty: the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+
+  /**
+   * `create_time`: the oldest first. `create_time desc`, and empty: the newest first.
+   *
+   * @generated from field: string order_by = 4;
+   */
+  orderBy: string;
+};
+
+/**
+ * Describes the message penstock.v1.ListRedrivesRequest.
+ * Use `create(ListRedrivesRequestSchema)` to create a new message.
+ */
+export const ListRedrivesRequestSchema: GenMessage<ListRedrivesRequest> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_dead_letter_service, 13);
+
+/**
+ * A page of redrives. Of a caller with a scope one page looks at 5,000 redrives, and may show fewer than asked for, while there is a
+ * next page.
+ *
+ * @generated from message penstock.v1.ListRedrivesResponse
+ */
+export type ListRedrivesResponse = Message<"penstock.v1.ListRedrivesResponse"> & {
+  /**
+   * The redrives.
+   *
+   * @generated from field: repeated penstock.v1.Redrive redrives = 1;
+   */
+  redrives: Redrive[];
+
+  /**
+   * The token of the next page; empty: this was the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message penstock.v1.ListRedrivesResponse.
+ * Use `create(ListRedrivesResponseSchema)` to create a new message.
+ */
+export const ListRedrivesResponseSchema: GenMessage<ListRedrivesResponse> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_dead_letter_service, 14);
+
+/**
+ * A request to stop a redrive.
+ *
+ * @generated from message penstock.v1.CancelRedriveRequest
+ */
+export type CancelRedriveRequest = Message<"penstock.v1.CancelRedriveRequest"> & {
+  /**
+   * The redrive's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message penstock.v1.CancelRedriveRequest.
+ * Use `create(CancelRedriveRequestSchema)` to create a new message.
+ */
+export const CancelRedriveRequestSchema: GenMessage<CancelRedriveRequest> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_dead_letter_service, 15);
+
+/**
+ * The redrive is stopped.
+ *
+ * @generated from message penstock.v1.CancelRedriveResponse
+ */
+export type CancelRedriveResponse = Message<"penstock.v1.CancelRedriveResponse"> & {
+  /**
+   * The redrive.
+   *
+   * @generated from field: penstock.v1.Redrive redrive = 1;
+   */
+  redrive?: Redrive | undefined;
+};
+
+/**
+ * Describes the message penstock.v1.CancelRedriveResponse.
+ * Use `create(CancelRedriveResponseSchema)` to create a new message.
+ */
+export const CancelRedriveResponseSchema: GenMessage<CancelRedriveResponse> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_dead_letter_service, 16);
+
+/**
+ * The states of a redrive.
+ *
+ * @generated from enum penstock.v1.RedriveState
+ */
+export const RedriveState = {
+  /**
+   * Not known.
+   *
+   * @generated from enum value: REDRIVE_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It counts, or puts back.
+   *
+   * @generated from enum value: REDRIVE_STATE_RUNNING = 1;
+   */
+  RUNNING: 1,
+
+  /**
+   * It has put everything back.
+   *
+   * @generated from enum value: REDRIVE_STATE_DONE = 2;
+   */
+  DONE: 2,
+
+  /**
+   * It was cancelled.
+   *
+   * @generated from enum value: REDRIVE_STATE_CANCELLED = 3;
+   */
+  CANCELLED: 3,
+
+  /**
+   * It failed.
+   *
+   * @generated from enum value: REDRIVE_STATE_FAILED = 4;
+   */
+  FAILED: 4,
+} as const;
+
+/**
+ * The states of a redrive.
+ *
+ * @generated from enum penstock.v1.RedriveState
+ */
+export type RedriveState = (typeof RedriveState)[keyof typeof RedriveState] | UnknownEnum;
+
+/**
+ * Describes the enum penstock.v1.RedriveState.
+ */
+export const RedriveStateSchema: GenEnum<RedriveState> = /*@__PURE__*/
+  enumDesc(file_penstock_v1_dead_letter_service, 0);
+
+/**
  * Messages that were given up: look at them, send them again, remove them.
  *
  * @generated from service penstock.v1.DeadLetterService
@@ -336,7 +702,7 @@ export const DeadLetterService: GenService<{
    * appended behind what is waiting there: those of one order key keep their order among themselves, but come after what
    * was published meanwhile. What is given up again while it runs is not part of it. Streams its progress; it stops when
    * the caller goes away, and what was put back until then stays marked. One redrive or purge of an integration runs at a
-   * time, a second one is refused (FAILED_PRECONDITION, REDRIVE_RUNNING).
+   * time, a second one is refused (FAILED_PRECONDITION, REDRIVE_RUNNING). StartRedrive does the same without its caller.
    *
    * @generated from rpc penstock.v1.DeadLetterService.RedriveDeadLetters
    */
@@ -354,6 +720,50 @@ export const DeadLetterService: GenService<{
     methodKind: "unary";
     input: typeof PurgeDeadLettersRequestSchema;
     output: typeof PurgeDeadLettersResponseSchema;
+  },
+  /**
+   * Starts a redrive of the dead letters that are there now, and does not wait for it. As RedriveDeadLetters, but kept: it goes on
+   * without its caller, and when its node goes, another one goes on with it, and may put the last few back twice: as many as go in
+   * a tenth of a second, 1000 at most. One of an integration is to go on at a time, a second one is refused (FAILED_PRECONDITION,
+   * REDRIVE_RUNNING), as are RedriveDeadLetters and PurgeDeadLetters meanwhile; where one of these runs already, it waits for the end.
+   *
+   * @generated from rpc penstock.v1.DeadLetterService.StartRedrive
+   */
+  startRedrive: {
+    methodKind: "unary";
+    input: typeof StartRedriveRequestSchema;
+    output: typeof StartRedriveResponseSchema;
+  },
+  /**
+   * Reads a redrive that was started, and its progress.
+   *
+   * @generated from rpc penstock.v1.DeadLetterService.GetRedrive
+   */
+  getRedrive: {
+    methodKind: "unary";
+    input: typeof GetRedriveRequestSchema;
+    output: typeof GetRedriveResponseSchema;
+  },
+  /**
+   * Lists redrives that were started, the newest first unless `order_by` says otherwise. Those that ended are kept as long as
+   * events are.
+   *
+   * @generated from rpc penstock.v1.DeadLetterService.ListRedrives
+   */
+  listRedrives: {
+    methodKind: "unary";
+    input: typeof ListRedrivesRequestSchema;
+    output: typeof ListRedrivesResponseSchema;
+  },
+  /**
+   * Stops a redrive, within a second. What was put back stays so, and marked. One that has ended stays as it is.
+   *
+   * @generated from rpc penstock.v1.DeadLetterService.CancelRedrive
+   */
+  cancelRedrive: {
+    methodKind: "unary";
+    input: typeof CancelRedriveRequestSchema;
+    output: typeof CancelRedriveResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_penstock_v1_dead_letter_service, 0);

@@ -16,6 +16,8 @@ export function resourceOf({ parent }: DescMethod, request: Message): string {
       return named('users', loginName(fields));
     case 'replay':
       return named('integrations', fields.integrationId) || named('replays', fields.id);
+    case 'deadletter':
+      return named('integrations', fields.integrationId) || named('redrives', fields.id);
     default:
       return named('integrations', fields.integrationId ?? idIn(fields) ?? inside(fields.integration, 'id'));
   }

@@ -7,8 +7,10 @@ import { missingSecrets } from '../../contract/missing-secrets.ts';
 import { violationsOf } from '../../contract/validate.ts';
 import { failed, invalidArgument, notFound, type RpcError } from '../../rpc/error.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { Queries } from '../store/database.ts';
 import type { StoredIntegration } from '../store/integrations.ts';
 import type { Lock, Locks } from '../store/locks.ts';
+import { isRedriven } from '../store/redriven.ts';
 import { tooLarge } from './checks.ts';
 
 /** Well below the megabyte that a record on a downlink topic may have. */
@@ -97,7 +99,19 @@ export async function lockDeadLetters(
   throw failed(Code.UNAVAILABLE, 'DEAD_LETTERS_LOOKED_AT', text);
 }
 
-function redriveRunning(integrationId: string): RpcError {
+/** The same where no redrive that was started is to go on. */
+export async function lockUnredriven(
+  deps: Parameters<typeof lockDeadLetters>[0] & { readonly db: Queries },
+  integrationId: string,
+): Promise<Lock> {
+  await using stack = new AsyncDisposableStack();
+  const lock = stack.use(await lockDeadLetters(deps, integrationId));
+  if (await isRedriven(deps.db, integrationId)) throw redriveRunning(integrationId);
+  stack.move();
+  return lock;
+}
+
+export function redriveRunning(integrationId: string): RpcError {
   const text = `a redrive or a purge of the dead letters of integration ${integrationId} is running: wait for its end, or cancel it`;
   return failed(Code.FAILED_PRECONDITION, 'REDRIVE_RUNNING', text);
 }

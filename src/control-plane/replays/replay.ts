@@ -1,7 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
-import { ReplayState } from '../../../gen/penstock/v1/replay_service_pb.ts';
+import { StartReplayRequestSchema } from '../../../gen/penstock/v1/replay_service_pb.ts';
 import type { Bus, IncomingRecord } from '../../bus/bus.ts';
 import type { Topics } from '../../bus/topics.ts';
 import { orderKey } from '../../contract/order-key.ts';
@@ -9,7 +9,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { chunksOf, Pace, rateOf, sendInOrder } from '../resend.ts';
 import type { Queries } from '../store/database.ts';
 import { findIntegration } from '../store/integrations.ts';
-import { findJob, findReplay, finishReplay, type Job, moveReplay } from '../store/replays.ts';
+import { endJob, findJob, type Job, moveJob } from '../store/jobs.ts';
 
 export interface ReplayDeps {
   readonly db: Queries;
@@ -25,7 +25,7 @@ export async function runReplay(deps: ReplayDeps, id: string, signal: AbortSigna
   const target = job && (await findIntegration(db, job.targetId));
   if (!job || !target) return; // with the target, the replay ended
   const keyOf = job.targetId === job.sourceId ? originalKey : targetKey(target.integration);
-  const rate = rateOf(job.maxRate);
+  const rate = rateOf(fromBinary(StartReplayRequestSchema, job.request).maxRate);
   const pace = new Pace(rate, clock);
   const next = new Map([...job.ranges].map(([partition, { start }]) => [partition, start]));
   await bus.read({
@@ -42,7 +42,12 @@ export async function runReplay(deps: ReplayDeps, id: string, signal: AbortSigna
       }
     },
   });
-  await finish(deps, id);
+  await endJob(
+    db,
+    id,
+    new Date(clock.now()),
+    (lost) => `${lost} messages were removed by Kafka's retention before they were read`,
+  );
 }
 
 async function sendChunk(
@@ -58,18 +63,10 @@ async function sendChunk(
   if (last) {
     const { partition, offset } = last;
     const step = { partition, from: next.get(partition) ?? 0, to: offset + 1, count: sent };
-    if (!(await moveReplay(db, id, step))) throw new Error('another node has taken the replay over');
+    if (!(await moveJob(db, id, step))) throw new Error('another node has taken the replay over');
     next.set(partition, offset + 1);
   }
   if (failure !== undefined) throw failure;
-}
-
-async function finish({ db, clock }: ReplayDeps, id: string): Promise<void> {
-  const replay = await findReplay(db, id);
-  if (!replay) return;
-  const lost = replay.total - replay.replayed;
-  const reason = lost > 0n ? `${lost} messages were removed by Kafka's retention before they were read` : '';
-  await finishReplay(db, id, ReplayState.DONE, new Date(clock.now()), reason);
 }
 
 const originalKey = (record: IncomingRecord) => record.key;

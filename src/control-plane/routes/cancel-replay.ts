@@ -3,30 +3,20 @@ import {
   type CancelReplayRequest,
   type CancelReplayResponseSchema,
   ReplaySchema,
-  ReplayState,
 } from '../../../gen/penstock/v1/replay_service_pb.ts';
 import type { CallContext } from '../../rpc/service.ts';
-import { trailOf } from '../audit/audit-trail.ts';
 import { differences } from '../audit/differences.ts';
-import { findReplayInScope } from '../replays/replay-scope.ts';
-import { finishReplay } from '../store/replays.ts';
+import { cancelJob } from '../jobs/cancel-job.ts';
+import { toReplay } from '../jobs/shown-jobs.ts';
 import type { RouteDeps } from './deps.ts';
 
-/** Of one that has ended it changes nothing. */
 export async function cancelReplay(
-  { db, clock, wakeReplays }: RouteDeps,
+  deps: RouteDeps,
   { id }: CancelReplayRequest,
   { caller }: CallContext,
 ): Promise<MessageInitShape<typeof CancelReplayResponseSchema>> {
-  const replay = await db.transaction(async (queries) => {
-    const before = await findReplayInScope(queries, caller, id, true);
-    if (before.state !== ReplayState.RUNNING) return before;
-    await finishReplay(queries, id, ReplayState.CANCELLED, new Date(clock.now()));
-    const after = await findReplayInScope(queries, caller, id);
-    const changes = differences(ReplaySchema, before, after, ['finish_time', 'replayed']);
-    await trailOf(caller)?.changed(queries, `replays/${id}`, changes);
-    return after;
-  });
-  wakeReplays();
-  return { replay };
+  const row = await cancelJob(deps, caller, { kind: 'replay', id }, (before, after) =>
+    differences(ReplaySchema, toReplay(before), toReplay(after), ['finish_time', 'replayed']),
+  );
+  return { replay: toReplay(row) };
 }

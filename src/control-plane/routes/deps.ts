@@ -43,8 +43,8 @@ export interface RouteDeps extends CheckDeps, ChangeDeps {
   /** For how long figures are kept, in milliseconds. */
   readonly statisticsTtl: number;
   readonly watches: Watches;
-  /** Called when a replay begins or ends by a call. */
-  readonly wakeReplays: () => void;
+  /** Called when a replay or a redrive begins or ends by a call. */
+  readonly wakeJobs: () => void;
 }
 
 /** What those of them need by which people log in, and are managed. */

@@ -4,7 +4,8 @@ import type {
   GetReplayResponseSchema,
 } from '../../../gen/penstock/v1/replay_service_pb.ts';
 import type { CallContext } from '../../rpc/service.ts';
-import { findReplayInScope } from '../replays/replay-scope.ts';
+import { findJobInScope } from '../jobs/job-scope.ts';
+import { toReplay } from '../jobs/shown-jobs.ts';
 import type { RouteDeps } from './deps.ts';
 
 export async function getReplay(
@@ -12,5 +13,5 @@ export async function getReplay(
   { id }: GetReplayRequest,
   { caller }: CallContext,
 ): Promise<MessageInitShape<typeof GetReplayResponseSchema>> {
-  return { replay: await findReplayInScope(db, caller, id) };
+  return { replay: toReplay(await findJobInScope(db, caller, 'replay', id)) };
 }

@@ -8,7 +8,7 @@ import { findInScope } from '../access/scope.ts';
 import { deadLetterRanges } from '../dead-letters/dead-letters.ts';
 import { noticeRemoved } from '../dead-letters/removed-dead-letters.ts';
 import { kafkaError } from '../integrations/checks.ts';
-import { lockDeadLetters } from '../integrations/guards.ts';
+import { lockUnredriven } from '../integrations/guards.ts';
 import { keepStart } from '../store/redriven.ts';
 import type { RouteDeps } from './deps.ts';
 
@@ -19,7 +19,7 @@ export async function purgeDeadLetters(
 ): Promise<MessageInitShape<typeof PurgeDeadLettersResponseSchema>> {
   const { db, bus, topics } = deps;
   await findInScope(db, caller, integrationId);
-  await using _lock = await lockDeadLetters(deps, integrationId);
+  await using _lock = await lockUnredriven(deps, integrationId);
   await findInScope(db, caller, integrationId); // the lock may have taken a while
   try {
     const all = await deadLetterRanges(deps, integrationId);

@@ -9,7 +9,7 @@ import { findInScope } from '../access/scope.ts';
 import { requireFilter } from '../dead-letters/dead-letter-filter.ts';
 import { type RedriveProgress, redrive } from '../dead-letters/redrive.ts';
 import { kafkaError } from '../integrations/checks.ts';
-import { lockDeadLetters, requireTopic } from '../integrations/guards.ts';
+import { lockUnredriven, requireTopic } from '../integrations/guards.ts';
 import type { RouteDeps } from './deps.ts';
 
 type Answer = MessageInitShape<typeof RedriveDeadLettersResponseSchema>;
@@ -24,7 +24,7 @@ export async function* redriveDeadLetters(
   const { integrationId, filter } = request;
   requireFilter(filter);
   requireTopic(await findInScope(deps.db, call.caller, integrationId));
-  await using lock = await lockDeadLetters(deps, integrationId);
+  await using lock = await lockUnredriven(deps, integrationId);
   await findInScope(deps.db, call.caller, integrationId); // the lock may have taken a while
   const stop = new AbortController();
   const signal = AbortSignal.any([call.signal, lock.signal, stop.signal]);

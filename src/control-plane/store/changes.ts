@@ -14,9 +14,9 @@ import {
   type StoredIntegration,
   type TopicState,
 } from './integrations.ts';
+import { failJobsOf } from './jobs.ts';
 import { insertOutbox, type OutboxRow } from './outbox.ts';
 import { recordChange } from './recorded-change.ts';
-import { failReplaysOf } from './replays.ts';
 import { removeBuckets } from './statistics-buckets.ts';
 import { dropTopicDeletions, planTopicDeletion } from './topic-deletions.ts';
 import { insertDeleted } from './versions.ts';
@@ -95,7 +95,7 @@ export function saveDeletion(
     await recordChange(queries, { before: stored, after: undefined }, by);
     await removeIntegration(queries, id);
     await removeBuckets(queries, id);
-    await failReplaysOf(queries, id);
+    await failJobsOf(queries, id);
     await insertOutbox(queries, tombstones(topics, stored));
     await planTopicDeletion(queries, id);
     return true;

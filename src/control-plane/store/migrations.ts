@@ -4,6 +4,7 @@ import { DEAD_LETTER_STARTS } from './dead-letter-starts.ts';
 import { EVENT_INDEXES, EVENT_PARTS } from './event-parts.ts';
 import { FIGURES_TABLES } from './figures-tables.ts';
 import { FIRST_TABLES } from './first-tables.ts';
+import { JOB_KINDS } from './job-kinds.ts';
 import { KAFKA_HASH } from './kafka-hash.ts';
 import { LISTED_COUNTS } from './listed-counts.ts';
 import { LISTED_INTEGRATIONS } from './listed-integrations.ts';
@@ -162,4 +163,5 @@ export const MIGRATIONS: readonly string[] = [
   SESSION_ISSUERS,
   RUNNING_STATES,
   FIGURES_TABLES,
+  JOB_KINDS,
 ];

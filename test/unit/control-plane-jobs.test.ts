@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { topicsOf } from '../../src/bus/topics.ts';
-import { Replays } from '../../src/control-plane/replays/replays.ts';
+import { Jobs } from '../../src/control-plane/jobs/jobs.ts';
 import type { Database } from '../../src/control-plane/store/database.ts';
 import type { Locks } from '../../src/control-plane/store/locks.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
@@ -16,7 +16,8 @@ function world(ids: readonly string[]) {
   const runs = new Map<string, PromiseWithResolvers<never[]>>();
   const db = {
     async query(sql: string, [id = '']: readonly string[] = []) {
-      if (sql.startsWith('select id from replays')) return ids.map((one) => ({ id: one }));
+      if (sql.startsWith('select id, kind'))
+        return ids.map((one) => ({ id: one, kind: 'replay', sourceId: 's' }));
       begun.push(id);
       const run = Promise.withResolvers<never[]>();
       runs.set(id, run);
@@ -24,13 +25,19 @@ function world(ids: readonly string[]) {
     },
   };
   const lock = { signal: new AbortController().signal, async prove() {}, async [Symbol.asyncDispose]() {} };
-  const replays = new Replays({
+  const jobs = new Jobs({
     ...testDeps(),
     clock,
     random: () => 1,
     db: db as unknown as Database,
     locks: { tryLock: async () => lock } as unknown as Locks,
-    bus: { read: () => assert.fail(), send: () => assert.fail() },
+    serviceId: 'cp',
+    bus: {
+      read: () => assert.fail(),
+      send: () => assert.fail(),
+      partitions: () => assert.fail(),
+      offsets: () => assert.fail(),
+    },
     topics: topicsOf('p'),
   });
   const leave = async (id: string) => {
@@ -38,7 +45,7 @@ function world(ids: readonly string[]) {
     await clock.advance(INTERVAL);
   };
   const stop = async () => {
-    const ended = replays[Symbol.asyncDispose]();
+    const ended = jobs[Symbol.asyncDispose]();
     for (const run of runs.values()) run.resolve([]);
     await clock.advance(INTERVAL);
     await ended;

@@ -1,14 +1,16 @@
-import { ReplayState } from '../../../gen/penstock/v1/replay_service_pb.ts';
 import { BusError } from '../../bus/bus.ts';
 import { type Backoff, backoffPause } from '../../runtime/backoff.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
 import { type Logger, messageOf } from '../../runtime/logger.ts';
+import { runRedrive } from '../dead-letters/kept-redrive.ts';
+import type { RedriveDeps } from '../dead-letters/redrive.ts';
+import { deadLettersLock } from '../integrations/guards.ts';
 import { Periodic } from '../periodic.ts';
+import { runReplay } from '../replays/replay.ts';
+import { finishJob, JobState, type RunningJob, runningJobs } from '../store/jobs.ts';
 import type { Lock, Locks } from '../store/locks.ts';
-import { finishReplay, runningReplayIds } from '../store/replays.ts';
-import { type ReplayDeps, runReplay } from './replay.ts';
 
-/** How soon a replay that was begun, left or cancelled elsewhere is noticed. */
+/** How soon a job that was begun, left or cancelled elsewhere is noticed. */
 const INTERVAL = 500;
 const MAX_AT_ONCE = 4;
 /** Between two tries of one that cannot go on: it keeps no place meanwhile. */
@@ -17,7 +19,7 @@ const RETRY: Backoff = { initial: 2000, max: 60_000 };
 const TURN = 10_000;
 const STOP_DEADLINE = 5000;
 
-export interface ReplaysDeps extends ReplayDeps {
+export interface JobsDeps extends RedriveDeps {
   readonly locks: Locks;
   readonly logger: Logger;
   readonly random: () => number;
@@ -29,7 +31,7 @@ interface Run {
   readonly begun: number;
 }
 
-/** What this node knows of a replay that it has run. */
+/** What this node knows of a job that it has run. */
 interface Past {
   /** When it last ran, as the number of its run: who ran longest ago comes first. */
   readonly run: number;
@@ -39,20 +41,20 @@ interface Past {
 }
 
 /**
- * Runs replays that no other node runs: each under its lock, so that another goes on with it when this node is gone. A few
+ * Runs replays and redrives that no other node runs: each under its lock, so that another goes on with it when this node is gone. A few
  * at a time; when there are more, they take turns.
  */
-export class Replays implements AsyncDisposable {
-  readonly #deps: ReplaysDeps;
+export class Jobs implements AsyncDisposable {
+  readonly #deps: JobsDeps;
   readonly #runs = new Map<string, Run>();
   readonly #pasts = new Map<string, Past>();
   #count = 0;
   readonly #periodic: Periodic;
 
-  constructor(deps: ReplaysDeps) {
+  constructor(deps: JobsDeps) {
     this.#deps = deps;
     this.#periodic = new Periodic(
-      { name: 'running replays', interval: INTERVAL, work: (signal) => this.#look(signal) },
+      { name: 'running replays and redrives', interval: INTERVAL, work: (signal) => this.#look(signal) },
       deps,
     );
   }
@@ -62,30 +64,31 @@ export class Replays implements AsyncDisposable {
   }
 
   async #look(signal: AbortSignal): Promise<boolean> {
-    const ids = await runningReplayIds(this.#deps.db);
+    const jobs = await runningJobs(this.#deps.db);
+    const ids = new Set(jobs.map(({ id }) => id));
     for (const [id, run] of this.#runs) {
-      if (!ids.includes(id)) run.stop.abort(new Error('the replay is over'));
+      if (!ids.has(id)) run.stop.abort(new Error('it is over'));
     }
-    for (const id of this.#pasts.keys()) if (!ids.includes(id)) this.#pasts.delete(id);
+    for (const id of this.#pasts.keys()) if (!ids.has(id)) this.#pasts.delete(id);
     let isAnyLeft = false;
-    for (const id of this.#waiting(ids)) {
+    for (const job of this.#waiting(jobs)) {
       isAnyLeft = this.#going().length >= MAX_AT_ONCE;
       if (isAnyLeft) break;
-      const lock = await this.#deps.locks.tryLock(`replay ${id}`);
+      const lock = await this.#deps.locks.tryLock(lockOf(job));
       if (lock && signal.aborted) await lock[Symbol.asyncDispose]();
-      else if (lock) this.#start(id, lock);
+      else if (lock) this.#start(job, lock);
     }
     if (isAnyLeft) this.#endTurn();
     return false;
   }
 
   /** Those that may begin, in their order. */
-  #waiting(ids: readonly string[]): readonly string[] {
+  #waiting(jobs: readonly RunningJob[]): readonly RunningJob[] {
     const now = this.#deps.clock.monotonic();
     const runOf = (id: string) => this.#pasts.get(id)?.run ?? 0;
-    return ids
-      .filter((id) => !this.#runs.has(id) && (this.#pasts.get(id)?.until ?? 0) <= now)
-      .toSorted((a, b) => runOf(a) - runOf(b));
+    return jobs
+      .filter(({ id }) => !this.#runs.has(id) && (this.#pasts.get(id)?.until ?? 0) <= now)
+      .toSorted((a, b) => runOf(a.id) - runOf(b.id));
   }
 
   /** Those that have a place, who has run the longest first. One that was stopped may hang for some seconds, without one. */
@@ -101,30 +104,29 @@ export class Replays implements AsyncDisposable {
     }
   }
 
-  #start(id: string, lock: Lock): void {
+  #start(job: RunningJob, lock: Lock): void {
     const stop = new AbortController();
-    const ended = this.#run(id, AbortSignal.any([stop.signal, lock.signal])).finally(async () => {
+    const ended = this.#run(job, AbortSignal.any([stop.signal, lock.signal])).finally(async () => {
       await lock[Symbol.asyncDispose]();
-      this.#runs.delete(id);
+      this.#runs.delete(job.id);
     });
-    this.#runs.set(id, { stop, ended, begun: this.#deps.clock.monotonic() });
+    this.#runs.set(job.id, { stop, ended, begun: this.#deps.clock.monotonic() });
   }
 
-  async #run(id: string, signal: AbortSignal): Promise<void> {
+  async #run({ id, kind }: RunningJob, signal: AbortSignal): Promise<void> {
     const { db, clock, logger, random } = this.#deps;
     const failures = this.#pasts.get(id)?.failures ?? 0;
     const past = { run: ++this.#count, failures: 0, until: 0 };
     try {
-      await runReplay(this.#deps, id, signal);
-      logger.info('a replay is over', { replay: id });
+      await (kind === 'replay' ? runReplay : runRedrive)(this.#deps, id, signal);
+      logger.info(`a ${kind} is over`, { id });
     } catch (error) {
       if (signal.aborted) return;
-      if (failures === 0)
-        logger.warn('a replay cannot go on, trying again', { replay: id, why: messageOf(error) });
+      if (failures === 0) logger.warn(`a ${kind} cannot go on, trying again`, { id, why: messageOf(error) });
       past.failures = failures + 1;
       past.until = clock.monotonic() + backoffPause(RETRY, past.failures, random());
       if (error instanceof BusError && (error.reason === 'unknown-topic' || error.reason === 'too-large')) {
-        const end = finishReplay(db, id, ReplayState.FAILED, new Date(clock.now()), error.message);
+        const end = finishJob(db, id, JobState.FAILED, new Date(clock.now()), error.message);
         await end.catch(() => {}); // the next try comes to the same end
       }
     } finally {
@@ -139,8 +141,14 @@ export class Replays implements AsyncDisposable {
     const runs = [...this.#runs.values()];
     for (const { stop } of runs) stop.abort(new Error('the node stops'));
     const ended = Promise.allSettled(runs.map((run) => run.ended));
-    await withDeadline(clock, STOP_DEADLINE, 'stopping replays', ended).catch((error) =>
-      logger.warn('replays did not stop in time: some messages may be sent twice', { why: messageOf(error) }),
+    await withDeadline(clock, STOP_DEADLINE, 'stopping replays and redrives', ended).catch((error) =>
+      logger.warn('replays or redrives did not stop in time: some messages may be sent twice', {
+        why: messageOf(error),
+      }),
     );
   }
 }
+
+/** Of an integration one redrive or purge runs at a time. */
+const lockOf = ({ id, kind, sourceId }: RunningJob): string =>
+  kind === 'replay' ? `replay ${id}` : deadLettersLock(sourceId);

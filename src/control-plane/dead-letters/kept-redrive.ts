@@ -1,0 +1,40 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { StartRedriveRequestSchema } from '../../../gen/penstock/v1/dead_letter_service_pb.ts';
+import { endJob, findJob, keepTotal, moveJob } from '../store/jobs.ts';
+import { markRedriven } from '../store/redriven.ts';
+import { deadLetterRanges } from './dead-letters.ts';
+import { countDeadLetters, putBack, type RedriveDeps } from './redrive.ts';
+import { noticeRemoved } from './removed-dead-letters.ts';
+
+/**
+ * Puts back what is left of a redrive that was started. Holds to be the only one of its integration. Rejects when it cannot go
+ * on now.
+ */
+export async function runRedrive(deps: RedriveDeps, id: string, signal: AbortSignal): Promise<void> {
+  const { db, clock } = deps;
+  const job = await findJob(db, id);
+  if (!job) return;
+  const { sourceId: integrationId, ranges } = job;
+  const { filter, maxRate } = fromBinary(StartRedriveRequestSchema, job.request);
+  const options = { integrationId, filter, maxRate, ranges };
+  await noticeRemoved(deps, integrationId, await deadLetterRanges(deps, integrationId));
+  // Nothing is put back before it is known of how many.
+  if (job.total === undefined) await keepTotal(db, id, await countDeadLetters(deps, options, signal));
+  const next = new Map([...ranges].map(([partition, { start }]) => [partition, start]));
+  await putBack(deps, options, signal, async ({ partition, offsets, time }) => {
+    const to = offsets.at(-1)! + 1;
+    const step = { partition, from: next.get(partition) ?? 0, to, count: offsets.length };
+    const isOurs = await db.transaction(async (queries) => {
+      await markRedriven(queries, integrationId, partition, offsets, time); // Kafka has them, whoever goes on
+      return moveJob(queries, id, step);
+    });
+    next.set(partition, to);
+    return isOurs;
+  });
+  await endJob(
+    db,
+    id,
+    new Date(clock.now()),
+    (lost) => `${lost} dead letters were gone before they were put back`,
+  );
+}
