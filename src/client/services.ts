@@ -61,18 +61,19 @@ export function servicesOver(
   isClosed: () => boolean = () => false,
 ): Services {
   const calling = callingWith(transport, defaults, isClosed);
-  const clients = Object.entries(SERVICES).map(([name, service]) => [
-    name,
-    endingStreams(service, createClient<DescService>(service, calling)),
-  ]);
+  const clients = Object.entries(SERVICES).map(([name, service]) => [name, clientOver(service, calling)]);
   return Object.fromEntries(clients) as Services;
 }
 
+/** One service over a transport of `callingWith`. */
+export const clientOver = <S extends DescService>(service: S, calling: Transport): Client<S> =>
+  endingStreams(service, createClient<DescService>(service, calling)) as Client<S>;
+
 /** The transport with the token, the deadline and the errors that calls of Penstock have. */
-function callingWith(
+export function callingWith(
   transport: Transport,
   { token, timeoutMs: limit = TIMEOUT }: CallDefaults,
-  isClosed: () => boolean,
+  isClosed: () => boolean = () => false,
 ): Transport {
   const headersOf = async (given: ConstructorParameters<typeof Headers>[0]): Promise<Headers> => {
     const headers = new Headers(given);

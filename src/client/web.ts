@@ -1,23 +1,9 @@
 // penstock/client/web: the client for browsers, over HTTP with fetch. It runs wherever fetch does.
-import { createConnectTransport } from '@connectrpc/connect-web';
-import { type CallDefaults, type Services, servicesOver } from './services.ts';
+import { type Services, servicesOver } from './services.ts';
+import { type WebConnectOptions, webTransport } from './web-service.ts';
 
 export * from './contract.ts';
-
-export interface WebConnectOptions extends CallDefaults {
-  /** Where the HTTP port is, such as `http://127.0.0.1:8080`. */
-  readonly url: string;
-  /** How messages go over the wire. Unset: as JSON. Binary ones are smaller, and read faster. */
-  readonly format?: 'json' | 'binary' | undefined;
-  /** Makes the requests. Unset: `fetch` of the platform. */
-  readonly fetch?: typeof globalThis.fetch | undefined;
-}
+export type { WebConnectOptions } from './web-service.ts';
 
 /** The services over HTTP. */
-export function connect({ url, format, fetch, ...defaults }: WebConnectOptions): Services {
-  const useBinaryFormat = format === 'binary';
-  return servicesOver(
-    createConnectTransport({ baseUrl: url, useBinaryFormat, ...(fetch && { fetch }) }),
-    defaults,
-  );
-}
+export const connect = (options: WebConnectOptions): Services => servicesOver(webTransport(options), options);

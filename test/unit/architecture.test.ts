@@ -93,7 +93,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@bufbuild/protovalidate': ['gen/', 'src/contract/', 'web/src/forms/'],
   '@connectrpc/connect': ['src/rpc/', 'src/client/'],
   '@connectrpc/connect-node': ['src/rpc/', 'src/client/node.ts'],
-  '@connectrpc/connect-web': ['src/client/web.ts'],
+  '@connectrpc/connect-web': ['src/client/web-service.ts'],
   '@grpc/grpc-js': ['src/rpc/'],
   jose: ['src/access/oidc-provider.ts', 'src/access/oidc-tokens.ts'],
   kafkajs: ['src/bus/kafka/', 'src/executor/handlers/kafka/', 'src/kafkajs/'],

@@ -1,5 +1,6 @@
 import { effect, untracked } from '@preact/signals';
 import { render } from 'preact';
+import { prepareCalls } from './api/client.ts';
 import { failureOf } from './api/failures.ts';
 import { App } from './app/app.tsx';
 import { followLinks } from './app/location.ts';
@@ -22,6 +23,7 @@ let known = -1;
 keepPreferences();
 followLinks();
 startLive();
+prepareCalls();
 // Each time that it is somebody else, and as long as it is not known, whenever the server is there again.
 effect(() => {
   void callers.value;

@@ -1,4 +1,4 @@
-import { Code, PenstockError } from '../../../src/client/contract.ts';
+import { Code, type PenstockError } from '../../../src/client/contract.ts';
 
 /** What a person is told of a call that failed. */
 export interface Failure {
@@ -10,8 +10,12 @@ export interface Failure {
   readonly isMissing: boolean;
 }
 
+/** By its name: who only looks at failures does without what makes calls. */
+const isPenstockError = (error: unknown): error is PenstockError =>
+  error instanceof Error && error.name === 'PenstockError';
+
 export function failureOf(error: unknown): Failure {
-  if (!(error instanceof PenstockError)) {
+  if (!isPenstockError(error)) {
     const text = error instanceof Error ? error.message : String(error);
     return { text, details: [], needsLogin: false, isMissing: false };
   }

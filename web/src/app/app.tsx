@@ -1,25 +1,26 @@
 import { effect, untracked } from '@preact/signals';
 import { toLogin } from '../api/use-query.ts';
 import { connection } from '../live/live.ts';
-import { AccessPage } from '../pages/access/access-page.tsx';
-import { EventsPage } from '../pages/events/events-page.tsx';
-import { IntegrationPage } from '../pages/integration/integration-page.tsx';
 import { IntegrationsPage } from '../pages/integrations/integrations-page.tsx';
-import { LoginPage } from '../pages/login/login-page.tsx';
-import { NodesPage } from '../pages/nodes/nodes-page.tsx';
 import { Empty } from '../ui/notice.tsx';
 import { Lazy } from './lazy.tsx';
 import { query, route } from './location.ts';
 import { Shell } from './shell.tsx';
 
+// The list is what opens: every other page is loaded when it is wanted.
+const loadIntegration = () => import('../pages/integration/integration-page.tsx');
+type IntegrationModule = Awaited<ReturnType<typeof loadIntegration>>;
 /** The form comes with all rules of the schema: only who opens it loads it. */
 const loadEditPages = () => import('../pages/edit/edit-page.tsx');
-
 type EditPages = Awaited<ReturnType<typeof loadEditPages>>;
 const loadTryPage = () => import('../pages/try/try-page.tsx');
 const loadReplays = () => import('../pages/replays/replays-page.tsx');
 const loadReplayForm = () => import('../pages/replays/replay-form.tsx');
 type ReplayFormModule = Awaited<ReturnType<typeof loadReplayForm>>;
+const loadEvents = () => import('../pages/events/events-page.tsx');
+const loadNodes = () => import('../pages/nodes/nodes-page.tsx');
+const loadAccess = () => import('../pages/access/access-page.tsx');
+const loadLogin = () => import('../pages/login/login-page.tsx');
 
 // Also who comes back from there by the browser's button.
 effect(() => {
@@ -28,7 +29,8 @@ effect(() => {
 
 export function App() {
   const now = route.value;
-  if (now.page === 'login') return <LoginPage />;
+  if (now.page === 'login')
+    return <Lazy key="login" load={loadLogin} what="the login" show={({ LoginPage }) => <LoginPage />} />;
   return (
     <Shell>
       <Page />
@@ -41,8 +43,10 @@ function Page() {
   switch (now.page) {
     case 'integrations':
       return <IntegrationsPage />;
-    case 'integration':
-      return <IntegrationPage key={now.id} id={now.id} tab={now.tab} />;
+    case 'integration': {
+      const show = ({ IntegrationPage }: IntegrationModule) => <IntegrationPage id={now.id} tab={now.tab} />;
+      return <Lazy key={now.id} load={loadIntegration} what="the integration" show={show} />;
+    }
     case 'new': {
       const from = query.value.get('from') ?? '';
       const show = ({ NewPage }: EditPages) => <NewPage from={from} />;
@@ -68,11 +72,15 @@ function Page() {
         />
       );
     case 'events':
-      return <EventsPage />;
+      return (
+        <Lazy key="events" load={loadEvents} what="the events" show={({ EventsPage }) => <EventsPage />} />
+      );
     case 'nodes':
-      return <NodesPage />;
+      return <Lazy key="nodes" load={loadNodes} what="the nodes" show={({ NodesPage }) => <NodesPage />} />;
     case 'access':
-      return <AccessPage />;
+      return (
+        <Lazy key="access" load={loadAccess} what="the access" show={({ AccessPage }) => <AccessPage />} />
+      );
     default:
       return (
         <Empty title="There is no such page">

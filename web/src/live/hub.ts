@@ -6,15 +6,13 @@ import {
   type Node,
   PenstockError,
 } from '../../../src/client/contract.ts';
-import type { Changes, Connection, ToTab } from './messages.ts';
+import { type Changes, type Connection, MAX_EVENTS, type ToTab } from './messages.ts';
 
 /** Tabs are told at most so often, in milliseconds. */
 const FLUSH = 100;
 /** The server says something every 5 s: after so many milliseconds of silence the connection is cut. */
 const SILENCE = 11_000;
 const RETRY = { first: 500, most: 5000 };
-/** Events that are kept for tabs that come later. */
-export const MAX_EVENTS = 1000;
 
 interface HubDeps {
   /** Everything there is, and then what changes. */

@@ -1,10 +1,8 @@
 import { signal } from '@preact/signals';
 import type { Event, Integration, Node } from '../../../src/client/contract.ts';
 import { newRequestId } from '../api/request-id.ts';
-import { MAX_EVENTS } from './hub.ts';
-import type { Connection, FromTab, ToTab } from './messages.ts';
+import { type Connection, type FromTab, MAX_EVENTS, type ToTab } from './messages.ts';
 import { scriptUrl } from './trusted.ts';
-import { hubOfServer } from './watching.ts';
 import workerUrl from './worker.ts?sharedworker&url';
 
 /** A worker that says nothing for so long is gone: browsers may end one. Milliseconds. */
@@ -46,7 +44,7 @@ export function startLive(): void {
     serverNow.value = Date.now() + ahead;
   }, 1000);
   if (typeof SharedWorker === 'undefined' || !navigator.locks) {
-    startInPage();
+    void startInPage();
     return;
   }
   connectWorker();
@@ -78,7 +76,8 @@ function connectWorker(): void {
 }
 
 /** The same without a worker, for browsers that have none. */
-function startInPage(): void {
+async function startInPage(): Promise<void> {
+  const { hubOfServer } = await import('./watching.ts');
   const hub = hubOfServer();
   send = ({ kind }) => (kind === 'caller' ? hub.changeCaller() : hub.retry());
   hub.add(take);

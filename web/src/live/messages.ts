@@ -8,6 +8,9 @@ export type Connection =
   | { readonly state: 'down'; readonly since: number; readonly nextTry: number; readonly why: string }
   | { readonly state: 'login' };
 
+/** Events that are kept, the newest. */
+export const MAX_EVENTS = 1000;
+
 /** What changed. */
 export interface Changes {
   readonly integrations: readonly Integration[];

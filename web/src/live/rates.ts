@@ -1,9 +1,5 @@
-import {
-  durationMs,
-  type IntegrationFigures,
-  type Timestamp,
-  timestampDate,
-} from '../../../src/client/contract.ts';
+import type { IntegrationFigures } from '../../../src/client/contract.ts';
+import { msOf } from '../ui/times.ts';
 
 /** How many integrations one call is asked for. */
 export const MAX_ASKED = 1000;
@@ -34,14 +30,11 @@ export function noted(before: AllRates, answered: readonly IntegrationFigures[],
   for (const figures of answered) {
     const id = figures.integrationId;
     const hasFailed = figures.failedRate > 0;
-    const failedTime = hasFailed ? msOf(figures.time, time) : before.get(id)?.failedTime;
+    const failedTime = hasFailed ? (figures.time ? msOf(figures.time) : time) : before.get(id)?.failedTime;
     next.set(id, { figures, time, failedTime });
   }
   return next;
 }
-
-const msOf = (time: Timestamp | undefined, otherwise: number) =>
-  time ? timestampDate(time).getTime() : otherwise;
 
 /** Whether an attempt failed in the last minute. */
 export const isFailing = (one: Rates | undefined): boolean =>
@@ -49,7 +42,7 @@ export const isFailing = (one: Rates | undefined): boolean =>
 
 /** Whether they are of more than two intervals ago. @param now in milliseconds */
 export function areOld({ figures: { interval }, time }: Rates, now: number): boolean {
-  return now - time > 2 * (interval ? durationMs(interval) : USUAL_INTERVAL);
+  return now - time > 2 * (interval ? msOf(interval) : USUAL_INTERVAL);
 }
 
 export const RATE_KEYS = ['in', 'out', 'failures'] as const;

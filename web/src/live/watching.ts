@@ -1,12 +1,14 @@
-import { EventKind, IntegrationView } from '../../../src/client/contract.ts';
-import { api } from '../api/client.ts';
+import { EventKind, IntegrationView, WatchService } from '../../../src/client/contract.ts';
+import { connectService } from '../../../src/client/web-service.ts';
+import { BASE } from '../api/base.ts';
 import { Hub } from './hub.ts';
 
 /** The hub over the server that the page came from. */
 export function hubOfServer(): Hub {
+  const client = connectService(WatchService, { url: BASE, format: 'binary' });
   return new Hub({
     watch: (signal) =>
-      api.watch.watch(
+      client.watch(
         {
           integrations: {},
           view: IntegrationView.BASIC,

@@ -1,4 +1,4 @@
-import { type Timestamp, timestampDate } from '../../../src/client/contract.ts';
+import type { Duration, Timestamp } from '../../../src/client/contract.ts';
 
 const SECOND = 1000;
 const STEPS = [
@@ -32,7 +32,11 @@ export function timeText(time: Date, zone: 'local' | 'UTC'): string {
   return `${iso(new Date(time.getTime() + offset * 60_000))} ${name}`;
 }
 
-export const dateOf = (time: Timestamp | undefined): Date | undefined => time && timestampDate(time);
+/** A time or a length of time in milliseconds. Reckoned here, so that what shows times does without the library of messages. */
+export const msOf = ({ seconds, nanos }: Timestamp | Duration): number =>
+  Number(seconds) * SECOND + Math.round(nanos / 1_000_000);
+
+export const dateOf = (time: Timestamp | undefined): Date | undefined => time && new Date(msOf(time));
 
 /** A time as a control for date and time holds it, in the zone that is chosen: `2026-11-29T12:03:04`. */
 export function inputText(time: Date, zone: 'local' | 'UTC'): string {

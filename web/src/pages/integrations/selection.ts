@@ -1,11 +1,4 @@
-import type { GenEnum } from '@bufbuild/protobuf/codegenv2';
-import {
-  type Integration,
-  IntegrationState,
-  IntegrationStateSchema,
-  type IntegrationType,
-  IntegrationTypeSchema,
-} from '../../../../src/client/contract.ts';
+import { type Integration, IntegrationState, IntegrationType } from '../../../../src/client/contract.ts';
 import { matches } from '../../../../src/topic-filter/topic-filter.ts';
 import { type AllRates, isFailing, RATE_KEYS, type RateKey, rateOf } from '../../live/rates.ts';
 
@@ -30,8 +23,8 @@ export function selectionOf(query: URLSearchParams): Selection {
   // The names of the schema, in lower case: links stay readable, and right when a newer version numbers more.
   return {
     text: (query.get('q') ?? '').trim().toLowerCase(),
-    type: numberOf(IntegrationTypeSchema, query.get('type')),
-    state: numberOf(IntegrationStateSchema, query.get('state')),
+    type: numberOf(IntegrationType, query.get('type')),
+    state: numberOf(IntegrationState, query.get('state')),
     takes: query.get('takes') ?? '',
     sort: key,
     isDescending: sort.startsWith('-'),
@@ -39,9 +32,8 @@ export function selectionOf(query: URLSearchParams): Selection {
 }
 
 /** The value of an enum by its name in lower case; undefined: there is none, or none that means something. */
-function numberOf<T extends number>(schema: GenEnum<T>, name: string | null): T | undefined {
-  const found = schema.values.find(({ localName, number }) => number > 0 && localName.toLowerCase() === name);
-  return found?.number as T | undefined;
+function numberOf<T extends number>(values: Readonly<Record<string, T>>, name: string | null): T | undefined {
+  return Object.entries(values).find(([key, value]) => value > 0 && key.toLowerCase() === name)?.[1];
 }
 
 export function isSelected(one: Integration, { text, type, state, takes }: Selection): boolean {

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
-import { api, BASE } from '../../api/client.ts';
+import { BASE } from '../../api/base.ts';
+import { api } from '../../api/client.ts';
 import { useAction } from '../../api/use-action.ts';
 import { useQuery } from '../../api/use-query.ts';
 import { open, query } from '../../app/location.ts';
