@@ -197,6 +197,11 @@ export interface Bus extends AsyncDisposable {
   listTopics(): Promise<readonly string[]>;
   /** The offsets of each partition of a topic. */
   offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>>;
+  /**
+   * The same of many topics, in a few questions. One that does not exist, or of which a partition has no leader that tells, is
+   * left out.
+   */
+  offsetsOfTopics(topics: readonly string[]): Promise<ReadonlyMap<string, ReadonlyMap<number, OffsetRange>>>;
   /** The first offset of each partition at or after a time in milliseconds; the end offset when there is none. */
   offsetsAt(topic: string, time: number): Promise<ReadonlyMap<number, number>>;
   /** Deletes what is before an offset of each partition. */

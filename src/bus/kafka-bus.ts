@@ -45,6 +45,7 @@ export function createKafkaBus(config: KafkaConfig, deps: Deps): Bus {
     deleteTopics: (names) => admin.deleteTopics(names),
     listTopics: () => admin.listTopics(),
     offsets,
+    offsetsOfTopics: (topics) => admin.offsetsOfTopics(topics),
     partitions: (topic) => fetchers[0]!.partitions(topic),
     onGrown: (topic, known, grown) => fetchers[0]!.onGrown(topic, known, grown),
     offsetsAt: (topic, time) => admin.offsetsAt(topic, time),

@@ -24,6 +24,8 @@ export interface ControlPlaneConfig {
   readonly eventsTtl: number;
   /** How long the history of figures is kept. */
   readonly statisticsTtl: number;
+  /** How often dead letters are counted. */
+  readonly deadLetterCountInterval: number;
   /** How often to look for integrations that are disabled for long. */
   readonly cleanupPeriod: number;
   /** For how long an integration is disabled before its message topic is deleted; 0 or less: never. */
@@ -51,6 +53,7 @@ export function controlPlaneConfig(settings: Settings): ControlPlaneConfig {
     auditTtl: settings.PENSTOCK_AUDIT_TTL_SEC * 1000,
     eventsTtl: settings.PENSTOCK_EVENTS_TTL_SEC * 1000,
     statisticsTtl: settings.PENSTOCK_STATISTICS_TTL_SEC * 1000,
+    deadLetterCountInterval: settings.PENSTOCK_DEAD_LETTERS_COUNT_INTERVAL,
     cleanupPeriod: settings.INTEGRATIONS_CLEANUP_PERIOD_SEC * 1000,
     cleanupTtl: settings.INTEGRATIONS_CLEANUP_TTL_SEC * 1000,
     orphanDelay: settings.PENSTOCK_ORPHAN_DELAY_SEC * 1000,

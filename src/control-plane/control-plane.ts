@@ -36,6 +36,7 @@ import {
 } from './cleanup.ts';
 import { controlPlaneConditions } from './conditions.ts';
 import type { ControlPlaneConfig } from './config.ts';
+import { DeadLetterCounts } from './dead-letters/dead-letter-counts.ts';
 import { startRemovedSweep } from './dead-letters/removed-dead-letters.ts';
 import { startFiguresUpkeep } from './figures/upkeep.ts';
 import { startSecretWatch } from './integrations/secret-watch.ts';
@@ -151,6 +152,7 @@ export async function startControlPlane(
     startStateCounting(inner),
     startTopicUpkeep(inner),
     startRemovedSweep(inner),
+    new DeadLetterCounts(inner),
     startPublishingAccess(inner),
     startSecretWatch(inner),
     sessions.startCleanup(inner),

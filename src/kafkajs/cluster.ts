@@ -187,7 +187,7 @@ export async function send<T>(
 /** Sends a request, and answers what the node did: errors in it are left to the caller, for kafkajs takes one for all. */
 export async function ask<T>(
   broker: Broker,
-  api: 'DescribeConfigs' | 'Metadata',
+  api: 'DescribeConfigs' | 'ListOffsets' | 'Metadata',
   parameters: object,
 ): Promise<T> {
   const exchange = broker.lookupRequest(apiKeys[api]!, definitions[api])(parameters);

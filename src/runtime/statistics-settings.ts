@@ -11,4 +11,9 @@ export const STATISTICS_SETTINGS = {
     'How long the history of figures is kept: by the minute for 6 hours, by ten minutes for 7 days, by the hour from then on.',
     { unit: 's', min: 3600, max: 3_155_760_000 },
   ),
+  PENSTOCK_DEAD_LETTERS_COUNT_INTERVAL: integer(
+    30_000,
+    'How often the dead letters of all integrations are counted, at least.',
+    { ...MS, min: 100 },
+  ),
 };

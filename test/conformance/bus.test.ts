@@ -122,6 +122,28 @@ test('a topic that does not exist, or no longer, fails its own records and no ot
   assert.equal((await bus.offsets(stays.name)).get(0)?.end, 2);
 });
 
+test('the offsets of many topics are told together, without those that are not there', async (t) => {
+  const { bus, topics } = await busForTests(t);
+  const all = [
+    await messageTopic(bus, topics, 3),
+    await messageTopic(bus, topics),
+    await messageTopic(bus, topics),
+  ];
+  const [wide, cut, empty] = all.map(({ name }) => name) as [string, string, string];
+  await Promise.all(['a', 'b', 'c', 'd'].map((key) => bus.send(wide, { key, value: bytes('1') })));
+  for (const value of ['1', '2', '3']) await bus.send(cut, { key: 'a', value: bytes(value) });
+  await bus.deleteRecords(cut, new Map([[0, 2]]));
+  const told = await bus.offsetsOfTopics([wide, 'never-there', cut, empty]);
+  assert.deepEqual([...told.keys()].toSorted(), [wide, cut, empty].toSorted());
+  for (const name of [wide, cut, empty]) assert.deepEqual(told.get(name), await bus.offsets(name));
+  assert.deepEqual(told.get(cut), new Map([[0, { start: 2, end: 3 }]]));
+  assert.equal(
+    [...told.get(wide)!.values()].reduce((sum, { end }) => sum + end, 0),
+    4,
+  );
+  assert.deepEqual(await bus.offsetsOfTopics([]), new Map());
+});
+
 test('topics that may grow without end are bounded; what somebody has bounded stays as it is', async (t) => {
   const { bus, topics } = await busForTests(t);
   const plain = await kafkaTopic(t);

@@ -74,6 +74,7 @@ export const CONFIG = {
   statisticsInterval: 10_000,
   eventsTtl: 86_400_000,
   statisticsTtl: 30 * 86_400_000,
+  deadLetterCountInterval: 30_000,
   cleanupPeriod: 10_800_000,
   cleanupTtl: 604_800_000,
   orphanDelay: 600_000,

@@ -461,6 +461,10 @@ export class FakeClient implements Bus {
     return new Map(partitions.map((partition) => [partition, { start: 0, end: this.#kafka.end(partition) }]));
   }
 
+  async offsetsOfTopics(): Promise<ReadonlyMap<string, ReadonlyMap<number, { start: number; end: number }>>> {
+    return new Map();
+  }
+
   /** Leaves the group, when everything it has is let go of. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isDead) await forever();

@@ -53,6 +53,7 @@ export const COMMENTS: Readonly<Record<string, string>> = {
   "IntegrationStatus.lag": "Messages in its topic that are not settled yet, as told by the executors that run it. Unset: none has told.",
   "IntegrationStatus.generation": "The generation the state speaks of.",
   "IntegrationStatus.executors": "The executors that run it, as far as they are there: one that is gone is told in the reason.",
+  "IntegrationStatus.dead_letters": "Its dead letters that were not put back, as they were counted last: every 30 seconds, unless PENSTOCK_DEAD_LETTERS_COUNT_INTERVAL says otherwise, and after each redrive and purge.",
   "IntegrationState": "The states of an integration.",
   "IntegrationState.INTEGRATION_STATE_UNSPECIFIED": "Not known.",
   "IntegrationState.INTEGRATION_STATE_DISABLED": "Disabled by a user.",

@@ -8,6 +8,7 @@ import { parseMetadata } from '../offset-metadata.ts';
 import type { Bounds, Retention, Topic } from '../topics.ts';
 import { keepBounds, keepRetention } from './bounds.ts';
 import type { KafkaConfig } from './client.ts';
+import { offsetsOfTopics } from './many-offsets.ts';
 import { keepReplicas } from './replicas.ts';
 
 const DEADLINE = 15_000;
@@ -146,6 +147,10 @@ export class Admin {
 
   offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>> {
     return this.#ofLeaders(`reading the offsets of ${topic}`, (admin) => offsetsOf(admin, topic));
+  }
+
+  offsetsOfTopics(topics: readonly string[]): ReturnType<typeof offsetsOfTopics> {
+    return this.#call('reading the offsets of topics', () => offsetsOfTopics(this.#kafka, topics));
   }
 
   offsetsAt(topic: string, time: number): Promise<ReadonlyMap<number, number>> {

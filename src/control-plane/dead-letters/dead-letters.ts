@@ -45,7 +45,7 @@ export type Ranges = ReadonlyMap<number, OffsetRange>;
 
 /** Where the dead letters of an integration are now. The topic is created with the first one. */
 export async function deadLetterRanges(
-  { bus, topics }: DeadLetterDeps,
+  { bus, topics }: Pick<DeadLetterDeps, 'topics'> & { readonly bus: Pick<Bus, 'partitions' | 'offsets'> },
   integrationId: string,
 ): Promise<Ranges> {
   const { name } = topics.deadLetters(integrationId);

@@ -1,7 +1,8 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { StartRedriveRequestSchema } from '../../../gen/penstock/v1/dead_letter_service_pb.ts';
-import { endJob, findJob, keepTotal, moveJob } from '../store/jobs.ts';
+import { endJob, findJob, type Job, keepTotal, moveJob } from '../store/jobs.ts';
 import { markRedriven } from '../store/redriven.ts';
+import { countAgain } from './dead-letter-counts.ts';
 import { deadLetterRanges } from './dead-letters.ts';
 import { countDeadLetters, putBack, type RedriveDeps } from './redrive.ts';
 import { noticeRemoved } from './removed-dead-letters.ts';
@@ -11,10 +12,18 @@ import { noticeRemoved } from './removed-dead-letters.ts';
  * on now.
  */
 export async function runRedrive(deps: RedriveDeps, id: string, signal: AbortSignal): Promise<void> {
-  const { db, clock } = deps;
-  const job = await findJob(db, id);
+  const job = await findJob(deps.db, id);
   if (!job) return;
-  const { sourceId: integrationId, ranges } = job;
+  try {
+    await goOn(deps, job, signal);
+  } finally {
+    await countAgain(deps, job.sourceId).catch(() => {}); // else it is counted a little later
+  }
+}
+
+async function goOn(deps: RedriveDeps, job: Job, signal: AbortSignal): Promise<void> {
+  const { db, clock } = deps;
+  const { id, sourceId: integrationId, ranges } = job;
   const { filter, maxRate } = fromBinary(StartRedriveRequestSchema, job.request);
   const options = { integrationId, filter, maxRate, ranges };
   await noticeRemoved(deps, integrationId, await deadLetterRanges(deps, integrationId));

@@ -5,6 +5,7 @@ import type {
 } from '../../../gen/penstock/v1/dead_letter_service_pb.ts';
 import type { CallContext } from '../../rpc/service.ts';
 import { findInScope } from '../access/scope.ts';
+import { countAgain } from '../dead-letters/dead-letter-counts.ts';
 import { deadLetterRanges } from '../dead-letters/dead-letters.ts';
 import { noticeRemoved } from '../dead-letters/removed-dead-letters.ts';
 import { kafkaError } from '../integrations/checks.ts';
@@ -29,6 +30,7 @@ export async function purgeDeadLetters(
     const ends = new Map(ranges.map(([partition, { end }]) => [partition, end]));
     await bus.deleteRecords(topics.deadLetters(integrationId).name, ends);
     for (const [partition, end] of ends) await keepStart(db, integrationId, partition, end);
+    await countAgain(deps, integrationId).catch(() => {}); // else it is counted a little later
     return { purged: BigInt(ranges.reduce((sum, [, { start, end }]) => sum + end - start, 0)) };
   } catch (error) {
     throw kafkaError(error);

@@ -6,6 +6,7 @@ import type {
 import type { CallContext } from '../../rpc/service.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { findInScope } from '../access/scope.ts';
+import { countAgain } from '../dead-letters/dead-letter-counts.ts';
 import { requireFilter } from '../dead-letters/dead-letter-filter.ts';
 import { type RedriveProgress, redrive } from '../dead-letters/redrive.ts';
 import { kafkaError } from '../integrations/checks.ts';
@@ -39,6 +40,7 @@ export async function* redriveDeadLetters(
     stop.abort(new Error('the caller went away'));
     // What is on its way to Kafka is marked before another redrive may begin.
     await work.catch(() => {});
+    await countAgain(deps, integrationId).catch(() => {}); // else it is counted a little later
   }
 }
 

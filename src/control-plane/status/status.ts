@@ -46,6 +46,8 @@ export interface ShardStatistics {
 export interface Reports {
   readonly states: readonly ShardState[];
   readonly statistics: readonly ShardStatistics[];
+  /** Dead letters that were not put back. Unset: none. */
+  readonly deadLetters?: number;
 }
 
 const WITHOUT_TOPIC = 'disabled for long: it receives nothing until it is enabled again';
@@ -86,6 +88,7 @@ export function statusOf(stored: StoredIntegration, reports: Reports, cluster: C
     since: timestampFromDate(since),
     generation: integration.generation,
     executors: executorsOf(shards.running, figures),
+    deadLetters: BigInt(reports.deadLetters ?? 0),
     ...(figures.length > 0 && { lag: figures.reduce((sum, { lag }) => sum + lag, 0n) }),
     ...(delivered.length > 0 && { lastDeliveredTime: timestampFromDate(latest(delivered)) }),
   });

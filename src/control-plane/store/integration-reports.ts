@@ -6,7 +6,11 @@ import { COLUMNS, type IntegrationRow, type StoredIntegration, toStored } from '
 type Time = string;
 type StateRow = [number, string, string, Time, IntegrationState, string, Time, Time | null];
 type StatisticsRow = [number, string, Time, string, string | null, Time | null, Time | null];
-type Row = IntegrationRow & { states: StateRow[] | null; statistics: StatisticsRow[] | null };
+type Row = IntegrationRow & {
+  states: StateRow[] | null;
+  statistics: StatisticsRow[] | null;
+  dead_letters: string | null;
+};
 
 /** Numbers that may be large stand as texts. */
 const SQL = `select ${COLUMNS},
@@ -14,7 +18,8 @@ const SQL = `select ${COLUMNS},
      from executor_states where integration_id = integrations.id) as states,
     (select json_agg(json_build_array(shard, service_id, time, lag::text, oldest_age_ms::text, last_delivered_time,
        node_start_time))
-     from executor_statistics where integration_id = integrations.id) as statistics
+     from executor_statistics where integration_id = integrations.id) as statistics,
+    (select count from dead_letter_counts where integration_id = integrations.id) as dead_letters
   from integrations where id = any($1)`;
 
 /** An integration and what executors said of it. */
@@ -60,7 +65,7 @@ function withReports(row: Row): WithReports {
       nodeStartTime: dateOf(nodeStartTime),
     }),
   );
-  return { stored, reports: { states, statistics } };
+  return { stored, reports: { states, statistics, deadLetters: Number(row.dead_letters ?? 0) } };
 }
 
 const dateOf = (time: Time | null): Date | undefined => (time === null ? undefined : new Date(time));

@@ -1,5 +1,6 @@
 import { ACCESS_TABLES } from './access-tables.ts';
 import { AUDIT_RECORDS } from './audit-records.ts';
+import { DEAD_LETTER_COUNTS } from './dead-letter-counts.ts';
 import { DEAD_LETTER_STARTS } from './dead-letter-starts.ts';
 import { EVENT_INDEXES, EVENT_PARTS } from './event-parts.ts';
 import { FIGURES_TABLES } from './figures-tables.ts';
@@ -164,4 +165,5 @@ export const MIGRATIONS: readonly string[] = [
   RUNNING_STATES,
   FIGURES_TABLES,
   JOB_KINDS,
+  DEAD_LETTER_COUNTS,
 ];

@@ -2,6 +2,7 @@ import type { IntegrationState } from '../../../gen/penstock/v1/integration_pb.t
 import type { EventRow, Fold, StateRow } from '../status/fold.ts';
 import type { Reports, ShardState, ShardStatistics } from '../status/status.ts';
 import type { Queries } from './database.ts';
+import { deadLetterCountsOf } from './dead-letter-counts.ts';
 import { extendSpans } from './executor-spans.ts';
 import { upsertStatistics } from './executor-statistics.ts';
 import { upsertFilters } from './ingress-filters.ts';
@@ -113,11 +114,16 @@ async function storedAhead(queries: Queries, events: readonly EventRow[]): Promi
   return new Set(rows.map(({ id }) => id));
 }
 
-/** What executors said of these integrations, by id. */
+/** What executors said of these integrations, and how many dead letters there are, by id. */
 export async function reportsOf(queries: Queries, ids: readonly string[]): Promise<(id: string) => Reports> {
   const states = await statesOf(queries, ids);
   const statistics = await statisticsOf(queries, ids);
-  return (id) => ({ states: states.get(id) ?? [], statistics: statistics.get(id) ?? [] });
+  const deadLetters = await deadLetterCountsOf(queries, ids);
+  return (id) => ({
+    states: states.get(id) ?? [],
+    statistics: statistics.get(id) ?? [],
+    deadLetters: deadLetters.get(id) ?? 0,
+  });
 }
 
 async function statesOf(queries: Queries, ids: readonly string[]): Promise<Map<string, ShardState[]>> {

@@ -55,7 +55,8 @@ export async function changesSince(queries: Queries, since: Version): Promise<Ch
   // Later, so it may tell of more; who is told twice of one does not mind.
   const changed = await queries.query<{ id: string }>(
     `select id from integrations where version > $1::bigint
-     union select integration_id from executor_states where version > $1::bigint`,
+     union select integration_id from executor_states where version > $1::bigint
+     union select integration_id from dead_letter_counts where version > $1::bigint`,
     [since],
   );
   const deleted = await queries.query<{ integration: Uint8Array; delete_time: Date }>(
