@@ -114,6 +114,14 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
     const { runCall } = await import('./cli/call.ts');
     return runCall(args, { out: process.stdout, input: process.stdin });
   }
+  if (command === 'export') {
+    const { runExport } = await import('./cli/export.ts');
+    return runExport(args, process.stdout);
+  }
+  if (command === 'apply') {
+    const { runApply } = await import('./cli/apply.ts');
+    return runApply(args, { out: process.stdout, input: process.stdin });
+  }
   const options = parseOptions(command, args);
   if (options.help || command === undefined || HELP.includes(command)) return say(USAGE);
   switch (command) {

@@ -15,6 +15,9 @@ Commands
                   tbmq-integration-executor = executor
   call METHOD [JSON | -]
                   calls a method of the API of a Penstock that runs, and prints the answer: penstock call --help
+  export ID… | --all
+                  prints integrations as YAML: penstock export --help
+  apply -f FILE   makes integrations as a file of YAML says: penstock apply --help
   settings        every setting, what it is for, and its value now
   admin create-token --name NAME --role viewer|operator|editor|admin [--expires 90d] [--note TEXT]
                   makes an API token, and prints it; with the settings of a control plane

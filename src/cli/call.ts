@@ -1,13 +1,13 @@
 import type { Writable } from 'node:stream';
 import { type DescMessage, type Message, toJson } from '@bufbuild/protobuf';
 import { type Penstock, PenstockError } from '../client/node.ts';
-import { messageOf } from '../runtime/logger.ts';
 import { readCallSettings } from '../runtime/settings.ts';
 import { UserError } from '../runtime/user-error.ts';
 import { CALL_USAGE, type CallOptions, parseCallOptions } from './call-options.ts';
 import { connectionOf, isOverTls } from './connection.ts';
 import { failureText } from './failure.ts';
 import { type Method, methodList, methodNamed } from './methods.ts';
+import { type Print, printing } from './printer.ts';
 import { requestOf, textOn } from './request.ts';
 
 interface Deps {
@@ -20,19 +20,13 @@ interface Deps {
  * @throws UserError when the call failed, or could not be made
  */
 export async function runCall(args: readonly string[], { out, input }: Deps): Promise<void> {
-  const print = printerOn(out);
-  try {
+  await printing(out, async (print) => {
     const options = parseCallOptions(args);
     if (options.help || (options.method === undefined && !options.list)) await print(CALL_USAGE);
     else if (options.list) await print(methodList());
     else await callMethod(options.method!, options, { input, print });
-  } catch (error) {
-    if (!(error instanceof UnwrittenError)) throw error;
-    if (error.code !== 'EPIPE') throw new UserError(`the answer cannot be written: ${error.message}`);
-  }
+  });
 }
-
-type Print = (line: string) => Promise<void>;
 
 async function callMethod(
   name: string,
@@ -74,22 +68,3 @@ async function printAnswer(
 
 const jsonOf = (schema: DescMessage, message: Message, indent?: number): string =>
   JSON.stringify(toJson(schema, message), undefined, indent);
-
-/** What was to be printed, and could not be. */
-class UnwrittenError extends Error {
-  override readonly name = 'UnwrittenError';
-  readonly code: string | undefined;
-  constructor(cause: NodeJS.ErrnoException) {
-    super(messageOf(cause), { cause });
-    this.code = cause.code;
-  }
-}
-
-/** Whoever reads slowly slows the call. */
-function printerOn(out: Writable): Print {
-  out.on('error', () => {}); // whoever prints is told
-  return (line) =>
-    new Promise((resolve, reject) =>
-      out.write(`${line}\n`, (error) => (error ? reject(new UnwrittenError(error)) : resolve())),
-    );
-}

@@ -13,8 +13,9 @@ type CallSettings = ReturnType<typeof readCallSettings>;
  * @throws UserError when a file cannot be read, or what it has is no token or certificate, or the address is none
  */
 export function connectionOf(settings: CallSettings): Penstock {
-  const { PENSTOCK_ADDRESS: address } = settings;
-  const options: ConnectOptions = { address, token: tokenOf(settings), tls: tlsOf(settings) };
+  const { PENSTOCK_ADDRESS: address, PENSTOCK_CALL_TIMEOUT_SEC: seconds } = settings;
+  const timeoutMs = seconds === 0 ? undefined : seconds * 1000;
+  const options: ConnectOptions = { address, timeoutMs, token: tokenOf(settings), tls: tlsOf(settings) };
   try {
     return connect(options);
   } catch (cause) {

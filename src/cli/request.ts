@@ -4,9 +4,8 @@ import { boundedBytes } from '../runtime/bounded-bytes.ts';
 import { UserError } from '../runtime/user-error.ts';
 import { wrongFields } from './failure.ts';
 
-/** Of a request on stdin, in bytes. */
+/** Of what is on stdin, or in a file, in bytes. */
 const MOST = 16 << 20;
-const tooLong = () => new UserError('there are more than 16 MiB on stdin: no request is that long');
 
 /**
  * The request that a JSON says.
@@ -20,14 +19,17 @@ export function requestOf<D extends DescMessage>(schema: D, json: string): Messa
 }
 
 /**
- * The text on stdin, to its end.
+ * The text on stdin, or in a file, to its end.
+ * @param place what it is read from, for people
  * @throws UserError when it is longer than 16 MiB, or not UTF-8
  */
-export async function textOn(input: AsyncIterable<Uint8Array>): Promise<string> {
+export async function textOn(input: AsyncIterable<Uint8Array>, place = 'stdin'): Promise<string> {
+  const tooLong = () =>
+    new UserError(`there are more than 16 MiB on ${place}: nothing that is read is that long`);
   const bytes = await boundedBytes(input, MOST, tooLong);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new UserError('what is on stdin is not UTF-8: a request is JSON in UTF-8', { cause });
+    throw new UserError(`what is on ${place} is not UTF-8`, { cause });
   }
 }

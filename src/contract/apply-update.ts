@@ -1,19 +1,17 @@
-import { clone, type DescField, getOption } from '@bufbuild/protobuf';
+import { clone, type DescField } from '@bufbuild/protobuf';
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
-import { FieldBehavior, field_behavior } from '../../gen/google/api/field_behavior_pb.ts';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { missingAfterUpdate } from './missing-secrets.ts';
 import { movedSecrets } from './secret-places.ts';
 import { keepSecrets, setSecretPaths } from './secrets.ts';
+import { isSettable } from './settable.ts';
 import { keepUnknown } from './unknown-fields.ts';
 import type { FieldViolation } from './validate.ts';
 
 /** More paths than all fields of any type together. */
 const MAX_PATHS = 100;
 
-const SETTABLE = IntegrationSchema.fields.filter(
-  (field) => field.name !== 'etag' && !getOption(field, field_behavior).includes(FieldBehavior.OUTPUT_ONLY),
-);
+const SETTABLE = IntegrationSchema.fields.filter(isSettable);
 
 /**
  * The stored integration with the changes under `paths` (AIP-134; in the schema's names, `http.headers` for instance)

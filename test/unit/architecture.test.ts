@@ -47,7 +47,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // What is packed for others: nothing of the server.
   'src/client/': ['gen/'],
   // The client on the command line: of the server it knows what its errors mean.
-  'src/cli/': ['gen/', 'src/client/', 'src/contract/', 'src/runtime/', 'src/rpc/reasons.ts'],
+  'src/cli/': ['gen/', 'src/client/', 'src/contract/', 'src/runtime/', 'src/rpc/reasons.ts', 'src/yaml/'],
+  // For the command line and the web UI.
+  'src/yaml/': ['gen/', 'src/contract/'],
   'src/own-kafka.ts': ['src/bus/', 'src/runtime/'],
   'src/role.ts': [
     'gen/',
@@ -75,14 +77,23 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/own-kafka.ts',
     'src/process.ts',
     'src/runtime/',
+    'src/cli/apply.ts',
     'src/cli/call.ts',
+    'src/cli/export.ts',
     'src/control-plane/commands/',
     'src/dev/dev.ts',
     'src/dev/demo.ts',
   ],
   'src/dev/': ['src/process.ts', 'src/role.ts', 'src/runtime/'],
   'src/dev/demo.ts': ['src/client/', 'src/process.ts', 'src/runtime/', 'src/dev/'],
-  'web/': ['gen/', 'src/client/', 'src/contract/', 'src/topic-filter/', 'src/runtime/latency.ts'],
+  'web/': [
+    'gen/',
+    'src/client/',
+    'src/contract/',
+    'src/topic-filter/',
+    'src/yaml/',
+    'src/runtime/latency.ts',
+  ],
   'test/': ['gen/', 'src/', 'web/'],
 };
 
@@ -103,7 +114,15 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   pg: ['src/control-plane/store/', 'src/dev/postgres-server.ts'],
   'prom-client': ['src/runtime/metrics.ts'],
   undici: ['src/executor/handlers/http/'],
+  yaml: ['src/yaml/'],
   // Built into the web UI, and tools of its build.
+  '@codemirror/autocomplete': ['web/src/yaml-editor/'],
+  '@codemirror/commands': ['web/src/yaml-editor/'],
+  '@codemirror/lang-yaml': ['web/src/yaml-editor/'],
+  '@codemirror/language': ['web/src/yaml-editor/'],
+  '@codemirror/lint': ['web/src/yaml-editor/'],
+  '@codemirror/state': ['web/src/yaml-editor/'],
+  '@codemirror/view': ['web/src/yaml-editor/'],
   '@preact/signals': ['web/'],
   preact: ['web/'],
   uplot: ['web/src/pages/charts/plot.tsx'],

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { clone, create, equals, type MessageInitShape } from '@bufbuild/protobuf';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { applyUpdate } from '../../src/contract/apply-update.ts';
-import { changedPaths, mergeOf, textAt, withMine } from '../../web/src/forms/changes.ts';
+import { changedPaths } from '../../src/contract/changed-paths.ts';
+import { mergeOf, textAt, withMine } from '../../web/src/forms/changes.ts';
 
 type Init = Exclude<MessageInitShape<typeof IntegrationSchema>, Integration>;
 

@@ -4,7 +4,8 @@ import { HttpConfigurationSchema } from '../../gen/penstock/v1/http_pb.ts';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { KafkaConfigurationSchema } from '../../gen/penstock/v1/kafka_pb.ts';
 import { MqttConfigurationSchema } from '../../gen/penstock/v1/mqtt_pb.ts';
-import { isSettable, labelOf, modelOf } from '../../web/src/forms/field-model.ts';
+import { isSettable } from '../../src/contract/settable.ts';
+import { labelOf, modelOf } from '../../web/src/forms/field-model.ts';
 import { sectionsFor } from '../../web/src/forms/layout.ts';
 
 test('every field that can be set has one place in the form of its type', () => {

@@ -1,6 +1,6 @@
-import { type DescField, type DescMessage, getOption, type JsonValue } from '@bufbuild/protobuf';
-import { FieldBehavior, field_behavior } from '../../../gen/google/api/field_behavior_pb.ts';
+import type { DescMessage, JsonValue } from '@bufbuild/protobuf';
 import { hasOwnJson } from '../../contract/json-leaf.ts';
+import { isSettable } from '../../contract/settable.ts';
 
 /**
  * The paths of the fields that a JSON object has, in the schema's names, for an update that names none (AIP-134): into objects,
@@ -23,9 +23,6 @@ export function presentPaths(
     return presentPaths(field.message, value, `${path}.`);
   });
 }
-
-const isSettable = (field: DescField) =>
-  field.name !== 'etag' && !getOption(field, field_behavior).includes(FieldBehavior.OUTPUT_ONLY);
 
 export const isObject = (json: JsonValue | undefined): json is { [name: string]: JsonValue } =>
   typeof json === 'object' && json !== null && !Array.isArray(json);

@@ -1,7 +1,6 @@
 import { type DescField, getOption, hasOption, ScalarType } from '@bufbuild/protobuf';
 import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt';
 import { field as rulesOf } from '@bufbuild/protovalidate/gen/buf/validate/validate_pb.js';
-import { FieldBehavior, field_behavior } from '../../../gen/google/api/field_behavior_pb.ts';
 import { COMMENTS } from '../../../gen/penstock/v1/comments.ts';
 
 /** By what a field is set. */
@@ -48,11 +47,6 @@ export function modelOf(field: DescField): FieldModel {
     isRequired: isRequired(field),
     widget: widgetOf(field),
   };
-}
-
-/** Whether the user sets the field, and not the server. */
-export function isSettable(field: DescField): boolean {
-  return !getOption(field, field_behavior).includes(FieldBehavior.OUTPUT_ONLY) && field.name !== 'etag';
 }
 
 const WORDS: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { IntegrationSchema } from '../../../src/client/contract.ts';
-import { isSettable } from './field-model.ts';
+import { isSettable } from '../../../src/contract/settable.ts';
 
 /** A part of the form. */
 export interface Section {

@@ -1,9 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { type Integration, IntegrationSchema, type Violation } from '../../../../src/client/contract.ts';
+import { changedPaths } from '../../../../src/contract/changed-paths.ts';
 import { newRequestId } from '../../api/request-id.ts';
 import { refusal } from '../../app/self.ts';
-import { changedPaths } from '../../forms/changes.ts';
 import { nested, rootEditor } from '../../forms/editor.ts';
 import { Fields } from '../../forms/field.tsx';
 import { FormContext } from '../../forms/form-state.ts';
