@@ -25,6 +25,7 @@ export * from '../../gen/penstock/v1/http_pb.ts';
 export * from '../../gen/penstock/v1/integration_pb.ts';
 export * from '../../gen/penstock/v1/integration_service_pb.ts';
 export * from '../../gen/penstock/v1/kafka_pb.ts';
+export * from '../../gen/penstock/v1/message_log_service_pb.ts';
 export * from '../../gen/penstock/v1/message_service_pb.ts';
 export * from '../../gen/penstock/v1/mqtt_pb.ts';
 export * from '../../gen/penstock/v1/payload_pb.ts';

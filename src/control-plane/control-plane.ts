@@ -41,6 +41,7 @@ import { startRemovedSweep } from './dead-letters/removed-dead-letters.ts';
 import { startFiguresUpkeep } from './figures/upkeep.ts';
 import { startSecretWatch } from './integrations/secret-watch.ts';
 import { Jobs } from './jobs/jobs.ts';
+import { MessageFeeds } from './messages/message-feeds.ts';
 import { startReconciler } from './outbox/reconciler.ts';
 import { startRelay } from './outbox/relay.ts';
 import { patiently } from './patiently.ts';
@@ -168,7 +169,8 @@ export async function startControlPlane(
   const watches = new Watches(inner);
   const recentCluster = new RecentCluster(db, deps.clock);
   const integrations = new AskedTogether((ids) => findWithReports(db, ids));
-  const own = { checks, wakeJobs, watches, recentCluster, integrations };
+  const messageFeeds = new MessageFeeds(inner);
+  const own = { checks, wakeJobs, watches, messageFeeds, recentCluster, integrations };
   const services = controlPlaneServices({ ...inner, ...own });
   const refusals = new RateLimit(REFUSALS, deps.clock);
   const audit = (service: RpcService) => audited(service, { ...inner, refusals });

@@ -108,6 +108,18 @@ export function deadLetterPageStartOf(list: string, token: string): DeadLetterPa
   return { partition, offset, listed };
 }
 
+/** Where a list of messages goes on in each partition, as a token. */
+export const offsetsToken = (list: string, offsets: readonly (readonly [number, number])[]): string =>
+  tokenOf(list, ...offsets.flat());
+
+/** @throws RpcError INVALID_ARGUMENT when no answer about this list contained this token */
+export function offsetsOf(list: string, token: string): ReadonlyMap<number, number> | undefined {
+  if (token === '') return undefined;
+  const numbers = partsOf(list, token).map(numberIn);
+  if (numbers.length === 0 || numbers.length % 2 === 1) throw badToken();
+  return new Map(numbers.flatMap((one, i) => (i % 2 === 0 ? [[one, numbers[i + 1]!]] : [])));
+}
+
 function numberIn(part: unknown): number {
   if (Number.isSafeInteger(part) && Number(part) >= 0) return Number(part);
   throw badToken();

@@ -4,6 +4,7 @@ import { ClusterService } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import { DeadLetterService } from '../../gen/penstock/v1/dead_letter_service_pb.ts';
 import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
+import { MessageLogService } from '../../gen/penstock/v1/message_log_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
 import { StatisticsService } from '../../gen/penstock/v1/statistics_service_pb.ts';
@@ -24,11 +25,12 @@ import { createUser } from './routes/create-user.ts';
 import { deleteIntegration } from './routes/delete-integration.ts';
 import { deleteSession } from './routes/delete-session.ts';
 import { deleteUserRoute } from './routes/delete-user.ts';
-import type { LoginDeps, RouteDeps } from './routes/deps.ts';
+import type { LoginDeps, MessageLogDeps } from './routes/deps.ts';
 import { disableIntegration } from './routes/disable-integration.ts';
 import { enableIntegration } from './routes/enable-integration.ts';
 import { getIntegration } from './routes/get-integration.ts';
 import { getLoginMethods } from './routes/get-login-methods.ts';
+import { getMessage } from './routes/get-message.ts';
 import { getRedrive } from './routes/get-redrive.ts';
 import { getReplay } from './routes/get-replay.ts';
 import { getRevision } from './routes/get-revision.ts';
@@ -39,6 +41,7 @@ import { listDeadLetters } from './routes/list-dead-letters.ts';
 import { listEventsRoute } from './routes/list-events.ts';
 import { listFigures } from './routes/list-figures.ts';
 import { listIntegrationsRoute } from './routes/list-integrations.ts';
+import { listMessages } from './routes/list-messages.ts';
 import { listNodes } from './routes/list-nodes.ts';
 import { listRedrivesRoute } from './routes/list-redrives.ts';
 import { listReplaysRoute } from './routes/list-replays.ts';
@@ -57,9 +60,10 @@ import { updateUserRoute } from './routes/update-user.ts';
 import { watch } from './routes/watch.ts';
 import { watchEvents } from './routes/watch-events.ts';
 import { watchIntegrations } from './routes/watch-integrations.ts';
+import { watchMessages } from './routes/watch-messages.ts';
 
 /** The services of a control-plane node, for any server. */
-export function controlPlaneServices(deps: RouteDeps & LoginDeps): readonly RpcService[] {
+export function controlPlaneServices(deps: MessageLogDeps & LoginDeps): readonly RpcService[] {
   return [
     rpcService(IntegrationService, {
       createIntegration: (request, call) => createIntegration(deps, request, call),
@@ -85,6 +89,11 @@ export function controlPlaneServices(deps: RouteDeps & LoginDeps): readonly RpcS
     rpcService(StatisticsService, {
       queryStatistics: (request, call) => queryStatistics(deps, request, call),
       listFigures: (request, call) => listFigures(deps, request, call),
+    }),
+    rpcService(MessageLogService, {
+      listMessages: (request, call) => listMessages(deps, request, call),
+      getMessage: (request, call) => getMessage(deps, request, call),
+      watchMessages: (request, call) => watchMessages(deps, request, call),
     }),
     rpcService(DeadLetterService, {
       listDeadLetters: (request, call) => listDeadLetters(deps, request, call),

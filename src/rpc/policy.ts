@@ -9,6 +9,7 @@ import { ClusterService } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import { DeadLetterService } from '../../gen/penstock/v1/dead_letter_service_pb.ts';
 import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
+import { MessageLogService } from '../../gen/penstock/v1/message_log_service_pb.ts';
 import { MessageService } from '../../gen/penstock/v1/message_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
@@ -61,6 +62,7 @@ export const POLICY: ReadonlyMap<DescMethod, Rule> = new Map([
   ...rules(EventService, { listEvents: viewer, watchEvents: viewer }),
   ...rules(WatchService, { watch: viewer }),
   ...rules(StatisticsService, { queryStatistics: viewer, listFigures: viewer }),
+  ...rules(MessageLogService, { listMessages: viewer, getMessage: viewer, watchMessages: viewer }),
   ...rules(DeadLetterService, {
     listDeadLetters: viewer,
     redriveDeadLetters: operator,

@@ -114,6 +114,12 @@ export function createMetrics() {
       help: "Dead letters that Kafka's retention removed before they were put back.",
       registers,
     }),
+    watchedMessages: new Counter({
+      name: 'penstock_watched_messages_total',
+      help: 'Messages for callers who watch message topics: told, left_out = beyond a rate, or not read in time.',
+      labelNames: ['result'],
+      registers,
+    }),
     logins: new Counter({
       name: 'penstock_logins_total',
       help: 'Logins with a browser: succeeded, wrong = name, password, token or what a provider says, limited = too many tries, failed = it could not be found out.',

@@ -66,7 +66,17 @@ test('the examples of docs/, word by word', async (t) => {
   const penstock = new PenstockRun(['dev', '--data-dir', await dataDirectory(t)]);
   onEnd(t, () => penstock.stop());
   await penstock.says('penstock is ready');
-  for (const name of ['http', 'mqtt', 'kafka', 'api', 'status', 'cli', 'figures', 'dead-letters']) {
+  for (const name of [
+    'http',
+    'mqtt',
+    'kafka',
+    'api',
+    'status',
+    'cli',
+    'figures',
+    'dead-letters',
+    'messages',
+  ]) {
     await t.test(`docs/${name}.md`, async (page) => runPage(page, await blocksOf(`docs/${name}.md`)));
   }
 });

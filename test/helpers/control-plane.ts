@@ -12,6 +12,7 @@ import {
 } from '../../gen/penstock/v1/downlink_pb.ts';
 import { EventService } from '../../gen/penstock/v1/event_service_pb.ts';
 import { IntegrationService } from '../../gen/penstock/v1/integration_service_pb.ts';
+import { MessageLogService } from '../../gen/penstock/v1/message_log_service_pb.ts';
 import { ReplayService } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { RevisionService } from '../../gen/penstock/v1/revision_service_pb.ts';
 import { StatisticsService } from '../../gen/penstock/v1/statistics_service_pb.ts';
@@ -124,6 +125,7 @@ export async function controlPlaneForTests(
   const client = stack.use(createClient(IntegrationService, server.grpcAddress));
   const events = stack.use(createClient(EventService, server.grpcAddress));
   const deadLetters = stack.use(createClient(DeadLetterService, server.grpcAddress));
+  const messageLog = stack.use(createClient(MessageLogService, server.grpcAddress));
   const replays = stack.use(createClient(ReplayService, server.grpcAddress));
   const cluster = stack.use(createClient(ClusterService, server.grpcAddress));
   const system = stack.use(createClient(SystemService, server.grpcAddress));
@@ -137,6 +139,7 @@ export async function controlPlaneForTests(
     client,
     events,
     deadLetters,
+    messageLog,
     replays,
     cluster,
     system,

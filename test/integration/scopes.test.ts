@@ -8,7 +8,7 @@ import type { Node } from '../../gen/penstock/v1/cluster_service_pb.ts';
 import { RedriveState } from '../../gen/penstock/v1/dead_letter_service_pb.ts';
 import type { CallOptions } from '../../src/rpc/grpcjs.ts';
 import { POLICY } from '../../src/rpc/policy.ts';
-import { giveUp } from '../helpers/messages.ts';
+import { giveUp, publish } from '../helpers/messages.ts';
 import { report } from '../helpers/reports.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import {
@@ -225,6 +225,24 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       return figures.map(({ integrationId }) => integrationId);
     },
   })),
+  'MessageLogService/ListMessages': [
+    { one: ({ messageLog }, { id }, as) => messageLog.listMessages({ integrationId: id }, as) },
+  ],
+  'MessageLogService/GetMessage': [
+    {
+      one: async (system, { id }, as) => {
+        await publish(system, id, [0, 1]);
+        return system.messageLog.getMessage({ integrationId: id, id: '0-0' }, as);
+      },
+    },
+  ],
+  'MessageLogService/WatchMessages': [
+    {
+      async one({ messageLog }, { id }, as) {
+        for await (const { live } of messageLog.watchMessages({ integrationId: id }, as)) if (live) return;
+      },
+    },
+  ],
   'DeadLetterService/ListDeadLetters': [
     { one: ({ deadLetters }, { id }, as) => deadLetters.listDeadLetters({ integrationId: id }, as) },
   ],

@@ -35,6 +35,7 @@ const NOT_AUDITED = [
   'penstock.v1.IntegrationService/WatchIntegrations',
   'penstock.v1.EventService/WatchEvents',
   'penstock.v1.WatchService/Watch',
+  'penstock.v1.MessageLogService/WatchMessages',
   'penstock.v1.MessageService/PublishMessage',
 ];
 

@@ -12,6 +12,7 @@ import type { LogInDeps } from '../access/log-in.ts';
 import type { Passwords } from '../access/passwords.ts';
 import type { CheckDeps } from '../integrations/checks.ts';
 import type { ChangeDeps } from '../integrations/save-change.ts';
+import type { MessageFeeds } from '../messages/message-feeds.ts';
 import type { RecentCluster } from '../status/recent-cluster.ts';
 import type { WithReports } from '../store/integration-reports.ts';
 import type { Locks } from '../store/locks.ts';
@@ -45,6 +46,11 @@ export interface RouteDeps extends CheckDeps, ChangeDeps {
   readonly watches: Watches;
   /** Called when a replay or a redrive begins or ends by a call. */
   readonly wakeJobs: () => void;
+}
+
+/** What those of them need that tell what is in message topics. */
+export interface MessageLogDeps extends RouteDeps {
+  readonly messageFeeds: MessageFeeds;
 }
 
 /** What those of them need by which people log in, and are managed. */
