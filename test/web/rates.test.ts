@@ -2,10 +2,22 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { durationFromMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { IntegrationSchema, IntegrationState } from '../../gen/penstock/v1/integration_pb.ts';
 import { IntegrationFiguresSchema } from '../../gen/penstock/v1/statistics_service_pb.ts';
-import { areOld, idsToAsk, isFailing, noted, rateOf } from '../../web/src/live/rates.ts';
-import { selectionOf, sorted } from '../../web/src/pages/integrations/selection.ts';
+import { ErrorReportSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+import { healthOf } from '../../web/src/live/health.ts';
+import {
+  type AllRates,
+  areOld,
+  idsToAsk,
+  isBehind,
+  isFailing,
+  noted,
+  rateOf,
+} from '../../web/src/live/rates.ts';
+import { problemOf } from '../../web/src/pages/integrations/problem.ts';
+import { isSelected, orderOf, selectionOf } from '../../web/src/pages/integrations/selection.ts';
 
 const T = 1_700_000_000_000;
 const interval = durationFromMs(10_000);
@@ -60,11 +72,70 @@ test('the list is sorted by its rates, and what fails comes before what is well'
     T,
   );
   const order = (sort: string) =>
-    sorted(all, selectionOf(new URLSearchParams({ sort })), rates)
+    all
+      .toSorted(orderOf(selectionOf(new URLSearchParams({ sort })), rates))
       .map(({ id }) => id)
       .join('');
   assert.equal(order('-out'), 'abcd');
   assert.equal(order('in'), 'dbca');
   assert.equal(order('-failures'), 'cabd');
   assert.equal(order('state'), 'cabd');
+});
+
+/** What is known after these counts of what waits were told, each `step` seconds after the one before. */
+function waiting(counts: readonly (bigint | undefined)[], step = 10): AllRates {
+  let known: AllRates = new Map();
+  for (const [i, lag] of counts.entries())
+    known = noted(known, [figures('a', lag === undefined ? {} : { lag })], T + i * step * 1000);
+  return known;
+}
+
+test('an integration is behind when what waits has grown for a minute, as far as that was seen', () => {
+  const behind = (counts: readonly (bigint | undefined)[], step?: number) =>
+    isBehind(waiting(counts, step).get('a'));
+  assert.equal(behind([1n, 2n, 3n, 4n, 5n, 6n, 7n]), true);
+  assert.equal(behind([1n, 2n, 3n, 4n, 5n, 6n]), false, 'for 50 s only');
+  assert.equal(behind([1n, 2n, 2n, 2n, 5n, 5n, 7n]), true);
+  assert.equal(behind([1n, 2n, 3n, 2n, 5n, 6n, 7n]), false, 'it fell');
+  assert.equal(behind([9n, 9n, 9n, 9n, 9n, 9n, 9n]), false);
+  assert.equal(behind([1n, 9n, 9n, 9n, 9n, 9n, 9n]), false, 'it does not grow any more');
+  assert.equal(behind([1n, 1n, 1n, 1n, 1n, 1n, 9n]), false, 'it has only begun to');
+  assert.equal(
+    behind([9n, 8n, 1n, 2n, 3n, 4n, 5n, 6n, 7n]),
+    true,
+    'what was before the minute does not count',
+  );
+  assert.equal(behind([1n, 2n, 3n, undefined, 4n, 5n, 6n, 7n]), false, 'it was not known');
+  assert.equal(behind([1n, 2n, 3n, 4n], 30), true);
+  assert.equal(behind([1n, 2n, 3n, 4n], 31), false, 'nobody looked in between');
+  assert.equal(isBehind(undefined), false);
+});
+
+test('what an executor runs is active, failing or behind; what none runs is what its state says', () => {
+  const rates = waiting([1n, 2n, 3n, 4n, 5n, 6n, 7n]).get('a');
+  const failing = noted(new Map(), [figures('a', { failedRate: 1 })], T).get('a');
+  const healths = (known: typeof rates) =>
+    [IntegrationState.ACTIVE, IntegrationState.FAILED, IntegrationState.DISABLED].map((state) =>
+      healthOf(create(IntegrationSchema, { status: { state } }), known),
+    );
+  assert.deepEqual(healths(undefined), ['active', 'failed', 'disabled']);
+  assert.deepEqual(healths(rates), ['behind', 'failed', 'disabled']);
+  assert.deepEqual(healths(failing), ['failing', 'failed', 'disabled']);
+  const active = selectionOf(new URLSearchParams('state=active'));
+  const one = create(IntegrationSchema, { status: { state: IntegrationState.ACTIVE } });
+  assert.equal(isSelected(one, active, failing), true, 'one that is failing is active, too');
+  assert.equal(isSelected(one, selectionOf(new URLSearchParams('state=failing')), failing), true);
+  assert.equal(isSelected(one, selectionOf(new URLSearchParams('state=behind')), failing), false);
+});
+
+test('a row says why it is not well: its reason, what failed last, or how much more waits', () => {
+  const error = create(ErrorReportSchema, { failureClass: FailureClass.TIMEOUT, message: 'no answer' });
+  const one = (reason: string) =>
+    create(IntegrationSchema, { status: { state: IntegrationState.ACTIVE, reason } });
+  const grown = waiting([1n, 2n, 3n, 4n, 5n, 6n, 1007n]).get('a');
+  assert.equal(problemOf(one('no executor'), 'pending', error, undefined), 'no executor');
+  assert.equal(problemOf(one(''), 'failing', error, undefined), 'timeout: no answer');
+  assert.equal(problemOf(one(''), 'active', error, grown), '');
+  assert.equal(problemOf(one(''), 'failing', undefined, grown), '');
+  assert.equal(problemOf(one(''), 'behind', error, grown), '1,006 more wait than a minute ago');
 });

@@ -6,12 +6,14 @@ import {
   IntegrationState,
   IntegrationType,
 } from '../../gen/penstock/v1/integration_pb.ts';
+import { pickedBy, pickedOf } from '../../web/src/pages/integrations/picks.ts';
 import {
   countsOf,
+  isInOrder,
   isSelected,
   kept,
+  orderOf,
   selectionOf,
-  sorted,
 } from '../../web/src/pages/integrations/selection.ts';
 
 const one = (name: string, init: MessageInitShape<typeof IntegrationSchema> = {}) =>
@@ -29,10 +31,7 @@ const ALL = [
 ];
 
 const listed = (selection: ReturnType<typeof selectionOf>) =>
-  sorted(
-    ALL.filter((one) => isSelected(one, selection)),
-    selection,
-  );
+  ALL.filter((one) => isSelected(one, selection)).toSorted(orderOf(selection));
 const names = (query: string) =>
   listed(selectionOf(new URLSearchParams(query)))
     .map(({ name }) => name)
@@ -54,7 +53,10 @@ test('the list has what its URL says, in the order that it says', () => {
     'takes=a/b/c': 'a',
     'takes=sensors': 'b',
     'state=failed': 'c',
+    'state=active': 'ab',
+    'state=failing': '',
     'state=FAILED': 'cabd',
+    'state=unknown': 'cabd',
     'state=unspecified': 'cabd',
     'type=kafka': 'd',
     'type=kafka&state=active': '',
@@ -64,11 +66,11 @@ test('the list has what its URL says, in the order that it says', () => {
 
 test('each state is counted', () => {
   assert.deepEqual(
-    [...countsOf(ALL)].toSorted(([a], [b]) => a - b),
+    [...countsOf(ALL)],
     [
-      [IntegrationState.DISABLED, 1],
-      [IntegrationState.ACTIVE, 2],
-      [IntegrationState.FAILED, 1],
+      ['active', 2],
+      ['disabled', 1],
+      ['failed', 1],
     ],
   );
 });
@@ -77,4 +79,31 @@ test('rows that somebody is at stay where they are', () => {
   const [b, a, d, c] = ALL;
   const shown = ['id-b', 'id-gone', 'id-a'];
   assert.deepEqual(kept(shown, [c!, a!, b!, d!]), [b, a, c, d]);
+});
+
+test('whether rows are in an order is told without sorting them', () => {
+  const byName = orderOf(selectionOf(new URLSearchParams('sort=name')));
+  assert.equal(isInOrder(ALL.toSorted(byName), byName), true);
+  assert.equal(isInOrder(ALL, byName), false);
+});
+
+test('a click selects, one more does not; with Shift everything from the click before', () => {
+  const ids = ['a', 'b', 'c', 'd', 'e'];
+  const picked = (before: string[], id: string, from?: string) =>
+    [...pickedBy(new Set(before), ids, id, from)].toSorted().join('');
+  assert.equal(picked([], 'b'), 'b');
+  assert.equal(picked(['b', 'c'], 'b'), 'c');
+  assert.equal(picked(['b'], 'd', 'b'), 'bcd');
+  assert.equal(picked(['d'], 'b', 'd'), 'bcd');
+  assert.equal(
+    picked(['b', 'c', 'd'], 'd', 'b'),
+    '',
+    'the range becomes what the one that was clicked becomes',
+  );
+  assert.equal(picked(['b'], 'd', 'gone'), 'bd');
+});
+
+test('what is done is done only with what is listed and selected', () => {
+  const [b, a, , c] = ALL;
+  assert.deepEqual(pickedOf([a!, b!, c!], new Set(['id-b', 'id-d', 'id-c'])), [b, c]);
 });

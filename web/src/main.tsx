@@ -12,6 +12,7 @@ import './style/base.css';
 import './style/frame.css';
 import './style/notices.css';
 import './style/lists.css';
+import './style/integrations.css';
 import './style/integration.css';
 import './style/forms.css';
 import './style/try.css';

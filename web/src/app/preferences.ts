@@ -19,15 +19,21 @@ export function keepPreferences(): void {
 }
 
 function stored<T extends string>(name: string, choices: readonly T[]): T {
+  const text = storedText(name);
+  return choices.find((one) => one === text) ?? choices[0]!;
+}
+
+/** What was kept by a name; undefined: nothing. */
+export function storedText(name: string): string | undefined {
   try {
-    const text = localStorage.getItem(`penstock.${name}`);
-    return choices.find((one) => one === text) ?? choices[0]!;
+    return localStorage.getItem(`penstock.${name}`) ?? undefined;
   } catch {
-    return choices[0]!; // a browser may keep nothing
+    return undefined; // a browser may keep nothing
   }
 }
 
-function keep(name: string, value: string): void {
+/** Keeps a text in this browser. */
+export function keep(name: string, value: string): void {
   try {
     localStorage.setItem(`penstock.${name}`, value);
   } catch {

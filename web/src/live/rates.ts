@@ -7,6 +7,10 @@ export const MAX_ASKED = 1000;
 const USUAL_INTERVAL = 10_000;
 /** How long an integration is failing after an attempt failed, in milliseconds. */
 const FAILING = 60_000;
+/** How long what waits must grow for an integration to be behind, in milliseconds. */
+const GROWING = 60_000;
+/** What waits is followed while it is told at least so often, in milliseconds. */
+const HOLE = 30_000;
 /** Figures that were not asked for again for so long are forgotten, in milliseconds. */
 const FORGOTTEN = 300_000;
 /** Rows about those in view that are asked for with them, so that a small scroll asks nothing. */
@@ -19,6 +23,14 @@ export interface Rates {
   readonly time: number;
   /** When it was last told that attempts failed; undefined: not since the page was opened. */
   readonly failedTime: number | undefined;
+  /** What waited, for a little longer than it must grow to be told; the oldest first. */
+  readonly waits: readonly Wait[];
+}
+
+/** How many messages waited at a time, in milliseconds. */
+interface Wait {
+  readonly time: number;
+  readonly count: bigint;
 }
 
 /** By the integrations' ids. */
@@ -31,14 +43,39 @@ export function noted(before: AllRates, answered: readonly IntegrationFigures[],
     const id = figures.integrationId;
     const hasFailed = figures.failedRate > 0;
     const failedTime = hasFailed ? (figures.time ? msOf(figures.time) : time) : before.get(id)?.failedTime;
-    next.set(id, { figures, time, failedTime });
+    next.set(id, {
+      figures,
+      time,
+      failedTime,
+      waits: waitsOf(before.get(id)?.waits ?? [], figures.lag, time),
+    });
   }
   return next;
+}
+
+function waitsOf(before: readonly Wait[], count: bigint | undefined, time: number): readonly Wait[] {
+  if (count === undefined) return [];
+  const last = before.at(-1);
+  const isFollowed = last !== undefined && time - last.time <= HOLE;
+  const kept = isFollowed ? before.filter((one) => time - one.time <= GROWING + HOLE) : [];
+  return [...kept, { time, count }];
 }
 
 /** Whether an attempt failed in the last minute. */
 export const isFailing = (one: Rates | undefined): boolean =>
   one?.failedTime !== undefined && one.time - one.failedTime < FAILING;
+
+/** Whether what waits has grown for a minute: it never fell, and rose in both halves of it. As far as the page has seen. */
+export function isBehind(one: Rates | undefined): boolean {
+  const waits = one?.waits ?? [];
+  const now = waits.at(-1);
+  const begin = waits.findLastIndex(({ time }) => now !== undefined && now.time - time >= GROWING);
+  if (!now || begin === -1) return false;
+  const minute = waits.slice(begin).map(({ count }) => count);
+  const middle = minute[Math.floor(minute.length / 2)]!;
+  const falls = minute.some((count, i) => i > 0 && count < minute[i - 1]!);
+  return !falls && minute[0]! < middle && middle < now.count;
+}
 
 /** Whether they are of more than two intervals ago. @param now in milliseconds */
 export function areOld({ figures: { interval }, time }: Rates, now: number): boolean {

@@ -52,24 +52,24 @@ export function LongTable<T>({ label, columns, rows, keyOf, cells, rowHeight, on
         </tr>
       </thead>
       <tbody ref={body}>
-        <Gap height={above} columns={columns.length} />
+        <Gap height={above} />
         {rows.slice(first, end).map((row, i) => (
           <tr key={keyOf(row)} aria-rowindex={first + i + 2} style={{ height: `${rowHeight}px` }}>
             {cells(row)}
           </tr>
         ))}
-        <Gap height={below} columns={columns.length} />
+        <Gap height={below} />
       </tbody>
     </table>
   );
 }
 
-/** What is not drawn is as high as it would be. */
-function Gap({ height, columns }: { readonly height: number; readonly columns: number }) {
+/** What is not drawn is as high as it would be. It has one cell: columns that a narrow window hides would come back with more. */
+function Gap({ height }: { readonly height: number }) {
   if (height === 0) return null;
   return (
     <tr class="gap">
-      <td colSpan={columns} style={{ height: `${height}px` }} />
+      <td style={{ height: `${height}px` }} />
     </tr>
   );
 }

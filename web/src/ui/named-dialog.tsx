@@ -8,6 +8,8 @@ interface NamedDialogProps {
   readonly title: string;
   /** What must be typed. */
   readonly name: string;
+  /** How that is asked for; unset: `Its name, to be sure`. */
+  readonly label?: string;
   /** What is done then. */
   readonly verb: string;
   readonly keep: string;
@@ -18,7 +20,8 @@ interface NamedDialogProps {
 }
 
 /** What cannot be undone asks for a name. */
-export function NamedDialog({ title, name, verb, keep, action, onClose, children }: NamedDialogProps) {
+export function NamedDialog(props: NamedDialogProps) {
+  const { title, name, label = 'Its name, to be sure', verb, keep, action, onClose, children } = props;
   const [typed, setTyped] = useState('');
   const { run, isRunning, failure } = action;
   return (
@@ -31,7 +34,7 @@ export function NamedDialog({ title, name, verb, keep, action, onClose, children
         }}
       >
         <label>
-          Its name, to be sure
+          {label}
           <input value={typed} onInput={({ currentTarget }) => setTyped(currentTarget.value)} />
         </label>
         {failure && <FailureNotice failure={failure} />}

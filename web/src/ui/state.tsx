@@ -1,4 +1,5 @@
 import { IntegrationState } from '../../../src/client/contract.ts';
+import type { Health } from '../live/health.ts';
 import { stateName } from './names.ts';
 
 const SHAPES: Readonly<Record<IntegrationState, { readonly path: string; readonly tone: string }>> = {
@@ -9,14 +10,21 @@ const SHAPES: Readonly<Record<IntegrationState, { readonly path: string; readonl
   [IntegrationState.FAILED]: { path: 'M8 3v6M8 12.2v.6', tone: 'bad' },
 };
 
-/** Said beside ACTIVE: an executor runs it, and what it delivers to does not take everything. */
-export function Failing() {
+/** Said beside ACTIVE: somebody runs it, and it is not well. */
+export function Unwell({ health }: { readonly health: Health }) {
+  const why = UNWELL[health];
+  if (why === undefined) return null;
   return (
-    <span class="failing" title="Attempts to deliver failed in the last minute">
-      failing
+    <span class={`unwell ${health}`} title={why}>
+      {health}
     </span>
   );
 }
+
+const UNWELL: Readonly<Partial<Record<Health, string>>> = {
+  failing: 'Attempts to deliver failed in the last minute',
+  behind: 'What waits has grown for a minute',
+};
 
 /** A state by its shape and its word; the colour says the same once more. */
 export function State({ state }: { readonly state: IntegrationState }) {

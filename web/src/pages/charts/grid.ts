@@ -1,4 +1,5 @@
-import { durationMs, type StatisticsSeries } from '../../../../src/client/contract.ts';
+import type { StatisticsSeries } from '../../../../src/client/contract.ts';
+import { msOf } from '../../ui/times.ts';
 
 /** The least time that a rate is made of, in seconds: executors tell their figures so often. */
 const LEAST = 10;
@@ -20,7 +21,7 @@ export interface Grid {
  * @param now when it was answered, likewise
  */
 export function gridOf(series: StatisticsSeries, start: number, now: number): Grid {
-  const bucket = (series.bucket ? durationMs(series.bucket) : 60_000) / 1000;
+  const bucket = (series.bucket ? msOf(series.bucket) : 60_000) / 1000;
   const places = new Map(series.startSeconds.map((time, place) => [Number(time), place]));
   const starts = [...places.keys()];
   // The server's clock decides where its buckets end; nothing that it told is left out.

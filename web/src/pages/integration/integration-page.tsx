@@ -5,11 +5,11 @@ import { useRenewed } from '../../api/use-renewed.ts';
 import { Lazy } from '../../app/lazy.tsx';
 import { INTEGRATION_TABS, type IntegrationTab, integrationPath } from '../../app/routes.ts';
 import { rates, useFigures } from '../../live/figures.ts';
+import { healthOf } from '../../live/health.ts';
 import { integrations } from '../../live/live.ts';
-import { isFailing } from '../../live/rates.ts';
 import { typeName } from '../../ui/names.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
-import { Failing, State } from '../../ui/state.tsx';
+import { State, Unwell } from '../../ui/state.tsx';
 import { Ago, At } from '../../ui/time.tsx';
 import { EventTable } from '../events/event-table.tsx';
 import { useEvents } from '../events/use-events.ts';
@@ -94,8 +94,8 @@ function Head({ integration }: { readonly integration: Integration }) {
       {description !== '' && <p class="quiet">{description}</p>}
       <p class="facts">
         <State state={status?.state ?? IntegrationState.UNSPECIFIED} />{' '}
-        {status?.state === IntegrationState.ACTIVE && isFailing(rates.value.get(id)) && <Failing />} since{' '}
-        <Ago time={status?.since} /> · generation {String(generation)} ·{' '}
+        <Unwell health={healthOf(integration, rates.value.get(id))} /> since <Ago time={status?.since} /> ·
+        generation {String(generation)} ·{' '}
         <button type="button" class="link" title={id} onClick={() => void copy()}>
           {isCopied ? 'id copied' : 'copy id'}
         </button>

@@ -1,25 +1,27 @@
 import { computed } from '@preact/signals';
-import { useRef, useState } from 'preact/hooks';
-import { type Integration, IntegrationState, IntegrationType } from '../../../../src/client/contract.ts';
+import { useMemo } from 'preact/hooks';
 import { query, setQuery } from '../../app/location.ts';
 import { newPath } from '../../app/routes.ts';
 import { rates } from '../../live/figures.ts';
 import { integrations, isSynced } from '../../live/live.ts';
 import { type AllRates, areAllAsked } from '../../live/rates.ts';
-import { stateName, typeName } from '../../ui/names.ts';
 import { Empty, Loading } from '../../ui/notice.tsx';
 import { RoleLink } from '../../ui/role-button.tsx';
+import { BulkBar } from './bulk-bar.tsx';
+import { Filters } from './filters.tsx';
 import { FirstRun } from './first-run.tsx';
 import { IntegrationTable, selection } from './integration-table.tsx';
-import { countsOf, isSelected, kept, sorted } from './selection.ts';
-
-/** A table that nobody is at is put in order so often, in milliseconds. */
-const RESORT = 2000;
+import { pickAll, picked } from './picking.tsx';
+import { pickedOf } from './picks.ts';
+import { isSelected, orderOf } from './selection.ts';
+import { Summary } from './summary.tsx';
+import { useCalmOrder } from './use-calm-order.ts';
 
 const NONE: AllRates = new Map();
-const selected = computed(() => {
-  const all = [...integrations.value.values()].filter((one) => isSelected(one, selection.value));
-  return sorted(all, selection.value, areAllAsked(all.length) ? rates.value : NONE);
+const listed = computed(() => {
+  const wanted = selection.value;
+  const known = wanted.health === undefined ? NONE : rates.value;
+  return [...integrations.value.values()].filter((one) => isSelected(one, wanted, known.get(one.id)));
 });
 
 export function IntegrationsPage() {
@@ -43,113 +45,46 @@ export function IntegrationsPage() {
   );
 }
 
-const SUMMARY = [
-  IntegrationState.FAILED,
-  IntegrationState.PENDING,
-  IntegrationState.ACTIVE,
-  IntegrationState.DISABLED,
-];
-
-/** How many there are of each state; each is a filter. */
-function Summary() {
-  const counts = countsOf(integrations.value.values());
-  const now = selection.value.state;
-  return (
-    <ul class="summary" aria-label="By state">
-      {SUMMARY.map((state) => (
-        <li key={state}>
-          <button
-            type="button"
-            aria-pressed={now === state}
-            onClick={() => setQuery({ state: now === state ? '' : stateName(state) })}
-          >
-            <b>{counts.get(state) ?? 0}</b> {stateName(state)}
-          </button>
-        </li>
-      ))}
-    </ul>
-  );
-}
-
-function Filters() {
-  const { type } = selection.value;
-  return (
-    <search class="filters">
-      <label>
-        Search
-        <input
-          type="search"
-          id="search"
-          value={query.value.get('q') ?? ''}
-          placeholder="name, topic filter, label, id"
-          onInput={({ currentTarget }) => setQuery({ q: currentTarget.value })}
-        />
-      </label>
-      <label>
-        Takes topic
-        <input
-          value={query.value.get('takes') ?? ''}
-          placeholder="sensors/1/temperature"
-          onInput={({ currentTarget }) => setQuery({ takes: currentTarget.value })}
-        />
-      </label>
-      <label>
-        Type
-        <select
-          value={type === undefined ? '' : typeName(type).toLowerCase()}
-          onChange={({ currentTarget }) => setQuery({ type: currentTarget.value })}
-        >
-          <option value="">all</option>
-          {[IntegrationType.HTTP, IntegrationType.MQTT, IntegrationType.KAFKA].map((one) => (
-            <option key={one} value={typeName(one).toLowerCase()}>
-              {typeName(one)}
-            </option>
-          ))}
-        </select>
-      </label>
-    </search>
-  );
-}
-
-/** The rows in an order that does not jump under a hand: it is renewed now and then, and never while somebody is at the table. */
-function useCalmOrder(rows: readonly Integration[], order: string) {
-  const shown = useRef({ order: '', ids: [] as readonly string[], time: 0 });
-  const [isBusy, setBusy] = useState(false);
-  const isNew = shown.current.order !== order;
-  const isDue = !isBusy && Date.now() - shown.current.time >= RESORT;
-  if (isNew || isDue) shown.current = { order, ids: rows.map(({ id }) => id), time: Date.now() };
-  const calm = kept(shown.current.ids, rows);
-  const hasMoved = calm.some(({ id }, i) => rows[i]?.id !== id);
-  const sortNow = () => {
-    shown.current = { ...shown.current, order: '' };
-    setBusy(false);
-  };
-  return { calm, hasMoved: hasMoved && isBusy, setBusy, sortNow };
-}
-
 function List() {
-  const rows = selected.value;
-  const { calm, hasMoved, setBusy, sortNow } = useCalmOrder(rows, query.value.toString());
+  const all = listed.value;
+  const known = areAllAsked(all.length) ? rates.value : NONE;
+  const compare = useMemo(() => orderOf(selection.value, known), [selection.value, known]);
+  // What has all come is put in order at once.
+  const order = `${query.value} ${isSynced.value}`;
+  const { rows, hasMoved, setBusy, sortNow } = useCalmOrder(all, compare, order);
+  const chosen = pickedOf(rows, picked.value);
   if (integrations.value.size === 0) return <FirstRun />;
-  if (rows.length === 0) return <NothingFound />;
+  const pickByKey = (event: KeyboardEvent) => {
+    if (event.key !== 'a' || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    pickAll(rows);
+  };
   return (
-    <section
-      aria-label="List"
-      onPointerEnter={() => setBusy(true)}
-      onPointerLeave={() => setBusy(false)}
-      onFocusIn={() => setBusy(true)}
-      onFocusOut={() => setBusy(false)}
-    >
-      <p class="quiet count" role="status">
-        {rows.length} of {integrations.value.size}
-        {hasMoved && (
-          <button type="button" class="link" onClick={sortNow}>
-            order has changed – sort
-          </button>
-        )}
-      </p>
-      <IntegrationTable rows={calm} />
-    </section>
+    <>
+      <BulkBar chosen={chosen} />
+      {rows.length === 0 ? (
+        <NothingFound />
+      ) : (
+        <section
+          aria-label="List"
+          onPointerEnter={() => setBusy(true)}
+          onPointerLeave={() => setBusy(false)}
+          onFocusIn={() => setBusy(true)}
+          onFocusOut={() => setBusy(false)}
+          onKeyDown={pickByKey}
+        >
+          <p class="quiet count" role="status">
+            {rows.length} of {integrations.value.size}
+            {hasMoved && (
+              <button type="button" class="link" onClick={sortNow}>
+                order has changed – sort
+              </button>
+            )}
+          </p>
+          <IntegrationTable rows={rows} />
+        </section>
+      )}
+    </>
   );
 }
 
