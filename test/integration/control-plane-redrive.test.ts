@@ -6,12 +6,14 @@ import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { type Redrive, RedriveState } from '../../gen/penstock/v1/dead_letter_service_pb.ts';
 import { EnvelopeSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { ReplayState } from '../../gen/penstock/v1/replay_service_pb.ts';
+import type { WatchResponse } from '../../gen/penstock/v1/watch_service_pb.ts';
 import { type Bus, BusError, type IncomingRecord } from '../../src/bus/bus.ts';
 import { busForTests } from '../helpers/bus.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { giveUp, messagesOf, publish } from '../helpers/messages.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
+import { collect } from '../helpers/stream.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
 const { RUNNING, DONE, CANCELLED, FAILED } = RedriveState;
@@ -167,6 +169,36 @@ test('redrives that go on without their callers', async (t) => {
       assert.equal((await rpcRejection(call)).code, Code.NOT_FOUND);
     assert.equal((await over(await start({ integrationId }))).total, 0n); // it has no dead letters
   });
+
+  await t.test(
+    'whoever watches is told of those that run, and of each that begins and ends',
+    async (part) => {
+      const [integrationId, other] = [await create(), await create()];
+      await giveUp(system, integrationId, [0, 200]);
+      await publish(system, other, [0, 5]);
+      const id = await start({ integrationId, maxRate: 20 });
+      await begun(id);
+      const watching = collect<WatchResponse>(part, (options) => system.watch.watch({ jobs: true }, options));
+      const told = () => watching.got.flatMap(({ jobs }) => jobs.flatMap(({ job }) => job.value ?? []));
+      const last = (one: string) => told().findLast((job) => job.id === one);
+      await waitUntil('it is synced', () => watching.got.some(({ synced }) => synced));
+      const before = watching.got.slice(0, watching.got.findIndex(({ synced }) => synced) + 1);
+      assert.deepEqual(
+        before.flatMap(({ jobs }) => jobs.map(({ job }) => [job.case, job.value?.id, job.value?.state])),
+        [['redrive', id, RUNNING]],
+      );
+      const replay = (await replays.startReplay({ integrationId: other })).replay!; // it may be over before anybody looks
+      await waitUntil('the replay is told', () => last(replay.id)?.state === ReplayState.DONE);
+      await deadLetters.cancelRedrive({ id });
+      await waitUntil('so is the end', () => last(id)?.state === CANCELLED);
+      const steps = told().flatMap((job) => ('redriven' in job && job.id === id ? [job.redriven] : []));
+      assert.ok(new Set(steps).size > 1, 'that it moves on is told');
+      assert.deepEqual(
+        steps,
+        steps.toSorted((a, b) => Number(a - b)),
+      );
+    },
+  );
 
   await t.test('lists are of redrives alone, and of replays alone, newest first', async () => {
     const [first, second] = [await create(), await create()];

@@ -8,6 +8,7 @@ import {
   IntegrationView,
   type WatchIntegrationsResponse,
 } from '../../gen/penstock/v1/integration_service_pb.ts';
+import type { WatchResponse } from '../../gen/penstock/v1/watch_service_pb.ts';
 import { report } from '../helpers/reports.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { asAdmin, INSIDE, OUTSIDE, scopedSystem } from '../helpers/scoped.ts';
@@ -209,6 +210,34 @@ test('what comes into a scope and what leaves it', { timeout: 240_000 }, async (
     const request = { integrationId: mine, requestId: own };
     const { replay } = await replays.startReplay(request, editor);
     assert.deepEqual([(await replays.startReplay(request, editor)).replay?.id, replay?.id], [own, own]);
+  });
+
+  await t.test('replays are told to whoever may know of both of their integrations', async (part) => {
+    const [inside, outside] = [(await made()).id, (await made(OUTSIDE)).id];
+    const pairs = [
+      [outside, outside],
+      [inside, outside],
+      [outside, inside],
+      [inside, inside],
+    ] as const;
+    const ids: string[] = [];
+    const begin = async () => {
+      for (const [integrationId, targetIntegrationId] of pairs)
+        ids.push((await replays.startReplay({ integrationId, targetIntegrationId }, asAdmin)).replay!.id);
+    };
+    const toldTo = (as: object) =>
+      collect<WatchResponse>(part, (options) => watch.watch({ jobs: true }, { ...options, ...as }));
+    const [mine, all] = [toldTo(editor), toldTo(asAdmin)];
+    const idsOf = ({ got }: typeof mine) =>
+      new Set(got.flatMap(({ jobs }) => jobs.map(({ job }) => job.value!.id)));
+    await waitUntil('both watch', () => [mine, all].every(({ got }) => got.some(({ synced }) => synced)));
+    await begin();
+    await begin(); // the last is one that the scope has: all before were told by then
+    await waitUntil('all are told', () => idsOf(all).size >= 8 && idsOf(mine).has(ids[7]!));
+    assert.deepEqual(
+      [...idsOf(mine)].filter((id) => ids.includes(id)),
+      [ids[3], ids[7]],
+    );
   });
 
   await t.test(

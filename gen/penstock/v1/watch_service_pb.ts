@@ -10,17 +10,21 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Node } from "./cluster_service_pb.ts";
 import { file_penstock_v1_cluster_service } from "./cluster_service_pb.ts";
+import type { Redrive } from "./dead_letter_service_pb.ts";
+import { file_penstock_v1_dead_letter_service } from "./dead_letter_service_pb.ts";
 import type { Event, EventFilter } from "./event_service_pb.ts";
 import { file_penstock_v1_event_service } from "./event_service_pb.ts";
 import type { IntegrationFilter, IntegrationView, WatchIntegrationsResponse } from "./integration_service_pb.ts";
 import { file_penstock_v1_integration_service } from "./integration_service_pb.ts";
+import type { Replay } from "./replay_service_pb.ts";
+import { file_penstock_v1_replay_service } from "./replay_service_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file penstock/v1/watch_service.proto.
  */
 export const file_penstock_v1_watch_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wZW5zdG9jay92MS93YXRjaF9zZXJ2aWNlLnByb3RvEgtwZW5zdG9jay52MSKzAQoMV2F0Y2hSZXF1ZXN0EjQKDGludGVncmF0aW9ucxgBIAEoCzIeLnBlbnN0b2NrLnYxLkludGVncmF0aW9uRmlsdGVyEjQKBHZpZXcYAiABKA4yHC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvblZpZXdCCLpIBYIBAhABEigKBmV2ZW50cxgEIAEoCzIYLnBlbnN0b2NrLnYxLkV2ZW50RmlsdGVyEg0KBW5vZGVzGAUgASgIIs0BCg1XYXRjaFJlc3BvbnNlEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjwKDGludGVncmF0aW9ucxgCIAMoCzImLnBlbnN0b2NrLnYxLldhdGNoSW50ZWdyYXRpb25zUmVzcG9uc2USIgoGZXZlbnRzGAQgAygLMhIucGVuc3RvY2sudjEuRXZlbnQSIAoFbm9kZXMYBSADKAsyES5wZW5zdG9jay52MS5Ob2RlEg4KBnN5bmNlZBgHIAEoCDJqCgxXYXRjaFNlcnZpY2USWgoFV2F0Y2gSGS5wZW5zdG9jay52MS5XYXRjaFJlcXVlc3QaGi5wZW5zdG9jay52MS5XYXRjaFJlc3BvbnNlIhiC0+STAhI6ASoiDS9hcGkvdjEvd2F0Y2gwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_penstock_v1_cluster_service, file_penstock_v1_event_service, file_penstock_v1_integration_service]);
+  fileDesc("Ch9wZW5zdG9jay92MS93YXRjaF9zZXJ2aWNlLnByb3RvEgtwZW5zdG9jay52MSLBAQoMV2F0Y2hSZXF1ZXN0EjQKDGludGVncmF0aW9ucxgBIAEoCzIeLnBlbnN0b2NrLnYxLkludGVncmF0aW9uRmlsdGVyEjQKBHZpZXcYAiABKA4yHC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvblZpZXdCCLpIBYIBAhABEigKBmV2ZW50cxgEIAEoCzIYLnBlbnN0b2NrLnYxLkV2ZW50RmlsdGVyEg0KBW5vZGVzGAUgASgIEgwKBGpvYnMYBiABKAgi7QEKDVdhdGNoUmVzcG9uc2USKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASPAoMaW50ZWdyYXRpb25zGAIgAygLMiYucGVuc3RvY2sudjEuV2F0Y2hJbnRlZ3JhdGlvbnNSZXNwb25zZRIiCgZldmVudHMYBCADKAsyEi5wZW5zdG9jay52MS5FdmVudBIgCgVub2RlcxgFIAMoCzIRLnBlbnN0b2NrLnYxLk5vZGUSHgoEam9icxgGIAMoCzIQLnBlbnN0b2NrLnYxLkpvYhIOCgZzeW5jZWQYByABKAgiXAoDSm9iEiUKBnJlcGxheRgBIAEoCzITLnBlbnN0b2NrLnYxLlJlcGxheUgAEicKB3JlZHJpdmUYAiABKAsyFC5wZW5zdG9jay52MS5SZWRyaXZlSABCBQoDam9iMmoKDFdhdGNoU2VydmljZRJaCgVXYXRjaBIZLnBlbnN0b2NrLnYxLldhdGNoUmVxdWVzdBoaLnBlbnN0b2NrLnYxLldhdGNoUmVzcG9uc2UiGILT5JMCEjoBKiINL2FwaS92MS93YXRjaDABYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_penstock_v1_cluster_service, file_penstock_v1_dead_letter_service, file_penstock_v1_event_service, file_penstock_v1_integration_service, file_penstock_v1_replay_service]);
 
 /**
  * A request to watch. What is not asked for is not told; when nothing is, there is the time alone.
@@ -55,6 +59,13 @@ export type WatchRequest = Message<"penstock.v1.WatchRequest"> & {
    * @generated from field: bool nodes = 5;
    */
   nodes: boolean;
+
+  /**
+   * Whether replays and redrives are told.
+   *
+   * @generated from field: bool jobs = 6;
+   */
+  jobs: boolean;
 };
 
 /**
@@ -103,6 +114,14 @@ export type WatchResponse = Message<"penstock.v1.WatchResponse"> & {
   nodes: Node[];
 
   /**
+   * Replays and redrives that were started, 100 at most: at first those that run, then each as it is after it was started, moved on or
+   * ended; of one that moves quickly not every step is told. Of a caller with a scope those whose source and target are in it then.
+   *
+   * @generated from field: repeated penstock.v1.Job jobs = 6;
+   */
+  jobs: Job[];
+
+  /**
    * Everything that was there when the watch began has been told, in this response and those before: whatever else the caller
    * has of what it asked for, from an earlier watch, is gone. In one response of a call.
    *
@@ -117,6 +136,43 @@ export type WatchResponse = Message<"penstock.v1.WatchResponse"> & {
  */
 export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
   messageDesc(file_penstock_v1_watch_service, 1);
+
+/**
+ * What goes on without its caller.
+ *
+ * @generated from message penstock.v1.Job
+ */
+export type Job = Message<"penstock.v1.Job"> & {
+  /**
+   * Which.
+   *
+   * @generated from oneof penstock.v1.Job.job
+   */
+  job: {
+    /**
+     * A replay.
+     *
+     * @generated from field: penstock.v1.Replay replay = 1;
+     */
+    value: Replay;
+    case: "replay";
+  } | {
+    /**
+     * A redrive.
+     *
+     * @generated from field: penstock.v1.Redrive redrive = 2;
+     */
+    value: Redrive;
+    case: "redrive";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message penstock.v1.Job.
+ * Use `create(JobSchema)` to create a new message.
+ */
+export const JobSchema: GenMessage<Job> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_watch_service, 2);
 
 /**
  * Watches several things in one stream: what a page that is always up to date needs.

@@ -5,6 +5,7 @@ import { areInScope } from '../access/scope.ts';
 import { trailOf } from '../audit/audit-trail.ts';
 import type { Difference } from '../audit/differences.ts';
 import type { Database, Queries } from './database.ts';
+import type { Version } from './versions.ts';
 
 /** What goes on without its caller. */
 export type JobKind = 'replay' | 'redrive';
@@ -50,7 +51,6 @@ export type JobRow = {
   replayed: string;
   create_time: Date;
   finish_time: Date | null;
-  version: string;
 };
 
 /**
@@ -112,6 +112,17 @@ export function runningJobs(queries: Queries): Promise<RunningJob[]> {
   return queries.query<RunningJob>(
     'select id, kind, integration_id as "sourceId" from replays where finish_time is null order by create_time, id',
   );
+}
+
+/** Those that run, as they are. */
+export function runningRows(queries: Queries): Promise<JobRow[]> {
+  return queries.query<JobRow>('select * from replays where finish_time is null order by create_time, id');
+}
+
+/** Those that were started, moved on or ended since a version. Some may be repetitions. */
+export function jobsSince(queries: Queries, since: Version): Promise<JobRow[]> {
+  const sql = 'select * from replays where version > $1::bigint order by replays.version, id';
+  return queries.query<JobRow>(sql, [since]);
 }
 
 /** What is left of a job; undefined: it is over. */

@@ -4,6 +4,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Queries } from '../store/database.ts';
 import { EventFeed } from './event-feed.ts';
 import { IntegrationFeed } from './integration-feed.ts';
+import { JobFeed } from './job-feed.ts';
 import { NODE_INTERVAL, NodeFeed } from './node-feed.ts';
 import { SharedFeed } from './shared-feed.ts';
 import { MAX_ABSENCE, tooSlow } from './slow-reader.ts';
@@ -21,6 +22,7 @@ export class Watches {
   readonly integrations: SharedFeed<IntegrationFeed>;
   readonly events: SharedFeed<EventFeed>;
   readonly nodes: SharedFeed<NodeFeed>;
+  readonly jobs: SharedFeed<JobFeed>;
   readonly #clock: Clock;
   #open = 0;
 
@@ -29,6 +31,7 @@ export class Watches {
     this.integrations = new SharedFeed(clock, () => new IntegrationFeed(db, clock));
     this.events = new SharedFeed(clock, () => new EventFeed(db));
     this.nodes = new SharedFeed(clock, () => new NodeFeed(db), NODE_INTERVAL);
+    this.jobs = new SharedFeed(clock, () => new JobFeed(db));
   }
 
   /**

@@ -1,7 +1,9 @@
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { WatchIntegrationsResponse } from '../../../gen/penstock/v1/integration_service_pb.ts';
 import {
+  type Job,
+  JobSchema,
   type WatchRequest,
   type WatchResponse,
   WatchResponseSchema,
@@ -12,6 +14,7 @@ import { type Scoped, scopeOf } from '../access/scope.ts';
 import { eventSelectionOf } from '../status/event-filter.ts';
 import { eventLists } from './event-watch.ts';
 import { IntegrationWatch } from './integration-watch.ts';
+import { jobLists } from './job-watch.ts';
 import { merged, type Open } from './merged.ts';
 import { nodeLists } from './node-watch.ts';
 import { packed } from './packed.ts';
@@ -21,10 +24,11 @@ import type { Watches } from './watches.ts';
 const BEAT = 4000;
 const MAX_INTEGRATIONS = 200;
 const MAX_EVENTS = 100;
+const MAX_JOBS = 100;
 
 /** What a part has for a response; `synced`: all that was there, once. */
 type Piece = Omit<MessageInitShape<typeof WatchResponseSchema>, '$typeName'> | 'synced';
-type Feeds = Pick<Watches, 'integrations' | 'events' | 'nodes'>;
+type Feeds = Pick<Watches, 'integrations' | 'events' | 'nodes' | 'jobs'>;
 
 /** What the request asks for: first what is there, then what changes, until the signal aborts. */
 export async function* wholeWatch(
@@ -48,7 +52,7 @@ export async function* wholeWatch(
   }
 }
 
-function partsOf({ integrations, view, events, nodes }: WatchRequest, caller: Scoped, feeds: Feeds) {
+function partsOf({ integrations, view, events, nodes, jobs }: WatchRequest, caller: Scoped, feeds: Feeds) {
   const parts: Open<Piece>[] = [];
   if (integrations) {
     const watch = new IntegrationWatch(caller, integrations, view);
@@ -59,6 +63,7 @@ function partsOf({ integrations, view, events, nodes }: WatchRequest, caller: Sc
     parts.push((over) => eventPieces(eventLists(feeds.events, wanted, over)));
   }
   if (nodes) parts.push((over) => nodePieces(nodeLists(feeds.nodes, scopeOf(caller), over)));
+  if (jobs) parts.push((over) => jobPieces(jobLists(feeds.jobs, scopeOf(caller), over)));
   return parts;
 }
 
@@ -85,6 +90,15 @@ async function* eventPieces(lists: ReturnType<typeof eventLists>): AsyncGenerato
     }
   }
 }
+
+async function* jobPieces(lists: ReturnType<typeof jobLists>): AsyncGenerator<Piece> {
+  for await (const list of lists) {
+    if (list === 'synced') yield 'synced';
+    else for (const jobs of packed(list, MAX_JOBS, bytesOf)) yield { jobs };
+  }
+}
+
+const bytesOf = (job: Job): number => toBinary(JobSchema, job).length;
 
 async function* nodePieces(lists: ReturnType<typeof nodeLists>): AsyncGenerator<Piece> {
   let isFirst = true;
