@@ -101,8 +101,19 @@ function textOf(payload: Uint8Array, options: BodyOptions): string | undefined {
 
 const isJson = ({ payloadContentType }: BodyOptions) => payloadContentType === PayloadContentType.JSON;
 
-const base64 = (bytes: Uint8Array) =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+/** Browsers have no Buffer. */
+const { Buffer } = globalThis as {
+  readonly Buffer?: {
+    from(bytes: ArrayBufferLike, at: number, length: number): { toString(as: string): string };
+  };
+};
+
+function base64(bytes: Uint8Array): string {
+  if (Buffer) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
 
 /** User properties as an object; of repeated names the last one counts. */
 function propsOf({ userProperties }: Envelope): string {

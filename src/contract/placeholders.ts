@@ -2,7 +2,7 @@ import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { Envelope } from '../../gen/penstock/v1/envelope_pb.ts';
 import { UnencodableError } from './body.ts';
 import { type JsonPath, jsonAt } from './json-path.ts';
-import { uuidOfName, uuidText } from './uuid.ts';
+import { uuidText } from './uuid-text.ts';
 
 /** What placeholders can name. */
 export interface TemplateSource {
@@ -17,6 +17,8 @@ export interface TemplateSource {
   readonly metadata: Readonly<Record<string, string>>;
   /** The executor's service id. */
   readonly serviceId: string;
+  /** The UUID that a name has, again the same for the same name. */
+  readonly uuidOfName: (name: string) => string;
 }
 
 /** A value, as JSON when it is no text. */
@@ -73,7 +75,7 @@ export function messageId({ integrationId, partition, offset, topicIncarnation }
 /** The message's id; one that an ingress node of an older version has taken in is named by its place. */
 export function idOf(source: TemplateSource): string {
   const { id } = source.envelope;
-  return id.length === 0 ? uuidOfName(messageId(source)) : uuidText(id);
+  return id.length === 0 ? source.uuidOfName(messageId(source)) : uuidText(id);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { uuidText } from './uuid-text.ts';
 
 /** Of the UUIDs that are made of names here. */
 const NAMESPACE = Buffer.from('8f9a6f0c6b3e4f0d9a5d2f61c07be2a4', 'hex');
@@ -47,12 +48,6 @@ export function uuidOfName(name: string | Uint8Array): string {
   id[6] = 0x50 | (id[6]! & 0x0f);
   id[8] = 0x80 | (id[8]! & 0x3f);
   return uuidText(id);
-}
-
-/** The 16 bytes of a UUID as text. */
-export function uuidText(id: Uint8Array): string {
-  const hex = Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
 /** The 16 bytes of a UUID as people write it. */

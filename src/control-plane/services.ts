@@ -55,6 +55,7 @@ import { restartIntegration } from './routes/restart-integration.ts';
 import { revokeToken } from './routes/revoke-token.ts';
 import { startRedrive } from './routes/start-redrive.ts';
 import { startReplay } from './routes/start-replay.ts';
+import { tryDelivery } from './routes/try-delivery.ts';
 import { updateIntegration } from './routes/update-integration.ts';
 import { updateUserRoute } from './routes/update-user.ts';
 import { watch } from './routes/watch.ts';
@@ -75,6 +76,7 @@ export function controlPlaneServices(deps: MessageLogDeps & LoginDeps): readonly
       disableIntegration: (request, call) => disableIntegration(deps, request, call),
       restartIntegration: (request, call) => restartIntegration(deps, request, call),
       checkConnection: (request, call) => checkConnection(deps, request, call),
+      tryDelivery: (request, call) => tryDelivery(deps, request, call),
       watchIntegrations: (request, call) => watchIntegrations(deps, request, call),
     }),
     rpcService(RevisionService, {

@@ -1,14 +1,16 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { durationMs } from '@bufbuild/protobuf/wkt';
+import type { DeliveryTrial } from '../../gen/penstock/v1/check_pb.ts';
 import { ValidationKind, type ValidationRequest } from '../../gen/penstock/v1/downlink_pb.ts';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
-import { type ValidationResponse, ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
+import { ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { Bus } from '../bus/bus.ts';
 import { decoder } from '../bus/codec.ts';
 import { GroupReader } from '../bus/group-reader.ts';
 import type { Topics } from '../bus/topics.ts';
 import { type Type, typeOf } from '../contract/integration-type.ts';
 import { missingRule } from '../contract/template.ts';
+import { uuidOfName } from '../contract/uuid.ts';
 import { type FieldViolation, violationsOf } from '../contract/validate.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { timeoutSignal } from '../runtime/deadline.ts';
@@ -16,9 +18,13 @@ import { type Logger, messageOf } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { TargetGuard } from '../runtime/target-guard.ts';
 import type { ExecutorConfig } from './config.ts';
+import type { Step } from './connection-steps.ts';
 import type { HandlerContext } from './handlers/handler.ts';
 import { type BoundHandlerType, handlerTypeOf } from './handlers/registry.ts';
+import { type Reached, reach } from './reach.ts';
 import { readable, type SecretDeps } from './secrets/readable.ts';
+import { took } from './took.ts';
+import { tryDelivery } from './trial.ts';
 
 /** Checks at a time; more are answered with a refusal instead of waiting. */
 const MAX_CHECKS = 64;
@@ -39,9 +45,11 @@ interface Deps extends Pick<SecretDeps, 'secretKeys'> {
   random(): number;
 }
 
-type Verdict = Pick<ValidationResponse, 'reachable' | 'message'> & {
-  readonly violations: readonly FieldViolation[];
-};
+type Verdict = Pick<Reached, 'reachable' | 'message'> &
+  Partial<Reached> & {
+    readonly violations: readonly FieldViolation[];
+    readonly trial?: DeliveryTrial;
+  };
 
 /** Answers the control plane's questions about configurations of these types, several at once, until the signal comes. */
 export function answerChecks(types: readonly Type[], deps: Deps, signal: AbortSignal): GroupReader {
@@ -103,8 +111,19 @@ async function judge(
   if (request.kind === ValidationKind.VALIDATE) return AGREED;
   // A group that has committed nothing yet reads what was asked minutes ago: nobody waits for that to be tried.
   if (deps.clock.now() - askTime > timeToLive + CLOCK_ERROR) return LATE;
-  const found = await type.check(contextOf(integration, deps), deadline.signal);
-  return { ...found, violations: [] };
+  if (request.kind === ValidationKind.CHECK_CONNECTION) {
+    const reached = await reach(type, contextOf(integration, deps), typeOf(integration), deadline.signal);
+    return { ...reached, violations: [] };
+  }
+  const envelope = request.envelope!; // required by the schema
+  const trial = await tryDelivery(
+    type,
+    { integration, envelope },
+    contextOf(integration, deps),
+    deadline.signal,
+  );
+  deps.metrics.trials.inc({ result: trial.delivered ? 'delivered' : 'failed' });
+  return { ...AGREED, trial };
 }
 
 /** The time for a check out of the time that the asker waits: the question and the answer have to travel, too. */
@@ -135,6 +154,7 @@ function contextOf(integration: Integration, { config, newGuard, clock, random }
     maxRetryAfter: config.maxRetryAfter,
     guard: newGuard(),
     missing: missingRule(integration.templates),
+    uuidOfName,
     clock,
     random,
   };
@@ -147,10 +167,18 @@ async function reply(request: ValidationRequest, verdict: Verdict, { bus, config
     reachable: verdict.reachable,
     message: verdict.message,
     violations: verdict.violations.map(({ field, description }) => ({ field, description })),
+    steps: (verdict.steps ?? []).map(stepOf),
+    field: verdict.field ?? '',
+    ...(verdict.trial && { trial: verdict.trial }),
   });
   const value = toBinary(ValidationResponseSchema, response);
   await bus.send(request.replyTopic, { key: request.requestId, value });
 }
+
+const stepOf = ({ duration, ...step }: Step) => ({
+  ...step,
+  ...(duration !== undefined && { duration: took(duration) }),
+});
 
 const AGREED: Verdict = { reachable: false, message: '', violations: [] };
 const NO_HANDLER: FieldViolation = {

@@ -54,8 +54,9 @@ export const POLICY: ReadonlyMap<DescMethod, Rule> = new Map([
     enableIntegration: operator,
     disableIntegration: operator,
     restartIntegration: operator,
-    // With a configuration that is not saved, an editor.
+    // These two with a configuration that is not saved: an editor.
     checkConnection: operator,
+    tryDelivery: operator,
     watchIntegrations: viewer,
   }),
   ...rules(RevisionService, { listRevisions: viewer, getRevision: viewer }),

@@ -149,6 +149,12 @@ export function createMetrics() {
       labelNames: ['reason'],
       registers,
     }),
+    trials: new Counter({
+      name: 'penstock_deliveries_tried_total',
+      help: 'Deliveries of one message that were asked for, to try a configuration: delivered, failed.',
+      labelNames: ['result'],
+      registers,
+    }),
     callsRefused: new Counter({
       name: 'penstock_api_calls_refused_total',
       help: 'Calls of the API that were refused with RESOURCE_EXHAUSTED: calls = too many being answered, calls_of_caller = too many of this caller, rate = too often.',

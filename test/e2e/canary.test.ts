@@ -38,12 +38,15 @@ const KNOWN: readonly (readonly [place: RegExp, text: string])[] = [
   [/dead-letters$/, 'the endpoint answered 500'],
   [/ListEvents$/, 'the endpoint answered 500'],
   [/ListRevisions$/, 'basic as it came'],
+  [/TryDelivery$/, 'authorization: ***'],
   [/^the output of executor/, '"level":"debug"'],
   [/^data\/.*\.log$/, 'basic as it came'],
   [/^the output of control-plane/, '"level":"debug"'],
   [/\.log$/, 'insert into integrations'],
   [/metrics of executor/, 'penstock_'],
 ];
+
+const ENVELOPE = { topicName: 'a/b', payload: Buffer.from('{}').toString('base64') };
 
 /** Does to integrations all that can be done to them, with a secret in every field that is one. */
 async function handleAll({ call }: Api): Promise<void> {
@@ -64,6 +67,7 @@ async function handleAll({ call }: Api): Promise<void> {
     const { id } = created.integration ?? {};
     await call(method('CreateIntegration'), { integration: { ...integration, id: '' }, validateOnly: true });
     await call(method('CheckConnection'), { integration: { ...named[i], id: '' } });
+    await call(method('TryDelivery'), { integration: { ...named[i], id: '' }, envelope: ENVELOPE });
     await call(method('CreateIntegration'), {
       integration: { ...refused[i], id: '', topicFilters: ['a/#/b'] },
     });
@@ -165,7 +169,10 @@ test('no secret is told or kept in clear, whatever is done and whatever goes wro
   await logIn(api);
   const ids: string[] = [];
   await eachOf(echoed(target, broker.port), 6, async (integration) => {
-    await call('POST /penstock.v1.IntegrationService/CheckConnection', { integration });
+    for (const name of ['CheckConnection', 'TryDelivery']) {
+      const envelope = name === 'TryDelivery' ? { envelope: ENVELOPE } : {};
+      await call(`POST /penstock.v1.IntegrationService/${name}`, { integration, ...envelope });
+    }
     const created = await call('POST /api/v1/integrations', integration);
     assert.ok(created.integration, JSON.stringify(created));
     ids.push(created.integration.id);

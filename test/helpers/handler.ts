@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
+import { uuidOfName } from '../../src/contract/uuid.ts';
 import type { Failure, HandlerContext, Outbound, Outcome } from '../../src/executor/handlers/handler.ts';
 import { handlerTypeOf } from '../../src/executor/handlers/registry.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -25,6 +26,7 @@ export const contextOf = (context: Partial<HandlerContext> = {}): HandlerContext
   shard: 0,
   shards: 1,
   topicIncarnation: 1,
+  uuidOfName,
   maxInFlight: 64,
   maxConnections: 1000,
   maxRetryAfter: 3_600_000,

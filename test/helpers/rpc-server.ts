@@ -35,6 +35,7 @@ const built: IntegrationHandlers = {
   disableIntegration: () => ({}),
   restartIntegration: () => ({}),
   checkConnection: () => ({}),
+  tryDelivery: () => ({}),
   watchIntegrations: async function* () {},
 };
 

@@ -255,7 +255,7 @@ test('every RPC that may change something is audited, and nothing else, whoever 
     ],
     ...['PurgeDeadLetters', 'RedriveDeadLetters', 'RestartIntegration', 'RevokeToken'],
     ...['StartRedrive', 'StartReplay'],
-    ...['UpdateIntegration', 'UpdateUser'],
+    ...['TryDelivery', 'UpdateIntegration', 'UpdateUser'],
   ]);
 });
 

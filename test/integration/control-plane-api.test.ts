@@ -258,9 +258,14 @@ test('the integration API', async (t) => {
   await t.test('a connection check', async (t) => {
     const { id } = await create(HTTP_WITH_SECRET);
     await t.test('of a saved integration has its secrets', async () => {
-      executor.answer = () => ({ reachable: true, message: '200', serviceId: 'e1' });
+      const steps = [{ name: 'TCP', ok: true, detail: 'connected' }];
+      executor.answer = () => ({ reachable: true, message: '200', serviceId: 'e1', steps, field: 'http' });
       const found = await client.checkConnection({ target: { case: 'id', value: id } });
       assert.deepEqual([found.reachable, found.message, found.serviceId], [true, '200', 'e1']);
+      assert.deepEqual(
+        [found.steps.map(({ name, ok }) => [name, ok]), found.field],
+        [[['TCP', true]], 'http'],
+      );
       const request = executor.asked.at(-1);
       assert.equal(request?.kind, ValidationKind.CHECK_CONNECTION);
       assert.match(toJsonString(IntegrationSchema, request.integration!), /hunter2/);
@@ -313,6 +318,67 @@ test('the integration API', async (t) => {
         [saved.reachable, saved.message],
         [false, 'integration.http.headers["x"]: not like this'],
       );
+    });
+  });
+
+  await t.test('a delivery that is tried', async (t) => {
+    const { id } = await create(HTTP_WITH_SECRET);
+    const envelope = { topicName: 'a/b', payload: Buffer.from('x') };
+    const target = { case: 'id' as const, value: id };
+    await t.test(
+      'goes to an executor once, as a message that comes now, with the saved secrets',
+      async () => {
+        const trial = { delivered: true, sent: 'POST', answer: '200' };
+        executor.answer = () => ({ trial, serviceId: 'e1' });
+        executor.asked.length = 0;
+        const told = await client.tryDelivery({ target, envelope });
+        assert.deepEqual(
+          [told.delivered, told.sent, told.answer, told.serviceId],
+          [true, 'POST', '200', 'e1'],
+        );
+        const [request, ...more] = executor.asked;
+        assert.deepEqual([request?.kind, more], [ValidationKind.TRY_DELIVERY, []]);
+        assert.match(toJsonString(IntegrationSchema, request!.integration!), /hunter2/);
+        const { topicName, receivedTime, node, id: messageId } = request!.envelope!;
+        assert.deepEqual(
+          [topicName, receivedTime !== undefined, node, messageId.length],
+          ['a/b', true, 'cp', 16],
+        );
+      },
+    );
+    await t.test('keeps what the envelope of a dead letter has', async () => {
+      const letter = { ...envelope, id: new Uint8Array(16).fill(7), node: 'in-0' };
+      await client.tryDelivery({ target, envelope: letter });
+      const { node, id: messageId } = executor.asked.at(-1)!.envelope!;
+      assert.deepEqual([node, [...messageId]], ['in-0', [...letter.id]]);
+    });
+    await t.test('sends no saved secret to where it was not given for', async () => {
+      const credentials = { credentials: { case: 'basic' as const, value: { username: 'me' } } };
+      const value = { restEndpointUrl: 'http://127.0.0.1:9998/in', credentials };
+      const elsewhere = { id, configuration: { case: 'http' as const, value } };
+      executor.asked.length = 0;
+      const { fields, message } = await rpcRejection(() =>
+        client.tryDelivery({ target: { case: 'integration', value: elsewhere }, envelope }),
+      );
+      assert.deepEqual(fields, ['integration.http.credentials.basic.password']);
+      assert.match(message, /must be given again/);
+      assert.deepEqual(executor.asked, []);
+    });
+    await t.test('is not asked again of another executor when none answers', async () => {
+      executor.answer = () => undefined;
+      executor.asked.length = 0;
+      const { code } = await rpcRejection(() => client.tryDelivery({ target, envelope }));
+      assert.deepEqual([code, executor.asked.length], [Code.DEADLINE_EXCEEDED, 1]);
+      executor.answer = () => ({});
+    });
+    await t.test('wants an envelope that is one', async () => {
+      for (const [wrong, field] of [
+        [{ topicName: '' }, 'envelope.topic_name'],
+        [{ topicName: 'a', qos: 3 }, 'envelope.qos'],
+      ] as const) {
+        const { code, fields } = await rpcRejection(() => client.tryDelivery({ target, envelope: wrong }));
+        assert.deepEqual([code, ...fields], [Code.INVALID_ARGUMENT, field]);
+      }
     });
   });
 

@@ -139,6 +139,20 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       role: Role.EDITOR,
     },
   ],
+  'IntegrationService/TryDelivery': [
+    {
+      one: ({ client }, { id }, as) =>
+        client.tryDelivery({ target: { case: 'id', value: id }, envelope: { topicName: 'a' } }, as),
+    },
+    {
+      makes: ({ client }, { draft }, as) =>
+        client.tryDelivery(
+          { target: { case: 'integration', value: draft }, envelope: { topicName: 'a' } },
+          as,
+        ),
+      role: Role.EDITOR,
+    },
+  ],
   'IntegrationService/WatchIntegrations': [
     {
       list: ({ client }, as, all) =>

@@ -13,6 +13,7 @@ const FOR_HANDLERS = [
   'src/executor/handlers/tls.ts',
   'src/executor/handlers/oauth2.ts',
   'src/executor/handlers/token-request.ts',
+  'src/executor/handlers/trial-record.ts',
 ];
 
 /** Who may import whom, beside itself. The longest beginning of a file's path that stands here is its part. */

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { ValidationKind, ValidationRequestSchema } from '../../gen/penstock/v1/downlink_pb.ts';
+import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { type ValidationResponse, ValidationResponseSchema } from '../../gen/penstock/v1/uplink_pb.ts';
 import type { Bus, Claim, FeedOptions, JoinOptions } from '../../src/bus/bus.ts';
@@ -17,7 +18,7 @@ import { keyRing } from '../helpers/secret-keys.ts';
 import { testDeps } from '../helpers/test-deps.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
-const { VALIDATE, CHECK_CONNECTION } = ValidationKind;
+const { VALIDATE, CHECK_CONNECTION, TRY_DELIVERY } = ValidationKind;
 const MINUTE = 60_000;
 const topics = topicsOf('t');
 const topic = topics.validation('http').name;
@@ -81,6 +82,7 @@ function setUp() {
       integration,
       sealed: [...sealed],
       kind,
+      ...(kind === TRY_DELIVERY && { envelope: { topicName: 'a', payload: Buffer.from('tried') } }),
     });
     const value = toBinary(ValidationRequestSchema, request);
     feed!.take({ topic, partition: 0, offset: offset++, timestamp: Date.now() - age, key: requestId, value });
@@ -92,7 +94,7 @@ function setUp() {
     );
     return { reachable, violations: texts };
   };
-  return { reader, ask };
+  return { reader, ask, answers, metrics: deps.metrics };
 }
 
 test('no connection is tried for a question that nobody waits for any more', async (t) => {
@@ -151,4 +153,41 @@ test('a secret that cannot be had is told with its field and what to do, and not
     }
   }
   assert.equal(endpoint.opened, 0);
+});
+
+test('a delivery is tried once, with the secrets that are sealed with it, and never for who waits no more', async (t) => {
+  const { reader, ask, answers, metrics } = setUp();
+  await using _ = reader;
+  const endpoint = await httpEndpoint(t);
+  assert.match((await ask(TRY_DELIVERY, endpoint.url, 5 * MINUTE)).violations.join(), /too late/);
+  assert.equal(endpoint.opened, 0);
+  endpoint.respond = (response, { headers }) => response.writeHead(422).end(`no ${headers.x}`);
+  assert.deepEqual((await ask(TRY_DELIVERY, endpoint.url, 0, { secret: 'hunter22' })).violations, []);
+  assert.equal(endpoint.received.length, 1);
+  assert.equal(endpoint.received[0]?.headers.x, 'hunter22');
+  const { trial } = answers.at(-1)!;
+  assert.deepEqual([trial?.delivered, trial?.failureClass], [false, FailureClass.REJECTED]);
+  assert.match(trial!.sent, /^POST http:\/\/127\.0\.0\.1:\d+\/\S*\n[\s\S]*"topicName":"a"/);
+  assert.match(trial!.sent, /^x: \*\*\*$/m);
+  assert.match(trial!.answer, /^status 422\n[\s\S]*\n\nno \*\*\*$/);
+  assert.doesNotMatch(JSON.stringify([trial!.sent, trial!.answer, trial!.reason]), /hunter22/);
+  const { values } = await metrics.trials.get();
+  assert.deepEqual(
+    values.map(({ labels, value }) => [labels.result, value]),
+    [['failed', 1]],
+  );
+});
+
+test('what a trial tells is cut at 16 KiB, also where a secret lies on the cut', async (t) => {
+  const { reader, ask, answers } = setUp();
+  await using _ = reader;
+  const endpoint = await httpEndpoint(t);
+  const secret = 'a secret that is long enough to be cut';
+  for (let before = 16_000; before < 16_500; before += 20) {
+    endpoint.respond = (response) => response.end(`${'ü'.repeat(before / 2)}${secret} and more`);
+    await ask(TRY_DELIVERY, endpoint.url, 0, { secret });
+    const { answer } = answers.at(-1)!.trial!;
+    assert.ok(Buffer.byteLength(answer) <= 16_384);
+    assert.doesNotMatch(answer, /a secret/);
+  }
 });

@@ -4,8 +4,8 @@ import { create } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { HttpConfigurationSchema } from '../../gen/penstock/v1/http_pb.ts';
 import { HOPS } from '../../src/contract/hops.ts';
+import { batchRequestWriter } from '../../src/contract/http-batch.ts';
 import type { HandlerContext } from '../../src/executor/handlers/handler.ts';
-import { batchRequestWriter } from '../../src/executor/handlers/http/batch-writer.ts';
 
 test('a batch has come as far as the one of its messages that has come furthest', () => {
   const context = {

@@ -2,12 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
-import {
-  checkPath,
-  originOf,
-  requestPath,
-  urlProblem,
-} from '../../src/executor/handlers/http/endpoint-url.ts';
+import { checkPath, originOf, requestPath, urlProblem } from '../../src/contract/endpoint-url.ts';
+import { uuidOfName } from '../../src/contract/uuid.ts';
 
 const source = {
   envelope: create(EnvelopeSchema, {
@@ -22,6 +18,7 @@ const source = {
   integrationName: 'name',
   metadata: {},
   serviceId: 'e1',
+  uuidOfName,
 };
 
 function pathOf(url: string): string {

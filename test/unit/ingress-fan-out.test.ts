@@ -8,7 +8,7 @@ import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { PublishMessageRequestSchema } from '../../gen/penstock/v1/message_service_pb.ts';
 import { BusError, type BusErrorReason, type Copies } from '../../src/bus/bus.ts';
 import { Lane } from '../../src/bus/lane.ts';
-import { uuidText } from '../../src/contract/uuid.ts';
+import { uuidText } from '../../src/contract/uuid-text.ts';
 import { createFanOut } from '../../src/ingress/fan-out.ts';
 import { publishMessage } from '../../src/ingress/routes/publish-message.ts';
 import { RpcError } from '../../src/rpc/error.ts';

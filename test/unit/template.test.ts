@@ -14,6 +14,7 @@ import {
   type TemplateSource,
   templateProblem,
 } from '../../src/contract/template.ts';
+import { uuidOfName } from '../../src/contract/uuid.ts';
 import { topicNameProblem } from '../../src/topic-filter/topic-filter.ts';
 
 const FAIL: MissingRule = { rule: 'fail', value: '' };
@@ -40,6 +41,7 @@ function sourceOf({ payload = '', ...envelope }: EnvelopeInit = {}): TemplateSou
     integrationName: 'to "all"',
     metadata: { site: 'north' },
     serviceId: 'ie-0',
+    uuidOfName,
   };
 }
 

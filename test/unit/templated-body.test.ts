@@ -6,6 +6,7 @@ import { PayloadContentType } from '../../gen/penstock/v1/payload_pb.ts';
 import { bodyWriter, UnencodableError } from '../../src/contract/body.ts';
 import { isJsonTemplate } from '../../src/contract/template.ts';
 import { templatedBodyWriter } from '../../src/contract/templated-body.ts';
+import { uuidOfName } from '../../src/contract/uuid.ts';
 
 const OPTIONS = {
   payloadContentType: PayloadContentType.JSON,
@@ -23,6 +24,7 @@ const source = (payload: string) => ({
   offset: 7,
   topicIncarnation: 1,
   integrationId: 'id',
+  uuidOfName,
   ...OPTIONS,
 });
 

@@ -6,6 +6,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { EnvelopeSchema } from '../../gen/penstock/v1/envelope_pb.ts';
 import { PLACEHOLDERS } from '../../src/contract/placeholders.ts';
 import { compileTemplate, type Escape, isJsonTemplate } from '../../src/contract/template.ts';
+import { uuidOfName } from '../../src/contract/uuid.ts';
 
 const DOCS = await readFile(new URL('../../docs/templates.md', import.meta.url), 'utf8');
 const FAIL = { rule: 'fail' as const, value: '' };
@@ -32,6 +33,7 @@ const SOURCE = {
   integrationName: 'rooms',
   metadata: { site: 'north' },
   serviceId: 'ie-0',
+  uuidOfName,
 };
 
 /** The cells of the rows under a heading, without the head of the table. */

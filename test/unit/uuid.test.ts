@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { randomFillSync } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createUuidV7, uuidOfName, uuidText } from '../../src/contract/uuid.ts';
+import { createUuidV7, uuidOfName } from '../../src/contract/uuid.ts';
+import { uuidText } from '../../src/contract/uuid-text.ts';
 
 const VERSION_7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const VERSION_5 = /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

@@ -7,6 +7,8 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Envelope } from "./envelope_pb.ts";
+import { file_penstock_v1_envelope } from "./envelope_pb.ts";
 import type { Integration } from "./integration_pb.ts";
 import { file_penstock_v1_integration } from "./integration_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -15,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/downlink.proto.
  */
 export const file_penstock_v1_downlink: GenFile = /*@__PURE__*/
-  fileDesc("ChpwZW5zdG9jay92MS9kb3dubGluay5wcm90bxILcGVuc3RvY2sudjEi8AIKDkRvd25saW5rUmVjb3JkEi0KC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb24SDQoFc2hhcmQYAiABKA0SMgoOcHVibGlzaGVkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXdpdGhvdXRfdG9waWMYCiABKAgSGQoRdG9waWNfaW5jYXJuYXRpb24YCyABKA0SHwoEZ29uZRgMIAEoCzIRLnBlbnN0b2NrLnYxLkdvbmUSKQoGc2VhbGVkGA0gAygLMhkucGVuc3RvY2sudjEuU2VhbGVkU2VjcmV0Om66SGsaaQoTZG93bmxpbmtfcmVjb3JkLm9uZRIpZWl0aGVyIGFuIGludGVncmF0aW9uLCBvciB0aGF0IGl0IGlzIGdvbmUaJ2hhcyh0aGlzLmludGVncmF0aW9uKSAhPSBoYXModGhpcy5nb25lKSJhCgxTZWFsZWRTZWNyZXQSFQoEcGF0aBgBIAEoCUIHukgEcgIQARIXCgZrZXlfaWQYAiABKAlCB7pIBHICEAESDQoFbm9uY2UYAyABKAwSEgoKY2lwaGVydGV4dBgEIAEoDCI7Cg1TZWFsZWRTZWNyZXRzEioKB3NlY3JldHMYASADKAsyGS5wZW5zdG9jay52MS5TZWFsZWRTZWNyZXQiGgoER29uZRISCgpnZW5lcmF0aW9uGAEgASgDIqQCChFWYWxpZGF0aW9uUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIfCgtyZXBseV90b3BpYxgCIAEoCUIKukgHcgUQARj5ARI3Cgx0aW1lX3RvX2xpdmUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBrpIA8gBARI1CgtpbnRlZ3JhdGlvbhgEIAEoCzIYLnBlbnN0b2NrLnYxLkludGVncmF0aW9uQga6SAPIAQESNQoEa2luZBgFIAEoDjIbLnBlbnN0b2NrLnYxLlZhbGlkYXRpb25LaW5kQgq6SAeCAQQQASAAEikKBnNlYWxlZBgGIAMoCzIZLnBlbnN0b2NrLnYxLlNlYWxlZFNlY3JldCp1Cg5WYWxpZGF0aW9uS2luZBIfChtWQUxJREFUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIcChhWQUxJREFUSU9OX0tJTkRfVkFMSURBVEUQARIkCiBWQUxJREFUSU9OX0tJTkRfQ0hFQ0tfQ09OTkVDVElPThACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_integration]);
+  fileDesc("ChpwZW5zdG9jay92MS9kb3dubGluay5wcm90bxILcGVuc3RvY2sudjEi8AIKDkRvd25saW5rUmVjb3JkEi0KC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb24SDQoFc2hhcmQYAiABKA0SMgoOcHVibGlzaGVkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXdpdGhvdXRfdG9waWMYCiABKAgSGQoRdG9waWNfaW5jYXJuYXRpb24YCyABKA0SHwoEZ29uZRgMIAEoCzIRLnBlbnN0b2NrLnYxLkdvbmUSKQoGc2VhbGVkGA0gAygLMhkucGVuc3RvY2sudjEuU2VhbGVkU2VjcmV0Om66SGsaaQoTZG93bmxpbmtfcmVjb3JkLm9uZRIpZWl0aGVyIGFuIGludGVncmF0aW9uLCBvciB0aGF0IGl0IGlzIGdvbmUaJ2hhcyh0aGlzLmludGVncmF0aW9uKSAhPSBoYXModGhpcy5nb25lKSJhCgxTZWFsZWRTZWNyZXQSFQoEcGF0aBgBIAEoCUIHukgEcgIQARIXCgZrZXlfaWQYAiABKAlCB7pIBHICEAESDQoFbm9uY2UYAyABKAwSEgoKY2lwaGVydGV4dBgEIAEoDCI7Cg1TZWFsZWRTZWNyZXRzEioKB3NlY3JldHMYASADKAsyGS5wZW5zdG9jay52MS5TZWFsZWRTZWNyZXQiGgoER29uZRISCgpnZW5lcmF0aW9uGAEgASgDIr0DChFWYWxpZGF0aW9uUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIfCgtyZXBseV90b3BpYxgCIAEoCUIKukgHcgUQARj5ARI3Cgx0aW1lX3RvX2xpdmUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBrpIA8gBARI1CgtpbnRlZ3JhdGlvbhgEIAEoCzIYLnBlbnN0b2NrLnYxLkludGVncmF0aW9uQga6SAPIAQESNQoEa2luZBgFIAEoDjIbLnBlbnN0b2NrLnYxLlZhbGlkYXRpb25LaW5kQgq6SAeCAQQQASAAEikKBnNlYWxlZBgGIAMoCzIZLnBlbnN0b2NrLnYxLlNlYWxlZFNlY3JldBInCghlbnZlbG9wZRgHIAEoCzIVLnBlbnN0b2NrLnYxLkVudmVsb3BlOm66SGsaaQobdmFsaWRhdGlvbl9yZXF1ZXN0LmVudmVsb3BlEiRlbnZlbG9wZTogcmVxdWlyZWQgdG8gdHJ5IGEgZGVsaXZlcnkaJHRoaXMua2luZCAhPSAzIHx8IGhhcyh0aGlzLmVudmVsb3BlKSqXAQoOVmFsaWRhdGlvbktpbmQSHwobVkFMSURBVElPTl9LSU5EX1VOU1BFQ0lGSUVEEAASHAoYVkFMSURBVElPTl9LSU5EX1ZBTElEQVRFEAESJAogVkFMSURBVElPTl9LSU5EX0NIRUNLX0NPTk5FQ1RJT04QAhIgChxWQUxJREFUSU9OX0tJTkRfVFJZX0RFTElWRVJZEANiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_penstock_v1_envelope, file_penstock_v1_integration]);
 
 /**
  * The wanted state of an integration, on the compacted topic `<prefix>.ie.downlink.<type>`. The record's key is the
@@ -218,6 +220,13 @@ export type ValidationRequest = Message<"penstock.v1.ValidationRequest"> & {
    * @generated from field: repeated penstock.v1.SealedSecret sealed = 6;
    */
   sealed: SealedSecret[];
+
+  /**
+   * What to deliver, to try a delivery.
+   *
+   * @generated from field: penstock.v1.Envelope envelope = 7;
+   */
+  envelope?: Envelope | undefined;
 };
 
 /**
@@ -253,6 +262,13 @@ export const ValidationKind = {
    * @generated from enum value: VALIDATION_KIND_CHECK_CONNECTION = 2;
    */
   CHECK_CONNECTION: 2,
+
+  /**
+   * What becomes of one envelope? Delivered once, whatever comes of it. Executors of older versions do not answer.
+   *
+   * @generated from enum value: VALIDATION_KIND_TRY_DELIVERY = 3;
+   */
+  TRY_DELIVERY: 3,
 } as const;
 
 /**

@@ -6,8 +6,12 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
-import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { CheckStep } from "./check_pb.ts";
+import { file_penstock_v1_check } from "./check_pb.ts";
+import type { Envelope, FailureClass } from "./envelope_pb.ts";
+import { file_penstock_v1_envelope } from "./envelope_pb.ts";
 import type { Integration, IntegrationState, IntegrationType } from "./integration_pb.ts";
 import { file_penstock_v1_integration } from "./integration_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -16,7 +20,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file penstock/v1/integration_service.proto.
  */
 export const file_penstock_v1_integration_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVwZW5zdG9jay92MS9pbnRlZ3JhdGlvbl9zZXJ2aWNlLnByb3RvEgtwZW5zdG9jay52MSKJAQoYQ3JlYXRlSW50ZWdyYXRpb25SZXF1ZXN0EjUKC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb25CBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAIgASgJQgu6SAjYAQFyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAMgASgIImIKGUNyZWF0ZUludGVncmF0aW9uUmVzcG9uc2USLQoLaW50ZWdyYXRpb24YASABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbhIWCg5hd2FpdHNfaW5ncmVzcxgCIAEoCCItChVHZXRJbnRlZ3JhdGlvblJlcXVlc3QSFAoCaWQYASABKAlCCLpIBXIDsAEBIkcKFkdldEludGVncmF0aW9uUmVzcG9uc2USLQoLaW50ZWdyYXRpb24YASABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbiLXAQoXTGlzdEludGVncmF0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAgEi4KBmZpbHRlchgDIAEoCzIeLnBlbnN0b2NrLnYxLkludGVncmF0aW9uRmlsdGVyEhkKCG9yZGVyX2J5GAQgASgJQge6SARyAhhAEjQKBHZpZXcYBSABKA4yHC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvblZpZXdCCLpIBYIBAhABIusCChFJbnRlZ3JhdGlvbkZpbHRlchI+CgV0eXBlcxgBIAMoDjIcLnBlbnN0b2NrLnYxLkludGVncmF0aW9uVHlwZUIRukgOkgELEBAiB4IBBBABIAASQAoGc3RhdGVzGAIgAygOMh0ucGVuc3RvY2sudjEuSW50ZWdyYXRpb25TdGF0ZUIRukgOkgELEBAiB4IBBBABIAASFgoEdGV4dBgDIAEoCUIIukgFcgMY/wESjAEKBmxhYmVscxgEIAMoCzIqLnBlbnN0b2NrLnYxLkludGVncmF0aW9uRmlsdGVyLkxhYmVsc0VudHJ5QlC6SE2aAUoQQCIqcigQARg/MiJeW2EtejAtOV0oWy1hLXowLTkuXy9dKlthLXowLTldKT8kKhpyGBj/ATITXlteXHgwMC1ceDFmXHg3Zl0qJBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIncKGExpc3RJbnRlZ3JhdGlvbnNSZXNwb25zZRIuCgxpbnRlZ3JhdGlvbnMYASADKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKdG90YWxfc2l6ZRgDIAEoBSKZAQoYVXBkYXRlSW50ZWdyYXRpb25SZXF1ZXN0EjUKC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb25CBrpIA9gBAxIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSFQoNdmFsaWRhdGVfb25seRgDIAEoCCJiChlVcGRhdGVJbnRlZ3JhdGlvblJlc3BvbnNlEi0KC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb24SFgoOYXdhaXRzX2luZ3Jlc3MYAiABKAgiRwoYRGVsZXRlSW50ZWdyYXRpb25SZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABARIVCgRldGFnGAIgASgJQge6SARyAhhAIhsKGURlbGV0ZUludGVncmF0aW9uUmVzcG9uc2UiMAoYRW5hYmxlSW50ZWdyYXRpb25SZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABASJiChlFbmFibGVJbnRlZ3JhdGlvblJlc3BvbnNlEi0KC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb24SFgoOYXdhaXRzX2luZ3Jlc3MYAiABKAgiMQoZRGlzYWJsZUludGVncmF0aW9uUmVxdWVzdBIUCgJpZBgBIAEoCUIIukgFcgOwAQEiSwoaRGlzYWJsZUludGVncmF0aW9uUmVzcG9uc2USLQoLaW50ZWdyYXRpb24YASABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbiIxChlSZXN0YXJ0SW50ZWdyYXRpb25SZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABASJLChpSZXN0YXJ0SW50ZWdyYXRpb25SZXNwb25zZRItCgtpbnRlZ3JhdGlvbhgBIAEoCzIYLnBlbnN0b2NrLnYxLkludGVncmF0aW9uInoKFkNoZWNrQ29ubmVjdGlvblJlcXVlc3QSFgoCaWQYASABKAlCCLpIBXIDsAEBSAASNwoLaW50ZWdyYXRpb24YAiABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbkIGukgD2AEDSABCDwoGdGFyZ2V0EgW6SAIIASJRChdDaGVja0Nvbm5lY3Rpb25SZXNwb25zZRIRCglyZWFjaGFibGUYASABKAgSDwoHbWVzc2FnZRgCIAEoCRISCgpzZXJ2aWNlX2lkGAMgASgJIoABChhXYXRjaEludGVncmF0aW9uc1JlcXVlc3QSLgoGZmlsdGVyGAEgASgLMh4ucGVuc3RvY2sudjEuSW50ZWdyYXRpb25GaWx0ZXISNAoEdmlldxgCIAEoDjIcLnBlbnN0b2NrLnYxLkludGVncmF0aW9uVmlld0IIukgFggECEAEihQEKGVdhdGNoSW50ZWdyYXRpb25zUmVzcG9uc2USLQoLaW50ZWdyYXRpb24YASABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbhIPCgdkZWxldGVkGAIgASgIEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKmoKD0ludGVncmF0aW9uVmlldxIgChxJTlRFR1JBVElPTl9WSUVXX1VOU1BFQ0lGSUVEEAASGgoWSU5URUdSQVRJT05fVklFV19CQVNJQxABEhkKFUlOVEVHUkFUSU9OX1ZJRVdfRlVMTBACMsMLChJJbnRlZ3JhdGlvblNlcnZpY2USjQEKEUNyZWF0ZUludGVncmF0aW9uEiUucGVuc3RvY2sudjEuQ3JlYXRlSW50ZWdyYXRpb25SZXF1ZXN0GiYucGVuc3RvY2sudjEuQ3JlYXRlSW50ZWdyYXRpb25SZXNwb25zZSIpgtPkkwIjOgtpbnRlZ3JhdGlvbiIUL2FwaS92MS9pbnRlZ3JhdGlvbnMSfwoOR2V0SW50ZWdyYXRpb24SIi5wZW5zdG9jay52MS5HZXRJbnRlZ3JhdGlvblJlcXVlc3QaIy5wZW5zdG9jay52MS5HZXRJbnRlZ3JhdGlvblJlc3BvbnNlIiSQAgGC0+STAhsSGS9hcGkvdjEvaW50ZWdyYXRpb25zL3tpZH0SgAEKEExpc3RJbnRlZ3JhdGlvbnMSJC5wZW5zdG9jay52MS5MaXN0SW50ZWdyYXRpb25zUmVxdWVzdBolLnBlbnN0b2NrLnYxLkxpc3RJbnRlZ3JhdGlvbnNSZXNwb25zZSIfkAIBgtPkkwIWEhQvYXBpL3YxL2ludGVncmF0aW9ucxKeAQoRVXBkYXRlSW50ZWdyYXRpb24SJS5wZW5zdG9jay52MS5VcGRhdGVJbnRlZ3JhdGlvblJlcXVlc3QaJi5wZW5zdG9jay52MS5VcGRhdGVJbnRlZ3JhdGlvblJlc3BvbnNlIjqC0+STAjQ6C2ludGVncmF0aW9uMiUvYXBpL3YxL2ludGVncmF0aW9ucy97aW50ZWdyYXRpb24uaWR9EoUBChFEZWxldGVJbnRlZ3JhdGlvbhIlLnBlbnN0b2NrLnYxLkRlbGV0ZUludGVncmF0aW9uUmVxdWVzdBomLnBlbnN0b2NrLnYxLkRlbGV0ZUludGVncmF0aW9uUmVzcG9uc2UiIYLT5JMCGyoZL2FwaS92MS9pbnRlZ3JhdGlvbnMve2lkfRKPAQoRRW5hYmxlSW50ZWdyYXRpb24SJS5wZW5zdG9jay52MS5FbmFibGVJbnRlZ3JhdGlvblJlcXVlc3QaJi5wZW5zdG9jay52MS5FbmFibGVJbnRlZ3JhdGlvblJlc3BvbnNlIiuC0+STAiU6ASoiIC9hcGkvdjEvaW50ZWdyYXRpb25zL3tpZH06ZW5hYmxlEpMBChJEaXNhYmxlSW50ZWdyYXRpb24SJi5wZW5zdG9jay52MS5EaXNhYmxlSW50ZWdyYXRpb25SZXF1ZXN0GicucGVuc3RvY2sudjEuRGlzYWJsZUludGVncmF0aW9uUmVzcG9uc2UiLILT5JMCJjoBKiIhL2FwaS92MS9pbnRlZ3JhdGlvbnMve2lkfTpkaXNhYmxlEpMBChJSZXN0YXJ0SW50ZWdyYXRpb24SJi5wZW5zdG9jay52MS5SZXN0YXJ0SW50ZWdyYXRpb25SZXF1ZXN0GicucGVuc3RvY2sudjEuUmVzdGFydEludGVncmF0aW9uUmVzcG9uc2UiLILT5JMCJjoBKiIhL2FwaS92MS9pbnRlZ3JhdGlvbnMve2lkfTpyZXN0YXJ0EqYBCg9DaGVja0Nvbm5lY3Rpb24SIy5wZW5zdG9jay52MS5DaGVja0Nvbm5lY3Rpb25SZXF1ZXN0GiQucGVuc3RvY2sudjEuQ2hlY2tDb25uZWN0aW9uUmVzcG9uc2UiSILT5JMCQjoBKlohIh8vYXBpL3YxL2ludGVncmF0aW9ucy97aWR9OmNoZWNrIhovYXBpL3YxL2ludGVncmF0aW9uczpjaGVjaxKIAQoRV2F0Y2hJbnRlZ3JhdGlvbnMSJS5wZW5zdG9jay52MS5XYXRjaEludGVncmF0aW9uc1JlcXVlc3QaJi5wZW5zdG9jay52MS5XYXRjaEludGVncmF0aW9uc1Jlc3BvbnNlIiKC0+STAhwSGi9hcGkvdjEvaW50ZWdyYXRpb25zOndhdGNoMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_penstock_v1_integration]);
+  fileDesc("CiVwZW5zdG9jay92MS9pbnRlZ3JhdGlvbl9zZXJ2aWNlLnByb3RvEgtwZW5zdG9jay52MSKJAQoYQ3JlYXRlSW50ZWdyYXRpb25SZXF1ZXN0EjUKC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb25CBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAIgASgJQgu6SAjYAQFyA7ABARIVCg12YWxpZGF0ZV9vbmx5GAMgASgIImIKGUNyZWF0ZUludGVncmF0aW9uUmVzcG9uc2USLQoLaW50ZWdyYXRpb24YASABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbhIWCg5hd2FpdHNfaW5ncmVzcxgCIAEoCCItChVHZXRJbnRlZ3JhdGlvblJlcXVlc3QSFAoCaWQYASABKAlCCLpIBXIDsAEBIkcKFkdldEludGVncmF0aW9uUmVzcG9uc2USLQoLaW50ZWdyYXRpb24YASABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbiLXAQoXTGlzdEludGVncmF0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAgEi4KBmZpbHRlchgDIAEoCzIeLnBlbnN0b2NrLnYxLkludGVncmF0aW9uRmlsdGVyEhkKCG9yZGVyX2J5GAQgASgJQge6SARyAhhAEjQKBHZpZXcYBSABKA4yHC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvblZpZXdCCLpIBYIBAhABIusCChFJbnRlZ3JhdGlvbkZpbHRlchI+CgV0eXBlcxgBIAMoDjIcLnBlbnN0b2NrLnYxLkludGVncmF0aW9uVHlwZUIRukgOkgELEBAiB4IBBBABIAASQAoGc3RhdGVzGAIgAygOMh0ucGVuc3RvY2sudjEuSW50ZWdyYXRpb25TdGF0ZUIRukgOkgELEBAiB4IBBBABIAASFgoEdGV4dBgDIAEoCUIIukgFcgMY/wESjAEKBmxhYmVscxgEIAMoCzIqLnBlbnN0b2NrLnYxLkludGVncmF0aW9uRmlsdGVyLkxhYmVsc0VudHJ5QlC6SE2aAUoQQCIqcigQARg/MiJeW2EtejAtOV0oWy1hLXowLTkuXy9dKlthLXowLTldKT8kKhpyGBj/ATITXlteXHgwMC1ceDFmXHg3Zl0qJBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIncKGExpc3RJbnRlZ3JhdGlvbnNSZXNwb25zZRIuCgxpbnRlZ3JhdGlvbnMYASADKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKdG90YWxfc2l6ZRgDIAEoBSKZAQoYVXBkYXRlSW50ZWdyYXRpb25SZXF1ZXN0EjUKC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb25CBrpIA9gBAxIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSFQoNdmFsaWRhdGVfb25seRgDIAEoCCJiChlVcGRhdGVJbnRlZ3JhdGlvblJlc3BvbnNlEi0KC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb24SFgoOYXdhaXRzX2luZ3Jlc3MYAiABKAgiRwoYRGVsZXRlSW50ZWdyYXRpb25SZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABARIVCgRldGFnGAIgASgJQge6SARyAhhAIhsKGURlbGV0ZUludGVncmF0aW9uUmVzcG9uc2UiMAoYRW5hYmxlSW50ZWdyYXRpb25SZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABASJiChlFbmFibGVJbnRlZ3JhdGlvblJlc3BvbnNlEi0KC2ludGVncmF0aW9uGAEgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb24SFgoOYXdhaXRzX2luZ3Jlc3MYAiABKAgiMQoZRGlzYWJsZUludGVncmF0aW9uUmVxdWVzdBIUCgJpZBgBIAEoCUIIukgFcgOwAQEiSwoaRGlzYWJsZUludGVncmF0aW9uUmVzcG9uc2USLQoLaW50ZWdyYXRpb24YASABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbiIxChlSZXN0YXJ0SW50ZWdyYXRpb25SZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABASJLChpSZXN0YXJ0SW50ZWdyYXRpb25SZXNwb25zZRItCgtpbnRlZ3JhdGlvbhgBIAEoCzIYLnBlbnN0b2NrLnYxLkludGVncmF0aW9uInoKFkNoZWNrQ29ubmVjdGlvblJlcXVlc3QSFgoCaWQYASABKAlCCLpIBXIDsAEBSAASNwoLaW50ZWdyYXRpb24YAiABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbkIGukgD2AEDSABCDwoGdGFyZ2V0EgW6SAIIASKHAQoXQ2hlY2tDb25uZWN0aW9uUmVzcG9uc2USEQoJcmVhY2hhYmxlGAEgASgIEg8KB21lc3NhZ2UYAiABKAkSEgoKc2VydmljZV9pZBgDIAEoCRIlCgVzdGVwcxgEIAMoCzIWLnBlbnN0b2NrLnYxLkNoZWNrU3RlcBINCgVmaWVsZBgFIAEoCSKnAQoSVHJ5RGVsaXZlcnlSZXF1ZXN0EhYKAmlkGAEgASgJQgi6SAVyA7ABAUgAEjcKC2ludGVncmF0aW9uGAIgASgLMhgucGVuc3RvY2sudjEuSW50ZWdyYXRpb25CBrpIA9gBA0gAEi8KCGVudmVsb3BlGAMgASgLMhUucGVuc3RvY2sudjEuRW52ZWxvcGVCBrpIA8gBAUIPCgZ0YXJnZXQSBbpIAggBIskBChNUcnlEZWxpdmVyeVJlc3BvbnNlEhEKCWRlbGl2ZXJlZBgBIAEoCBIwCg1mYWlsdXJlX2NsYXNzGAIgASgOMhkucGVuc3RvY2sudjEuRmFpbHVyZUNsYXNzEg4KBnJlYXNvbhgDIAEoCRIMCgRzZW50GAQgASgJEg4KBmFuc3dlchgFIAEoCRIrCghkdXJhdGlvbhgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgpzZXJ2aWNlX2lkGAcgASgJIoABChhXYXRjaEludGVncmF0aW9uc1JlcXVlc3QSLgoGZmlsdGVyGAEgASgLMh4ucGVuc3RvY2sudjEuSW50ZWdyYXRpb25GaWx0ZXISNAoEdmlldxgCIAEoDjIcLnBlbnN0b2NrLnYxLkludGVncmF0aW9uVmlld0IIukgFggECEAEihQEKGVdhdGNoSW50ZWdyYXRpb25zUmVzcG9uc2USLQoLaW50ZWdyYXRpb24YASABKAsyGC5wZW5zdG9jay52MS5JbnRlZ3JhdGlvbhIPCgdkZWxldGVkGAIgASgIEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKmoKD0ludGVncmF0aW9uVmlldxIgChxJTlRFR1JBVElPTl9WSUVXX1VOU1BFQ0lGSUVEEAASGgoWSU5URUdSQVRJT05fVklFV19CQVNJQxABEhkKFUlOVEVHUkFUSU9OX1ZJRVdfRlVMTBACMt8MChJJbnRlZ3JhdGlvblNlcnZpY2USjQEKEUNyZWF0ZUludGVncmF0aW9uEiUucGVuc3RvY2sudjEuQ3JlYXRlSW50ZWdyYXRpb25SZXF1ZXN0GiYucGVuc3RvY2sudjEuQ3JlYXRlSW50ZWdyYXRpb25SZXNwb25zZSIpgtPkkwIjOgtpbnRlZ3JhdGlvbiIUL2FwaS92MS9pbnRlZ3JhdGlvbnMSfwoOR2V0SW50ZWdyYXRpb24SIi5wZW5zdG9jay52MS5HZXRJbnRlZ3JhdGlvblJlcXVlc3QaIy5wZW5zdG9jay52MS5HZXRJbnRlZ3JhdGlvblJlc3BvbnNlIiSQAgGC0+STAhsSGS9hcGkvdjEvaW50ZWdyYXRpb25zL3tpZH0SgAEKEExpc3RJbnRlZ3JhdGlvbnMSJC5wZW5zdG9jay52MS5MaXN0SW50ZWdyYXRpb25zUmVxdWVzdBolLnBlbnN0b2NrLnYxLkxpc3RJbnRlZ3JhdGlvbnNSZXNwb25zZSIfkAIBgtPkkwIWEhQvYXBpL3YxL2ludGVncmF0aW9ucxKeAQoRVXBkYXRlSW50ZWdyYXRpb24SJS5wZW5zdG9jay52MS5VcGRhdGVJbnRlZ3JhdGlvblJlcXVlc3QaJi5wZW5zdG9jay52MS5VcGRhdGVJbnRlZ3JhdGlvblJlc3BvbnNlIjqC0+STAjQ6C2ludGVncmF0aW9uMiUvYXBpL3YxL2ludGVncmF0aW9ucy97aW50ZWdyYXRpb24uaWR9EoUBChFEZWxldGVJbnRlZ3JhdGlvbhIlLnBlbnN0b2NrLnYxLkRlbGV0ZUludGVncmF0aW9uUmVxdWVzdBomLnBlbnN0b2NrLnYxLkRlbGV0ZUludGVncmF0aW9uUmVzcG9uc2UiIYLT5JMCGyoZL2FwaS92MS9pbnRlZ3JhdGlvbnMve2lkfRKPAQoRRW5hYmxlSW50ZWdyYXRpb24SJS5wZW5zdG9jay52MS5FbmFibGVJbnRlZ3JhdGlvblJlcXVlc3QaJi5wZW5zdG9jay52MS5FbmFibGVJbnRlZ3JhdGlvblJlc3BvbnNlIiuC0+STAiU6ASoiIC9hcGkvdjEvaW50ZWdyYXRpb25zL3tpZH06ZW5hYmxlEpMBChJEaXNhYmxlSW50ZWdyYXRpb24SJi5wZW5zdG9jay52MS5EaXNhYmxlSW50ZWdyYXRpb25SZXF1ZXN0GicucGVuc3RvY2sudjEuRGlzYWJsZUludGVncmF0aW9uUmVzcG9uc2UiLILT5JMCJjoBKiIhL2FwaS92MS9pbnRlZ3JhdGlvbnMve2lkfTpkaXNhYmxlEpMBChJSZXN0YXJ0SW50ZWdyYXRpb24SJi5wZW5zdG9jay52MS5SZXN0YXJ0SW50ZWdyYXRpb25SZXF1ZXN0GicucGVuc3RvY2sudjEuUmVzdGFydEludGVncmF0aW9uUmVzcG9uc2UiLILT5JMCJjoBKiIhL2FwaS92MS9pbnRlZ3JhdGlvbnMve2lkfTpyZXN0YXJ0EqYBCg9DaGVja0Nvbm5lY3Rpb24SIy5wZW5zdG9jay52MS5DaGVja0Nvbm5lY3Rpb25SZXF1ZXN0GiQucGVuc3RvY2sudjEuQ2hlY2tDb25uZWN0aW9uUmVzcG9uc2UiSILT5JMCQjoBKlohIh8vYXBpL3YxL2ludGVncmF0aW9ucy97aWR9OmNoZWNrIhovYXBpL3YxL2ludGVncmF0aW9uczpjaGVjaxKZAQoLVHJ5RGVsaXZlcnkSHy5wZW5zdG9jay52MS5UcnlEZWxpdmVyeVJlcXVlc3QaIC5wZW5zdG9jay52MS5UcnlEZWxpdmVyeVJlc3BvbnNlIkeC0+STAkE6ASpaIjoBKiIdL2FwaS92MS9pbnRlZ3JhdGlvbnMve2lkfTp0cnkiGC9hcGkvdjEvaW50ZWdyYXRpb25zOnRyeRKIAQoRV2F0Y2hJbnRlZ3JhdGlvbnMSJS5wZW5zdG9jay52MS5XYXRjaEludGVncmF0aW9uc1JlcXVlc3QaJi5wZW5zdG9jay52MS5XYXRjaEludGVncmF0aW9uc1Jlc3BvbnNlIiKC0+STAhwSGi9hcGkvdjEvaW50ZWdyYXRpb25zOndhdGNoMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_penstock_v1_check, file_penstock_v1_envelope, file_penstock_v1_integration]);
 
 /**
  * A request to create an integration.
@@ -568,6 +572,20 @@ export type CheckConnectionResponse = Message<"penstock.v1.CheckConnectionRespon
    * @generated from field: string service_id = 3;
    */
   serviceId: string;
+
+  /**
+   * What was done, in its order. Empty: the executor is of an older version, or refused the configuration.
+   *
+   * @generated from field: repeated penstock.v1.CheckStep steps = 4;
+   */
+  steps: CheckStep[];
+
+  /**
+   * The field at fault, from the integration on, e.g. `http.rest_endpoint_url`. Empty: none is known.
+   *
+   * @generated from field: string field = 5;
+   */
+  field: string;
 };
 
 /**
@@ -576,6 +594,114 @@ export type CheckConnectionResponse = Message<"penstock.v1.CheckConnectionRespon
  */
 export const CheckConnectionResponseSchema: GenMessage<CheckConnectionResponse> = /*@__PURE__*/
   messageDesc(file_penstock_v1_integration_service, 18);
+
+/**
+ * A request to try a delivery.
+ *
+ * @generated from message penstock.v1.TryDeliveryRequest
+ */
+export type TryDeliveryRequest = Message<"penstock.v1.TryDeliveryRequest"> & {
+  /**
+   * With which configuration.
+   *
+   * @generated from oneof penstock.v1.TryDeliveryRequest.target
+   */
+  target: {
+    /**
+     * A saved integration, by its id.
+     *
+     * @generated from field: string id = 1;
+     */
+    value: string;
+    case: "id";
+  } | {
+    /**
+     * A configuration, saved or not, for editors: as for `CheckConnection`, but the name is looked at, too.
+     *
+     * @generated from field: penstock.v1.Integration integration = 2;
+     */
+    value: Integration;
+    case: "integration";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * What to deliver: a message as an ingress node takes it in, or the envelope of a dead letter. Unset `id` and
+   * `received_time`: as of a message that comes now. It takes its place at partition 0, at an offset that no message has.
+   *
+   * @generated from field: penstock.v1.Envelope envelope = 3;
+   */
+  envelope?: Envelope | undefined;
+};
+
+/**
+ * Describes the message penstock.v1.TryDeliveryRequest.
+ * Use `create(TryDeliveryRequestSchema)` to create a new message.
+ */
+export const TryDeliveryRequestSchema: GenMessage<TryDeliveryRequest> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_integration_service, 19);
+
+/**
+ * What became of the envelope.
+ *
+ * @generated from message penstock.v1.TryDeliveryResponse
+ */
+export type TryDeliveryResponse = Message<"penstock.v1.TryDeliveryResponse"> & {
+  /**
+   * Whether the external system took it.
+   *
+   * @generated from field: bool delivered = 1;
+   */
+  delivered: boolean;
+
+  /**
+   * What kind of failure it was, when it did not.
+   *
+   * @generated from field: penstock.v1.FailureClass failure_class = 2;
+   */
+  failureClass: FailureClass;
+
+  /**
+   * Why it did not, for people.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * What was sent, as text, without its secrets; at most 16 KiB. Empty: nothing was.
+   *
+   * @generated from field: string sent = 4;
+   */
+  sent: string;
+
+  /**
+   * What came back, as text, without secrets; at most 16 KiB. Empty: nothing did.
+   *
+   * @generated from field: string answer = 5;
+   */
+  answer: string;
+
+  /**
+   * How long it took, with making the connection.
+   *
+   * @generated from field: google.protobuf.Duration duration = 6;
+   */
+  duration?: Duration | undefined;
+
+  /**
+   * The executor that delivered it.
+   *
+   * @generated from field: string service_id = 7;
+   */
+  serviceId: string;
+};
+
+/**
+ * Describes the message penstock.v1.TryDeliveryResponse.
+ * Use `create(TryDeliveryResponseSchema)` to create a new message.
+ */
+export const TryDeliveryResponseSchema: GenMessage<TryDeliveryResponse> = /*@__PURE__*/
+  messageDesc(file_penstock_v1_integration_service, 20);
 
 /**
  * A request to watch integrations.
@@ -603,7 +729,7 @@ export type WatchIntegrationsRequest = Message<"penstock.v1.WatchIntegrationsReq
  * Use `create(WatchIntegrationsRequestSchema)` to create a new message.
  */
 export const WatchIntegrationsRequestSchema: GenMessage<WatchIntegrationsRequest> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_integration_service, 19);
+  messageDesc(file_penstock_v1_integration_service, 21);
 
 /**
  * An integration at the beginning of the watch, or after a change.
@@ -639,7 +765,7 @@ export type WatchIntegrationsResponse = Message<"penstock.v1.WatchIntegrationsRe
  * Use `create(WatchIntegrationsResponseSchema)` to create a new message.
  */
 export const WatchIntegrationsResponseSchema: GenMessage<WatchIntegrationsResponse> = /*@__PURE__*/
-  messageDesc(file_penstock_v1_integration_service, 20);
+  messageDesc(file_penstock_v1_integration_service, 22);
 
 /**
  * How much of an integration is told.
@@ -793,6 +919,19 @@ export const IntegrationService: GenService<{
     methodKind: "unary";
     input: typeof CheckConnectionRequestSchema;
     output: typeof CheckConnectionResponseSchema;
+  },
+  /**
+   * Has an executor deliver one envelope once with a configuration, over connections of its own, to see what is sent and what
+   * comes back. It is a real delivery: the external system gets it. Nothing is saved or tried again, no other integration gets
+   * the envelope, and no dead letter comes of it. RESOURCE_EXHAUSTED, RATE_LIMITED: as for `CheckConnection`, with which it
+   * shares the rate. DEADLINE_EXCEEDED, NO_EXECUTOR: none answered, and whether it was delivered is not known.
+   *
+   * @generated from rpc penstock.v1.IntegrationService.TryDelivery
+   */
+  tryDelivery: {
+    methodKind: "unary";
+    input: typeof TryDeliveryRequestSchema;
+    output: typeof TryDeliveryResponseSchema;
   },
   /**
    * Streams integrations and their status: first every integration that passes the filter, then each as it is after a

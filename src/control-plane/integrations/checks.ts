@@ -3,6 +3,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
 import { ValidationKind, ValidationRequestSchema } from '../../../gen/penstock/v1/downlink_pb.ts';
+import type { Envelope } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { ValidationResponse } from '../../../gen/penstock/v1/uplink_pb.ts';
 import { BusError } from '../../bus/bus.ts';
 import type { Requester } from '../../bus/request-reply.ts';
@@ -44,6 +45,19 @@ export function checkConnection(
   return ask(deps, asked, ValidationKind.CHECK_CONNECTION, call);
 }
 
+/**
+ * Has an executor deliver an envelope once with the configuration. Throws as `validate` does, but not for what the executor
+ * finds; never asked twice.
+ */
+export function tryDelivery(
+  deps: CheckDeps,
+  asked: SealedIntegration,
+  envelope: Envelope,
+  call: Call,
+): Promise<ValidationResponse> {
+  return ask(deps, asked, ValidationKind.TRY_DELIVERY, call, envelope);
+}
+
 /** What the executor found wrong, with the paths of the request. */
 export function violationsIn({ violations }: ValidationResponse): FieldViolation[] {
   return violations.map(({ field, description }) => ({
@@ -58,6 +72,7 @@ async function ask(
   { integration, sealed }: SealedIntegration,
   kind: ValidationKind,
   { signal, timeoutMs }: Call,
+  envelope?: Envelope,
 ): Promise<ValidationResponse> {
   const type = typeOf(integration);
   const requestId = randomUUID();
@@ -72,6 +87,7 @@ async function ask(
     integration,
     sealed: [...sealed],
     kind,
+    ...(envelope && { envelope }),
   });
   try {
     const value = toBinary(ValidationRequestSchema, question);
@@ -79,6 +95,7 @@ async function ask(
     const asked = { requestId, value, timeToLive, isRepeatable };
     return await requester.request(topics.validation(type).name, asked, signal);
   } catch (error) {
+    if (envelope && error instanceof BusError && error.reason === 'too-large') throw envelopeTooLarge();
     throw toRpcError(error, type, timeToLive);
   }
 }
@@ -103,6 +120,11 @@ export function kafkaError(error: unknown): unknown {
       cause: error,
     },
   );
+}
+
+function envelopeTooLarge(): RpcError {
+  const description = 'is too large to be sent to an executor with the configuration: shorten its payload';
+  return invalidArgument([{ field: 'envelope.payload', description, reason: 'TOO_LARGE' }]);
 }
 
 /** The integration does not fit into one record on Kafka. */

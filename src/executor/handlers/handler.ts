@@ -1,16 +1,13 @@
-import { type Envelope, FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
+import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import type { ConfigOf, Type } from '../../contract/integration-type.ts';
-import type { MissingRule, TemplateSource } from '../../contract/template.ts';
 import type { FieldViolation } from '../../contract/validate.ts';
+import type { PlacedEnvelope, WritingContext } from '../../contract/written-message.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { TargetGuard } from '../../runtime/target-guard.ts';
+import type { TrialRecord } from './trial-record.ts';
 
 /** An envelope on its way out. */
-export interface Outbound {
-  readonly envelope: Envelope;
-  /** The envelope's place on the message topic. */
-  readonly partition: number;
-  readonly offset: number;
+export interface Outbound extends PlacedEnvelope {
   /** The order key, which names its lane; null = no order. */
   readonly key: string | null;
 }
@@ -70,17 +67,10 @@ export const heldBy = ({ failureClass, reason }: Failure): Failure => ({
 });
 
 /** What a handler is told of its surroundings. */
-export interface HandlerContext {
-  readonly integrationId: string;
-  readonly integrationName: string;
-  readonly metadata: Readonly<Record<string, string>>;
-  /** This executor. */
-  readonly serviceId: string;
+export interface HandlerContext extends WritingContext {
   /** Which share of the integration this is, from 0, out of how many. Each is with one executor at a time. */
   readonly shard: number;
   readonly shards: number;
-  /** Which of the integration's message topics it is: above 1, it was deleted and made anew. */
-  readonly topicIncarnation: number;
   /** The window of the delivery: more than this is never on its way. */
   readonly maxInFlight: number;
   /** Connections to one external system at a time, at most. */
@@ -89,26 +79,11 @@ export interface HandlerContext {
   readonly maxRetryAfter: number;
   /** Opens every connection: refuses targets that are not allowed. */
   readonly guard: TargetGuard;
-  /** What a template does without a value. */
-  readonly missing: MissingRule;
+  /** Keeps what is sent and what comes back, where a delivery is tried. */
+  readonly record?: TrialRecord;
   readonly clock: Clock;
   /** A number in [0, 1). */
   random(): number;
-}
-
-/** A function that says what templates see of a message. */
-export function templateSource(context: HandlerContext): (message: Outbound) => TemplateSource {
-  const { topicIncarnation, integrationId, integrationName, metadata, serviceId } = context;
-  return ({ envelope, partition, offset }) => ({
-    envelope,
-    partition,
-    offset,
-    topicIncarnation,
-    integrationId,
-    integrationName,
-    metadata,
-    serviceId,
-  });
 }
 
 /** How large the packs are that a handler takes. */
@@ -144,6 +119,19 @@ export interface CheckResult {
   readonly reachable: boolean;
   /** For people. */
   readonly message: string;
+  /** What is wrong with what was reached. Unset: nothing, or a connection could not be made. */
+  readonly fault?: 'protocol' | 'authentication';
+  /** The field at fault, relative to the configuration. Unset: none is known, or that of the connection. */
+  readonly field?: string;
+  /** Whether it took credentials to be let in. */
+  readonly isAuthenticated?: boolean;
+}
+
+/** A connection that could not be made. */
+export interface ConnectionFault {
+  readonly step: 'look-up' | 'TCP' | 'TLS';
+  readonly host: string;
+  readonly error: unknown;
 }
 
 /** A type of external system: how its configurations are judged and turned into handlers. */
@@ -153,6 +141,8 @@ export interface HandlerType<T extends Type> {
   validate(config: ConfigOf<T>, guard: TargetGuard): readonly FieldViolation[];
   /** Tries to reach the external system with a client of its own, never the live one. */
   check(config: ConfigOf<T>, context: HandlerContext, signal: AbortSignal): Promise<CheckResult>;
+  /** The field that says where a connection goes, or how it is secured, relative to the configuration. */
+  fieldOf(config: ConfigOf<T>, fault: ConnectionFault): string;
   /** No I/O. */
   create(config: ConfigOf<T>, context: HandlerContext): Handler;
 }

@@ -2,7 +2,14 @@ import type { Integration } from '../../../gen/penstock/v1/integration_pb.ts';
 import type { Type } from '../../contract/integration-type.ts';
 import type { FieldViolation } from '../../contract/validate.ts';
 import type { TargetGuard } from '../../runtime/target-guard.ts';
-import type { CheckResult, Handler, HandlerContext, HandlerType, PackLimits } from './handler.ts';
+import type {
+  CheckResult,
+  ConnectionFault,
+  Handler,
+  HandlerContext,
+  HandlerType,
+  PackLimits,
+} from './handler.ts';
 import { http } from './http/type.ts';
 import { kafka } from './kafka/type.ts';
 import { mqtt } from './mqtt/type.ts';
@@ -24,6 +31,7 @@ export interface BoundHandlerType {
   pack(): PackLimits;
   validate(guard: TargetGuard): readonly FieldViolation[];
   check(context: HandlerContext, signal: AbortSignal): Promise<CheckResult>;
+  fieldOf(fault: ConnectionFault): string;
   create(context: HandlerContext): Handler;
 }
 
@@ -50,6 +58,7 @@ function bind<T extends Type>(
       pack: () => type.pack(config),
       validate: (guard) => type.validate(config, guard),
       check: (context, signal) => type.check(config, context, signal),
+      fieldOf: (fault) => type.fieldOf(config, fault),
       create: (context) => type.create(config, context),
     }
   );

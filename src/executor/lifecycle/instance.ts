@@ -6,6 +6,7 @@ import { fingerprint } from '../../contract/fingerprint.ts';
 import { typeOf } from '../../contract/integration-type.ts';
 import { withinLimits } from '../../contract/limits.ts';
 import { missingRule } from '../../contract/template.ts';
+import { uuidOfName } from '../../contract/uuid.ts';
 import type { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { timeoutSignal, withDeadline } from '../../runtime/deadline.ts';
@@ -128,6 +129,7 @@ export class Instance implements AsyncDisposable {
       maxRetryAfter: config.maxRetryAfter,
       guard: deps.newGuard(),
       missing: missingRule(integration.templates),
+      uuidOfName,
       clock,
       random: deps.random,
     });

@@ -1,8 +1,10 @@
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../../../runtime/clock.ts';
+import type { TrialRecord } from '../trial-record.ts';
 import type { Connection, Passenger } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { LostError } from './lost-error.ts';
+import { recordHead } from './recorded.ts';
 import type { Statuses } from './statuses.ts';
 import type { Wire } from './wire.ts';
 
@@ -24,6 +26,8 @@ export interface AnswerLimits {
   readonly statuses: Statuses;
   readonly maxBytes: number;
   readonly clock: Clock;
+  /** Keeps the answer, where a delivery is tried. */
+  readonly record?: TrialRecord | undefined;
 }
 
 /**
@@ -102,8 +106,9 @@ export class Answer implements Passenger {
     headers: Record<string, string | string[] | undefined>,
   ): void {
     if (status < 200) return;
-    const { statuses, clock } = this.#limits;
+    const { statuses, clock, record } = this.#limits;
     this.#status = status;
+    if (record) recordHead(record, status, headers);
     if (!statuses.isSuccess(status)) this.#retryAfter = [headers['retry-after']].flat()[0];
     this.#cancelTimeout = clock.setTimer(() => {
       const late = new Error(`the answer did not end within ${BODY_TIMEOUT} ms behind its head`);
@@ -113,8 +118,9 @@ export class Answer implements Passenger {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const { statuses, maxBytes } = this.#limits;
+    const { statuses, maxBytes, record } = this.#limits;
     this.#bytes += chunk.length;
+    record?.answered(chunk);
     if (!statuses.isSuccess(this.#status) && this.#excerpt.length < EXCERPT) {
       this.#excerpt = (this.#excerpt + chunk.toString('utf8', 0, EXCERPT)).slice(0, EXCERPT);
     }

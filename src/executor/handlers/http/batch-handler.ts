@@ -1,5 +1,7 @@
 import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import type { HttpBatching, HttpConfiguration } from '../../../../gen/penstock/v1/http_pb.ts';
+import { batchRequestWriter, itemWriter } from '../../../contract/http-batch.ts';
+import type { HttpRequest } from '../../../contract/http-request.ts';
 import { messageOf } from '../../../runtime/logger.ts';
 import {
   type Failure,
@@ -9,11 +11,10 @@ import {
   type Outbound,
   type Outcome,
 } from '../handler.ts';
-import { batchesOf, batchRequestWriter, type Item, itemWriter } from './batch-writer.ts';
+import { batchesOf, type Item } from './batches.ts';
 import { Exchange } from './exchange.ts';
 import { parallelOf } from './limits.ts';
 import { unencodable } from './outcome.ts';
-import type { HttpRequest } from './request-sender.ts';
 
 /** Delivers packs of messages, each as one request, or more when it would be too long. */
 export class BatchHandler implements Handler {

@@ -1,10 +1,12 @@
 import { HttpCheckMethod, type HttpConfiguration } from '../../../../gen/penstock/v1/http_pb.ts';
+import { checkPath } from '../../../contract/endpoint-url.ts';
+import type { HttpRequest } from '../../../contract/http-request.ts';
 import { messageOf } from '../../../runtime/logger.ts';
 import type { CheckResult, HandlerContext } from '../handler.ts';
+import { TokenError } from '../oauth2.ts';
 import { adviceFor } from './advice.ts';
-import { checkPath } from './endpoint-url.ts';
 import { senderOf } from './exchange.ts';
-import type { HttpRequest, RequestSender } from './request-sender.ts';
+import type { RequestSender } from './request-sender.ts';
 import { Statuses } from './statuses.ts';
 
 const METHODS: ReadonlyMap<HttpCheckMethod, HttpRequest['method']> = new Map([
@@ -33,16 +35,31 @@ export async function check(
     const { status } = await sender.send({ method, path, headers: {}, body: null }, signal);
     const isDenied = status === 401 || status === 403 || status === 407;
     const advice = new Statuses(config).isSuccess(status) ? undefined : adviceOn(status, method);
-    return { reachable: !isDenied, message: told(`the endpoint answers ${status} to ${method}`, advice) };
+    const message = told(`the endpoint answers ${status} to ${method}`, advice);
+    const field = fieldFor(status, config);
+    const isAuthenticated = config.credentials !== undefined || config.secretHeaders.length > 0;
+    if (!isDenied) return { reachable: true, message, isAuthenticated, ...(field && { field }) };
+    return { reachable: false, message, fault: 'authentication', ...(field && { field }) };
   } catch (error) {
     const message = told(`the endpoint was not reached: ${messageOf(error)}`, adviceFor(error));
-    return { reachable: false, message };
+    if (!(error instanceof TokenError)) return { reachable: false, message };
+    return { reachable: false, message, fault: 'authentication', field: 'credentials.oauth2' };
   } finally {
     await sender?.destroy();
   }
 }
 
 const told = (finding: string, advice: string | undefined) => (advice ? `${finding}; ${advice}` : finding);
+
+function fieldFor(status: number, { credentials }: HttpConfiguration): string | undefined {
+  if (status === 401 || status === 403) {
+    const own = credentials?.credentials.case;
+    return own === undefined ? 'credentials' : `credentials.${own}`;
+  }
+  if (status === 407) return 'proxy_credentials';
+  if (status === 404 || status === 410 || (status >= 300 && status < 400)) return 'rest_endpoint_url';
+  return status === 405 || status === 501 ? 'check_method' : undefined;
+}
 
 function adviceOn(status: number, method: string): string | undefined {
   if (status === 401 || status === 403) return 'check the credentials';

@@ -1,6 +1,7 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import { type HttpConfiguration, HttpConfigurationSchema } from '../../../../gen/penstock/v1/http_pb.ts';
+import type { HttpRequest } from '../../../contract/http-request.ts';
 import { secretsIn } from '../../../contract/secrets.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import { timeoutSignal } from '../../../runtime/deadline.ts';
@@ -8,7 +9,7 @@ import { messageOf } from '../../../runtime/logger.ts';
 import { DELIVERED, type HandlerContext, type Outcome } from '../handler.ts';
 import { connectionFailure, failureOf, type Surroundings } from './outcome.ts';
 import { tokensOf } from './peers.ts';
-import { type HttpRequest, HttpSender, type RequestSender } from './request-sender.ts';
+import { HttpSender, type RequestSender } from './request-sender.ts';
 import { isOfBatch, Statuses } from './statuses.ts';
 import { TokenSender } from './token-sender.ts';
 

@@ -1,6 +1,6 @@
 import type { BasicCredentials } from '../../../../gen/penstock/v1/credentials_pb.ts';
 import type { HttpConfiguration } from '../../../../gen/penstock/v1/http_pb.ts';
-import { hasPlaceholder } from './endpoint-url.ts';
+import { hasPlaceholder } from '../../../contract/endpoint-url.ts';
 
 /** The headers that every request of this configuration carries, by lower-case names. */
 export function fixedHeaders(config: HttpConfiguration): Record<string, string> {

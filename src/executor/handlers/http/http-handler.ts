@@ -1,10 +1,9 @@
 import type { HttpConfiguration } from '../../../../gen/penstock/v1/http_pb.ts';
+import { type HttpRequest, requestWriter } from '../../../contract/http-request.ts';
 import type { Handler, HandlerContext, Outbound, Outcome } from '../handler.ts';
 import { Exchange } from './exchange.ts';
 import { parallelOf } from './limits.ts';
 import { unencodable } from './outcome.ts';
-import type { HttpRequest } from './request-sender.ts';
-import { requestWriter } from './request-writer.ts';
 
 /** Delivers each message as one request. */
 export class HttpHandler implements Handler {

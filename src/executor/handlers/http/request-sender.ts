@@ -1,27 +1,20 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Client } from 'undici';
 import { type HttpConfiguration, HttpVersion } from '../../../../gen/penstock/v1/http_pb.ts';
+import { originOf, requestPath } from '../../../contract/endpoint-url.ts';
+import type { HttpRequest } from '../../../contract/http-request.ts';
 import type { HandlerContext } from '../handler.ts';
 import { Answer, type AnswerLimits, type HttpAnswer } from './answer.ts';
 import { type Connections, OwnConnections } from './connections.ts';
 import { Connector } from './connector.ts';
-import { originOf, requestPath } from './endpoint-url.ts';
 import { fixedHeaders } from './fixed-headers.ts';
 import { pemOf, proxyOf } from './peers.ts';
+import { type Leaving, recordRequest } from './recorded.ts';
 import { SharedConnections } from './shared-connections.ts';
 import { Statuses } from './statuses.ts';
 
 const CONNECT_TIMEOUT = 10_000;
 const DEFAULT_BUFFER_BYTES = 262_144;
-
-export interface HttpRequest {
-  readonly method: 'POST' | 'PUT' | 'PATCH' | 'GET' | 'DELETE' | 'HEAD' | 'OPTIONS';
-  /** Path and query; unset: the configuration's. */
-  readonly path?: string;
-  /** On top of the configuration's own, which win. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array | null;
-}
 
 /** Sends requests to one endpoint. Redirects are not followed. */
 export interface RequestSender {
@@ -39,10 +32,11 @@ export class HttpSender implements RequestSender {
   readonly #path: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #limits: AnswerLimits;
+  readonly #recorded: ((leaving: Leaving) => void) | undefined;
 
   /** @param parallel requests on their way at a time, at most */
   constructor(config: HttpConfiguration, context: HandlerContext, parallel: number) {
-    const { guard, missing, clock } = context;
+    const { guard, missing, clock, record } = context;
     const origin = originOf(config.restEndpointUrl);
     const proxy = proxyOf(config);
     const isForwarded = proxy !== undefined && origin.protocol === 'http:';
@@ -75,7 +69,9 @@ export class HttpSender implements RequestSender {
       statuses: new Statuses(config),
       maxBytes: config.maxInMemoryBufferSizeBytes ?? DEFAULT_BUFFER_BYTES,
       clock,
+      record,
     };
+    this.#recorded = record && ((leaving) => recordRequest(record, config, leaving));
   }
 
   send({ method, path, headers, body }: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
@@ -83,6 +79,7 @@ export class HttpSender implements RequestSender {
       if (signal.aborted) return reject(signal.reason);
       const target = path === undefined ? this.#path : this.#prefix + path;
       const leaving = { path: target, method, headers: { ...headers, ...this.#headers }, body };
+      this.#recorded?.(leaving);
       new Answer(this.#connections, leaving, this.#limits, signal, resolve, reject);
     });
   }

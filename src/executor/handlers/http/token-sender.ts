@@ -1,6 +1,7 @@
+import type { HttpRequest } from '../../../contract/http-request.ts';
 import type { OAuth2Tokens } from '../oauth2.ts';
 import type { HttpAnswer } from './answer.ts';
-import type { HttpRequest, RequestSender } from './request-sender.ts';
+import type { RequestSender } from './request-sender.ts';
 
 /** Sends requests with an access token; once again with another one when the endpoint does not take it. */
 export class TokenSender implements RequestSender {

@@ -1,12 +1,12 @@
 import type { BasicCredentials } from '../../../../gen/penstock/v1/credentials_pb.ts';
 import { type HttpConfiguration, HttpVersion } from '../../../../gen/penstock/v1/http_pb.ts';
+import { hasPlaceholder, originOf, urlProblem } from '../../../contract/endpoint-url.ts';
+import { hasBody, methodOf } from '../../../contract/http-request.ts';
 import { isJsonTemplate, templateProblem } from '../../../contract/template.ts';
 import type { FieldViolation } from '../../../contract/validate.ts';
 import { messageOf } from '../../../runtime/logger.ts';
 import type { TargetGuard } from '../../../runtime/target-guard.ts';
 import { tlsProblem } from '../tls.ts';
-import { hasPlaceholder, originOf, urlProblem } from './endpoint-url.ts';
-import { hasBody, methodOf } from './request-writer.ts';
 import { codeViolations } from './statuses.ts';
 
 /** What the schema's rules cannot say; no I/O. */

@@ -9,6 +9,7 @@ import { createClient, topicOf } from './client.ts';
 import type { KafkaOptions } from './options.ts';
 import { type KafkaRecord, recordWriter } from './record.ts';
 import { RecordSender } from './record-sender.ts';
+import { recordRecord } from './recorded.ts';
 import { optionsOf } from './resolve-options.ts';
 import { type Authentication, authenticationOf } from './sasl.ts';
 import { Sockets } from './sockets.ts';
@@ -20,6 +21,7 @@ const PACKS = 4;
 export class KafkaHandler implements Handler {
   readonly parallel: number;
   readonly #options: KafkaOptions;
+  readonly #topic: string;
   readonly #context: HandlerContext;
   readonly #authentication: Authentication;
   readonly #sender: RecordSender;
@@ -30,6 +32,7 @@ export class KafkaHandler implements Handler {
     const options = optionsOf(config);
     const { clock } = context;
     this.#options = options;
+    this.#topic = topicOf(config);
     this.#context = context;
     this.parallel = Math.min(PACKS, context.maxInFlight);
     this.#authentication = authenticationOf(config, context, this.#stop.signal);
@@ -39,7 +42,7 @@ export class KafkaHandler implements Handler {
     this.#sender = new RecordSender({
       cluster: () => createCluster(createClient(config, { context, options, authentication, sockets })),
       sockets,
-      topic: topicOf(config),
+      topic: this.#topic,
       options,
       clock,
       random: Math.random,
@@ -55,7 +58,11 @@ export class KafkaHandler implements Handler {
     signal.throwIfAborted();
     const written = pack.map((message) => this.#written(message));
     const records = written.filter((one) => 'value' in one);
-    const outcomes = (await this.#deliver(records, signal)).values();
+    const { record } = this.#context;
+    if (record) for (const one of records) recordRecord(record, this.#topic, one);
+    const told = await this.#deliver(records, signal);
+    if (record && told.some(({ delivered }) => delivered)) record.answered('Kafka has it');
+    const outcomes = told.values();
     return written.map((one) => ('value' in one ? outcomes.next().value! : one));
   }
 

@@ -1,9 +1,10 @@
 import type { KafkaConfiguration } from '../../../../gen/penstock/v1/kafka_pb.ts';
 import { HOPS } from '../../../contract/hops.ts';
-import { compileTemplate, type TemplateSource } from '../../../contract/template.ts';
-import { templatedBodyWriter } from '../../../contract/templated-body.ts';
+import { headerWriters, keyWriter, valueWriter } from '../../../contract/kafka-record.ts';
+import type { TemplateSource } from '../../../contract/template.ts';
+import { templateSource } from '../../../contract/written-message.ts';
 import type { Header } from '../../../kafkajs/record-batch.ts';
-import { type HandlerContext, type Outbound, templateSource } from '../handler.ts';
+import type { HandlerContext, Outbound } from '../handler.ts';
 import { encoderOf } from './charset.ts';
 
 /** A record to be produced. */
@@ -26,43 +27,27 @@ export function recordWriter(
   context: HandlerContext,
 ): (message: Outbound) => KafkaRecord {
   const sourceOf = templateSource(context);
-  const writeKey = config.key === undefined ? () => null : textWriter(config.key, context);
+  const writeKey = keyWriter(config, context);
   const writeValue = valueWriter(config, context);
-  const writeHeaders = headerWriter(config, context);
+  const writeHeaders = headersWriter(config, context);
   return (message) => {
     const source = sourceOf(message);
     const key = writeKey(source);
-    const value = writeValue(source);
+    const value = bufferOf(writeValue(source));
     const headers = writeHeaders(source);
     const content = (key === null ? 0 : Buffer.byteLength(key)) + value.length;
     return { key, value, headers, bytes: content + headerBytes(headers) + RECORD_OVERHEAD };
   };
 }
 
-function valueWriter(config: KafkaConfiguration, context: HandlerContext): Write<Buffer> {
-  const write = templatedBodyWriter({
-    payloadContentType: config.payloadContentType,
-    sendBinaryOnParseFailure: config.sendBinaryOnParseFailure ?? true,
-    sendOnlyMsgPayload: config.sendOnlyMsgPayload,
-    bodyTemplate: config.bodyTemplate,
-    missing: context.missing,
-    integrationName: context.integrationName,
-    metadata: context.metadata,
-    serviceId: context.serviceId,
-  });
-  return (source) => {
-    const { content } = write(source);
-    if (typeof content === 'string') return Buffer.from(content);
-    return Buffer.from(content.buffer, content.byteOffset, content.byteLength);
-  };
-}
+const bufferOf = (content: string | Uint8Array): Buffer =>
+  typeof content === 'string'
+    ? Buffer.from(content)
+    : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 
-function headerWriter(config: KafkaConfiguration, context: HandlerContext): Write<readonly Header[]> {
+function headersWriter(config: KafkaConfiguration, context: HandlerContext): Write<readonly Header[]> {
   const encode = encoderOf(config.kafkaHeadersCharset);
-  const configured = config.kafkaHeaders.map(({ key, value }) => ({
-    key,
-    write: textWriter(value, context),
-  }));
+  const configured = headerWriters(config, context);
   const isPlain = configured.length === 0 && !config.forwardUserProperties;
   return (source) => {
     const { userProperties, hopCount } = source.envelope;
@@ -81,6 +66,3 @@ function headerWriter(config: KafkaConfiguration, context: HandlerContext): Writ
 /** At most. */
 const headerBytes = (headers: readonly Header[]) =>
   headers.reduce((bytes, { key, value }) => bytes + 3 * key.length + (value?.length ?? 0) + 10, 0);
-
-const textWriter = (text: string, { missing }: HandlerContext): Write<string> =>
-  text.includes('${') ? compileTemplate(text, 'none', missing) : () => text;

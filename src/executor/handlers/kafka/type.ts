@@ -1,6 +1,6 @@
 import { WORTH_A_REQUEST } from '../../../kafkajs/outgoing.ts';
 import type { HandlerType } from '../handler.ts';
-import { check } from './check.ts';
+import { check, fieldOf } from './check.ts';
 import { KafkaHandler } from './kafka-handler.ts';
 import { optionsOf } from './resolve-options.ts';
 import { validate } from './validate.ts';
@@ -13,5 +13,6 @@ export const kafka: HandlerType<'kafka'> = {
   },
   validate,
   check,
+  fieldOf,
   create: (config, context) => new KafkaHandler(config, context),
 };

@@ -18,6 +18,7 @@ import { cutFailure, disconnected } from './disconnected.ts';
 import type { Identity } from './identities.ts';
 import type { PublicationWriter } from './publication.ts';
 import { publishFailure, SESSION_TAKEN_OVER, wordsOf } from './reason-code.ts';
+import { recordAnswer, recordPublication } from './recorded.ts';
 import { Session } from './session.ts';
 
 const RECONNECT_PERIOD = 5000;
@@ -157,13 +158,16 @@ export class BrokerConnection {
     this.#inFlight.add(sending);
     const sent = this.#sent;
     const place = ++sent.all;
-    const { qos } = publication.options;
+    const { qos = 0 } = publication.options;
+    const { record } = this.#context;
+    if (record) recordPublication(record, publication);
     if (qos === 0) sent.unanswerable = place;
     session.publish(publication, (error, packet) => {
       // Without a code it is no answer: the connection is about to be lost.
       if (error && typeof error.code !== 'number') return;
       if (qos !== 0) sent.answered = Math.max(sent.answered, place);
       if (!this.#inFlight.delete(sending)) return;
+      if (record && qos > 0) recordAnswer(record, qos, error?.code);
       const words = error && wordsOf(packet?.properties, this.#identity.password);
       const delivered = qos === 0 ? WRITTEN : DELIVERED;
       sending.settle(error ? publishFailure(error.code as number, words) : delivered);

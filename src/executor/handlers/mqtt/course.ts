@@ -10,17 +10,22 @@ import { addressOf, isWebSocket } from './stream.ts';
 
 const CONNECT_TIMEOUT = 10_000;
 
+type Stage = 'connect' | 'tls' | 'upgrade' | 'connack' | 'open';
+
 /** Why a connection was not made, or was lost. */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError';
   /** The broker's code; undefined: it gave none. */
   readonly code: number | undefined;
   readonly isForMessage: Cut['isForOne'];
+  /** How far it came. */
+  readonly stage: Stage;
 
-  constructor(message: string, code: number | undefined, isForMessage: Cut['isForOne']) {
+  constructor(message: string, code: number | undefined, isForMessage: Cut['isForOne'], stage: Stage) {
     super(message);
     this.code = code;
     this.isForMessage = isForMessage;
+    this.stage = stage;
   }
 }
 
@@ -29,7 +34,7 @@ export const connectTimeoutOf = ({ connectTimeout }: MqttConfiguration) =>
 
 /** How far a connection came and what befell it, to say why it ended. */
 export class Course {
-  #stage: 'connect' | 'tls' | 'upgrade' | 'connack' | 'open' = 'connect';
+  #stage: Stage = 'connect';
   #code: number | undefined;
   #words: Words | undefined;
   #error: Error | undefined;
@@ -69,7 +74,7 @@ export class Course {
   }
 
   error(): ConnectionError {
-    return new ConnectionError(this.#reason(), this.#code, this.#isForMessage());
+    return new ConnectionError(this.#reason(), this.#code, this.#isForMessage(), this.#stage);
   }
 
   /** A broker that closes without a word may do so for a message; what else ends a connection does not. */

@@ -1,10 +1,11 @@
 import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import type { MqttConfiguration } from '../../../../gen/penstock/v1/mqtt_pb.ts';
+import { qosWriter } from '../../../contract/mqtt-publication.ts';
 import type { Handler, HandlerContext, Outbound, Outcome } from '../handler.ts';
 import { BrokerConnection } from './broker-connection.ts';
-import { identitiesOf } from './identities.ts';
+import { checkIdentities, identitiesOf } from './identities.ts';
 import { Lane } from './lane.ts';
-import { publicationWriter, qosWriter } from './publication.ts';
+import { publicationWriter } from './publication.ts';
 
 /** Publishes each message to an MQTT broker, over one connection or a pool of them. */
 export class MqttHandler implements Handler {
@@ -26,7 +27,12 @@ export class MqttHandler implements Handler {
   /** Rejects with the reason when one of the connections cannot be made. */
   async connect(signal: AbortSignal): Promise<void> {
     const write = publicationWriter(this.#config, this.#context);
-    this.#connections = identitiesOf(this.#config, this.#context).map(
+    const isTrial = this.#context.record !== undefined;
+    // What is tried must not cut the connection of what runs: one connection, under a client id of its own.
+    const identities = isTrial
+      ? checkIdentities(this.#config, this.#context).slice(0, 1)
+      : identitiesOf(this.#config, this.#context);
+    this.#connections = identities.map(
       (identity) => new BrokerConnection(this.#config, identity, this.#context, write),
     );
     await Promise.all(this.#connections.map((connection) => connection.connect(signal)));

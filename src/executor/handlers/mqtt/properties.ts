@@ -2,19 +2,13 @@ import type { IClientPublishOptions } from 'mqtt';
 import type { Envelope } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import { UnencodableError } from '../../../contract/body.ts';
 import { HOPS } from '../../../contract/hops.ts';
-import { topicNameProblem } from '../../../topic-filter/topic-filter.ts';
+import { type BodyType, soundTopic } from '../../../contract/mqtt-publication.ts';
 
 export type Properties = NonNullable<IClientPublishOptions['properties']>;
 type UserProperties = NonNullable<Properties['userProperties']>;
 
 /** The longest string or binary data that MQTT can carry, in bytes. */
 const MAX_BYTES = 65_535;
-
-/** What a body is, where it is not the payload itself. */
-export interface BodyType {
-  readonly contentType?: string;
-  readonly isText: boolean;
-}
 
 /**
  * The MQTT 5 properties that a message leaves with. Content type and payload format speak of the payload: of another
@@ -49,13 +43,6 @@ function userPropertiesOf({ userProperties, hopCount }: Envelope): UserPropertie
   }
   list.push({ [HOPS]: String(hopCount + 1) });
   return list as unknown as UserProperties;
-}
-
-/** A topic name as it is; throws an `UnencodableError` when it is none. */
-export function soundTopic(what: string, name: string): string {
-  const problem = topicNameProblem(name);
-  if (problem !== undefined) throw new UnencodableError(`${what}: ${problem}`);
-  return name;
 }
 
 /** A broker closes the connection for strings that are no MQTT strings, and with it for every message. */

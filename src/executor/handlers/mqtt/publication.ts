@@ -3,12 +3,15 @@ import type { IClientPublishOptions } from 'mqtt';
 import { type Envelope, FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import { type MqttConfiguration, MqttVersion } from '../../../../gen/penstock/v1/mqtt_pb.ts';
 import { UnencodableError } from '../../../contract/body.ts';
-import { compileTemplate, type TemplateSource } from '../../../contract/template.ts';
-import { templatedBodyWriter } from '../../../contract/templated-body.ts';
-import { type Failure, type HandlerContext, type Outbound, templateSource } from '../handler.ts';
-import { type BodyType, bufferOf, propertiesBytes, propertiesOf, soundTopic } from './properties.ts';
-
-type Qos = 0 | 1 | 2;
+import {
+  payloadWriter,
+  type Qos,
+  qosWriter,
+  retainWriter,
+  topicWriter,
+} from '../../../contract/mqtt-publication.ts';
+import type { Failure, HandlerContext, Outbound } from '../handler.ts';
+import { bufferOf, propertiesBytes, propertiesOf } from './properties.ts';
 
 /** What a broker takes, by its CONNACK. */
 export interface BrokerLimits {
@@ -29,21 +32,11 @@ export interface Publication {
 /** The message, as this configuration has it published to a broker with these limits; or why it cannot be. */
 export type PublicationWriter = (message: Outbound, limits: BrokerLimits) => Publication | Failure;
 
-interface Body {
-  readonly payload: string | Buffer;
-  /** Undefined: it is the payload of the message itself. */
-  readonly type: BodyType | undefined;
-}
-
-type TopicWriter = (message: Outbound) => string;
-type PayloadWriter = (message: Outbound) => Body;
-
 export function publicationWriter(config: MqttConfiguration, context: HandlerContext): PublicationWriter {
-  const source = templateSource(context);
-  const topicOf = topicWriter(config, context, source);
-  const bodyOf = payloadWriter(config, context, source);
+  const topicOf = topicWriter(config, context);
+  const bodyOf = payloadWriter(config, context);
   const qosOf = qosWriter(config);
-  const isRetained = usesMessageRetain(config) ? ({ retain }: Envelope) => retain : () => config.retained;
+  const isRetained = retainWriter(config);
   const is5 = config.mqttVersion === MqttVersion.MQTT_VERSION_5_0;
   const { clock } = context;
 
@@ -56,7 +49,8 @@ export function publicationWriter(config: MqttConfiguration, context: HandlerCon
     const retain = isRetained(envelope);
     if (retain && !limits.retainAvailable) return NO_RETAIN;
     const topic = topicOf(message);
-    const { payload, type } = bodyOf(message);
+    const { payload: content, type } = bodyOf(message);
+    const payload = typeof content === 'string' ? content : bufferOf(content);
     const options: IClientPublishOptions = { qos: Math.min(qos, limits.maximumQos) as Qos, retain };
     if (is5) options.properties = propertiesOf(envelope, type, expiry);
     const publication = { topic, payload, options };
@@ -70,39 +64,6 @@ export function publicationWriter(config: MqttConfiguration, context: HandlerCon
       if (!(error instanceof UnencodableError)) throw error;
       return { delivered: false, failureClass: FailureClass.UNENCODABLE, reason: error.message };
     }
-  };
-}
-
-/** The QoS that a message is to be published with, as far as the broker takes it. */
-export function qosWriter(config: MqttConfiguration): (envelope: Envelope) => Qos {
-  return usesMessageQos(config) ? ({ qos }) => qos as Qos : () => (config.qos ?? 1) as Qos;
-}
-
-const usesMessageTopic = (config: MqttConfiguration) => config.useMsgTopicName ?? config.topicName === '';
-const usesMessageQos = (config: MqttConfiguration) => config.useMsgQos ?? config.qos === undefined;
-const usesMessageRetain = (config: MqttConfiguration) => config.useMsgRetain ?? !config.retained;
-
-type SourceOf = (message: Outbound) => TemplateSource;
-
-function topicWriter(config: MqttConfiguration, { missing }: HandlerContext, source: SourceOf): TopicWriter {
-  if (usesMessageTopic(config)) return ({ envelope }) => soundTopic('topic name', envelope.topicName);
-  const write = compileTemplate(config.topicName, 'topic', missing);
-  return (message) => write(source(message));
-}
-
-function payloadWriter(config: MqttConfiguration, context: HandlerContext, source: SourceOf): PayloadWriter {
-  const { payloadContentType, sendOnlyMsgPayload, bodyTemplate } = config;
-  const { integrationName, metadata, serviceId, missing } = context;
-  const sendBinaryOnParseFailure = config.sendBinaryOnParseFailure ?? true;
-  const write = templatedBodyWriter({
-    ...{ payloadContentType, sendBinaryOnParseFailure, sendOnlyMsgPayload, bodyTemplate },
-    ...{ integrationName, metadata, serviceId, missing },
-  });
-  const isPayload = sendOnlyMsgPayload && bodyTemplate === '';
-  return (message) => {
-    const { content, contentType } = write(source(message));
-    const payload = typeof content === 'string' ? content : bufferOf(content);
-    return { payload, type: isPayload ? undefined : { contentType, isText: true } };
   };
 }
 

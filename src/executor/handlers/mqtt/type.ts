@@ -5,7 +5,7 @@ import { messageOf } from '../../../runtime/logger.ts';
 import type { TargetGuard } from '../../../runtime/target-guard.ts';
 import type { HandlerType } from '../handler.ts';
 import { tlsProblem } from '../tls.ts';
-import { check } from './check.ts';
+import { check, fieldOf } from './check.ts';
 import { MqttHandler } from './mqtt-handler.ts';
 import { isWebSocket } from './stream.ts';
 
@@ -18,6 +18,7 @@ export const mqtt: HandlerType<'mqtt'> = {
   pack: () => ({ maxMessages: 1, maxBytes: Number.POSITIVE_INFINITY, runs: 'across' }),
   validate,
   check,
+  fieldOf,
   create: (config, context) => new MqttHandler(config, context),
 };
 

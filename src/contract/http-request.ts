@@ -1,12 +1,20 @@
-import { type HttpConfiguration, HttpMethod } from '../../../../gen/penstock/v1/http_pb.ts';
-import { type BodyOptions, bodyWriter } from '../../../contract/body.ts';
-import { HOPS } from '../../../contract/hops.ts';
-import { idOf } from '../../../contract/placeholders.ts';
-import { compileTemplate } from '../../../contract/template.ts';
-import { templatedBodyWriter } from '../../../contract/templated-body.ts';
-import { type HandlerContext, type Outbound, templateSource } from '../handler.ts';
+import { type HttpConfiguration, HttpMethod } from '../../gen/penstock/v1/http_pb.ts';
+import { bodyWriter } from './body.ts';
 import { hasPlaceholder, requestPath, type Write } from './endpoint-url.ts';
-import type { HttpRequest } from './request-sender.ts';
+import { HOPS } from './hops.ts';
+import { idOf } from './placeholders.ts';
+import { compileTemplate } from './template.ts';
+import { templatedBodyWriter } from './templated-body.ts';
+import { bodyOptions, type PlacedEnvelope, templateSource, type WritingContext } from './written-message.ts';
+
+export interface HttpRequest {
+  readonly method: 'POST' | 'PUT' | 'PATCH' | 'GET' | 'DELETE' | 'HEAD' | 'OPTIONS';
+  /** Path and query; unset: the configuration's. */
+  readonly path?: string;
+  /** On top of the configuration's own, which win. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array | null;
+}
 
 const METHODS: ReadonlyMap<HttpMethod, HttpRequest['method']> = new Map([
   [HttpMethod.PUT, 'PUT'],
@@ -18,22 +26,11 @@ const METHODS: ReadonlyMap<HttpMethod, HttpRequest['method']> = new Map([
 export const methodOf = ({ requestMethod }: HttpConfiguration) => METHODS.get(requestMethod) ?? 'POST';
 export const hasBody = (config: HttpConfiguration) => !['GET', 'DELETE'].includes(methodOf(config));
 
-export function bodyOptions(config: HttpConfiguration, context: HandlerContext): BodyOptions {
-  return {
-    payloadContentType: config.payloadContentType,
-    sendBinaryOnParseFailure: config.sendBinaryOnParseFailure ?? true,
-    sendOnlyMsgPayload: config.sendOnlyMsgPayload,
-    integrationName: context.integrationName,
-    metadata: context.metadata,
-    serviceId: context.serviceId,
-  };
-}
-
 /** A function that writes a message as a request. It throws an `UnencodableError`. */
 export function requestWriter(
   config: HttpConfiguration,
-  context: HandlerContext,
-): (message: Outbound) => HttpRequest {
+  context: WritingContext,
+): (message: PlacedEnvelope) => HttpRequest {
   const plain = plainWriter(config, context);
   const path = requestPath(config.restEndpointUrl, context.missing);
   const headers = headerWriters(config, context);
@@ -51,7 +48,10 @@ export function requestWriter(
   };
 }
 
-function plainWriter(config: HttpConfiguration, context: HandlerContext): (message: Outbound) => HttpRequest {
+function plainWriter(
+  config: HttpConfiguration,
+  context: WritingContext,
+): (message: PlacedEnvelope) => HttpRequest {
   const method = methodOf(config);
   if (!hasBody(config)) {
     return ({ envelope }) => ({ method, headers: { [HOPS]: String(envelope.hopCount + 1) }, body: null });
@@ -81,7 +81,7 @@ function plainWriter(config: HttpConfiguration, context: HandlerContext): (messa
 }
 
 /** The headers that differ from message to message. */
-function headerWriters(config: HttpConfiguration, context: HandlerContext): readonly [string, Write][] {
+function headerWriters(config: HttpConfiguration, context: WritingContext): readonly [string, Write][] {
   const headers = Object.entries(config.headers)
     .filter(([, value]) => hasPlaceholder(value))
     .map(([name, value]): [string, Write] => [

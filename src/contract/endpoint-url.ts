@@ -1,9 +1,4 @@
-import {
-  compileTemplate,
-  type MissingRule,
-  type TemplateSource,
-  templateProblem,
-} from '../../../contract/template.ts';
+import { compileTemplate, type MissingRule, type TemplateSource, templateProblem } from './template.ts';
 
 /** Writes a part of a request out of a message. Throws an `UnencodableError`. */
 export type Write = (source: TemplateSource) => string;
