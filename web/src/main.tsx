@@ -17,6 +17,7 @@ import './style/integration.css';
 import './style/forms.css';
 import './style/try.css';
 import './style/letters.css';
+import './style/access.css';
 import './style/narrow.css';
 
 let known = -1;

@@ -20,6 +20,7 @@ type ReplayFormModule = Awaited<ReturnType<typeof loadReplayForm>>;
 const loadEvents = () => import('../pages/events/events-page.tsx');
 const loadNodes = () => import('../pages/nodes/nodes-page.tsx');
 const loadAccess = () => import('../pages/access/access-page.tsx');
+const loadAudit = () => import('../pages/audit/audit-page.tsx');
 const loadLogin = () => import('../pages/login/login-page.tsx');
 
 // Also who comes back from there by the browser's button.
@@ -80,6 +81,10 @@ function Page() {
     case 'access':
       return (
         <Lazy key="access" load={loadAccess} what="the access" show={({ AccessPage }) => <AccessPage />} />
+      );
+    case 'audit':
+      return (
+        <Lazy key="audit" load={loadAudit} what="the audit records" show={({ AuditPage }) => <AuditPage />} />
       );
     default:
       return (

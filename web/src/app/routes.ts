@@ -10,6 +10,7 @@ export type Route =
   | { readonly page: 'events' }
   | { readonly page: 'nodes' }
   | { readonly page: 'access' }
+  | { readonly page: 'audit' }
   | { readonly page: 'login' }
   | { readonly page: 'unknown'; readonly path: string };
 
@@ -23,6 +24,7 @@ const PLAIN: ReadonlySet<string> = new Set([
   'events',
   'nodes',
   'access',
+  'audit',
   'login',
 ]);
 

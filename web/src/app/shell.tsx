@@ -25,7 +25,7 @@ const PAGES: readonly {
   { path: '/replays', name: 'Replays', pages: ['replays'] },
   { path: '/events', name: 'Events', pages: ['events'] },
   { path: '/nodes', name: 'Nodes', pages: ['nodes'] },
-  { path: '/access', name: 'Access', pages: ['access'] },
+  { path: '/access', name: 'Access', pages: ['access', 'audit'] },
 ];
 
 /** What is around every page. */

@@ -1,4 +1,5 @@
 import {
+  CallerKind,
   EventKind,
   FailureClass,
   IntegrationState,
@@ -25,6 +26,7 @@ export const actionName = (action: LifecycleAction): string => nameIn(LifecycleA
 export const failureName = (failure: FailureClass): string => nameIn(FailureClass, failure);
 export const roleName = (role: NodeRole): string => nameIn(NodeRole, role);
 export const accessRoleName = (role: Role): string => nameIn(Role, role);
+export const callerKindName = (kind: CallerKind): string => nameIn(CallerKind, kind);
 export const kindName = (kind: EventKind): string => nameIn(EventKind, kind);
 export const replayStateName = (state: ReplayState): string => nameIn(ReplayState, state);
 export const changeName = (change: RevisionChange): string => nameIn(RevisionChange, change);

@@ -1,91 +1,46 @@
-import { useState } from 'preact/hooks';
-import { Role, type Token } from '../../../../src/client/contract.ts';
-import { api } from '../../api/client.ts';
-import { useAction } from '../../api/use-action.ts';
-import { useQuery } from '../../api/use-query.ts';
-import { isOpenToAll, refusal, self } from '../../app/self.ts';
-import { accessRoleName } from '../../ui/names.ts';
-import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
-import { TableHead } from '../../ui/table-head.tsx';
-import { Ago, At } from '../../ui/time.tsx';
-import { NewToken } from './new-token.tsx';
+import type { ComponentChildren } from 'preact';
+import { refusal, self } from '../../app/self.ts';
+import { Loading } from '../../ui/notice.tsx';
+import { RoleLink } from '../../ui/role-button.tsx';
+import { Tokens } from './tokens.tsx';
+import { Users } from './users.tsx';
+import { You } from './you.tsx';
 
-/** Who one is, what one may do, and the API tokens that there are. */
+/** Who one is, what one may do, and who else is let in. */
 export function AccessPage() {
-  const known = self.value;
-  const why = refusal('TokenService/ListTokens');
+  const who = self.value;
   return (
     <>
       <header class="page-head">
         <h1>Access</h1>
-        {known && (
-          <p>
-            You are {isOpenToAll() ? 'anybody' : <b>{known.name}</b>}, and may do what the role{' '}
-            <b>{accessRoleName(known.role)}</b> may.
-            {known.scope && ' You see the integrations of a scope.'}
-          </p>
-        )}
+        <div class="actions">
+          <RoleLink method="AuditService/ListAuditRecords" href="/audit" text="Audit records" />
+        </div>
       </header>
+      {who ? <You who={who} /> : <Loading what="who you are" />}
+      <section>
+        <h2>Users</h2>
+        <ForThose method="UserService/ListUsers">
+          <Users />
+        </ForThose>
+      </section>
       <section>
         <h2>API tokens</h2>
-        {why === undefined ? <Tokens /> : <p class="quiet">{why}</p>}
+        <ForThose method="TokenService/ListTokens">
+          <Tokens />
+        </ForThose>
       </section>
     </>
   );
 }
 
-function Tokens() {
-  const { value, failure, reload } = useQuery(
-    (signal) => api.tokens.listTokens({ pageSize: 1000 }, { signal }),
-    [],
-  );
-  if (failure) return <FailureNotice failure={failure} />;
-  if (!value) return <Loading what="the tokens" />;
-  return (
-    <>
-      <NewToken onMade={reload} />
-      {value.tokens.length === 0 ? (
-        <Empty title="There is no API token" />
-      ) : (
-        <table>
-          <TableHead names={['Name', 'Role', 'Ends', 'Last used', 'Made by', 'Note', 'Revoke']} />
-          <tbody>
-            {value.tokens.map((token) => (
-              <TokenRow key={token.id} token={token} onRevoked={reload} />
-            ))}
-          </tbody>
-        </table>
-      )}
-    </>
-  );
+interface ForThoseProps {
+  readonly method: string;
+  readonly children: ComponentChildren;
 }
 
-function TokenRow({ token, onRevoked }: { readonly token: Token; readonly onRevoked: () => void }) {
-  const [isSure, setSure] = useState(false);
-  const revoke = useAction(() => api.tokens.revokeToken({ id: token.id }), onRevoked);
-  const why = refusal('TokenService/RevokeToken');
-  return (
-    <tr>
-      <th scope="row">{token.name}</th>
-      <td>{accessRoleName(token.role ?? Role.UNSPECIFIED)}</td>
-      <td>{token.expireTime ? <At time={token.expireTime} /> : 'never'}</td>
-      <td>
-        <Ago time={token.lastUsedTime} />
-      </td>
-      <td>{token.createdBy}</td>
-      <td class="pre">{token.note}</td>
-      <td>
-        <button
-          type="button"
-          class={isSure ? 'danger' : ''}
-          disabled={revoke.isRunning || why !== undefined}
-          title={revoke.failure?.text ?? why}
-          onClick={() => (isSure ? revoke.run() : setSure(true))}
-          onBlur={() => setSure(false)}
-        >
-          {isSure ? 'Revoke for ever' : 'Revoke'}
-        </button>
-      </td>
-    </tr>
-  );
+/** What is shown to those who may read it; others are told why not. */
+function ForThose({ method, children }: ForThoseProps) {
+  const why = refusal(method);
+  return why === undefined ? children : <p class="quiet">{why}.</p>;
 }

@@ -4,6 +4,7 @@ import { api } from '../../api/client.ts';
 import { useRenewed } from '../../api/use-renewed.ts';
 import { Lazy } from '../../app/lazy.tsx';
 import { INTEGRATION_TABS, type IntegrationTab, integrationPath } from '../../app/routes.ts';
+import { refusal } from '../../app/self.ts';
 import { rates, useFigures } from '../../live/figures.ts';
 import { healthOf } from '../../live/health.ts';
 import { integrations } from '../../live/live.ts';
@@ -135,7 +136,10 @@ function Overview({ integration, whole }: OverviewProps) {
           <Loading what="the configuration" />
         )}
         <p class="quiet">
-          Created <At time={integration.createTime} />, changed <At time={integration.updateTime} />
+          Created <At time={integration.createTime} />, changed <At time={integration.updateTime} />{' '}
+          {refusal('AuditService/ListAuditRecords') === undefined && (
+            <a href={`/audit?integration=${encodeURIComponent(integration.id)}`}>by whom</a>
+          )}
         </p>
       </section>
     </>
