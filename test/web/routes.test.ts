@@ -23,7 +23,9 @@ test('every page has a path, and every path a page', () => {
     '/access': { page: 'access' },
     '/login': { page: 'login' },
     '/constructor': { page: 'unknown', path: '/constructor' },
-    '/nodes/x': { page: 'unknown', path: '/nodes/x' },
+    '/nodes/a%2Fb': { page: 'node', id: 'a/b' },
+    '/nodes/a/b': { page: 'unknown', path: '/nodes/a/b' },
+    '/audit': { page: 'audit' },
   };
   for (const [path, route] of Object.entries(routes)) assert.deepEqual(routeOf(path), route, path);
   for (const id of ['a', 'a/b', 'ä ?#%']) {

@@ -19,6 +19,8 @@ const loadReplayForm = () => import('../pages/replays/replay-form.tsx');
 type ReplayFormModule = Awaited<ReturnType<typeof loadReplayForm>>;
 const loadEvents = () => import('../pages/events/events-page.tsx');
 const loadNodes = () => import('../pages/nodes/nodes-page.tsx');
+const loadNode = () => import('../pages/nodes/node-page.tsx');
+type NodeModule = Awaited<ReturnType<typeof loadNode>>;
 const loadAccess = () => import('../pages/access/access-page.tsx');
 const loadAudit = () => import('../pages/audit/audit-page.tsx');
 const loadLogin = () => import('../pages/login/login-page.tsx');
@@ -78,6 +80,10 @@ function Page() {
       );
     case 'nodes':
       return <Lazy key="nodes" load={loadNodes} what="the nodes" show={({ NodesPage }) => <NodesPage />} />;
+    case 'node': {
+      const show = ({ NodePage }: NodeModule) => <NodePage id={now.id} />;
+      return <Lazy key={`node ${now.id}`} load={loadNode} what="the node" show={show} />;
+    }
     case 'access':
       return (
         <Lazy key="access" load={loadAccess} what="the access" show={({ AccessPage }) => <AccessPage />} />

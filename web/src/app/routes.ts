@@ -9,6 +9,7 @@ export type Route =
   | { readonly page: 'replays' }
   | { readonly page: 'events' }
   | { readonly page: 'nodes' }
+  | { readonly page: 'node'; readonly id: string }
   | { readonly page: 'access' }
   | { readonly page: 'audit' }
   | { readonly page: 'login' }
@@ -33,6 +34,8 @@ export function routeOf(path: string): Route {
   const [first = '', second, third, ...more] = path.split('/').filter((part) => part !== '');
   if (first === '') return { page: 'integrations' };
   if (second === undefined && PLAIN.has(first)) return { page: first } as Route;
+  if (first === 'nodes' && second !== undefined && third === undefined)
+    return { page: 'node', id: decode(second) };
   if (first === 'integrations' && second !== undefined && more.length === 0) {
     if (second === 'new' && third === undefined) return { page: 'new' };
     if (third === 'edit') return { page: 'edit', id: decode(second) };
@@ -46,6 +49,8 @@ export function routeOf(path: string): Route {
 /** Where a new integration is made. @param from the id of one to make another one like it; unset: none */
 export const newPath = (from?: string): string =>
   from === undefined ? '/integrations/new' : `/integrations/new?from=${encodeURIComponent(from)}`;
+
+export const nodePath = (id: string): string => `/nodes/${encodeURIComponent(id)}`;
 
 export const editPath = (id: string): string => `/integrations/${encodeURIComponent(id)}/edit`;
 

@@ -24,7 +24,7 @@ const PAGES: readonly {
   { path: '/try', name: 'Try it', pages: ['try'] },
   { path: '/replays', name: 'Replays', pages: ['replays'] },
   { path: '/events', name: 'Events', pages: ['events'] },
-  { path: '/nodes', name: 'Nodes', pages: ['nodes'] },
+  { path: '/nodes', name: 'Nodes', pages: ['nodes', 'node'] },
   { path: '/access', name: 'Access', pages: ['access', 'audit'] },
 ];
 

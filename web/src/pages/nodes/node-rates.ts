@@ -1,4 +1,5 @@
-import { type Node, timestampMs } from '../../../../src/client/contract.ts';
+import { type Node, NodeRole } from '../../../../src/client/contract.ts';
+import { msOf } from '../../ui/times.ts';
 
 /** What a node does, by two of its reports. */
 export interface NodeRates {
@@ -12,7 +13,7 @@ export interface NodeRates {
 export function ratesOf(before: Node | undefined, now: Node): NodeRates | undefined {
   if (!before?.figures || !now.figures || !before.lastSeenTime || !now.lastSeenTime) return undefined;
   if (before.startTime?.seconds !== now.startTime?.seconds) return undefined;
-  const seconds = (timestampMs(now.lastSeenTime) - timestampMs(before.lastSeenTime)) / 1000;
+  const seconds = (msOf(now.lastSeenTime) - msOf(before.lastSeenTime)) / 1000;
   if (seconds <= 0) return undefined;
   return {
     cpu: Math.max(0, now.figures.cpuSeconds - before.figures.cpuSeconds) / seconds,
@@ -21,7 +22,21 @@ export function ratesOf(before: Node | undefined, now: Node): NodeRates | undefi
 }
 
 const MIB = 1 << 20;
+/** A caller with a scope gets no figures, and an older node tells none. */
+const NONE = '–';
 
-export const memoryText = (bytes: bigint): string =>
-  `${Math.round(Number(bytes) / MIB).toLocaleString('en')} MiB`;
-export const cpuText = (share: number): string => `${Math.round(share * 100)} %`;
+export const shareText = (rates: NodeRates | undefined): string =>
+  rates ? `${Math.round(rates.cpu * 100)} %` : NONE;
+
+export const memoryText = ({ figures }: Node): string =>
+  figures ? `${Math.round(Number(figures.rssBytes) / MIB).toLocaleString('en')} MiB` : NONE;
+
+export const delayText = ({ figures }: Node): string =>
+  figures?.eventLoopDelay ? `${Math.round(msOf(figures.eventLoopDelay))} ms` : NONE;
+
+/** What an ingress has open, and takes in. */
+export function mqttText({ figures, roles }: Node, rates: NodeRates | undefined): string {
+  if (!figures || !roles.includes(NodeRole.INGRESS)) return NONE;
+  const perSecond = rates ? `, ${rates.takenIn.toFixed(1)}/s` : '';
+  return `${figures.mqttConnections.toLocaleString('en')} open${perSecond}`;
+}
