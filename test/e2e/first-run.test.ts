@@ -54,9 +54,11 @@ test('from an empty page to a delivery, in a browser and without a reload', {
   await page.getByRole('button', { name: 'Publish' }).click();
   await waitUntil('it is delivered', () => endpoint.received.some(({ method }) => method === 'POST'));
   await page.getByText('0x00: taken in', { exact: false }).last().waitFor();
+  const became = page.getByRole('region', { name: 'What became of it' });
+  await became.getByText('settled: delivered, or skipped by the delivery policy').waitFor();
   assert.deepEqual(await accessibilityFaults(page), []);
   await picture(page, 'try', 'light');
-  await page.getByRole('link', { name: 'Cold chain' }).click();
+  await page.getByRole('link', { name: 'Cold chain' }).first().click();
   await page.getByText(/^last delivered: /).waitFor();
   await picture(page, 'integration', 'dark');
 

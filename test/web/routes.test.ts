@@ -15,6 +15,7 @@ test('every page has a path, and every path a page', () => {
     '/integrations/new': { page: 'new' },
     '/integrations/a/edit': { page: 'edit', id: 'a' },
     '/try': { page: 'try' },
+    '/messages': { page: 'messages' },
     '/integrations/a/dead-letters': { page: 'integration', id: 'a', tab: 'dead-letters' },
     '/integrations/a%2Fb/replay': { page: 'replay', id: 'a/b' },
     '/replays': { page: 'replays' },

@@ -18,6 +18,7 @@ import './style/forms.css';
 import './style/try.css';
 import './style/letters.css';
 import './style/access.css';
+import './style/messages.css';
 import './style/narrow.css';
 
 let known = -1;

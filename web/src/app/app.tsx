@@ -14,6 +14,7 @@ type IntegrationModule = Awaited<ReturnType<typeof loadIntegration>>;
 const loadEditPages = () => import('../pages/edit/edit-page.tsx');
 type EditPages = Awaited<ReturnType<typeof loadEditPages>>;
 const loadTryPage = () => import('../pages/try/try-page.tsx');
+const loadMessages = () => import('../pages/messages/messages-page.tsx');
 const loadReplays = () => import('../pages/replays/replays-page.tsx');
 const loadReplayForm = () => import('../pages/replays/replay-form.tsx');
 type ReplayFormModule = Awaited<ReturnType<typeof loadReplayForm>>;
@@ -61,6 +62,15 @@ function Page() {
     }
     case 'try':
       return <Lazy key="try" load={loadTryPage} what="the MQTT client" show={({ TryPage }) => <TryPage />} />;
+    case 'messages':
+      return (
+        <Lazy
+          key="messages"
+          load={loadMessages}
+          what="the messages"
+          show={({ MessagesPage }) => <MessagesPage />}
+        />
+      );
     case 'replay': {
       const show = ({ ReplayForm }: ReplayFormModule) => <ReplayForm id={now.id} />;
       return <Lazy key={`replay ${now.id}`} load={loadReplayForm} what="the form" show={show} />;

@@ -5,6 +5,7 @@ export type Route =
   | { readonly page: 'new' }
   | { readonly page: 'edit'; readonly id: string }
   | { readonly page: 'try' }
+  | { readonly page: 'messages' }
   | { readonly page: 'replay'; readonly id: string }
   | { readonly page: 'replays' }
   | { readonly page: 'events' }
@@ -15,13 +16,21 @@ export type Route =
   | { readonly page: 'login' }
   | { readonly page: 'unknown'; readonly path: string };
 
-export const INTEGRATION_TABS = ['overview', 'charts', 'dead-letters', 'events', 'revisions'] as const;
+export const INTEGRATION_TABS = [
+  'overview',
+  'charts',
+  'messages',
+  'dead-letters',
+  'events',
+  'revisions',
+] as const;
 export type IntegrationTab = (typeof INTEGRATION_TABS)[number];
 
 const PLAIN: ReadonlySet<string> = new Set([
   'integrations',
   'replays',
   'try',
+  'messages',
   'events',
   'nodes',
   'access',

@@ -22,6 +22,7 @@ const PAGES: readonly {
     pages: ['integrations', 'integration', 'new', 'edit', 'replay'],
   },
   { path: '/try', name: 'Try it', pages: ['try'] },
+  { path: '/messages', name: 'Messages', pages: ['messages'] },
   { path: '/replays', name: 'Replays', pages: ['replays'] },
   { path: '/events', name: 'Events', pages: ['events'] },
   { path: '/nodes', name: 'Nodes', pages: ['nodes', 'node'] },

@@ -4,10 +4,10 @@ import { useQuery } from '../../api/use-query.ts';
 import { Dialog } from '../../ui/dialog.tsx';
 import { FailureNotice, Loading } from '../../ui/notice.tsx';
 import { RoleButton } from '../../ui/role-button.tsx';
-import { At } from '../../ui/time.tsx';
 import { groupText } from './groups.ts';
 import { PayloadView } from './payload-view.tsx';
-import { failureProperties, mqttProperties, type Property } from './properties.ts';
+import { failureProperties, mqttProperties } from './properties.ts';
+import { Properties } from './properties-table.tsx';
 import { redrives } from './redriving.ts';
 
 interface LetterProps {
@@ -74,23 +74,5 @@ function Letter({ letter }: { readonly letter: ListedDeadLetter }) {
         </>
       )}
     </>
-  );
-}
-
-function Properties({ of, properties }: { readonly of: string; readonly properties: readonly Property[] }) {
-  return (
-    <section>
-      <h3>{of}</h3>
-      <table class="pairs" aria-label={of}>
-        <tbody>
-          {properties.map(({ name, value }, i) => (
-            <tr key={`${i} ${name}`}>
-              <th scope="row">{name}</th>
-              <td class="pre">{typeof value === 'string' ? value : <At time={value} />}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
   );
 }

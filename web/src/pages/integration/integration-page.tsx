@@ -23,6 +23,7 @@ import { targetOf } from './target.ts';
 /** How often its figures are asked for, in milliseconds. */
 const FIGURES = 5000;
 const loadDeadLetters = () => import('../dead-letters/dead-letters.tsx');
+const loadMessages = () => import('../messages/messages.tsx');
 const loadCharts = () => import('../charts/charts.tsx');
 
 /** One integration: how it is, what can be done about it, and how it came to be so. */
@@ -57,6 +58,13 @@ export function IntegrationPage({ id, tab }: { readonly id: string; readonly tab
           load={loadDeadLetters}
           what="the dead letters"
           show={({ DeadLetters }) => <DeadLetters integration={shown} />}
+        />
+      )}
+      {tab === 'messages' && (
+        <Lazy
+          load={loadMessages}
+          what="the messages"
+          show={({ Messages }) => <Messages integrationId={id} />}
         />
       )}
       {tab === 'charts' && (

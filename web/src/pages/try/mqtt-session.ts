@@ -21,6 +21,7 @@ const PATIENCE = 10_000;
 
 /** A connection of this page to an ingress, which tells all that happens with it. */
 export class MqttSession {
+  readonly clientId = `penstock-ui-${newRequestId().slice(0, 8)}`;
   readonly #client: MqttClient;
   readonly #url: string;
   readonly #tell: (text: string, isBad?: boolean) => void;
@@ -36,7 +37,7 @@ export class MqttSession {
     tell(`connecting to ${url}`);
     this.#client = mqtt.connect(url, {
       protocolVersion: 5,
-      clientId: `penstock-ui-${newRequestId().slice(0, 8)}`,
+      clientId: this.clientId,
       connectTimeout: PATIENCE,
       reconnectPeriod: 0,
       timerVariant: 'native', // another one would start a worker, which the page's policy forbids
