@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { schemaApart } from './schema-apart.ts';
 
@@ -15,6 +16,7 @@ export default defineConfig({
   // Files are asked for beside the page's <base>, under whatever path it is served.
   base: './',
   plugins: [schemaApart()],
+  resolve: { alias: { '@bufbuild/re2': fileURLToPath(new URL('src/forms/no-re2.ts', import.meta.url)) } },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
     outDir: 'dist',

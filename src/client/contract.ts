@@ -15,6 +15,7 @@ export { Code } from '../../gen/google/rpc/code_pb.ts';
 export * from '../../gen/penstock/v1/access_pb.ts';
 export * from '../../gen/penstock/v1/audit_service_pb.ts';
 export * from '../../gen/penstock/v1/auth_service_pb.ts';
+export * from '../../gen/penstock/v1/check_pb.ts';
 export * from '../../gen/penstock/v1/cluster_service_pb.ts';
 export * from '../../gen/penstock/v1/credentials_pb.ts';
 export * from '../../gen/penstock/v1/dead_letter_service_pb.ts';

@@ -13,7 +13,7 @@ export function placed(
   const shown = new Map<string, string[]>();
   for (const { path, description } of violations) {
     const own = path.replace(PREFIX, '');
-    const control = nearest(own, controls);
+    const control = controlFor(own, controls);
     const text = control === '' && own !== '' ? `${own}: ${description}` : description;
     shown.set(control, [...(shown.get(control) ?? []), text]);
   }
@@ -24,7 +24,7 @@ export function placed(
 const STEP = /\.?[^.[\]]+|\["(?:\\.|[^"\\])*"\]|\[\d+\]/g;
 
 /** The control of the field, or of what the field is in; empty: there is none. */
-function nearest(path: string, controls: ReadonlySet<string>): string {
+export function controlFor(path: string, controls: ReadonlySet<string>): string {
   const steps = path.match(STEP) ?? [];
   for (let count = steps.length; count > 0; count--) {
     const at = steps.slice(0, count).join('');

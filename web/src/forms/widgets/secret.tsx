@@ -4,6 +4,7 @@ import { pathIn } from '../editor.ts';
 import { useForm } from '../form-state.ts';
 import { put } from '../values.ts';
 import { useDescribed } from './described.ts';
+import { Pem } from './pem.tsx';
 
 /** A value that is written and never read: the one that is stored is kept until another one is typed. */
 export function SecretControl(props: ControlProps) {
@@ -39,6 +40,7 @@ export function SecretControl(props: ControlProps) {
           onInput={({ currentTarget }) => set(currentTarget.value)}
         />
       )}
+      {isLong && <Pem name={field.name} label={model.label} value={value} onChange={set} />}
       {!isLong && value !== '' && (
         <button type="button" onClick={() => setShown(!isShown)}>
           {isShown ? 'Hide' : 'Show'}

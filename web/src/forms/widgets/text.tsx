@@ -5,6 +5,7 @@ import { pathIn } from '../editor.ts';
 import { useForm } from '../form-state.ts';
 import { durationText, numberText, put, type Read, readDuration, readNumber } from '../values.ts';
 import { useDescribed } from './described.ts';
+import { Pem } from './pem.tsx';
 
 export function TextControl(props: ControlProps) {
   const { editor, model } = props;
@@ -15,13 +16,16 @@ export function TextControl(props: ControlProps) {
     editor.update((message) => put(message, field, text === '' ? undefined : text));
   if (model.widget === 'long text') {
     return (
-      <textarea
-        {...described}
-        rows={3}
-        spellcheck={false}
-        value={value}
-        onInput={({ currentTarget }) => set(currentTarget.value)}
-      />
+      <>
+        <textarea
+          {...described}
+          rows={3}
+          spellcheck={false}
+          value={value}
+          onInput={({ currentTarget }) => set(currentTarget.value)}
+        />
+        <Pem name={field.name} label={model.label} value={value} onChange={set} />
+      </>
     );
   }
   return (

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
-import type { Integration, ListedDeadLetter } from '../../../../src/client/contract.ts';
+import type { Envelope, Integration, ListedDeadLetter } from '../../../../src/client/contract.ts';
+import { Lazy } from '../../app/lazy.tsx';
 import { query, setQuery } from '../../app/location.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
 import { RoleButton } from '../../ui/role-button.tsx';
@@ -14,6 +15,8 @@ import { RedriveProgress } from './redrive-progress.tsx';
 import { redrives } from './redriving.ts';
 import { type ShownLetters, useLetters } from './use-letters.ts';
 
+const loadTryDialog = () => import('../trial/try-dialog.tsx');
+
 /** What an integration gave up: why, what it was, and sending it again. */
 export function DeadLetters({ integration }: { readonly integration: Integration }) {
   const { id } = integration;
@@ -22,6 +25,7 @@ export function DeadLetters({ integration }: { readonly integration: Integration
   const shown = useLetters(id, filter);
   const [choice, setChoice] = useState<Choice>();
   const [isPurging, setPurging] = useState(false);
+  const [tried, setTried] = useState<Envelope>();
   const openId = query.value.get('letter') ?? '';
   const letters = shown.found?.letters ?? [];
   const redriveOne = ({ id: one, redrivenTime }: ListedDeadLetter) => {
@@ -57,7 +61,20 @@ export function DeadLetters({ integration }: { readonly integration: Integration
           id={openId}
           loaded={letters.find((one) => one.id === openId)}
           onRedrive={redriveOne}
+          onTry={(envelope) => {
+            setQuery({ letter: '' });
+            setTried(envelope);
+          }}
           onClose={() => setQuery({ letter: '' })}
+        />
+      )}
+      {tried && (
+        <Lazy
+          load={loadTryDialog}
+          what="what tries a message"
+          show={({ TryDialog }) => (
+            <TryDialog {...integration} envelope={tried} onClose={() => setTried(undefined)} />
+          )}
         />
       )}
       {choice && (

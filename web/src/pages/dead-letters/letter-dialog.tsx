@@ -1,4 +1,4 @@
-import type { ListedDeadLetter } from '../../../../src/client/contract.ts';
+import type { Envelope, ListedDeadLetter } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
 import { useQuery } from '../../api/use-query.ts';
 import { Dialog } from '../../ui/dialog.tsx';
@@ -16,11 +16,13 @@ interface LetterProps {
   /** Undefined: it is not among those that are loaded, and asked for. */
   readonly loaded: ListedDeadLetter | undefined;
   readonly onRedrive: (letter: ListedDeadLetter) => void;
+  /** Its message is to be tried, as it is or otherwise: this integration alone gets it. */
+  readonly onTry: (envelope: Envelope) => void;
   readonly onClose: () => void;
 }
 
 /** One dead letter: what it was, and why it was given up. */
-export function LetterDialog({ integrationId, id, loaded, onRedrive, onClose }: LetterProps) {
+export function LetterDialog({ integrationId, id, loaded, onRedrive, onTry, onClose }: LetterProps) {
   const { value, failure } = useQuery(
     async (signal) => {
       if (loaded) return { letter: loaded };
@@ -44,6 +46,13 @@ export function LetterDialog({ integrationId, id, loaded, onRedrive, onClose }: 
             text="Redrive this one"
             isOff={redrives.running().includes(integrationId)}
             onClick={() => onRedrive(letter)}
+          />
+        )}
+        {letter?.envelope && (
+          <RoleButton
+            method="IntegrationService/TryDelivery"
+            text="Edit and try"
+            onClick={() => onTry(letter.envelope!)}
           />
         )}
         <button type="button" onClick={onClose}>

@@ -9,7 +9,10 @@ import { Fields } from '../../forms/field.tsx';
 import { FormContext } from '../../forms/form-state.ts';
 import { sectionsFor } from '../../forms/layout.ts';
 import { placed } from '../../forms/violations.ts';
+import { Check } from './check.tsx';
 import { forgetDraft, keepDraft } from './draft.ts';
+import { controlsIn, goToField } from './go-to-field.ts';
+import { PreviewPane } from './preview-pane.tsx';
 import { Review } from './review.tsx';
 import { Summary } from './summary.tsx';
 import { TypeCards } from './type-cards.tsx';
@@ -73,53 +76,62 @@ export function IntegrationForm({ base, start, lost = [], draftId }: FormProps) 
     if (found.length === 0) setReviewing(true);
     else requestAnimationFrame(() => form.current?.querySelector<HTMLElement>('.form-summary')?.focus());
   };
+  const go = (path: string) => goToField(form.current, path);
+  // A link may name the field that it is about.
+  useEffect(() => {
+    if (location.hash.length > 1) go(decodeURIComponent(location.hash.slice(1)));
+  }, []);
   return (
     <FormContext.Provider value={{ shown, storedSecrets: stored?.setSecrets ?? [], setProblem }}>
-      <form
-        ref={form}
-        class="integration-form"
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          submit();
-        }}
-        onFocusOut={(event) => {
-          const path = (event.target as Element).closest<HTMLElement>('[data-path]')?.dataset.path;
-          if (path !== undefined) setTouched((before) => new Set([...before, path]));
-        }}
-        onKeyDown={(event) => {
-          if (event.key === 'Enter' && event.ctrlKey) submit();
-        }}
-      >
-        <header class="page-head">
-          <p class="quiet">
-            <a href="/integrations">Integrations</a> / {stored ? stored.name : 'new'}
-          </p>
-          <h1>{stored ? `Edit ${stored.name}` : 'New integration'}</h1>
-        </header>
-        {lost.length > 0 && (
-          <p class="notice wait">A copy has no secrets. To give again: {lost.join(', ')}.</p>
-        )}
-        {hasTried && all.length > 0 && <Summary shown={shown} form={form.current} />}
-        {sectionsFor(type?.message).map(({ id, title, own, ofType }) => (
-          <section key={`${id} ${merges}`} id={id}>
-            <h2>{title}</h2>
-            {id === 'where-to' && <TypeCards root={root} oneof={CONFIGURATION} stored={stored} />}
-            <Fields editor={root} fields={own} />
-            {config && <Fields key={type?.name} editor={config} fields={ofType} />}
-          </section>
-        ))}
-        <div class="actions sticky">
-          <button type="submit" class="primary" disabled={why !== undefined} title={why}>
-            {stored ? 'Review and save' : 'Review and create'}
-          </button>
-          <span class="quiet">
-            {why !== undefined && `${why}. `}
-            {changed.length === 0 ? 'nothing is changed' : `${changed.length} changed`}
-            {all.length > 0 && `, ${all.length} to put right`}
-          </span>
-        </div>
-      </form>
+      <div class="with-preview">
+        <form
+          ref={form}
+          class="integration-form"
+          noValidate
+          onSubmit={(event) => {
+            event.preventDefault();
+            submit();
+          }}
+          onFocusOut={(event) => {
+            const path = (event.target as Element).closest<HTMLElement>('[data-path]')?.dataset.path;
+            if (path !== undefined) setTouched((before) => new Set([...before, path]));
+          }}
+          onKeyDown={(event) => {
+            if (event.key === 'Enter' && event.ctrlKey) submit();
+          }}
+        >
+          <header class="page-head">
+            <p class="quiet">
+              <a href="/integrations">Integrations</a> / {stored ? stored.name : 'new'}
+            </p>
+            <h1>{stored ? `Edit ${stored.name}` : 'New integration'}</h1>
+          </header>
+          {lost.length > 0 && (
+            <p class="notice wait">A copy has no secrets. To give again: {lost.join(', ')}.</p>
+          )}
+          {hasTried && all.length > 0 && <Summary shown={shown} form={form.current} />}
+          {sectionsFor(type?.message).map(({ id, title, own, ofType }) => (
+            <section key={`${id} ${merges}`} id={id}>
+              <h2>{title}</h2>
+              {id === 'where-to' && <TypeCards root={root} oneof={CONFIGURATION} stored={stored} />}
+              <Fields editor={root} fields={own} />
+              {config && <Fields key={type?.name} editor={config} fields={ofType} />}
+              {id === 'where-to' && config && <Check target={draft} onGo={go} />}
+            </section>
+          ))}
+          <div class="actions sticky">
+            <button type="submit" class="primary" disabled={why !== undefined} title={why}>
+              {stored ? 'Review and save' : 'Review and create'}
+            </button>
+            <span class="quiet">
+              {why !== undefined && `${why}. `}
+              {changed.length === 0 ? 'nothing is changed' : `${changed.length} changed`}
+              {all.length > 0 && `, ${all.length} to put right`}
+            </span>
+          </div>
+        </form>
+        <PreviewPane draft={draft} faults={unreadable.length + local.length} onGo={go} />
+      </div>
       {isReviewing && (
         <Review
           stored={stored}
@@ -145,12 +157,6 @@ const EMPTY = create(IntegrationSchema);
 /** Whether a path is `of`, or leads on from it. */
 const isWithin = (path: string, of: string): boolean =>
   path === of || path.startsWith(`${of}.`) || path.startsWith(`${of}[`);
-
-/** Where violations can be shown. */
-const controlsIn = (form: HTMLFormElement | null): ReadonlySet<string> =>
-  new Set(
-    [...(form?.querySelectorAll<HTMLElement>('[data-path]') ?? [])].map(({ dataset }) => dataset.path ?? ''),
-  );
 
 /** Asks before what was typed is left behind. */
 function useLeaving(isChanged: boolean): void {

@@ -8,6 +8,7 @@ import { mergeOf, textAt } from '../../forms/changes.ts';
 import { Dialog } from '../../ui/dialog.tsx';
 import { FailureNotice } from '../../ui/notice.tsx';
 import { Conflict } from './conflict.tsx';
+import { consequencesOf } from './consequences.ts';
 
 interface ReviewProps {
   readonly stored: Integration | undefined;
@@ -54,6 +55,7 @@ export function Review({ stored, draft, changed, requestId, onClose, onMerged, o
       </Dialog>
     );
   }
+  const consequences = stored ? consequencesOf(stored, draft, changed) : [];
   return (
     <Dialog title={stored ? 'What changes' : 'What is made'} onClose={onClose}>
       <table class="pairs">
@@ -71,8 +73,12 @@ export function Review({ stored, draft, changed, requestId, onClose, onMerged, o
         </tbody>
       </table>
       {changed.length === 0 && <p>Nothing is changed.</p>}
-      {stored?.enabled && changed.length > 0 && (
-        <p class="quiet">Delivery begins anew with it: what is on its way may come a second time.</p>
+      {consequences.length > 0 && (
+        <ul class="notice wait" aria-label="What comes of it">
+          {consequences.map((one) => (
+            <li key={one}>{one}</li>
+          ))}
+        </ul>
       )}
       {save.failure && <FailureNotice failure={save.failure} />}
       <div class="actions">

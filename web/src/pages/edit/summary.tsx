@@ -1,4 +1,5 @@
 import type { Shown } from '../../forms/violations.ts';
+import { goToField } from './go-to-field.ts';
 
 interface SummaryProps {
   readonly shown: Shown;
@@ -7,11 +8,6 @@ interface SummaryProps {
 
 /** All that is wrong, each leading to its control. */
 export function Summary({ shown, form }: SummaryProps) {
-  const go = (path: string) => {
-    const at = form?.querySelector<HTMLElement>(`[data-path="${CSS.escape(path)}"]`);
-    const control = at?.querySelector<HTMLElement>('input, select, textarea, button');
-    (control ?? at)?.focus();
-  };
   return (
     <div class="notice bad form-summary" tabIndex={-1} role="alert">
       <p>What has to be put right first:</p>
@@ -22,7 +18,7 @@ export function Summary({ shown, form }: SummaryProps) {
               {path === '' ? (
                 text
               ) : (
-                <button type="button" class="link" onClick={() => go(path)}>
+                <button type="button" class="link" onClick={() => goToField(form, path)}>
                   <code>{path}</code>: {text}
                 </button>
               )}

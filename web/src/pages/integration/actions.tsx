@@ -2,34 +2,36 @@ import { useState } from 'preact/hooks';
 import type { Integration } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
 import { useAction } from '../../api/use-action.ts';
+import { Lazy } from '../../app/lazy.tsx';
 import { open } from '../../app/location.ts';
 import { editPath, newPath, replayPath } from '../../app/routes.ts';
 import { NamedDialog } from '../../ui/named-dialog.tsx';
 import { FailureNotice } from '../../ui/notice.tsx';
 import { RoleButton, RoleLink } from '../../ui/role-button.tsx';
+import { Check } from '../edit/check.tsx';
 import { useEnabling } from '../integrations/use-enabling.ts';
+
+const loadTryDialog = () => import('../trial/try-dialog.tsx');
 
 /** What can be done with an integration. */
 export function Actions({ integration }: { readonly integration: Integration }) {
   const { id, enabled } = integration;
   const [isDeleting, setDeleting] = useState(false);
-  const [checked, setChecked] = useState<string>();
+  const [isTrying, setTrying] = useState(false);
   const toggle = useEnabling(integration);
   const restart = useAction(() => api.integrations.restartIntegration({ id }));
-  const check = useAction(async () => {
-    setChecked(undefined);
-    const answer = await api.integrations.checkConnection({ target: { case: 'id', value: id } });
-    const what = answer.reachable ? 'The target can be reached' : 'The target cannot be reached';
-    setChecked(`${what}, says ${answer.serviceId}${answer.message === '' ? '' : `: ${answer.message}`}`);
-  });
-  const failure = toggle.failure ?? restart.failure ?? check.failure;
+  const failure = toggle.failure ?? restart.failure;
   return (
     <>
       <div class="actions">
         <RoleLink method="IntegrationService/UpdateIntegration" href={editPath(id)} text="Edit" isPrimary />
         <ActionButton method={toggle.method} text={enabled ? 'Disable' : 'Enable'} action={toggle} />
         <ActionButton method="IntegrationService/RestartIntegration" text="Restart" action={restart} />
-        <ActionButton method="IntegrationService/CheckConnection" text="Check connection" action={check} />
+        <RoleButton
+          method="IntegrationService/TryDelivery"
+          text="Try a message"
+          onClick={() => setTrying(true)}
+        />
         <RoleLink method="IntegrationService/CreateIntegration" href={newPath(id)} text="Duplicate" />
         <RoleLink method="ReplayService/StartReplay" href={replayPath(id)} text="Replay" />
         <RoleButton
@@ -38,10 +40,13 @@ export function Actions({ integration }: { readonly integration: Integration }) 
           onClick={() => setDeleting(true)}
         />
       </div>
-      {checked !== undefined && (
-        <p class="notice" role="status">
-          {checked}
-        </p>
+      <Check target={id} />
+      {isTrying && (
+        <Lazy
+          load={loadTryDialog}
+          what="what tries a message"
+          show={({ TryDialog }) => <TryDialog {...integration} onClose={() => setTrying(false)} />}
+        />
       )}
       {failure && <FailureNotice failure={failure} />}
       {isDeleting && <DeleteDialog integration={integration} onClose={() => setDeleting(false)} />}
