@@ -8,7 +8,7 @@ import { controlPlaneForTests, executorForTests, HTTP } from './control-plane.ts
 /** A control plane that serves the UI, with some integrations, what answers its checks, and a browser. */
 export async function uiForTests(t: TestContext, names: readonly string[]) {
   const browser = await browserForTests(t);
-  const system = await controlPlaneForTests(t, { webUi: new WebUi(WEB_DIST) });
+  const system = await controlPlaneForTests(t, { webUi: new WebUi(WEB_DIST), deadLetterCountInterval: 500 });
   const executor = await executorForTests(t, system);
   const ids: string[] = [];
   for (const name of names) {

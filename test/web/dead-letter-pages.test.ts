@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { Dialog, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { accessibilityFaults, pageForTests } from '../helpers/chromium.ts';
 import { envelope, giveUp, messagesOf } from '../helpers/messages.ts';
@@ -55,7 +55,7 @@ test('a filter that makes no sense finds nothing and puts nothing back', async (
   assert.equal(await page.getByRole('button', { name: 'Redrive…' }).count(), 0);
   await page.getByLabel('Topic filter').fill('a/#/b');
   await page.getByRole('link', { name: 'overview' }).click();
-  await page.getByRole('link', { name: 'dead letters' }).click();
+  await page.getByLabel('Parts').getByRole('link', { name: 'dead letters' }).click();
   await page.getByText('2 dead letters').waitFor();
 });
 
@@ -126,14 +126,15 @@ test('one dead letter: its payload, properties and place, and putting it back', 
   );
 });
 
-test('a redrive of what the filter finds asks first, tells how far it is, goes on beside other pages, and stops when told', async (t) => {
+test('a redrive of what the filter finds counts first, tells how far it is, goes on without its tab, and stops when told', async (t) => {
   const system = await lettersForTests(t, 30);
-  const { browser, url, list } = system;
+  const { browser, base, url, id, list, deadLetters } = system;
   const page = await pageForTests(t, browser, `${url}?client=c1`);
   await page.getByText('10 dead letters').waitFor();
   await page.getByRole('button', { name: 'Redrive…' }).click();
   const asked = page.getByRole('dialog', { name: 'Redrive to to http?' });
   await asked.getByText('Puts 10 dead letters that the filter finds on its message topic again').waitFor();
+  await asked.getByText('10 are there to be put back.').waitFor();
   assert.deepEqual(await accessibilityFaults(page), []);
   await asked.getByLabel('Messages in a second').fill('no number');
   assert.equal(await asked.getByRole('button', { name: 'Redrive' }).isDisabled(), true);
@@ -141,22 +142,65 @@ test('a redrive of what the filter finds asks first, tells how far it is, goes o
   await asked.getByRole('button', { name: 'Redrive' }).click();
   await page.getByText(/^Putting back: [1-9] of 10/).waitFor();
   assert.equal(await page.getByRole('button', { name: 'Redrive…' }).isDisabled(), true);
-  await page.getByRole('link', { name: 'Nodes' }).click();
-  await page.getByRole('heading', { name: 'Nodes' }).waitFor();
-  await page.getByRole('link', { name: /Putting back to to http: [1-9] of 10/ }).click();
-  const question = new Promise<Dialog>((resolve) => page.once('dialog', resolve));
-  void page.close({ runBeforeUnload: true });
-  assert.equal((await question).type(), 'beforeunload');
-  await (await question).dismiss();
-  await page.getByRole('button', { name: 'Stop' }).click();
-  const ended = page.getByText(/^Stopped\. Put back: [1-9] of 10\./);
-  await ended.waitFor();
-  const told = Number(/(\d+) of 10/.exec((await ended.textContent())!)![1]);
-  await waitUntil('the server lets another one begin', async () => {
-    const left = (await list({ clientId: 'c1' })).length;
-    return left < 10 && left > 0 && left <= 10 - told;
+  await page.close(); // asks nothing
+
+  const other = await pageForTests(t, browser, `${base}/nodes`);
+  await other.getByRole('link', { name: '1 replay or redrive runs' }).click();
+  const row = other.getByRole('table', { name: 'Redrives' }).locator('tbody tr');
+  await row.getByText('client c1').waitFor();
+  await row.getByText(/^\d+ of 10/).waitFor();
+  assert.deepEqual(await accessibilityFaults(other), []);
+  await row.getByRole('link', { name: 'to http' }).click();
+  await other.getByText(/^Putting back: [1-9] of 10/).waitFor();
+  await other.getByRole('button', { name: 'Stop' }).click();
+  await other.getByText(/^Stopped\. Put back: [1-9] of 10\./).waitFor();
+  const [redrive] = (await deadLetters.listRedrives({ integrationId: id })).redrives;
+  await waitUntil('as many are left', async () => {
+    const [now] = (await deadLetters.listRedrives({ integrationId: id })).redrives;
+    return (await list({ clientId: 'c1' })).length === 10 - Number(now?.redriven);
   });
+  assert.ok(redrive!.redriven > 0n && redrive!.redriven < 10n);
   assert.equal((await list({ clientId: 'c0' })).length, 10);
+});
+
+test('half of many dead letters, of one reason of two, are put back by a filter, and the rest is untouched', async (t) => {
+  const system = await lettersForTests(t, 0);
+  const { browser, base, id, list, deadLetters } = system;
+  for (let n = 0; n < 500; n += 50) {
+    await giveUp(system, id, [n, n + 25], { reason: 'HTTP 422' });
+    await giveUp(system, id, [n + 25, n + 50], { failureClass: FailureClass.TIMEOUT, reason: 'no answer' });
+  }
+  const page = await pageForTests(t, browser, `${base}/dead-letters`);
+  // They are counted while the page is open.
+  await page
+    .getByRole('table', { name: 'Integrations with dead letters' })
+    .getByText('500', { exact: true })
+    .waitFor();
+  assert.deepEqual(await accessibilityFaults(page), []);
+  await page.getByRole('link', { name: 'to http' }).click();
+  await page.getByText('500 dead letters').waitFor();
+  await page.getByRole('button', { name: '25 × timeout: no answer' }).waitFor();
+  await page.getByRole('button', { name: 'timeout', exact: true }).click();
+  await page.getByText('at least', { exact: false }).or(page.getByText('250 dead letters')).first().waitFor();
+  await page.getByRole('button', { name: 'Redrive…' }).click();
+  const asked = page.getByRole('dialog', { name: 'Redrive to to http?' });
+  await asked.getByText('250 are there to be put back.').waitFor();
+  await asked.getByLabel('Messages in a second').fill('50');
+  await asked.getByRole('button', { name: 'Redrive' }).click();
+  await page.getByText(/^Putting back: \d+ of 250/).waitFor();
+  await page.close();
+  const redrive = async () => (await deadLetters.listRedrives({})).redrives[0]!;
+  assert.equal((await redrive()).finishTime, undefined, 'it goes on');
+  await waitUntil('it is over', async () => (await redrive()).finishTime !== undefined);
+  assert.deepEqual([(await redrive()).total, (await redrive()).redriven], [250n, 250n]);
+  const { totalSize } = await deadLetters.listDeadLetters({ integrationId: id });
+  assert.equal(totalSize, 250n);
+  assert.deepEqual(await list({ failureClasses: [FailureClass.TIMEOUT] }), []);
+  assert.equal((await messagesOf(system, id)).length, 250);
+  const again = await pageForTests(t, browser, `${base}/integrations/${id}`);
+  await again.getByRole('link', { name: '250 dead letters' }).waitFor();
+  await again.getByRole('button', { name: 'Delete' }).click();
+  await again.getByText(/250 dead letters: they go with it/).waitFor();
 });
 
 test('a group that is chosen is put back, and no other', async (t) => {

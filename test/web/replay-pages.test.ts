@@ -23,6 +23,7 @@ test('a replay is begun on its integration, followed while it runs, and cancelle
   assert.equal((await replays.listReplays({})).replays.length, 0);
   await page.getByLabel('Offsets', { exact: true }).fill('0 10 30');
   await page.getByLabel('Target integration').fill('target');
+  await page.getByText('20 messages are there to be sent.').waitFor();
   await page.getByRole('button', { name: 'Start the replay' }).click();
   await page.getByRole('heading', { name: 'Replays' }).waitFor();
   const row = page.getByRole('table', { name: 'Replays' }).locator('tbody tr');
@@ -59,13 +60,33 @@ test('what ends while it is looked at says so, with its reason; the list is of o
   assert.equal((await messagesOf(system, ids[1]!)).length, 6);
   await publish(system, ids[1]!, [3, 10]);
   await replays.startReplay({ integrationId: ids[1]!, targetIntegrationId: ids[0]!, maxRate: 1 });
-  await page.getByRole('button', { name: 'reload' }).click();
-  await rows.nth(2).waitFor();
+  await rows.nth(2).waitFor(); // it is told
   await client.deleteIntegration({ id: ids[0]! });
   await rows.first().getByText('failed').waitFor();
   const reason = (await replays.listReplays({})).replays[0]!.reason;
   assert.notEqual(reason, '');
   await rows.first().getByText(reason).waitFor();
+});
+
+test('as many messages arrive as were counted before the start', async (t) => {
+  const system = await uiForTests(t, ['source', 'target']);
+  const { ids, browser, base } = system;
+  await publish(system, ids[0]!, [0, 12]);
+  const middle = new Date();
+  await publish(system, ids[0]!, [12, 40]);
+  const page = await pageForTests(
+    t,
+    browser,
+    `${base}/integrations/${ids[0]}/replay?from=${middle.toISOString()}`,
+  );
+  const counted = page.getByText(/^\d+ messages are there to be sent\.$/);
+  const count = Number(/\d+/.exec((await counted.textContent())!)![0]);
+  assert.ok(count >= 28 && count < 40);
+  await page.getByLabel('Target integration').fill('target');
+  await page.getByRole('button', { name: 'Start the replay' }).click();
+  const row = page.getByRole('table', { name: 'Replays' }).locator('tbody tr');
+  await row.getByText('done').waitFor();
+  assert.equal((await messagesOf(system, ids[1]!)).length, count);
 });
 
 test('without replays the page says how to begin', async (t) => {

@@ -15,6 +15,7 @@ const loadEditPages = () => import('../pages/edit/edit-page.tsx');
 type EditPages = Awaited<ReturnType<typeof loadEditPages>>;
 const loadTryPage = () => import('../pages/try/try-page.tsx');
 const loadMessages = () => import('../pages/messages/messages-page.tsx');
+const loadDeadLetters = () => import('../pages/dead-letters/dead-letters-page.tsx');
 const loadReplays = () => import('../pages/replays/replays-page.tsx');
 const loadReplayForm = () => import('../pages/replays/replay-form.tsx');
 type ReplayFormModule = Awaited<ReturnType<typeof loadReplayForm>>;
@@ -75,6 +76,15 @@ function Page() {
       const show = ({ ReplayForm }: ReplayFormModule) => <ReplayForm id={now.id} />;
       return <Lazy key={`replay ${now.id}`} load={loadReplayForm} what="the form" show={show} />;
     }
+    case 'dead-letters':
+      return (
+        <Lazy
+          key="dead-letters"
+          load={loadDeadLetters}
+          what="the dead letters"
+          show={({ DeadLettersPage }) => <DeadLettersPage />}
+        />
+      );
     case 'replays':
       return (
         <Lazy

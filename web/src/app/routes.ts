@@ -7,6 +7,7 @@ export type Route =
   | { readonly page: 'try' }
   | { readonly page: 'messages' }
   | { readonly page: 'replay'; readonly id: string }
+  | { readonly page: 'dead-letters' }
   | { readonly page: 'replays' }
   | { readonly page: 'events' }
   | { readonly page: 'nodes' }
@@ -28,6 +29,7 @@ export type IntegrationTab = (typeof INTEGRATION_TABS)[number];
 
 const PLAIN: ReadonlySet<string> = new Set([
   'integrations',
+  'dead-letters',
   'replays',
   'try',
   'messages',

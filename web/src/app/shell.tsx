@@ -2,13 +2,13 @@ import type { ComponentChildren } from 'preact';
 import { api } from '../api/client.ts';
 import { useAction } from '../api/use-action.ts';
 import { toLogin } from '../api/use-query.ts';
-import { changeCaller, connection, integrations, retryLive, serverNow } from '../live/live.ts';
-import { redrives } from '../pages/dead-letters/redriving.ts';
+import { changeCaller, connection, retryLive, serverNow } from '../live/live.ts';
 import { spanText } from '../ui/times.ts';
 import { leave } from './leave.ts';
 import { route } from './location.ts';
 import { THEMES, theme, ZONES, zone } from './preferences.ts';
-import { integrationPath, type Route } from './routes.ts';
+import type { Route } from './routes.ts';
+import { RunningJobs } from './running-jobs.tsx';
 import { isOpenToAll, self } from './self.ts';
 
 const PAGES: readonly {
@@ -23,6 +23,7 @@ const PAGES: readonly {
   },
   { path: '/try', name: 'Try it', pages: ['try'] },
   { path: '/messages', name: 'Messages', pages: ['messages'] },
+  { path: '/dead-letters', name: 'Dead letters', pages: ['dead-letters'] },
   { path: '/replays', name: 'Replays', pages: ['replays'] },
   { path: '/events', name: 'Events', pages: ['events'] },
   { path: '/nodes', name: 'Nodes', pages: ['nodes', 'node'] },
@@ -50,7 +51,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }) {
           ))}
         </ul>
         <div class="foot">
-          <Redriving />
+          <RunningJobs />
           <Pill />
           <Choice label="Theme" choices={THEMES} value={theme} />
           <Choice label="Times" choices={ZONES} value={zone} />
@@ -68,21 +69,6 @@ export function Shell({ children }: { readonly children: ComponentChildren }) {
       </main>
     </div>
   );
-}
-
-/** Redrives end with the page: so they are in sight wherever one is. */
-function Redriving() {
-  return redrives.running().map((id) => {
-    const { redriven = 0n, total = 0n } = redrives.runs.value.get(id) ?? {};
-    return (
-      <p key={id} class="pill wait">
-        <a href={integrationPath(id, 'dead-letters')}>
-          Putting back to {integrations.value.get(id)?.name ?? id}: {redriven.toLocaleString('en')} of{' '}
-          {total.toLocaleString('en')}
-        </a>
-      </p>
-    );
-  });
 }
 
 /** Whether what is shown is what is. */

@@ -3,9 +3,11 @@ import {
   Code,
   type Event,
   type Integration,
+  type Job,
   type Node,
   PenstockError,
 } from '../../../src/client/contract.ts';
+import { withJobs, withoutLost } from './jobs.ts';
 import { type Changes, type Connection, MAX_EVENTS, type ToTab } from './messages.ts';
 
 /** Tabs are told at most so often, in milliseconds. */
@@ -29,6 +31,7 @@ export class Hub {
   readonly #integrations = new Map<string, Integration>();
   #events: Event[] = [];
   #nodes: readonly Node[] = [];
+  #jobs: readonly Job[] = [];
   #connection: Connection = { state: 'connecting' };
   #isSynced = false;
   #syncs = 0;
@@ -38,6 +41,7 @@ export class Hub {
   #changed = new Set<string>();
   #newEvents: Event[] = [];
   #haveNodesChanged = false;
+  #haveJobsChanged = false;
   #cancelFlush: (() => void) | undefined;
   #wake: (() => void) | undefined;
   /** Ends the stream that there is, so that another one begins. */
@@ -51,7 +55,7 @@ export class Hub {
   add(tab: (message: ToTab) => void): () => void {
     tab({ kind: 'connection', connection: this.#connection });
     const all = { integrations: [...this.#integrations.values()], deleted: [] };
-    this.#tell(tab, { ...all, events: this.#events, nodes: this.#nodes }, true);
+    this.#tell(tab, { ...all, events: this.#events, nodes: this.#nodes, jobs: this.#jobs }, true);
     this.#tabs.add(tab);
     return () => this.#tabs.delete(tab);
   }
@@ -124,7 +128,7 @@ export class Hub {
     }
   }
 
-  #take({ time, integrations, events, nodes, synced }: WatchResponse): void {
+  #take({ time, integrations, events, nodes, jobs, synced }: WatchResponse): void {
     if (time) this.#ahead = Number(time.seconds) * 1000 + time.nanos / 1e6 - this.#deps.now();
     for (const { integration, deleted } of integrations) {
       if (integration === undefined) continue;
@@ -139,6 +143,11 @@ export class Hub {
       this.#nodes = nodes;
       this.#haveNodesChanged = true;
     }
+    if (jobs.length > 0) {
+      for (const { job } of jobs) if (job.value) this.#seen?.add(job.value.id);
+      this.#jobs = withJobs(this.#jobs, jobs);
+      this.#haveJobsChanged = true;
+    }
     if (synced) this.#sync();
     this.#become({ state: 'live' });
     this.#cancelFlush ??= this.#deps.later(() => this.#flush(), FLUSH);
@@ -152,6 +161,8 @@ export class Hub {
         this.#changed.add(id);
       }
     }
+    if (this.#seen) this.#jobs = withoutLost(this.#jobs, this.#seen);
+    this.#haveJobsChanged = true;
     this.#seen = undefined;
     this.#isSynced = true;
     this.#syncs++;
@@ -165,11 +176,13 @@ export class Hub {
       deleted: changed.filter((id) => !this.#integrations.has(id)),
       events: this.#newEvents,
       nodes: this.#haveNodesChanged ? this.#nodes : undefined,
+      jobs: this.#haveJobsChanged ? this.#jobs : undefined,
     };
     this.#events = [...this.#events, ...this.#newEvents].slice(-MAX_EVENTS);
     this.#changed = new Set();
     this.#newEvents = [];
     this.#haveNodesChanged = false;
+    this.#haveJobsChanged = false;
     for (const tab of this.#tabs) this.#tell(tab, changes, false);
   }
 
@@ -196,11 +209,12 @@ export class Hub {
     this.#integrations.clear();
     this.#events = [];
     this.#nodes = [];
+    this.#jobs = [];
     this.#changed = new Set();
     this.#newEvents = [];
     this.#isSynced = false;
     for (const tab of this.#tabs)
-      this.#tell(tab, { integrations: [], deleted: [], events: [], nodes: [] }, true);
+      this.#tell(tab, { integrations: [], deleted: [], events: [], nodes: [], jobs: [] }, true);
   }
 
   #become(connection: Connection): void {

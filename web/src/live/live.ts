@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import type { Event, Integration, Node } from '../../../src/client/contract.ts';
+import type { Event, Integration, Job, Node } from '../../../src/client/contract.ts';
 import { newRequestId } from '../api/request-id.ts';
 import { type Connection, type FromTab, MAX_EVENTS, type ToTab } from './messages.ts';
 import { scriptUrl } from './trusted.ts';
@@ -18,6 +18,8 @@ export const integrations = signal<ReadonlyMap<string, Integration>>(new Map());
 /** The newest, the oldest of them first. */
 export const events = signal<readonly Event[]>([]);
 export const nodes = signal<readonly Node[]>([]);
+/** Replays and redrives that run, or ended while this was looked at. */
+export const jobs = signal<readonly Job[]>([]);
 /** The time of now, by the server's clock: moves every second. */
 export const serverNow = signal(Date.now());
 
@@ -100,6 +102,7 @@ function take(message: ToTab): void {
   if (message.isWhole) events.value = message.events;
   else if (message.events.length > 0) events.value = [...events.value, ...message.events].slice(-MAX_EVENTS);
   if (message.nodes) nodes.value = message.nodes;
+  if (message.jobs) jobs.value = message.jobs;
   isSynced.value = message.isSynced;
   syncs.value = message.syncs;
 }

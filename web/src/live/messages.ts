@@ -1,4 +1,4 @@
-import type { Event, Integration, Node } from '../../../src/client/contract.ts';
+import type { Event, Integration, Job, Node } from '../../../src/client/contract.ts';
 
 /** How the stream from the server is. Times are of this machine's clock, in milliseconds. */
 export type Connection =
@@ -20,6 +20,8 @@ export interface Changes {
   readonly events: readonly Event[];
   /** All there are; undefined: as before. */
   readonly nodes: readonly Node[] | undefined;
+  /** Replays and redrives that run, or ended lately; undefined: as before. */
+  readonly jobs: readonly Job[] | undefined;
 }
 
 /** What a tab is told. */

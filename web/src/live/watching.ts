@@ -14,6 +14,7 @@ export function hubOfServer(): Hub {
           view: IntegrationView.BASIC,
           events: { kinds: [EventKind.LIFECYCLE, EventKind.ERROR] },
           nodes: true,
+          jobs: true,
         },
         { signal },
       ),

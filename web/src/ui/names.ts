@@ -6,6 +6,7 @@ import {
   IntegrationType,
   LifecycleAction,
   NodeRole,
+  RedriveState,
   ReplayState,
   RevisionChange,
   Role,
@@ -29,4 +30,5 @@ export const accessRoleName = (role: Role): string => nameIn(Role, role);
 export const callerKindName = (kind: CallerKind): string => nameIn(CallerKind, kind);
 export const kindName = (kind: EventKind): string => nameIn(EventKind, kind);
 export const replayStateName = (state: ReplayState): string => nameIn(ReplayState, state);
+export const redriveStateName = (state: RedriveState): string => nameIn(RedriveState, state);
 export const changeName = (change: RevisionChange): string => nameIn(RevisionChange, change);

@@ -13,3 +13,7 @@ export function secondsText(seconds: number): string {
   if (seconds < 3600) return `${numberText(seconds / 60)} min`;
   return `${numberText(seconds / 3600)} h`;
 }
+
+/** Such as `1,204 dead letters`. */
+export const deadLettersText = (count = 0n): string =>
+  `${count.toLocaleString('en')} dead letter${count === 1n ? '' : 's'}`;

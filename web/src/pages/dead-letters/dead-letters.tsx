@@ -11,8 +11,7 @@ import { FILTER_NAMES, filterOf, isNarrowed, type LetterFilter } from './letter-
 import { LetterTable } from './letter-table.tsx';
 import { PurgeDialog } from './purge-dialog.tsx';
 import { type Choice, RedriveDialog } from './redrive-dialog.tsx';
-import { RedriveProgress } from './redrive-progress.tsx';
-import { redrives } from './redriving.ts';
+import { RedriveProgress, redriveOf } from './redrive-progress.tsx';
 import { type ShownLetters, useLetters } from './use-letters.ts';
 
 const loadTryDialog = () => import('../trial/try-dialog.tsx');
@@ -24,6 +23,7 @@ export function DeadLetters({ integration }: { readonly integration: Integration
   const filter = 'filter' in read ? read.filter : undefined;
   const shown = useLetters(id, filter);
   const [choice, setChoice] = useState<Choice>();
+  const [followed, setFollowed] = useState('');
   const [isPurging, setPurging] = useState(false);
   const [tried, setTried] = useState<Envelope>();
   const openId = query.value.get('letter') ?? '';
@@ -38,7 +38,7 @@ export function DeadLetters({ integration }: { readonly integration: Integration
   return (
     <>
       <Filters />
-      <RedriveProgress integrationId={id} onEnd={shown.reload} />
+      <RedriveProgress integrationId={id} followed={followed} onFollow={setFollowed} onEnd={shown.reload} />
       {'problem' in read && (
         <p class="notice bad" role="alert">
           {read.problem} Nothing is looked for until that is changed.
@@ -78,7 +78,12 @@ export function DeadLetters({ integration }: { readonly integration: Integration
         />
       )}
       {choice && (
-        <RedriveDialog integration={integration} choice={choice} onClose={() => setChoice(undefined)} />
+        <RedriveDialog
+          integration={integration}
+          choice={choice}
+          onStarted={setFollowed}
+          onClose={() => setChoice(undefined)}
+        />
       )}
       {isPurging && (
         <PurgeDialog integration={integration} onClose={() => setPurging(false)} onPurged={shown.reload} />
@@ -113,7 +118,7 @@ function Found({ integration, filter, shown, onRedrive, onPurge }: FoundProps) {
           text: `these ${Math.min(rows.length, MOST_IDS)}`,
           filter: { ...filter, ids: rows.slice(0, MOST_IDS).map(({ id }) => id) },
         };
-  const isRunning = redrives.running().includes(integration.id);
+  const isRunning = redriveOf(integration.id) !== undefined;
   return (
     <>
       <div class="actions found">
@@ -125,7 +130,7 @@ function Found({ integration, filter, shown, onRedrive, onPurge }: FoundProps) {
           </button>
         </p>
         <RoleButton
-          method="DeadLetterService/RedriveDeadLetters"
+          method="DeadLetterService/StartRedrive"
           text={group === '' ? 'Redrive…' : `Redrive these ${Math.min(rows.length, MOST_IDS)}…`}
           isOff={isRunning || found.total === 0n || (group !== '' && rows.length === 0)}
           onClick={() => onRedrive(choice)}

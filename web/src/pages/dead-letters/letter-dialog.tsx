@@ -8,7 +8,7 @@ import { groupText } from './groups.ts';
 import { PayloadView } from './payload-view.tsx';
 import { failureProperties, mqttProperties } from './properties.ts';
 import { Properties } from './properties-table.tsx';
-import { redrives } from './redriving.ts';
+import { redriveOf } from './redrive-progress.tsx';
 
 interface LetterProps {
   readonly integrationId: string;
@@ -42,9 +42,9 @@ export function LetterDialog({ integrationId, id, loaded, onRedrive, onTry, onCl
       <div class="actions">
         {letter && (
           <RoleButton
-            method="DeadLetterService/RedriveDeadLetters"
+            method="DeadLetterService/StartRedrive"
             text="Redrive this one"
-            isOff={redrives.running().includes(integrationId)}
+            isOff={redriveOf(integrationId) !== undefined}
             onClick={() => onRedrive(letter)}
           />
         )}

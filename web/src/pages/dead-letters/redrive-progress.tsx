@@ -1,57 +1,75 @@
 import { useEffect } from 'preact/hooks';
+import { type Redrive, RedriveState } from '../../../../src/client/contract.ts';
+import { api } from '../../api/client.ts';
+import { useAction } from '../../api/use-action.ts';
+import { isRunning, redrivesIn } from '../../live/jobs.ts';
+import { jobs } from '../../live/live.ts';
 import { FailureNotice } from '../../ui/notice.tsx';
-import { redrives } from './redriving.ts';
+import { RoleButton } from '../../ui/role-button.tsx';
+import { progressText } from './redrive-text.ts';
+
+/** The redrive of an integration that is to go on; undefined: there is none. */
+export const redriveOf = (integrationId: string): Redrive | undefined =>
+  redrivesIn(jobs.value).find((one) => one.integrationId === integrationId && isRunning(one));
 
 interface ProgressProps {
   readonly integrationId: string;
+  /** The redrive that is looked at, also when it has ended; empty: none is. */
+  readonly followed: string;
+  readonly onFollow: (id: string) => void;
   /** It is over, however it ended. */
   readonly onEnd: () => void;
 }
 
-/** How far a redrive is, as its stream tells. */
-export function RedriveProgress({ integrationId, onEnd }: ProgressProps) {
-  const run = redrives.runs.value.get(integrationId);
-  const isOver = run && run.state !== 'running' && run.state !== 'stopping';
+/** How far a redrive is, whoever started it. How one ended is told to who looked at it. */
+export function RedriveProgress({ integrationId, followed, onFollow, onEnd }: ProgressProps) {
+  const running = redriveOf(integrationId);
+  const shown = running ?? redrivesIn(jobs.value).find(({ id }) => id === followed);
+  useEffect(() => {
+    if (running) onFollow(running.id);
+  }, [running?.id]);
+  const isOver = shown !== undefined && !isRunning(shown);
   useEffect(() => {
     if (isOver) onEnd();
   }, [isOver]);
-  if (!run) return null;
-  const of = `${run.redriven.toLocaleString('en')} of ${run.total.toLocaleString('en')}`;
-  const forget = () => redrives.forget(integrationId);
+  if (!shown) return null;
+  return isOver ? <Ended redrive={shown} onSeen={() => onFollow('')} /> : <Running redrive={shown} />;
+}
+
+function Running({ redrive }: { readonly redrive: Redrive }) {
+  const { id, total, redriven } = redrive;
+  const cancel = useAction(() => api.deadLetters.cancelRedrive({ id }));
   return (
     <div class="redrive">
-      {run.failure && <FailureNotice failure={run.failure} />}
+      {cancel.failure && <FailureNotice failure={cancel.failure} />}
       <div class="notice" role="status">
-        {isOver ? (
-          <p>
-            {run.state === 'done'
-              ? 'Put back: '
-              : run.state === 'stopped'
-                ? 'Stopped. Put back: '
-                : 'Put back before: '}
-            {of}.{' '}
-            <button type="button" class="link" onClick={forget}>
-              OK
-            </button>
-          </p>
-        ) : (
-          <p>
-            Putting back: {of}{' '}
-            <progress
-              aria-label="Put back"
-              max={Math.max(1, Number(run.total))}
-              value={Number(run.redriven)}
-            />{' '}
-            <button
-              type="button"
-              disabled={run.state === 'stopping'}
-              onClick={() => redrives.stop(integrationId)}
-            >
-              {run.state === 'stopping' ? 'Stopping…' : 'Stop'}
-            </button>
-          </p>
-        )}
+        <p>
+          {progressText(redrive)}{' '}
+          {total !== undefined && (
+            <progress aria-label="Put back" max={Math.max(1, Number(total))} value={Number(redriven)} />
+          )}{' '}
+          <RoleButton
+            method="DeadLetterService/CancelRedrive"
+            text={cancel.isRunning ? 'Stopping…' : 'Stop'}
+            isOff={cancel.isRunning}
+            onClick={() => cancel.run()}
+          />
+        </p>
       </div>
+    </div>
+  );
+}
+
+function Ended({ redrive, onSeen }: { readonly redrive: Redrive; readonly onSeen: () => void }) {
+  const isBad = redrive.state === RedriveState.FAILED;
+  return (
+    <div class={isBad ? 'notice bad' : 'notice'} role={isBad ? 'alert' : 'status'}>
+      <p>
+        {progressText(redrive)}{' '}
+        <button type="button" class="link" onClick={onSeen}>
+          OK
+        </button>
+      </p>
     </div>
   );
 }

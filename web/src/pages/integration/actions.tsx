@@ -7,6 +7,7 @@ import { open } from '../../app/location.ts';
 import { editPath, newPath, replayPath } from '../../app/routes.ts';
 import { NamedDialog } from '../../ui/named-dialog.tsx';
 import { FailureNotice } from '../../ui/notice.tsx';
+import { deadLettersText } from '../../ui/numbers.ts';
 import { RoleButton, RoleLink } from '../../ui/role-button.tsx';
 import { Check } from '../edit/check.tsx';
 import { useEnabling } from '../integrations/use-enabling.ts';
@@ -82,7 +83,6 @@ function DeleteDialog({ integration: { id, name, etag, status }, onClose }: Dele
     () => api.integrations.deleteIntegration({ id, etag }),
     () => open('/integrations'),
   );
-  const waiting = status?.lag ?? 0n;
   return (
     <NamedDialog
       title={`Delete ${name}?`}
@@ -93,8 +93,8 @@ function DeleteDialog({ integration: { id, name, etag, status }, onClose }: Dele
       onClose={onClose}
     >
       <p>
-        {waiting > 0n ? `${waiting.toLocaleString('en')} messages that wait for it` : 'What waits for it'} and
-        its dead letters go with it.
+        {status?.lag === undefined ? 'What waits for it' : `${status.lag.toLocaleString('en')} waiting`},{' '}
+        {deadLettersText(status?.deadLetters)}: they go with it.
       </p>
     </NamedDialog>
   );

@@ -1,5 +1,7 @@
 import { type Integration, IntegrationState } from '../../../../src/client/contract.ts';
+import { integrationPath } from '../../app/routes.ts';
 import { stateName } from '../../ui/names.ts';
+import { deadLettersText } from '../../ui/numbers.ts';
 import { Ago } from '../../ui/time.tsx';
 import { spanText } from '../../ui/times.ts';
 
@@ -42,6 +44,9 @@ export function PathStrip({ integration, target }: PathProps) {
           {status?.lastDeliveredTime ? 'last delivered: ' : 'nothing delivered yet'}
           {status?.lastDeliveredTime && <Ago time={status.lastDeliveredTime} />}
         </span>
+        {(status?.deadLetters ?? 0n) > 0n && (
+          <a href={integrationPath(integration.id, 'dead-letters')}>{deadLettersText(status?.deadLetters)}</a>
+        )}
       </li>
     </ol>
   );

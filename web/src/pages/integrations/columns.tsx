@@ -80,6 +80,11 @@ export const COLUMNS: readonly Column[] = [
     },
   },
   {
+    ...{ name: 'dead', head: 'Dead letters', sort: 'dead' },
+    cell: ({ integration: { id, status } }) =>
+      td('dead', <DeadLetters id={id} count={status?.deadLetters} />, undefined, 'number'),
+  },
+  {
     ...{ name: 'delivered', head: 'Delivered', sort: 'delivered', isHiddenAtFirst: true },
     cell: ({ integration }) => td('delivered', <Ago time={integration.status?.lastDeliveredTime} />),
   },
@@ -155,6 +160,11 @@ function Figure({ name, rates, text }: { name: string; rates: Rates | undefined;
   if (!rates || text === '–') return td(name, '–', undefined, 'number quiet');
   if (!areOld(rates, serverNow.value)) return td(name, text, undefined, 'number');
   return td(name, text, `of ${spanText(serverNow.value - rates.time)} ago`, 'number old');
+}
+
+function DeadLetters({ id, count = 0n }: { readonly id: string; readonly count?: bigint | undefined }) {
+  if (count === 0n) return '0';
+  return <a href={integrationPath(id, 'dead-letters')}>{count.toLocaleString('en')}</a>;
 }
 
 /** Messages taken over ten minutes. Where nothing is known, nothing is drawn. */

@@ -22,6 +22,7 @@ export const SORT_KEYS = [
   'type',
   'lag',
   'oldest',
+  'dead',
   'since',
   'delivered',
   ...RATE_KEYS,
@@ -98,6 +99,7 @@ const COMPARE: Readonly<Record<SortKey, CompareBy>> = {
   type: (a, b) => a.type - b.type,
   lag: (a, b, rates) => order(lagOf(a, rates.get(a.id)) ?? -1n, lagOf(b, rates.get(b.id)) ?? -1n),
   oldest: (a, b, rates) => (oldestOf(rates.get(a.id)) ?? -1) - (oldestOf(rates.get(b.id)) ?? -1),
+  dead: (a, b) => order(a.status?.deadLetters ?? 0n, b.status?.deadLetters ?? 0n),
   since: (a, b) => order(a.status?.since?.seconds ?? 0n, b.status?.since?.seconds ?? 0n),
   delivered: (a, b) =>
     order(a.status?.lastDeliveredTime?.seconds ?? 0n, b.status?.lastDeliveredTime?.seconds ?? 0n),

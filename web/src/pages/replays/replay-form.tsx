@@ -7,6 +7,7 @@ import { integrationPath, replaysPath } from '../../app/routes.ts';
 import { refusal } from '../../app/self.ts';
 import { integrations, isSynced } from '../../live/live.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
+import { ReplayCount } from './replay-count.tsx';
 import { Choices, DraftInput } from './replay-fields.tsx';
 import { type ReplayDraft, requestOf } from './replay-request.ts';
 
@@ -66,6 +67,7 @@ export function ReplayForm({ id }: { readonly id: string }) {
           list={[...integrations.value.values()].map(({ name }) => name)}
         />
         <DraftInput {...shown} field="rate" label="Messages in a second" help="At most." placeholder="1000" />
+        {'request' in read && <ReplayCount request={read.request} />}
         {start.failure && <FailureNotice failure={start.failure} />}
         <div class="actions">
           <button type="submit" class="primary" disabled={start.isRunning || why !== undefined} title={why}>

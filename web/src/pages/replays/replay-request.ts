@@ -23,14 +23,14 @@ export interface ReplayDraft {
 
 export type DraftField = 'from' | 'to' | 'offsets' | 'target' | 'rate';
 type Problems = Readonly<Partial<Record<DraftField, string>>>;
-type Request = Omit<MessageInitShape<typeof StartReplayRequestSchema>, '$typeName'>;
+export type ReplayRequest = Omit<MessageInitShape<typeof StartReplayRequestSchema>, '$typeName'>;
 
 /** The request that a draft makes, or what is wrong with it. @param integrations those that there are */
 export function requestOf(
   draft: ReplayDraft,
   integrationId: string,
   integrations: Iterable<Integration>,
-): { readonly request: Request } | { readonly problems: Problems } {
+): { readonly request: ReplayRequest } | { readonly problems: Problems } {
   const problems: { -readonly [F in DraftField]?: string } = {};
   const target = targetOf(draft.target, integrations);
   if ('problem' in target) problems.target = target.problem;
@@ -43,7 +43,10 @@ export function requestOf(
   return { request: { integrationId, targetIntegrationId: target.id, maxRate: rate.value ?? 0, ...range } };
 }
 
-function timesOf({ from, to }: ReplayDraft): Pick<Request, 'startTime' | 'endTime'> | { problems: Problems } {
+function timesOf({
+  from,
+  to,
+}: ReplayDraft): Pick<ReplayRequest, 'startTime' | 'endTime'> | { problems: Problems } {
   const [start, end] = [readIso(from), readIso(to)];
   if (from !== '' && !start) return { problems: { from: 'is no time' } };
   if (to !== '' && !end) return { problems: { to: 'is no time' } };
@@ -59,7 +62,7 @@ const MAX_RANGES = 128;
 const MAX_PARTITION = 2 ** 31 - 1;
 const MAX_OFFSET = 2n ** 63n - 1n;
 
-function rangesOf(text: string): Pick<Request, 'offsetRanges'> | { problems: Problems } {
+function rangesOf(text: string): Pick<ReplayRequest, 'offsetRanges'> | { problems: Problems } {
   const wrong = (problem: string) => ({ problems: { offsets: problem } });
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   if (lines.length === 0) return wrong('give a line for each partition, such as 0 100 200');

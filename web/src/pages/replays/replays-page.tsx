@@ -5,14 +5,15 @@ import { usePages } from '../../api/use-pages.ts';
 import { query, setQuery } from '../../app/location.ts';
 import { zone } from '../../app/preferences.ts';
 import { integrationPath } from '../../app/routes.ts';
-import { integrations } from '../../live/live.ts';
+import { isRunning, renewed, replaysIn } from '../../live/jobs.ts';
+import { integrations, jobs } from '../../live/live.ts';
 import { replayStateName } from '../../ui/names.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
 import { RoleButton } from '../../ui/role-button.tsx';
 import { TableHead } from '../../ui/table-head.tsx';
 import { At } from '../../ui/time.tsx';
+import { RedriveList } from './redrive-list.tsx';
 import { rangeText, shareOf } from './replay-text.ts';
-import { useFollowed } from './use-followed.ts';
 
 const PAGE = 50;
 
@@ -24,6 +25,9 @@ export function ReplaysPage() {
     const { replays, nextPageToken } = await api.replays.listReplays(request, signal && { signal });
     return { items: replays, token: nextPageToken };
   }, integrationId);
+  const isOfIt = ({ integrationId: from, targetIntegrationId: to }: Replay) =>
+    integrationId === '' || integrationId === from || integrationId === to;
+  const rows = page ? renewed(items, replaysIn(jobs.value).filter(isOfIt)) : [];
   return (
     <>
       <header class="page-head">
@@ -37,13 +41,14 @@ export function ReplaysPage() {
       </header>
       {failure && <FailureNotice failure={failure} />}
       {!page && !failure && <Loading what="the replays" />}
-      {page && items.length === 0 && !loadMore && <NoReplays />}
-      {items.length > 0 && <Table replays={items} />}
+      {page && rows.length === 0 && !loadMore && <NoReplays />}
+      {rows.length > 0 && <Table replays={rows} />}
       {loadMore && (
         <button type="button" disabled={isLoadingMore} onClick={loadMore}>
           Older ones
         </button>
       )}
+      <RedriveList integrationId={integrationId} />
     </>
   );
 }
@@ -81,7 +86,7 @@ function Table({ replays }: { readonly replays: readonly Replay[] }) {
       <TableHead names={['Started', 'State', 'From', 'To', 'Messages', 'Sent', 'Says']} />
       <tbody>
         {replays.map((one) => (
-          <Row key={one.id} listed={one} />
+          <Row key={one.id} replay={one} />
         ))}
       </tbody>
     </table>
@@ -96,16 +101,12 @@ const TONES: Readonly<Record<ReplayState, string>> = {
   [ReplayState.FAILED]: 'bad',
 };
 
-function Row({ listed }: { readonly listed: Replay }) {
-  const { replay, failure, take } = useFollowed(listed);
+function Row({ replay }: { readonly replay: Replay }) {
   const { id, integrationId, targetIntegrationId, state, total, replayed, reason, createTime, finishTime } =
     replay;
-  const cancel = useAction(
-    () => api.replays.cancelReplay({ id }),
-    (answer) => take(answer.replay),
-  );
-  const isRunning = state === ReplayState.RUNNING;
-  const problem = cancel.failure ?? (isRunning ? failure : undefined);
+  const cancel = useAction(() => api.replays.cancelReplay({ id }));
+  const isGoing = isRunning(replay);
+  const problem = cancel.failure;
   return (
     <tr title={id}>
       <td class="nowrap">
@@ -125,10 +126,10 @@ function Row({ listed }: { readonly listed: Replay }) {
       </td>
       <td class="number" data-label="Sent">
         {replayed.toLocaleString('en')} of {total.toLocaleString('en')}
-        {isRunning && <progress aria-label="Sent" max={1} value={shareOf(replay)} />}
+        {isGoing && <progress aria-label="Sent" max={1} value={shareOf(replay)} />}
       </td>
       <td class="pre">
-        {isRunning && (
+        {isGoing && (
           <RoleButton
             method="ReplayService/CancelReplay"
             text={cancel.isRunning ? 'Cancelling…' : 'Cancel'}

@@ -1,0 +1,103 @@
+import { type Redrive, RedriveState } from '../../../../src/client/contract.ts';
+import { api } from '../../api/client.ts';
+import { useAction } from '../../api/use-action.ts';
+import { usePages } from '../../api/use-pages.ts';
+import { zone } from '../../app/preferences.ts';
+import { integrationPath } from '../../app/routes.ts';
+import { isRunning, redrivesIn, renewed } from '../../live/jobs.ts';
+import { integrations, jobs } from '../../live/live.ts';
+import { redriveStateName } from '../../ui/names.ts';
+import { FailureNotice } from '../../ui/notice.tsx';
+import { RoleButton } from '../../ui/role-button.tsx';
+import { TableHead } from '../../ui/table-head.tsx';
+import { At } from '../../ui/time.tsx';
+import { filterText } from '../dead-letters/redrive-text.ts';
+
+const PAGE = 50;
+
+/** The redrives that run, and those that ended. @property integrationId of this one; empty: of all */
+export function RedriveList({ integrationId }: { readonly integrationId: string }) {
+  const { items, page, failure, isLoadingMore, loadMore } = usePages(async (pageToken, signal) => {
+    const request = { integrationId, pageSize: PAGE, pageToken };
+    const { redrives, nextPageToken } = await api.deadLetters.listRedrives(request, signal && { signal });
+    return { items: redrives, token: nextPageToken };
+  }, integrationId);
+  const told = redrivesIn(jobs.value).filter(
+    (one) => integrationId === '' || one.integrationId === integrationId,
+  );
+  const rows = page ? renewed(items, told) : [];
+  if (failure) return <FailureNotice failure={failure} />;
+  if (rows.length === 0) return null;
+  return (
+    <section>
+      <h2>Redrives</h2>
+      <table class="listing" aria-label="Redrives">
+        <TableHead names={['Started', 'State', 'Integration', 'Dead letters', 'Put back', 'Says']} />
+        <tbody>
+          {rows.map((one) => (
+            <Row key={one.id} redrive={one} />
+          ))}
+        </tbody>
+      </table>
+      {loadMore && (
+        <button type="button" disabled={isLoadingMore} onClick={loadMore}>
+          Older redrives
+        </button>
+      )}
+    </section>
+  );
+}
+
+const TONES: Readonly<Record<RedriveState, string>> = {
+  [RedriveState.UNSPECIFIED]: 'quiet',
+  [RedriveState.RUNNING]: 'wait',
+  [RedriveState.DONE]: 'good',
+  [RedriveState.CANCELLED]: 'quiet',
+  [RedriveState.FAILED]: 'bad',
+};
+
+function Row({ redrive }: { readonly redrive: Redrive }) {
+  const { id, integrationId, filter, state, total, redriven, reason, createTime, finishTime } = redrive;
+  const cancel = useAction(() => api.deadLetters.cancelRedrive({ id }));
+  const isGoing = isRunning(redrive);
+  return (
+    <tr title={id}>
+      <td class="nowrap">
+        <At time={createTime} />
+      </td>
+      <td>
+        <span class={`state ${TONES[state] ?? 'quiet'}`}>{redriveStateName(state)}</span>
+      </td>
+      <td data-label="Integration">
+        <a href={integrationPath(integrationId, 'dead-letters')}>
+          {integrations.value.get(integrationId)?.name ?? integrationId}
+        </a>
+      </td>
+      <td class="pre" data-label="Dead letters">
+        {filterText(filter, zone.value)}
+      </td>
+      <td class="number" data-label="Put back">
+        {redriven.toLocaleString('en')} of {total?.toLocaleString('en') ?? '…'}
+        {isGoing && (
+          <progress aria-label="Put back" max={Math.max(1, Number(total ?? 0))} value={Number(redriven)} />
+        )}
+      </td>
+      <td class="pre">
+        {isGoing && (
+          <RoleButton
+            method="DeadLetterService/CancelRedrive"
+            text={cancel.isRunning ? 'Cancelling…' : 'Cancel'}
+            isOff={cancel.isRunning}
+            onClick={() => cancel.run()}
+          />
+        )}
+        {cancel.failure ? <span class="problem">{cancel.failure.text}</span> : reason}
+        {finishTime && (
+          <span class="quiet">
+            {reason !== '' && '\n'}ended <At time={finishTime} />
+          </span>
+        )}
+      </td>
+    </tr>
+  );
+}
