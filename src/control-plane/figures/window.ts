@@ -1,4 +1,5 @@
 import { invalidArgument } from '../../rpc/error.ts';
+import { finestAt } from '../store/resolutions.ts';
 import type { Window } from '../store/statistics-history.ts';
 
 const DEFAULT_BUCKETS = 300;
@@ -9,9 +10,6 @@ const WIDTHS = [
   ...[1, 2, 3, 5, 10, 20, 30].map((n) => n * MINUTE),
   ...[1, 2, 3, 4, 6, 12].map((n) => n * HOUR),
 ];
-
-/** How fine is stored, in seconds, what is so old. */
-const finest = (age: number): number => (age <= 6 * HOUR ? MINUTE : age <= 7 * DAY ? 10 * MINUTE : HOUR);
 
 /** What is asked for. Times in seconds since 1970; undefined: not told. */
 export interface AskedWindow {
@@ -36,7 +34,7 @@ export function windowOf(asked: AskedWindow, now: number, kept: number): Window 
   }
   const start = Math.min(Math.max(from, now - kept), until);
   const most = asked.maxBuckets || DEFAULT_BUCKETS;
-  const unit = finest(now - start);
+  const unit = finestAt(now - start);
   for (let i = 0; ; i++) {
     const width = WIDTHS[i] ?? DAY * 2 ** (i - WIDTHS.length);
     const first = Math.floor(start / width) * width;

@@ -1,11 +1,12 @@
 import type { StoredStatistics } from '../store/executor-statistics.ts';
+import { RESOLUTIONS } from '../store/resolutions.ts';
 import { added, afterBoth, type Counters, countedBefore, countedSince, countedSinceRow } from './counters.ts';
 import type { Sample } from './fold.ts';
 
 /** Stands for all integrations together. */
 export const ALL = '00000000-0000-0000-0000-000000000000';
 /** How long the time is that a report's figures are added to, in milliseconds. */
-export const FINEST = 60_000;
+export const FINEST = RESOLUTIONS[0].width * 1000;
 
 /** What is added to one row of the history. */
 export interface Addition {

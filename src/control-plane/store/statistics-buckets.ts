@@ -2,12 +2,7 @@ import { type Addition, ALL, additionsOf, FINEST } from '../status/additions.ts'
 import type { Queries } from './database.ts';
 import type { StoredStatistics } from './executor-statistics.ts';
 import { IS_LIVING } from './nodes.ts';
-
-/** How long each row is, in seconds, for which time, in milliseconds. A little longer than is told: requests are on their way. */
-const FOLDS = [
-  { from: 60, to: 600, after: 6 * 3_600_000 + 600_000 },
-  { from: 600, to: 3600, after: 7 * 86_400_000 + 3_600_000 },
-] as const;
+import { FOLDS, WIDTHS_IN_SQL } from './resolutions.ts';
 
 /** Adds what reports count to the history. Within a transaction, that of their figures. */
 export async function addToBuckets(
@@ -126,7 +121,7 @@ export async function deleteOldBuckets(queries: Queries, ttl: number, limit: num
   const rows = await queries.query(
     `delete from statistics_buckets where (integration_id, bucket, resolution) in (
        select integration_id, bucket, resolution from statistics_buckets
-       where resolution in (60, 600, 3600) and bucket < now() - ($1 * interval '1 millisecond') limit $2)
+       where resolution in (${WIDTHS_IN_SQL}) and bucket < now() - ($1 * interval '1 millisecond') limit $2)
      returning bucket`,
     [ttl, limit],
   );

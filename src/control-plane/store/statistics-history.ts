@@ -1,6 +1,7 @@
 import { ALL } from '../status/additions.ts';
 import { KNOWN_COUNTERS } from '../status/counters.ts';
 import type { Queries } from './database.ts';
+import { WIDTHS_IN_SQL } from './resolutions.ts';
 import { inScope, type ScopeSelection } from './scoped.ts';
 
 /** A time that is cut into buckets, in seconds since 1970; both ends are multiples of the width. */
@@ -79,7 +80,7 @@ export async function sumOf(
   const values: unknown[] = valuesOf(window);
   const given = (value: unknown) => `$${values.push(value)}`;
   const which = isScope(of)
-    ? `from statistics_buckets where bucket >= $1 and bucket < $2 and resolution in (60, 600, 3600)
+    ? `from statistics_buckets where bucket >= $1 and bucket < $2 and resolution in (${WIDTHS_IN_SQL})
          and ${inScope('statistics_buckets.integration_id', of, given)}`
     : OF_THESE;
   if (!isScope(of)) values.push(of);
