@@ -9,7 +9,7 @@ import {
   StartReplayRequestSchema,
 } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { violationsOf } from '../../src/contract/validate.ts';
-import { type ReplayDraft, requestOf } from '../../web/src/pages/replays/replay-request.ts';
+import { draftOf, queryOf, type ReplayDraft, requestOf } from '../../web/src/pages/replays/replay-request.ts';
 import { rangeText, shareOf } from '../../web/src/pages/replays/replay-text.ts';
 
 const ID = '00000000-0000-4000-8000-000000000000';
@@ -21,6 +21,20 @@ const INTEGRATIONS = [
 ];
 const BLANK: ReplayDraft = { range: 'all', from: '', to: '', offsets: '', target: '', rate: '' };
 const read = (draft: Partial<ReplayDraft>) => requestOf({ ...BLANK, ...draft }, ID, INTEGRATIONS);
+
+test('what is typed is the query of the URL, and comes back from it', () => {
+  const draft: ReplayDraft = {
+    ...BLANK,
+    range: 'offsets',
+    offsets: '0 1 2\n1 0 9',
+    target: 'a b',
+    rate: '5',
+  };
+  assert.deepEqual(draftOf(new URLSearchParams(queryOf(draft))), draft);
+  assert.deepEqual(draftOf(new URLSearchParams('')), BLANK);
+  assert.equal(draftOf(new URLSearchParams('from=2026-11-29T12:00:00Z')).range, 'times');
+  assert.equal(draftOf(new URLSearchParams('range=x')).range, 'all');
+});
 
 test('what is typed is a request that the server takes', () => {
   const drafts: readonly Partial<ReplayDraft>[] = [

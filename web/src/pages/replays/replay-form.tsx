@@ -2,22 +2,18 @@ import { useState } from 'preact/hooks';
 import { api } from '../../api/client.ts';
 import { newRequestId } from '../../api/request-id.ts';
 import { useAction } from '../../api/use-action.ts';
-import { open, query } from '../../app/location.ts';
+import { open, query, setQuery } from '../../app/location.ts';
 import { integrationPath, replaysPath } from '../../app/routes.ts';
 import { refusal } from '../../app/self.ts';
 import { integrations, isSynced } from '../../live/live.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
 import { ReplayCount } from './replay-count.tsx';
 import { Choices, DraftInput } from './replay-fields.tsx';
-import { type ReplayDraft, requestOf } from './replay-request.ts';
+import { draftOf, queryOf, type ReplayDraft, requestOf } from './replay-request.ts';
 
 /** Delivers again what an integration took in. */
 export function ReplayForm({ id }: { readonly id: string }) {
-  const [draft, setDraft] = useState<ReplayDraft>(() => {
-    const [from, to] = [query.value.get('from') ?? '', query.value.get('to') ?? ''];
-    const range = from === '' && to === '' ? 'all' : 'times';
-    return { range, from, to, offsets: '', target: '', rate: '' };
-  });
+  const draft = draftOf(query.value);
   const [requestId] = useState(newRequestId);
   const [isTried, setTried] = useState(false);
   const integration = integrations.value.get(id);
@@ -34,7 +30,7 @@ export function ReplayForm({ id }: { readonly id: string }) {
   const shown = {
     draft,
     problems,
-    onChange: (part: Partial<ReplayDraft>) => setDraft({ ...draft, ...part }),
+    onChange: (part: Partial<ReplayDraft>) => setQuery(queryOf({ ...draft, ...part })),
   };
   const why = refusal('ReplayService/StartReplay');
   return (

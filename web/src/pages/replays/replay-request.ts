@@ -21,6 +21,25 @@ export interface ReplayDraft {
   readonly rate: string;
 }
 
+/** What is typed is in the query of the URL, so that a reload loses nothing of it, and a link can fill it in. */
+export function draftOf(query: URLSearchParams): ReplayDraft {
+  const of = (name: string) => query.get(name) ?? '';
+  const [from, to] = [of('from'), of('to')];
+  const range = of('range');
+  const usual = from === '' && to === '' ? 'all' : 'times';
+  return {
+    range: range === 'all' || range === 'times' || range === 'offsets' ? range : usual,
+    from,
+    to,
+    offsets: of('offsets'),
+    target: of('target'),
+    rate: of('rate'),
+  };
+}
+
+/** The same back. */
+export const queryOf = (draft: ReplayDraft): Readonly<Record<string, string>> => ({ ...draft });
+
 export type DraftField = 'from' | 'to' | 'offsets' | 'target' | 'rate';
 type Problems = Readonly<Partial<Record<DraftField, string>>>;
 export type ReplayRequest = Omit<MessageInitShape<typeof StartReplayRequestSchema>, '$typeName'>;
