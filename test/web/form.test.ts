@@ -124,6 +124,7 @@ test('a draft outlives a reload, without its secret', async (t) => {
     .waitFor();
   assert.equal(await control(page, 'name').inputValue(), 'half done');
   assert.equal(await control(page, 'http.credentials.bearer.token').inputValue(), '');
+  await page.getByText('give it again.').waitFor();
   const kept = await page.evaluate('JSON.stringify([sessionStorage, localStorage])');
   assert.match(String(kept), /half done/);
   assert.doesNotMatch(String(kept), /hunter2/);

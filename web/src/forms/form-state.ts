@@ -7,6 +7,8 @@ export interface FormState {
   readonly shown: Shown;
   /** The secrets that the server has, by their paths. */
   readonly storedSecrets: readonly string[];
+  /** Secrets that were typed and lost by a reload: what is stored, if anything, is not what was meant. */
+  readonly lostSecrets: readonly string[];
   /** What stands in a control and cannot be read; undefined: it can. */
   readonly setProblem: (path: string, problem: string | undefined) => void;
 }
@@ -14,6 +16,7 @@ export interface FormState {
 export const FormContext = createContext<FormState>({
   shown: new Map(),
   storedSecrets: [],
+  lostSecrets: [],
   setProblem: () => {},
 });
 

@@ -10,7 +10,7 @@ import { Pem } from './pem.tsx';
 export function SecretControl(props: ControlProps) {
   const { editor, model } = props;
   const { field } = model;
-  const { storedSecrets } = useForm();
+  const { storedSecrets, lostSecrets } = useForm();
   const described = useDescribed(props);
   const [isShown, setShown] = useState(false);
   const value = editor.message.isSet(field) ? String(editor.message.get(field)) : '';
@@ -18,7 +18,8 @@ export function SecretControl(props: ControlProps) {
   const isLong = /key|cert/.test(field.name) && !/password/.test(field.name);
   const set = (text: string) =>
     editor.update((message) => put(message, field, text === '' ? undefined : text));
-  const placeholder = isStored ? 'stored, and kept' : 'not set';
+  const isLost = value === '' && lostSecrets.includes(pathIn(editor, field));
+  const placeholder = isLost ? 'give it again' : isStored ? 'stored, and kept' : 'not set';
   return (
     <div class="secret-control">
       {isLong ? (
@@ -45,6 +46,12 @@ export function SecretControl(props: ControlProps) {
         <button type="button" onClick={() => setShown(!isShown)}>
           {isShown ? 'Hide' : 'Show'}
         </button>
+      )}
+      {isLost && (
+        <p class="problem">
+          What was typed before the page was loaded anew is not kept: give it again
+          {isStored && ', or the stored one stays'}.
+        </p>
       )}
       {isStored && value !== '' && (
         <button type="button" onClick={() => set('')}>

@@ -11,13 +11,19 @@ export function NewPage({ from }: { readonly from: string }) {
       from === '' ? undefined : await api.integrations.getIntegration({ id: from }, { signal }),
     [from],
   );
-  if (from === '') return <IntegrationForm draftId="new" start={keptDraft('new') ?? blank()} />;
+  if (from === '') {
+    const kept = keptDraft('new');
+    return <IntegrationForm draftId="new" start={kept?.draft ?? blank()} typed={kept?.lost ?? []} />;
+  }
   if (asked.failure) return <FailureNotice failure={asked.failure} />;
   const copied = asked.value?.integration;
   if (!copied) return <Loading what="the integration" />;
   const draftId = `new from ${from}`;
-  const start = keptDraft(draftId) ?? duplicateOf(copied);
-  return <IntegrationForm draftId={draftId} start={start} lost={copied.setSecrets} />;
+  const kept = keptDraft(draftId);
+  const start = kept?.draft ?? duplicateOf(copied);
+  return (
+    <IntegrationForm draftId={draftId} start={start} lost={copied.setSecrets} typed={kept?.lost ?? []} />
+  );
 }
 
 /** Changes one. */
@@ -29,6 +35,13 @@ export function EditPage({ id }: { readonly id: string }) {
   if (!stored) return <Loading what="the integration" />;
   const kept = keptDraft(id);
   // One of another generation is of the past: what changed since would be undone by it.
-  const start = kept && kept.etag === stored.etag ? kept : stored;
-  return <IntegrationForm draftId={id} base={stored} start={start} />;
+  const isOfNow = kept?.draft.etag === stored.etag;
+  return (
+    <IntegrationForm
+      draftId={id}
+      base={stored}
+      start={kept && isOfNow ? kept.draft : stored}
+      typed={kept && isOfNow ? kept.lost : []}
+    />
+  );
 }

@@ -27,12 +27,14 @@ interface FormProps {
   readonly start: Integration;
   /** Secrets of the one that this was copied from, which have to be given again. */
   readonly lost?: readonly string[];
+  /** Secrets that were typed before a reload, by their paths. */
+  readonly typed?: readonly string[];
   /** By what the draft is kept. */
   readonly draftId: string;
 }
 
 /** One form for all of an integration: what can be set is what the schema has. */
-export function IntegrationForm({ base, start, lost = [], draftId }: FormProps) {
+export function IntegrationForm({ base, start, lost = [], typed = [], draftId }: FormProps) {
   const [stored, setStored] = useState(base);
   const [draft, setDraft] = useState(start);
   const [problems, setProblems] = useState<ReadonlyMap<string, string>>(new Map());
@@ -50,7 +52,7 @@ export function IntegrationForm({ base, start, lost = [], draftId }: FormProps) 
 
   const change = (next: Integration) => {
     setDraft(next);
-    keepDraft(draftId, next);
+    keepDraft(draftId, next, typed);
   };
   useLeaving(changed.length > 0 && !isReviewing);
   const root = rootEditor(draft, change);
@@ -82,7 +84,9 @@ export function IntegrationForm({ base, start, lost = [], draftId }: FormProps) 
     if (location.hash.length > 1) go(decodeURIComponent(location.hash.slice(1)));
   }, []);
   return (
-    <FormContext.Provider value={{ shown, storedSecrets: stored?.setSecrets ?? [], setProblem }}>
+    <FormContext.Provider
+      value={{ shown, storedSecrets: stored?.setSecrets ?? [], lostSecrets: typed, setProblem }}
+    >
       <div class="with-preview">
         <form
           ref={form}
