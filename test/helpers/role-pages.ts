@@ -17,6 +17,7 @@ const HEAD = {
   Disable: `${I}/DisableIntegration`,
   Restart: `${I}/RestartIntegration`,
   'Check connection': `${I}/CheckConnection`,
+  'Try a message': `${I}/TryDelivery`,
   Duplicate: `${I}/CreateIntegration`,
   Replay: 'ReplayService/StartReplay',
   Delete: `${I}/DeleteIntegration`,
@@ -49,19 +50,27 @@ export const pagesOf = (
     heading: name,
     controls: {
       ...HEAD,
-      'Redrive…': 'DeadLetterService/RedriveDeadLetters',
+      'Redrive…': 'DeadLetterService/StartRedrive',
       'Purge…': 'DeadLetterService/PurgeDeadLetters',
     },
   },
   new: {
     path: '/integrations/new',
     heading: 'New integration',
-    controls: { 'Review and create': `${I}/CreateIntegration` },
+    controls: {
+      'Review and create': `${I}/CreateIntegration`,
+      'Deliver this message now': `${I}/CreateIntegration`,
+    },
   },
   edit: {
     path: `/integrations/${id}/edit`,
     heading: `Edit ${name}`,
-    controls: { 'Review and save': `${I}/UpdateIntegration` },
+    // Of what is not saved: for those who may save it.
+    controls: {
+      'Review and save': `${I}/UpdateIntegration`,
+      'Check connection': `${I}/UpdateIntegration`,
+      'Deliver this message now': `${I}/UpdateIntegration`,
+    },
   },
   replay: {
     path: `/integrations/${id}/replay`,
@@ -71,6 +80,8 @@ export const pagesOf = (
   replays: { path: '/replays', heading: 'Replays', controls: NONE },
   // It publishes as an MQTT client does, which asks for no role.
   try: { path: '/try', heading: 'Try it', controls: NONE },
+  messages: { path: '/messages', heading: 'Messages', controls: NONE },
+  'dead-letters': { path: '/dead-letters', heading: 'Dead letters', controls: NONE },
   events: { path: '/events', heading: 'Events', controls: NONE },
   nodes: { path: '/nodes', heading: 'Nodes', controls: NONE },
   node: { path: '/nodes/cp', heading: 'cp', controls: NONE },

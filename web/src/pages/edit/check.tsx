@@ -30,8 +30,9 @@ export function Check({ target, onGo }: CheckProps) {
   });
   return (
     <div class="check">
+      {/* A draft may have any target: it is for those who may store one. */}
       <RoleButton
-        method="IntegrationService/CheckConnection"
+        method={`IntegrationService/${typeof target === 'string' ? 'CheckConnection' : 'CreateIntegration'}`}
         text={check.isRunning ? 'Checking…' : 'Check connection'}
         isOff={check.isRunning}
         onClick={() => check.run()}

@@ -35,8 +35,9 @@ export function Trial({ target, sample, obstacle }: TrialProps) {
   return (
     <div class="trial">
       <div class="actions">
+        {/* A draft may have any target: it is for those who may store one. */}
         <RoleButton
-          method="IntegrationService/TryDelivery"
+          method={`IntegrationService/${typeof target === 'string' ? 'TryDelivery' : 'CreateIntegration'}`}
           text={attempt.isRunning ? 'Delivering…' : 'Deliver this message now'}
           isOff={attempt.isRunning || obstacle !== undefined}
           onClick={() => attempt.run()}
