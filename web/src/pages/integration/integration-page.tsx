@@ -144,11 +144,13 @@ function Overview({ integration, whole }: OverviewProps) {
           <Loading what="the configuration" />
         )}
         <p class="quiet">
-          Created <At time={integration.createTime} />, changed <At time={integration.updateTime} />{' '}
-          {refusal('AuditService/ListAuditRecords') === undefined && (
-            <a href={`/audit?integration=${encodeURIComponent(integration.id)}`}>by whom</a>
-          )}
+          Created <At time={integration.createTime} />, changed <At time={integration.updateTime} />
         </p>
+        {refusal('AuditService/ListAuditRecords') === undefined && (
+          <p>
+            <a href={`/audit?integration=${encodeURIComponent(integration.id)}`}>Its changes in the audit</a>
+          </p>
+        )}
       </section>
     </>
   );
