@@ -23,6 +23,7 @@ test('a check asks with HEAD or the configured method, without a body, before th
     assert.deepEqual(await check(config), {
       reachable: true,
       message: `the endpoint answers 200 to ${method}`,
+      isAuthenticated: false, // it had nothing to show
     });
     const request = endpoint.received.at(-1);
     assert.equal(request?.method, method);

@@ -124,7 +124,11 @@ test('a check gets a token like a delivery', async (t) => {
   const { issuer, endpoint } = await withTokens(t);
   const config = { restEndpointUrl: endpoint.url, credentials: oauth2(issuer.url) };
   endpoint.respond = taking('t1');
-  assert.deepEqual(await check(config), { reachable: true, message: 'the endpoint answers 200 to HEAD' });
+  assert.deepEqual(await check(config), {
+    reachable: true,
+    message: 'the endpoint answers 200 to HEAD',
+    isAuthenticated: true,
+  });
   issuer.respond = answer(400, {}, '{"error": "invalid_scope"}');
   const { reachable, message } = await check(config);
   assert.equal(reachable, false);

@@ -138,6 +138,8 @@ test('what is wrong with the proxy is said to be of the proxy', async (t) => {
   assert.deepEqual(forwarded, {
     reachable: false,
     message: 'the endpoint answers 407 to HEAD; the proxy wants other credentials: check proxy_credentials',
+    fault: 'authentication',
+    field: 'proxy_credentials',
   });
 });
 

@@ -9,6 +9,7 @@ import { waitUntil } from '../helpers/wait-until.ts';
 
 interface Streamed {
   readonly query?: string;
+  readonly params?: Record<string, string>;
   readonly body?: object;
   readonly happens?: () => Promise<unknown>;
 }
@@ -51,7 +52,7 @@ async function scripted(t: TestContext) {
   async function until(
     line: string,
     isLast: (message: Record<string, unknown>) => boolean,
-    { query = '', body, happens = async () => {} }: Streamed = {},
+    { query = '', params = {}, body, happens = async () => {} }: Streamed = {},
   ) {
     const [method = '', path = ''] = line.split(' ');
     called.add(line);
@@ -59,7 +60,8 @@ async function scripted(t: TestContext) {
     const happening = setInterval(() => void happens(), 200);
     const isRight = answerSchema(document, path, method.toLowerCase(), 200);
     try {
-      const response = await fetch(url + path + query, {
+      const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => params[name]!);
+      const response = await fetch(url + filled + query, {
         method,
         signal: leaving.signal,
         ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
@@ -189,6 +191,20 @@ test('everything that a control plane serves can be done by its paths, as its do
   assert.equal((await ok(`POST ${ONE}:restart`, { id })).integration.restarts, '1');
   assert.equal((await ok(`POST ${ALL}:check`, {}, { integration: { http: ENDPOINT } })).reachable, true);
   assert.equal((await ok(`POST ${ONE}:check`, { id })).reachable, true);
+
+  const envelope = { topicName: 'sensors/1', payload: 'MQ==' };
+  for (const [line, body] of [
+    [`POST ${ALL}:try`, { integration: { http: ENDPOINT }, envelope }],
+    [`POST ${ONE}:try`, { envelope }],
+  ] as const) {
+    assert.equal((await ok(line, { id }, body)).serviceId, 'executor');
+  }
+
+  const messages = `${ALL}/{integrationId}/messages`;
+  await ok(`GET ${messages}`, { integrationId: id });
+  const gone = await call(`GET ${messages}/{id}`, { integrationId: id, id: '0-7' });
+  assert.equal(gone.status, 404);
+  await until(`GET ${messages}:watch`, ({ live }) => live === true, { params: { integrationId: id } });
 
   await giveUp(system, id, [0, 3]);
   const deadLetters = `${ALL}/{integrationId}/dead-letters`;
