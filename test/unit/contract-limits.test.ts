@@ -20,6 +20,7 @@ const HARMLESS = [
   'topic_filters',
   'delivery.retries',
   'status.lag',
+  'status.dead_letters',
   'status.generation',
   'status.executors',
   'status.executors.generation',
