@@ -182,6 +182,8 @@ test('control plane, ingress and executor as processes of their own', async (t) 
       disableIntegration: () => client.disableIntegration({ id }),
       restartIntegration: () => client.restartIntegration({ id }),
       checkConnection: () => client.checkConnection({ target: { case: 'id', value: id } }),
+      tryDelivery: () =>
+        client.tryDelivery({ target: { case: 'id', value: id }, envelope: { topicName: 'a/1' } }),
     };
     for (const [name, call] of Object.entries(calls)) {
       const { code, message } = await rpcRejection(call);
