@@ -6,7 +6,7 @@ import {
   type JsonValue,
   toJson,
 } from '@bufbuild/protobuf';
-import { Document, isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
+import { Document, isMap, isScalar, isSeq, type Node, visit, type YAMLMap } from 'yaml';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
 import { hasOwnJson } from '../contract/json-leaf.ts';
 import { secretPlaces, setSecretPaths } from '../contract/secrets.ts';
@@ -15,6 +15,9 @@ import { stepsOf } from './field-nodes.ts';
 
 /** The whole of a secret that only says where executors find it: that is none to be kept from anybody. */
 const REFERENCE = /^\$\{(env|file):[^{}]*\}$/;
+
+/** Blanks at the begin of a text or at an end of its lines, more than one line end at its end, and control characters: as a block they are read as others. */
+const ODD_LINES = /^\s|[^\S\n](?:\n|$)|\n\n$|[^\P{C}\n]/u;
 
 /**
  * An integration as YAML of its JSON, in the schema's names: its id, whether it is enabled, and of the rest what is set. What
@@ -36,6 +39,13 @@ export function integrationYaml(integration: Integration): string {
   const whole = { ...Object.fromEntries(first), enabled: integration.enabled, ...rest };
   // Whatever reads YAML 1.1, with its `no` and `on`, reads the same.
   const document = new Document<Node>(whole, { compat: 'yaml-1.1', aliasDuplicateObjects: false });
+  visit(document, {
+    Scalar: (_, scalar) => {
+      const isOdd =
+        typeof scalar.value === 'string' && scalar.value.includes('\n') && ODD_LINES.test(scalar.value);
+      if (isOdd) scalar.type = 'QUOTE_DOUBLE';
+    },
+  });
   for (const path of [...secrets].toSorted()) addComment(document.contents as YAMLMap, path);
   return document.toString({ lineWidth: 0 });
 }
