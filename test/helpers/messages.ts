@@ -1,7 +1,7 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { DeadLetterSchema, EnvelopeSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
-import type { Bus, IncomingRecord } from '../../src/bus/bus.ts';
+import { type Bus, BusError, type IncomingRecord } from '../../src/bus/bus.ts';
 import type { Topics } from '../../src/bus/topics.ts';
 
 type On = { readonly bus: Bus; readonly topics: Topics };
@@ -79,4 +79,14 @@ export async function messagesOf({ bus, topics }: On, integrationId: string): Pr
     },
   });
   return records;
+}
+
+/** A bus that takes `left` more messages of integrations, then none, as if Kafka were away. */
+export function limitedBus(bus: Bus, left: number): { left: number; readonly bus: Bus } {
+  const send: Bus['send'] = (topic, record) => {
+    if (!topic.includes('.msg.ie.') || limited.left-- > 0) return bus.send(topic, record);
+    return Promise.reject(new BusError('timeout', 'Kafka is away'));
+  };
+  const limited = { left, bus: { ...bus, send } };
+  return limited;
 }

@@ -8,12 +8,11 @@ import { Code } from '../../gen/google/rpc/code_pb.ts';
 import type { RedriveDeadLettersResponse } from '../../gen/penstock/v1/dead_letter_service_pb.ts';
 import { EnvelopeSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { EventKind } from '../../gen/penstock/v1/event_service_pb.ts';
-import type { Bus, IncomingRecord } from '../../src/bus/bus.ts';
-import { BusError } from '../../src/bus/bus.ts';
+import type { IncomingRecord } from '../../src/bus/bus.ts';
 import { topicsOf } from '../../src/bus/topics.ts';
 import { busForTests } from '../helpers/bus.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
-import { deadLetter, envelope, giveUp, messagesOf } from '../helpers/messages.ts';
+import { deadLetter, envelope, giveUp, limitedBus, messagesOf } from '../helpers/messages.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
@@ -334,19 +333,15 @@ test('redriving dead letters', async (t) => {
 
 test('what Kafka does not take is not marked', async (t) => {
   const kafka = await busForTests(t);
-  let left = 25;
-  const send: Bus['send'] = (topic, record) => {
-    if (!topic.includes('.msg.ie.') || left-- > 0) return kafka.bus.send(topic, record);
-    return Promise.reject(new BusError('timeout', 'Kafka is away'));
-  };
-  const system = await systemForTests(t, { ...kafka, bus: { ...kafka.bus, send } });
+  const limited = limitedBus(kafka.bus, 25);
+  const system = await systemForTests(t, { ...kafka, bus: limited.bus });
   const integrationId = await system.create();
   await giveUp(kafka, integrationId, [0, 40]);
   const redrive = () => all(system.deadLetters.redriveDeadLetters({ integrationId, maxRate: 200 }));
   const failure = await rpcRejection(redrive);
   assert.deepEqual([failure.code, failure.reason], [Code.UNAVAILABLE, 'KAFKA_UNAVAILABLE']);
   assert.deepEqual(await system.list(integrationId), newestFirst(25, 40));
-  left = 100;
+  limited.left = 100;
   assert.deepEqual(await redrive(), { total: 15, redriven: 15 });
   assert.equal((await messagesOf(kafka, integrationId)).length, 40);
 });

@@ -7,10 +7,10 @@ import { type Redrive, RedriveState } from '../../gen/penstock/v1/dead_letter_se
 import { EnvelopeSchema, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { ReplayState } from '../../gen/penstock/v1/replay_service_pb.ts';
 import type { WatchResponse } from '../../gen/penstock/v1/watch_service_pb.ts';
-import { type Bus, BusError, type IncomingRecord } from '../../src/bus/bus.ts';
+import type { IncomingRecord } from '../../src/bus/bus.ts';
 import { busForTests } from '../helpers/bus.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
-import { giveUp, messagesOf, publish } from '../helpers/messages.ts';
+import { giveUp, limitedBus, messagesOf, publish } from '../helpers/messages.ts';
 import { connectedClient } from '../helpers/postgres-client.ts';
 import { rpcRejection } from '../helpers/rpc-rejection.ts';
 import { collect } from '../helpers/stream.ts';
@@ -258,19 +258,15 @@ for (const how of ['stops', 'vanishes'] as const) {
 
 test('what Kafka does not take is neither marked nor counted, and a redrive goes on when it does', async (t) => {
   const kafka = await busForTests(t);
-  let left = 25;
-  const send: Bus['send'] = (topic, record) => {
-    if (!topic.includes('.msg.ie.') || left-- > 0) return kafka.bus.send(topic, record);
-    return Promise.reject(new BusError('timeout', 'Kafka is away'));
-  };
-  const system = await systemForTests(t, { ...kafka, bus: { ...kafka.bus, send } });
+  const limited = limitedBus(kafka.bus, 25);
+  const system = await systemForTests(t, { ...kafka, bus: limited.bus });
   const integrationId = await system.create();
   await giveUp(kafka, integrationId, [0, 40]);
   const id = await system.start({ integrationId, maxRate: 200 });
   await waitUntil('some are put back', async () => (await system.get(id)).redriven === 25n);
   assert.equal(await system.left(integrationId), 15);
   assert.equal((await system.get(id)).state, RUNNING);
-  left = 100;
+  limited.left = 100;
   assert.equal((await system.over(id)).redriven, 40n);
   assert.deepEqual(await system.sent(integrationId), numbers(0, 40));
 });

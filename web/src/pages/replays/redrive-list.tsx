@@ -1,6 +1,5 @@
-import { type Redrive, RedriveState } from '../../../../src/client/contract.ts';
+import type { Redrive } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
-import { useAction } from '../../api/use-action.ts';
 import { usePages } from '../../api/use-pages.ts';
 import { zone } from '../../app/preferences.ts';
 import { integrationPath } from '../../app/routes.ts';
@@ -8,10 +7,10 @@ import { isRunning, redrivesIn, renewed } from '../../live/jobs.ts';
 import { integrations, jobs } from '../../live/live.ts';
 import { redriveStateName } from '../../ui/names.ts';
 import { FailureNotice } from '../../ui/notice.tsx';
-import { RoleButton } from '../../ui/role-button.tsx';
 import { TableHead } from '../../ui/table-head.tsx';
 import { At } from '../../ui/time.tsx';
 import { filterText } from '../dead-letters/redrive-text.ts';
+import { JobEnd, JobState } from './job-cells.tsx';
 
 const PAGE = 50;
 
@@ -48,17 +47,8 @@ export function RedriveList({ integrationId }: { readonly integrationId: string 
   );
 }
 
-const TONES: Readonly<Record<RedriveState, string>> = {
-  [RedriveState.UNSPECIFIED]: 'quiet',
-  [RedriveState.RUNNING]: 'wait',
-  [RedriveState.DONE]: 'good',
-  [RedriveState.CANCELLED]: 'quiet',
-  [RedriveState.FAILED]: 'bad',
-};
-
 function Row({ redrive }: { readonly redrive: Redrive }) {
-  const { id, integrationId, filter, state, total, redriven, reason, createTime, finishTime } = redrive;
-  const cancel = useAction(() => api.deadLetters.cancelRedrive({ id }));
+  const { id, integrationId, filter, state, total, redriven, createTime } = redrive;
   const isGoing = isRunning(redrive);
   return (
     <tr title={id}>
@@ -66,7 +56,7 @@ function Row({ redrive }: { readonly redrive: Redrive }) {
         <At time={createTime} />
       </td>
       <td>
-        <span class={`state ${TONES[state] ?? 'quiet'}`}>{redriveStateName(state)}</span>
+        <JobState state={state} name={redriveStateName(state)} />
       </td>
       <td data-label="Integration">
         <a href={integrationPath(integrationId, 'dead-letters')}>
@@ -82,22 +72,11 @@ function Row({ redrive }: { readonly redrive: Redrive }) {
           <progress aria-label="Put back" max={Math.max(1, Number(total ?? 0))} value={Number(redriven)} />
         )}
       </td>
-      <td class="pre">
-        {isGoing && (
-          <RoleButton
-            method="DeadLetterService/CancelRedrive"
-            text={cancel.isRunning ? 'Cancelling…' : 'Cancel'}
-            isOff={cancel.isRunning}
-            onClick={() => cancel.run()}
-          />
-        )}
-        {cancel.failure ? <span class="problem">{cancel.failure.text}</span> : reason}
-        {finishTime && (
-          <span class="quiet">
-            {reason !== '' && '\n'}ended <At time={finishTime} />
-          </span>
-        )}
-      </td>
+      <JobEnd
+        job={redrive}
+        method="DeadLetterService/CancelRedrive"
+        onCancel={() => api.deadLetters.cancelRedrive({ id })}
+      />
     </tr>
   );
 }

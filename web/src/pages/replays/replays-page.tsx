@@ -1,6 +1,5 @@
-import { type Replay, ReplayState } from '../../../../src/client/contract.ts';
+import type { Replay } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
-import { useAction } from '../../api/use-action.ts';
 import { usePages } from '../../api/use-pages.ts';
 import { query, setQuery } from '../../app/location.ts';
 import { zone } from '../../app/preferences.ts';
@@ -9,9 +8,9 @@ import { isRunning, renewed, replaysIn } from '../../live/jobs.ts';
 import { integrations, jobs } from '../../live/live.ts';
 import { replayStateName } from '../../ui/names.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
-import { RoleButton } from '../../ui/role-button.tsx';
 import { TableHead } from '../../ui/table-head.tsx';
 import { At } from '../../ui/time.tsx';
+import { JobEnd, JobState } from './job-cells.tsx';
 import { RedriveList } from './redrive-list.tsx';
 import { rangeText, shareOf } from './replay-text.ts';
 
@@ -93,27 +92,16 @@ function Table({ replays }: { readonly replays: readonly Replay[] }) {
   );
 }
 
-const TONES: Readonly<Record<ReplayState, string>> = {
-  [ReplayState.UNSPECIFIED]: 'quiet',
-  [ReplayState.RUNNING]: 'wait',
-  [ReplayState.DONE]: 'good',
-  [ReplayState.CANCELLED]: 'quiet',
-  [ReplayState.FAILED]: 'bad',
-};
-
 function Row({ replay }: { readonly replay: Replay }) {
-  const { id, integrationId, targetIntegrationId, state, total, replayed, reason, createTime, finishTime } =
-    replay;
-  const cancel = useAction(() => api.replays.cancelReplay({ id }));
+  const { id, integrationId, targetIntegrationId, state, total, replayed, createTime } = replay;
   const isGoing = isRunning(replay);
-  const problem = cancel.failure;
   return (
     <tr title={id}>
       <td class="nowrap">
         <At time={createTime} />
       </td>
       <td>
-        <span class={`state ${TONES[state] ?? 'quiet'}`}>{replayStateName(state)}</span>
+        <JobState state={state} name={replayStateName(state)} />
       </td>
       <td data-label="From">
         <a href={integrationPath(integrationId)}>{nameOf(integrationId)}</a>
@@ -128,22 +116,11 @@ function Row({ replay }: { readonly replay: Replay }) {
         {replayed.toLocaleString('en')} of {total.toLocaleString('en')}
         {isGoing && <progress aria-label="Sent" max={1} value={shareOf(replay)} />}
       </td>
-      <td class="pre">
-        {isGoing && (
-          <RoleButton
-            method="ReplayService/CancelReplay"
-            text={cancel.isRunning ? 'Cancelling…' : 'Cancel'}
-            isOff={cancel.isRunning}
-            onClick={() => cancel.run()}
-          />
-        )}
-        {problem ? <span class="problem">{problem.text}</span> : reason}
-        {finishTime && (
-          <span class="quiet">
-            {reason !== '' && '\n'}ended <At time={finishTime} />
-          </span>
-        )}
-      </td>
+      <JobEnd
+        job={replay}
+        method="ReplayService/CancelReplay"
+        onCancel={() => api.replays.cancelReplay({ id })}
+      />
     </tr>
   );
 }
