@@ -142,7 +142,7 @@ export async function storeReplays(client: Client, ids: readonly string[]): Prom
     create(StartReplayRequestSchema, { integrationId: ids[0]!, targetIntegrationId: ids[1]! }),
   );
   await client.query(
-    `insert into replays (id, kind, integration_id, target_integration_id, request, state, reason, total, replayed, create_time, finish_time)
+    `insert into jobs (id, kind, integration_id, target_integration_id, request, state, reason, total, replayed, create_time, finish_time)
      select gen_random_uuid(), 'replay', a.id, b.id, $1, 2, '', 1000, 1000, now() - a.n * interval '5 seconds', now() - a.n * interval '5 seconds'
      from numbered a join numbered b on b.n = (a.n + 7) % $2 where a.n < $3`,
     [Buffer.from(request), ids.length, REPLAYS],

@@ -9,7 +9,7 @@ import { apply, inTurn, planned } from '../yaml/apply.ts';
 import type { Step } from '../yaml/plan.ts';
 import { integrationsIn, type Problem } from '../yaml/read-integrations.ts';
 import { connectionOf, isOverTls } from './connection.ts';
-import { type Called, failureText } from './failure.ts';
+import { type Called, failureText, plain } from './failure.ts';
 import { type Print, printing } from './printer.ts';
 import { textOn } from './request.ts';
 import { APPLY_USAGE, type ApplyOptions, parseApplyOptions } from './yaml-options.ts';
@@ -61,13 +61,14 @@ async function applyText(text: string, { file, isDry, given }: ApplyOptions, pri
   const wrong = steps.flatMap((step) => (step.kind === 'wrong' ? step.problems : []));
   if (wrong.length > 0) throw nothingDone(name, wrong);
   const doable = steps.filter((step): step is Doable => step.kind !== 'wrong');
-  for (const step of doable) await print(planLine(step));
+  const { tell, close } = tolerant(print);
+  for (const step of doable) await tell(planLine(step));
   const refusals: string[] = [];
   const work = doable.filter(({ kind }) => kind !== 'same');
   await inTurn(work, async (step) => {
     try {
       const { done, id } = await apply(step, calls, { requestId: randomUUID(), validateOnly: isDry });
-      if (!isDry) await print(`${done.padEnd(7)} ${nameOf(step)}${id === '' ? '' : ` (${id})`}`);
+      if (!isDry) await tell(`${done.padEnd(7)} ${nameOf(step)}${id === '' ? '' : ` (${id})`}`);
     } catch (error) {
       if (!(error instanceof PenstockError)) throw error;
       refusals.push(`${nameOf(step)}: ${refusalText(error, step, name, called)}`);
@@ -75,7 +76,21 @@ async function applyText(text: string, { file, isDry, given }: ApplyOptions, pri
   });
   const left = isDry ? 'nothing was done' : `${work.length - refusals.length} of ${work.length} done`;
   if (refusals.length > 0) throw new UserError(`${left}:\n${refusals.join('\n')}`);
-  await print(isDry ? 'nothing was done (--dry-run)' : left);
+  await tell(isDry ? 'nothing was done (--dry-run)' : left);
+  close();
+}
+
+/** Prints as long as somebody reads: what is under way goes on without. `close` throws what kept it from being printed. */
+function tolerant(print: Print): { readonly tell: Print; readonly close: () => void } {
+  const failures: unknown[] = [];
+  return {
+    tell: async (line) => {
+      if (failures.length === 0) await print(line).catch((error: unknown) => void failures.push(error));
+    },
+    close: () => {
+      if (failures.length > 0) throw failures[0];
+    },
+  };
 }
 
 const nameOf = ({ integration }: Doable): string => JSON.stringify(integration.name);
@@ -91,7 +106,7 @@ const nothingDone = (file: string, problems: readonly Problem[]): UserError =>
   new UserError(`nothing was done:\n${problems.map((one) => problemLine(file, one)).join('\n')}`);
 
 const problemLine = (file: string, { line, column, path, description }: Problem): string =>
-  `  ${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${description}`;
+  plain(`  ${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${description}`);
 
 /** What is wrong with fields is told at their lines. */
 function refusalText(error: PenstockError, { text }: Doable, file: string, called: Called): string {

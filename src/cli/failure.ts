@@ -50,4 +50,4 @@ function whatToDo({ code, reason }: PenstockError, { address, isTls }: Called): 
 }
 
 /** What controls terminals has no business in a message. */
-const plain = (text: string): string => text.replaceAll(/\p{Cc}/gu, '\u{fffd}');
+export const plain = (text: string): string => text.replaceAll(/\p{Cc}/gu, '\u{fffd}');

@@ -1,6 +1,8 @@
 /** A beginning of a secret that is shorter gives nothing away. */
 const MIN_PART = 4;
 const MASK = '***';
+/** How an endpoint that tells what it was sent tells of headers. */
+const AUTHORIZATION = /\b(Basic|Bearer)\s+[\w.~+/=-]+/gi;
 
 /** Of lists of secrets that were masked before: the same one is for every answer of a target. */
 const FORMS = new WeakMap<readonly string[], readonly string[]>();
@@ -19,6 +21,10 @@ export function masked(text: string, secrets: readonly string[]): string {
   }
   return forms.reduce((told, form) => withoutEnd(told.replaceAll(form, MASK), form), text);
 }
+
+/** The same of what an endpoint answered, which may tell the headers that it was sent. */
+export const maskedAnswer = (text: string, secrets: readonly string[]): string =>
+  masked(text.replaceAll(AUTHORIZATION, `$1 ${MASK}`), secrets);
 
 /** The text without the beginning of a secret that it ends with. */
 function withoutEnd(text: string, form: string): string {

@@ -42,6 +42,11 @@ export class ConnectionSteps {
     };
   }
 
+  /** The check is over, without having reached anything: what was still going on has failed with that. */
+  giveUp(message: string): void {
+    this.#connections.at(-1)?.failed(new Error(message));
+  }
+
   /** The connection that could not be made, when that is what the check ended with. */
   get fault(): ConnectionFault | undefined {
     return this.#connections.at(-1)?.fault;
@@ -94,8 +99,8 @@ class Course {
       this.#done(`${(socket as TLSSocket).getProtocol() ?? 'TLS'} with ${address}`, 'TLS');
       this.isMade = true;
     });
-    socket.once('error', (error) => this.#failed(error));
-    socket.once('close', () => this.#failed(new Error('the connection was closed')));
+    socket.once('error', (error) => this.failed(error));
+    socket.once('close', () => this.failed(new Error('the connection was closed')));
     // An address is not looked up.
     if (/^\[?[\d.]+$|:/.test(host)) this.#next = 'TCP';
   }
@@ -107,7 +112,8 @@ class Course {
     this.#next = next;
   }
 
-  #failed(error: Error): void {
+  /** It is over, unless it is made. */
+  failed(error: Error): void {
     // With TLS 1.3 the other side refuses a certificate behind the handshake.
     const isOfTls = 'code' in error && /^ERR_SSL_/.test(String(error.code));
     if (this.fault || (this.isMade && !isOfTls)) return;

@@ -20,6 +20,7 @@ export async function reach(
   const course = new ConnectionSteps(context.clock);
   const found = await type.check({ ...context, guard: course.watched(context.guard) }, signal);
   const { reachable, message } = found;
+  if (!reachable) course.giveUp(message);
   const lost = reachable ? undefined : course.fault;
   const field = found.field ?? (lost && type.fieldOf(lost));
   const reached = { reachable, message, steps: course.told(found) };

@@ -2,7 +2,6 @@ import { create } from '@bufbuild/protobuf';
 import { type DeliveryTrial, DeliveryTrialSchema } from '../../gen/penstock/v1/check_pb.ts';
 import { type Envelope, FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
-import { masked } from '../contract/masked.ts';
 import { secretsIn } from '../contract/secrets.ts';
 import { messageOf } from '../runtime/logger.ts';
 import type { Failure, HandlerContext, Outcome } from './handlers/handler.ts';
@@ -20,8 +19,7 @@ export async function tryDelivery(
   context: HandlerContext,
   signal: AbortSignal,
 ): Promise<DeliveryTrial> {
-  const secrets = secretsIn(IntegrationSchema, integration);
-  const record = new TrialRecord(secrets);
+  const record = new TrialRecord(secretsIn(IntegrationSchema, integration));
   const began = context.clock.monotonic();
   const outcome = await outcomeOf(type, envelope, { ...context, record }, signal);
   const duration = took(context.clock.monotonic() - began);
@@ -29,7 +27,7 @@ export async function tryDelivery(
   const trial = create(DeliveryTrialSchema, { delivered: outcome.delivered, duration, sent, answer });
   if (!outcome.delivered) {
     trial.failureClass = outcome.failureClass;
-    trial.reason = masked(outcome.reason, secrets);
+    trial.reason = record.withoutSecrets(outcome.reason);
   }
   return trial;
 }

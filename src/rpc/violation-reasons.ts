@@ -45,6 +45,7 @@ export const VIOLATION_REASONS = {
   ),
   PATH_MISMATCH: meaning('It is not what the path of the URL says.', 'Leave it out of the body.'),
   REFUSED_BY_EXECUTOR: meaning('An executor cannot work with it.', 'Do what the text says.'),
+  REQUEST_ID_USED: meaning('A request of another kind has used this id.', 'Take a new one.'),
   REQUIRED: meaning('It is not set.', 'Set it.'),
   SECRET_MISSING: meaning(
     '`set_secrets` names a secret that is neither given nor stored.',

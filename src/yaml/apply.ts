@@ -5,7 +5,8 @@ import type { IntegrationText } from './read-integrations.ts';
 
 /** So many calls are under way at a time. */
 const AT_A_TIME = 4;
-const PAGE = 1000;
+/** Integrations in a page. Whole ones may have half a mebibyte each, and an answer may not be of any size. */
+const PAGE = { basic: 1000, whole: 100 };
 
 interface Answered {
   readonly integration?: Integration | undefined;
@@ -39,7 +40,7 @@ export interface IntegrationCalls {
   ): Promise<Answered>;
 }
 
-/** What each document comes to, with what is stored now. One that was deleted meanwhile is a new one. */
+/** What each document comes to, with what is stored now. */
 export async function planned(
   texts: readonly IntegrationText[],
   calls: IntegrationCalls,
@@ -66,9 +67,10 @@ export async function* everyIntegration(
   view: IntegrationView,
   options: Options = {},
 ): AsyncIterable<Integration> {
+  const pageSize = view === IntegrationView.BASIC ? PAGE.basic : PAGE.whole;
   let pageToken = '';
   do {
-    const answer = await calls.listIntegrations({ pageSize: PAGE, pageToken, view }, options);
+    const answer = await calls.listIntegrations({ pageSize, pageToken, view }, options);
     yield* answer.integrations;
     pageToken = answer.nextPageToken;
   } while (pageToken !== '');

@@ -123,12 +123,17 @@ class BoundedComposer {
       if (error !== TOO_MUCH) throw error;
       return yield unread(...this.#inner.errors.map(faultOf));
     }
-    for (const { errors, contents, commentBefore, comment } of composed) {
+    for (const { errors, contents, commentBefore, comment, directives, range } of composed) {
       const comments = [commentBefore, comment].flatMap((one) => one?.split('\n') ?? []);
-      yield { node: contents, faults: errors.map(faultOf), comments };
+      const { explicit, version } = directives.yaml;
+      const other = explicit && version !== '1.2' ? [{ ...OTHER_VERSION, from: range[0], to: range[0] }] : [];
+      yield { node: contents, faults: [...other, ...errors.map(faultOf)], comments };
     }
   }
 }
+
+/** In YAML 1.1 `no` is false, `010` is 8, and a date is a time. */
+const OTHER_VERSION = { description: 'this is read as YAML 1.2: leave out the directive, or say 1.2' };
 
 const faultOf = ({ pos: [from, to], message }: Told): Fault => ({ from, to, description: message });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { Database } from '../../src/control-plane/store/database.ts';
 import { Leadership } from '../../src/control-plane/store/leadership.ts';
@@ -202,4 +203,18 @@ test('a lock whose connection is gone without a word is found lost before anythi
   await assert.rejects(lock!.prove());
   assert.equal(lock!.signal.aborted, true);
   await proxy.set({});
+});
+
+test('questions about locks that come at once are asked one after the other', async (t) => {
+  const warned: string[] = [];
+  const onWarning = ({ message }: Error) => void warned.push(message);
+  process.on('warning', onWarning);
+  t.after(() => process.off('warning', onWarning));
+  await using locks = new Locks(await databaseForTests(t), testDeps());
+  const names = Array.from({ length: 20 }, (_, n) => `lock ${n}`);
+  const held = await Promise.all(names.map((name) => locks.tryLock(name)));
+  await Promise.all(held.map((lock) => lock!.prove()));
+  await Promise.all(held.map((lock) => lock![Symbol.asyncDispose]()));
+  await setImmediate();
+  assert.deepEqual(warned, []);
 });

@@ -77,6 +77,8 @@ test('redrives that go on without their callers', async (t) => {
     started.push(await start(request));
     assert.deepEqual([...new Set(started)], [request.requestId]);
     assert.deepEqual(await sent(integrationId), numbers(0, 5));
+    const { code, fields } = await rpcRejection(() => system.replays.startReplay(request));
+    assert.deepEqual([code, fields], [Code.INVALID_ARGUMENT, ['request_id']]);
   });
 
   await t.test('while one is to go on, no other redrive and no purge begins', async () => {

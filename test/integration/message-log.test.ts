@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import { Code } from '../../gen/google/rpc/code_pb.ts';
 import { Role } from '../../gen/penstock/v1/access_pb.ts';
@@ -11,6 +12,7 @@ import {
   type WatchMessagesResponse,
 } from '../../gen/penstock/v1/message_log_service_pb.ts';
 import { MessageFeeds } from '../../src/control-plane/messages/message-feeds.ts';
+import { busForTests } from '../helpers/bus.ts';
 import { commitForExecutors } from '../helpers/committing.ts';
 import { controlPlaneForTests, executorForTests, HTTP } from '../helpers/control-plane.ts';
 import { envelope, giveUp, publish } from '../helpers/messages.ts';
@@ -23,8 +25,8 @@ const { WAITING, SETTLED, DEAD_LETTERED } = MessageStage;
 
 type System = Awaited<ReturnType<typeof systemForTests>>;
 
-async function systemForTests(t: TestContext) {
-  const system = await controlPlaneForTests(t);
+async function systemForTests(t: TestContext, kafka?: Awaited<ReturnType<typeof busForTests>>) {
+  const system = await controlPlaneForTests(t, {}, kafka);
   await executorForTests(t, system);
   /** An integration whose message topic has so many partitions. */
   const made = async (maxExecutors = 1, name = HTTP.name) => {
@@ -49,6 +51,10 @@ async function sendInOrder(
   for (const value of values) await bus.send(topics.messages(integrationId).name, { key, value });
 }
 
+async function nextMillisecond(): Promise<void> {
+  for (const now = Date.now(); Date.now() === now; ) await setImmediate();
+}
+
 test('what is in a topic is listed, from the newest, the oldest, a time or a place', async (t) => {
   const system = await systemForTests(t);
   const { messageLog, made, bus, topics, metrics } = system;
@@ -56,7 +62,10 @@ test('what is in a topic is listed, from the newest, the oldest, a time or a pla
 
   await t.test('page by page, each once, in both directions, over all partitions', async () => {
     const integrationId = await made(3);
-    for (let i = 0; i < 60; i++) await publish(system, integrationId, [i, i + 1]);
+    for (let i = 0; i < 60; i++) {
+      await publish(system, integrationId, [i, i + 1]);
+      await nextMillisecond(); // those of one in several partitions have no order
+    }
     const pages = async (position: Parameters<typeof list>[0]['position'], size: number) => {
       const found: number[] = [];
       for (let pageToken = ''; ; ) {
@@ -425,4 +434,24 @@ test('messages of integrations in the scope alone; they end with it', { timeout:
   await rename(inside.id, OUTSIDE);
   assert.equal(((await watched.ended) as { code?: Code }).code, Code.NOT_FOUND);
   assert.equal((await messageLog.listMessages({ integrationId: inside.id }, asAdmin)).messages.length, 3);
+});
+
+test('a watch tells that it is there while it reads the last messages, however long that takes', async (t) => {
+  const kafka = await busForTests(t);
+  const { promise: isOpen, resolve: open } = Promise.withResolvers<void>();
+  const read: typeof kafka.bus.read = async (options) => {
+    if (options.topic.includes('.msg.ie.')) await isOpen;
+    return await kafka.bus.read(options);
+  };
+  const system = await systemForTests(t, { ...kafka, bus: { ...kafka.bus, read } });
+  const integrationId = await system.made();
+  await publish(system, integrationId, [0, 1]);
+  const { got } = collect<WatchMessagesResponse>(t, (options) =>
+    system.messageLog.watchMessages({ integrationId, last: 1 }, options),
+  );
+  await waitUntil('it says so', () => got.length >= 2, 20_000);
+  assert.ok(got.every(({ live, messages, time }) => !live && messages.length === 0 && time));
+  open();
+  await waitUntil('it goes on', () => got.at(-1)?.live === true);
+  assert.equal(got.flatMap(({ messages }) => messages).length, 1);
 });

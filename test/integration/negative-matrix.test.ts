@@ -52,7 +52,7 @@ async function matrix(credentials: readonly BadCredential[], asked: readonly Ask
 /** What nobody who is not let in may change, as it lies in PostgreSQL. */
 async function stored(postgresUrl: string) {
   const names = [
-    ...['integrations', 'integration_revisions', 'deleted_integrations', 'outbox', 'events', 'replays'],
+    ...['integrations', 'integration_revisions', 'deleted_integrations', 'outbox', 'events', 'jobs'],
     ...['tokens', 'access_version', 'users', 'topic_deletions', 'redriven_dead_letters'],
   ];
   const tables = [...(await tableContents(postgresUrl))].filter(

@@ -86,7 +86,7 @@ test('pages of replays have those whose source and target are in the scope, each
   const made = Array.from({ length: 60 }, (_, n) => ({ id: randomUUID(), way: ways[n % ways.length]! }));
   for (const [n, { id, way }] of made.entries()) {
     await db.query(
-      `insert into replays values ($1, $2, $3, '', 2, '', 0, 0, now() - $4 * interval '1 second', now(), 'replay')`,
+      `insert into jobs values ($1, $2, $3, '', 2, '', 0, 0, now() - $4 * interval '1 second', now(), 'replay')`,
       [id, ...way, n],
     );
   }

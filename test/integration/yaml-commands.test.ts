@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { clone, equals } from '@bufbuild/protobuf';
+import { clone, create, equals } from '@bufbuild/protobuf';
 import { type Integration, IntegrationSchema } from '../../gen/penstock/v1/integration_pb.ts';
+import { runApply } from '../../src/cli/apply.ts';
 import { integrationYaml } from '../../src/yaml/write-integration.ts';
 import { controlPlaneForTests, executorForTests, HTTP, HTTP_WITH_SECRET } from '../helpers/control-plane.ts';
 import { onEnd } from '../helpers/on-end.ts';
@@ -152,4 +154,18 @@ test('what the server refuses is told at its line, and the rest is done', async 
     (await stored()).map(({ name }) => name),
     ['good'],
   );
+});
+
+test('what is applied is applied to the end, also when nobody reads what is printed any more', async (t) => {
+  const { stored, file, server } = await world(t);
+  const texts = ['a', 'b', 'c'].map((name) =>
+    integrationYaml(create(IntegrationSchema, { ...HTTP, name })).replace(/^id:.*\n/, ''),
+  );
+  await writeFile(file, texts.join('---\n'));
+  const out = new Writable({
+    write: (_chunk, _encoding, written) =>
+      written(Object.assign(new Error('nobody reads'), { code: 'EPIPE' })),
+  });
+  await runApply(['-f', file, '--address', server.grpcAddress], { out, input: Readable.from([]) });
+  assert.deepEqual((await stored()).map(({ name }) => name).toSorted(), ['a', 'b', 'c']);
 });

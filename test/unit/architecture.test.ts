@@ -117,13 +117,6 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   undici: ['src/executor/handlers/http/'],
   yaml: ['src/yaml/'],
   // Built into the web UI, and tools of its build.
-  '@codemirror/autocomplete': ['web/src/yaml-editor/'],
-  '@codemirror/commands': ['web/src/yaml-editor/'],
-  '@codemirror/lang-yaml': ['web/src/yaml-editor/'],
-  '@codemirror/language': ['web/src/yaml-editor/'],
-  '@codemirror/lint': ['web/src/yaml-editor/'],
-  '@codemirror/state': ['web/src/yaml-editor/'],
-  '@codemirror/view': ['web/src/yaml-editor/'],
   '@preact/signals': ['web/'],
   preact: ['web/'],
   uplot: ['web/src/pages/charts/plot.tsx'],

@@ -10,17 +10,21 @@ import {
 import { MessageTail } from '../../src/control-plane/messages/message-tail.ts';
 import { isSettled, outcomeAt } from '../../src/control-plane/messages/outcomes.ts';
 import { Bell } from '../../src/control-plane/watches/bell.ts';
+import { ByteLimit } from '../../src/runtime/byte-limit.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 import { envelope } from '../helpers/messages.ts';
 
 const { WAITING, SETTLED } = MessageStage;
 
-function tailOf(wish: { stages?: MessageStage[]; maxRate?: number; payloadBytes?: number } = {}) {
+function tailOf(
+  wish: { stages?: MessageStage[]; maxRate?: number; payloadBytes?: number } = {},
+  memory = new ByteLimit(1 << 30),
+) {
   const { stages = [], maxRate = 1e6, payloadBytes = 4096 } = wish;
   const clock = new ManualClock();
   const filter = create(MessageFilterSchema, { stages });
-  const tail = new MessageTail({ filter, maxRate, payloadBytes }, new Bell(), clock, createMetrics());
+  const tail = new MessageTail({ filter, maxRate, payloadBytes }, new Bell(), clock, createMetrics(), memory);
   let offset = 0;
   const offer = (count: number, payload = Buffer.from('x')) => {
     const value = envelope(1, { payload });
@@ -51,6 +55,23 @@ test('what is not read in time is bounded by its bytes, and counted beyond', () 
   assert.ok(messages.length > 500 && messages.length < 1100, `${messages.length} are kept`);
   offer(5);
   assert.deepEqual([told().messages.length, told().leftOut], [5, 0]);
+});
+
+test('what all tails of a node hold is bounded together, and free again when they are told or end', () => {
+  const memory = new ByteLimit(1 << 20);
+  const [unread, held] = [tailOf({}, memory), tailOf({ stages: [SETTLED] }, memory)];
+  unread.offer(400, Buffer.alloc(4096));
+  held.offer(10, Buffer.alloc(4096));
+  assert.equal(memory.isFull, true);
+  assert.equal(held.told().leftOut, 9, 'it keeps one');
+  assert.ok(unread.told().leftOut > 100);
+  assert.equal(memory.isFull, false);
+  held.offer(10, Buffer.alloc(4096));
+  assert.equal(held.told().leftOut, 0);
+  unread.offer(400, Buffer.alloc(4096));
+  assert.equal(memory.isFull, true);
+  unread.tail[Symbol.dispose]();
+  assert.equal(memory.isFull, false);
 });
 
 test('a rate is kept on average, with a second of it at once', () => {

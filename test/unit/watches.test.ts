@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Bits } from '../../src/control-plane/watches/bits.ts';
-import { OneByOne } from '../../src/control-plane/watches/one-by-one.ts';
+import { OneByOne } from '../../src/runtime/one-by-one.ts';
 
 test('bits are a set of numbers, and are taken the lowest first', () => {
   const bits = new Bits();

@@ -174,6 +174,7 @@ test('several documents are several integrations, each with the lines of the who
 const HOSTILE: Readonly<Record<string, readonly [text: string, told: RegExp]>> = {
   aliases: [`a: &a [x]\nb: [${'*a,'.repeat(20_000)}]`, /an alias/],
   'an alias': ['name: &a x\ndescription: *a', /\*a is an alias/],
+  'another version': ['%YAML 1.1\n---\nname: x\ndescription: 2001-01-01', /read as YAML 1\.2/],
   'a tag': ['name: !!str x', /tags are not read/],
   'a tag of its own': ['name: !<x> x', /Unresolved tag/],
   'a merge': ['<<: {name: x}', /no such field/],

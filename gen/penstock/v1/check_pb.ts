@@ -87,7 +87,8 @@ export type DeliveryTrial = Message<"penstock.v1.DeliveryTrial"> & {
   reason: string;
 
   /**
-   * What was sent, as text, without its secrets; at most 16 KiB. Empty: nothing was.
+   * What was sent, as text, without its secrets, at most 16 KiB; where no connection could be made, what was to be sent. Empty: it
+   * did not come to that.
    *
    * @generated from field: string sent = 4;
    */

@@ -668,7 +668,8 @@ export type TryDeliveryResponse = Message<"penstock.v1.TryDeliveryResponse"> & {
   reason: string;
 
   /**
-   * What was sent, as text, without its secrets; at most 16 KiB. Empty: nothing was.
+   * What was sent, as text, without its secrets, at most 16 KiB; where no connection could be made, what was to be sent. Empty: it
+   * did not come to that.
    *
    * @generated from field: string sent = 4;
    */
@@ -924,7 +925,8 @@ export const IntegrationService: GenService<{
    * Has an executor deliver one envelope once with a configuration, over connections of its own, to see what is sent and what
    * comes back. It is a real delivery: the external system gets it. Nothing is saved or tried again, no other integration gets
    * the envelope, and no dead letter comes of it. RESOURCE_EXHAUSTED, RATE_LIMITED: as for `CheckConnection`, with which it
-   * shares the rate. DEADLINE_EXCEEDED, NO_EXECUTOR: none answered, and whether it was delivered is not known.
+   * shares the rate. DEADLINE_EXCEEDED, NO_EXECUTOR: none answered, and whether it was delivered is not known: where an executor
+   * goes in the middle of it, another one may deliver it once more.
    *
    * @generated from rpc penstock.v1.IntegrationService.TryDelivery
    */

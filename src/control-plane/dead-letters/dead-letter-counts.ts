@@ -1,7 +1,8 @@
 import type { Bus } from '../../bus/bus.ts';
 import type { Topics } from '../../bus/topics.ts';
+import { messageOf } from '../../runtime/logger.ts';
 import { Periodic, type PeriodicDeps } from '../periodic.ts';
-import type { Queries } from '../store/database.ts';
+import { hasState, type Queries } from '../store/database.ts';
 import {
   type DeadLettersThere,
   forgetOtherCounts,
@@ -9,12 +10,12 @@ import {
 } from '../store/dead-letter-counts.ts';
 import { runningJobs } from '../store/jobs.ts';
 import type { Lock, Locks } from '../store/locks.ts';
-import { knownIds } from '../store/topic-deletions.ts';
-import { integrationIdsIn } from '../topics/orphan-names.ts';
-import { deadLetterRanges } from './dead-letters.ts';
+import { deadLetterRanges, withDeadLetters } from './dead-letters.ts';
 
 /** Integrations that are counted in one statement. */
 const BATCH = 100;
+/** SQLSTATEs of what lies in what is counted: too much for the time of a query, or an integration that was just deleted. */
+const OF_THESE = /^(57014|23503)/;
 /** In one of so many rounds all are counted, in the others those of which something came or went. */
 const ROUNDS = 10;
 
@@ -61,9 +62,7 @@ export class DeadLetterCounts implements AsyncDisposable {
     if (!(await this.#isOurs())) return false;
     const { db, bus, topics } = this.#deps;
     if (this.#round++ % ROUNDS === 0) this.#counted.clear();
-    const prefix = topics.deadLetters('').name;
-    const names = (await bus.listTopics()).filter((name) => name.startsWith(prefix));
-    const ids = [...(await knownIds(db, [...integrationIdsIn(topics, names)]))];
+    const ids = await withDeadLetters(this.#deps);
     const offsets = await bus.offsetsOfTopics(ids.map((id) => topics.deadLetters(id).name));
     const there = ids.flatMap((integrationId): DeadLettersThere[] => {
       const ranges = offsets.get(topics.deadLetters(integrationId).name);
@@ -72,13 +71,33 @@ export class DeadLetterCounts implements AsyncDisposable {
     const redriven = new Set((await runningJobs(db)).map(({ sourceId }) => sourceId));
     const changed = there.filter((one) => redriven.has(one.integrationId) || this.#isNew(one));
     for (let start = 0; start < changed.length; start += BATCH) {
-      signal.throwIfAborted();
-      const some = changed.slice(start, start + BATCH);
-      await keepDeadLetterCounts(db, some);
-      for (const one of some) this.#counted.set(one.integrationId, textOf(one));
+      await this.#keep(changed.slice(start, start + BATCH), signal);
     }
     await forgetOtherCounts(db, ids);
     return false;
+  }
+
+  /** One that cannot be counted, as there are too many marks for the time of a query, holds up no other. */
+  async #keep(some: readonly DeadLettersThere[], signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const { db, logger } = this.#deps;
+    try {
+      await keepDeadLetterCounts(db, some);
+      for (const one of some) this.#counted.set(one.integrationId, textOf(one));
+    } catch (error) {
+      if (!hasState(error, OF_THESE)) throw error;
+      if (some.length === 1) {
+        const { integrationId } = some[0]!;
+        const why = messageOf(error);
+        logger.warn('the dead letters of an integration are not counted', {
+          integration: integrationId,
+          why,
+        });
+        return;
+      }
+      const half = some.length >> 1;
+      for (const part of [some.slice(0, half), some.slice(half)]) await this.#keep(part, signal);
+    }
   }
 
   /** Whether this node is the one that counts: it is for as long as it has the lock. */

@@ -7,6 +7,8 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { Queries } from '../store/database.ts';
 import { redrivenTimes } from '../store/redriven.ts';
+import { knownIds } from '../store/topic-deletions.ts';
+import { integrationIdsIn } from '../topics/orphan-names.ts';
 import { deadLetterId, deadLetterTest, narrowedRanges } from './dead-letter-filter.ts';
 
 export interface DeadLetterDeps {
@@ -56,6 +58,17 @@ export async function deadLetterRanges(
     if (error instanceof BusError && error.reason === 'unknown-topic') return new Map();
     throw error;
   }
+}
+
+/** The integrations that have a topic of dead letters. */
+export async function withDeadLetters({
+  db,
+  bus,
+  topics,
+}: Pick<DeadLetterDeps, 'db' | 'topics'> & { readonly bus: Pick<Bus, 'listTopics'> }): Promise<string[]> {
+  const prefix = topics.deadLetters('').name;
+  const names = (await bus.listTopics()).filter((name) => name.startsWith(prefix));
+  return [...(await knownIds(db, [...integrationIdsIn(topics, names)]))];
 }
 
 const tooLarge = Symbol('more bytes than are to be read');

@@ -14,9 +14,7 @@ import { findIntegration } from '../store/integrations.ts';
 import type { Locks } from '../store/locks.ts';
 import { keepStart } from '../store/redriven.ts';
 import { insertEvents } from '../store/reports.ts';
-import { knownIds } from '../store/topic-deletions.ts';
-import { integrationIdsIn } from '../topics/orphan-names.ts';
-import { type DeadLetterDeps, deadLetterRanges, type Ranges } from './dead-letters.ts';
+import { type DeadLetterDeps, deadLetterRanges, type Ranges, withDeadLetters } from './dead-letters.ts';
 
 export interface RemovedDeps {
   readonly db: Database;
@@ -46,13 +44,10 @@ export function startRemovedSweep(deps: SweepDeps): Periodic {
 }
 
 export async function lookForRemoved(deps: SweepDeps, signal: AbortSignal): Promise<false> {
-  const { db, bus, topics, locks } = deps;
+  const { locks } = deps;
   await using lock = await locks.tryLock('looking for removed dead letters');
   if (!lock) return false; // another node is at it
-  const prefix = topics.deadLetters('').name;
-  const names = (await bus.listTopics()).filter((name) => name.startsWith(prefix));
-  const ids = await knownIds(db, [...integrationIdsIn(topics, names)]);
-  for (const id of ids) {
+  for (const id of await withDeadLetters(deps)) {
     signal.throwIfAborted();
     lock.signal.throwIfAborted();
     await using look = await locks.tryLock(lookLock(id));

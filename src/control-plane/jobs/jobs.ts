@@ -29,6 +29,8 @@ interface Run {
   readonly stop: AbortController;
   readonly ended: Promise<void>;
   readonly begun: number;
+  /** What it has done since it began is kept: nothing of it is done again when it goes on another time. */
+  hasMovedOn: boolean;
 }
 
 /** What this node knows of a job that it has run. */
@@ -96,9 +98,9 @@ export class Jobs implements AsyncDisposable {
     return [...this.#runs.values()].filter(({ stop }) => !stop.signal.aborted);
   }
 
-  /** Others wait: the one that has run the longest goes on after them, where it is. */
+  /** Others wait: the one that has run the longest goes on after them, where it is; not before it has come anywhere. */
   #endTurn(): void {
-    const [first] = this.#going();
+    const first = this.#going().find(({ hasMovedOn }) => hasMovedOn);
     if (first && this.#deps.clock.monotonic() - first.begun >= TURN) {
       first.stop.abort(new Error('others wait for their turn'));
     }
@@ -106,19 +108,24 @@ export class Jobs implements AsyncDisposable {
 
   #start(job: RunningJob, lock: Lock): void {
     const stop = new AbortController();
-    const ended = this.#run(job, AbortSignal.any([stop.signal, lock.signal])).finally(async () => {
+    const movedOn = () => {
+      const run = this.#runs.get(job.id);
+      if (run) run.hasMovedOn = true;
+    };
+    const signal = AbortSignal.any([stop.signal, lock.signal]);
+    const ended = this.#run(job, signal, movedOn).finally(async () => {
       await lock[Symbol.asyncDispose]();
       this.#runs.delete(job.id);
     });
-    this.#runs.set(job.id, { stop, ended, begun: this.#deps.clock.monotonic() });
+    this.#runs.set(job.id, { stop, ended, begun: this.#deps.clock.monotonic(), hasMovedOn: false });
   }
 
-  async #run({ id, kind }: RunningJob, signal: AbortSignal): Promise<void> {
+  async #run({ id, kind }: RunningJob, signal: AbortSignal, movedOn: () => void): Promise<void> {
     const { db, clock, logger, random } = this.#deps;
     const failures = this.#pasts.get(id)?.failures ?? 0;
     const past = { run: ++this.#count, failures: 0, until: 0 };
     try {
-      await (kind === 'replay' ? runReplay : runRedrive)(this.#deps, id, signal);
+      await (kind === 'replay' ? runReplay : runRedrive)(this.#deps, id, signal, movedOn);
       logger.info(`a ${kind} is over`, { id });
     } catch (error) {
       if (signal.aborted) return;

@@ -23,14 +23,14 @@ export function loggedMessage(
   envelope: Envelope,
   maxBytes: number,
 ): LoggedMessage {
-  const { payload, correlationData, id } = envelope;
+  const { payload, correlationData, id, $unknown: _, ...known } = envelope;
   return create(LoggedMessageSchema, {
     id: messageId(partition, offset),
     partition,
     offset: BigInt(offset),
     ...(timestamp !== undefined && { storedTime: timestampFromMs(timestamp) }),
     envelope: {
-      ...envelope,
+      ...known,
       payload: payload.slice(0, maxBytes),
       id: id.slice(),
       ...(correlationData && { correlationData: correlationData.slice() }),

@@ -130,7 +130,12 @@ export class MessageFeed implements Disposable {
       const ranges = await bus.offsets(this.#topic);
       if (signal.aborted) return;
       this.#isResting = false;
-      for (const [partition, { end }] of ranges) this.#skipTo(partition, end);
+      // One that has grown since is not among the ranges.
+      for (const [partition, feed] of [...this.#feeds]) {
+        const range = ranges.get(partition);
+        if (range) this.#skipTo(partition, range.end);
+        else feed.resume();
+      }
     } catch (error) {
       if (signal.aborted) return;
       logger.debug('the end of a watched topic is not known', {
@@ -163,7 +168,7 @@ export class MessageFeed implements Disposable {
         failures = 0;
       } catch (error) {
         failures++;
-        if (failures === MAX_FAILURES) for (const watcher of this.#watchers) watcher.fail(error);
+        if (failures >= MAX_FAILURES) for (const watcher of this.#watchers) watcher.fail(error);
       }
       await clock.sleep(LOOK_INTERVAL, signal).catch(() => {});
     }

@@ -1,5 +1,6 @@
 import { Code } from '../../../gen/google/rpc/code_pb.ts';
 import { failed } from '../../rpc/error.ts';
+import { ByteLimit } from '../../runtime/byte-limit.ts';
 import { type FeedDeps, MessageFeed, type MessageWatcher } from './message-feed.ts';
 import { ReadBudget, type ReadRate } from './read-budget.ts';
 
@@ -8,11 +9,16 @@ const MAX_WATCHERS = 100;
 /** What a node reads in a second for all of them. */
 const RATE: ReadRate = { records: 20_000, bytes: 32 << 20 };
 
+/** What all tails of a node hold, in bytes. */
+const MEMORY = 128 << 20;
+
 /** The message topics of this node that somebody watches, each followed once. */
 export class MessageFeeds {
   readonly #deps: FeedDeps;
   readonly #rate: ReadRate;
   readonly #feeds = new Map<string, MessageFeed>();
+  /** What those that watch have not told yet. */
+  readonly memory = new ByteLimit(MEMORY);
   #watchers = 0;
 
   constructor(deps: FeedDeps, rate: ReadRate = RATE) {

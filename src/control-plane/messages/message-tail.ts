@@ -7,6 +7,7 @@ import {
   MessageStage,
 } from '../../../gen/penstock/v1/message_log_service_pb.ts';
 import type { IncomingRecord } from '../../bus/bus.ts';
+import type { ByteLimit } from '../../runtime/byte-limit.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { Bucket } from '../../runtime/rate-limit.ts';
@@ -45,13 +46,14 @@ interface Held extends Awaited {
 }
 
 /** What one caller is to be told of a message topic: bounded, and what is beyond is counted. */
-export class MessageTail implements MessageWatcher {
+export class MessageTail implements MessageWatcher, Disposable {
   readonly #wish: TailWish;
   readonly #test;
   readonly #stages: ReadonlySet<MessageStage>;
   readonly #rate: Bucket;
   readonly #bell: Bell;
   readonly #metrics: Pick<Metrics, 'watchedMessages'>;
+  readonly #memory: ByteLimit;
   /** By id, the oldest first. */
   readonly #awaited = new Map<string, Held>();
   #messages: LoggedMessage[] = [];
@@ -60,12 +62,15 @@ export class MessageTail implements MessageWatcher {
   #bytes = 0;
   #heldBytes = 0;
 
+  /** @param memory of all tails of this node */
   constructor(
     wish: TailWish,
     bell: Bell,
     clock: Pick<Clock, 'monotonic'>,
     metrics: Pick<Metrics, 'watchedMessages'>,
+    memory: ByteLimit,
   ) {
+    this.#memory = memory;
     this.#wish = wish;
     this.#test = messageTest(wish.filter);
     this.#stages = new Set(wish.filter?.stages);
@@ -144,7 +149,7 @@ export class MessageTail implements MessageWatcher {
     const outcomes = this.#outcomes.splice(0);
     const leftOut = BigInt(this.#leftOut);
     this.#leftOut = 0;
-    for (const message of messages) this.#bytes -= bytesOf(message);
+    this.#count(-messages.reduce((sum, message) => sum + bytesOf(message), 0));
     this.#metrics.watchedMessages.inc({ result: 'told' }, messages.length);
     if (this.#messages.length > 0) this.#bell.ring();
     if (messages.length === 0 && outcomes.length === 0 && leftOut === 0n) return undefined;
@@ -156,7 +161,7 @@ export class MessageTail implements MessageWatcher {
   }
 
   get #hasRoom(): boolean {
-    return this.#bytes < MAX_BYTES && this.#rate.wait === 0;
+    return this.#bytes < MAX_BYTES && !this.#memory.isFull && this.#rate.wait === 0;
   }
 
   /** Whether it is told, and not left out. */
@@ -166,7 +171,7 @@ export class MessageTail implements MessageWatcher {
       return false;
     }
     this.#rate.take();
-    this.#bytes += bytesOf(message);
+    this.#count(bytesOf(message));
     this.#messages.push(message);
     this.#bell.ring();
     return true;
@@ -174,17 +179,37 @@ export class MessageTail implements MessageWatcher {
 
   #hold(id: string, held: Held): void {
     this.#awaited.set(id, held);
-    this.#heldBytes += held.message ? bytesOf(held.message) : 0;
-    while (this.#awaited.size > MAX_AWAITED || (this.#heldBytes > MAX_BYTES && this.#awaited.size > 1)) {
+    if (held.message) this.#countHeld(bytesOf(held.message));
+    while (this.#awaited.size > MAX_AWAITED || (this.#holdsTooMuch && this.#awaited.size > 1)) {
       const [oldest] = this.#awaited.keys();
       if (this.#release(oldest!)?.message) this.leaveOut(1);
     }
   }
 
+  get #holdsTooMuch(): boolean {
+    return this.#heldBytes > MAX_BYTES || (this.#heldBytes > 0 && this.#memory.isFull);
+  }
+
   #release(id: string): Held | undefined {
     const held = this.#awaited.get(id);
     this.#awaited.delete(id);
-    this.#heldBytes -= held?.message ? bytesOf(held.message) : 0;
+    if (held?.message) this.#countHeld(-bytesOf(held.message));
     return held;
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    this.#memory.add(bytes);
+  }
+
+  #countHeld(bytes: number): void {
+    this.#heldBytes += bytes;
+    this.#memory.add(bytes);
+  }
+
+  [Symbol.dispose](): void {
+    this.#memory.remove(this.#bytes + this.#heldBytes);
+    this.#bytes = 0;
+    this.#heldBytes = 0;
   }
 }

@@ -5,6 +5,8 @@ import type {
   WatchMessagesRequest,
   WatchMessagesResponseSchema,
 } from '../../../gen/penstock/v1/message_log_service_pb.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { DeadlineError, withDeadline } from '../../runtime/deadline.ts';
 import { Bell } from '../watches/bell.ts';
 import { packed } from '../watches/packed.ts';
 import { bytesOf } from './logged-message.ts';
@@ -44,12 +46,14 @@ export async function* messagesFromNow(
   const bell = new Bell();
   const payloadBytes = request.maxPayloadBytes || DEFAULT_PAYLOAD;
   const wish = { filter, maxRate: request.maxRate || DEFAULT_RATE, payloadBytes };
-  const tail = new MessageTail(wish, bell, clock, metrics);
+  using tail = new MessageTail(wish, bell, clock, metrics, messageFeeds.memory);
   const now = () => timestampFromMs(clock.now());
   yield { time: now() };
   using joined = messageFeeds.join(integrationId, tail);
   await joined.feed.begun;
-  const before = await lastMessages(deps, integrationId, { ...wish, last, feed: joined.feed }, signal);
+  const reading = lastMessages(deps, integrationId, { ...wish, last, feed: joined.feed }, signal);
+  for await (const _ of beats(clock, reading, signal)) yield { time: now() };
+  const before = await reading;
   tail.await(before);
   for (const messages of packed(before, MAX_MESSAGES, bytesOf)) yield { time: now(), messages };
   yield { time: now(), live: true };
@@ -63,6 +67,24 @@ export async function* messagesFromNow(
       proven = clock.monotonic();
     }
     yield* answersOf(tail, now());
+  }
+}
+
+/** One each time that a response is due, until something is over. Rejects as it does. */
+async function* beats(clock: Clock, work: Promise<unknown>, signal: AbortSignal): AsyncGenerator<void> {
+  let isOver = false;
+  const over = work.finally(() => {
+    isOver = true;
+  });
+  over.catch(() => {}); // whoever reads this may have left
+  for (;;) {
+    try {
+      await withDeadline(clock, BEAT, 'the last messages', over, signal);
+      return;
+    } catch (error) {
+      if (isOver || !(error instanceof DeadlineError)) throw error;
+      yield;
+    }
   }
 }
 

@@ -18,8 +18,16 @@ export interface ReplayDeps {
   readonly clock: Clock;
 }
 
-/** Sends what is left of a replay. Holds to be the only one that does. Rejects when it cannot go on now. */
-export async function runReplay(deps: ReplayDeps, id: string, signal: AbortSignal): Promise<void> {
+/**
+ * Sends what is left of a replay. Holds to be the only one that does. Rejects when it cannot go on now.
+ * @param movedOn is called whenever what was done is kept
+ */
+export async function runReplay(
+  deps: ReplayDeps,
+  id: string,
+  signal: AbortSignal,
+  movedOn: () => void,
+): Promise<void> {
   const { db, bus, topics, clock } = deps;
   const job = await findJob(db, id);
   const target = job && (await findIntegration(db, job.targetId));
@@ -39,6 +47,7 @@ export async function runReplay(deps: ReplayDeps, id: string, signal: AbortSigna
       )) {
         await pace.wait(chunk.length, signal);
         await sendChunk(deps, job, chunk, keyOf, next);
+        movedOn();
       }
     },
   });

@@ -74,12 +74,12 @@ export function saveJob(
     );
     if (there.length < ids.length) return false;
     const inserted = await queries.query(
-      `insert into replays (kind, id, integration_id, target_integration_id, request, state, reason, total, replayed,
+      `insert into jobs (kind, id, integration_id, target_integration_id, request, state, reason, total, replayed,
          create_time)
        values ($1, $2, $3, $4, $5, $6, '', $7, 0, $8) on conflict do nothing returning id`,
       [kind, id, sourceId, targetId, Buffer.from(request), JobState.RUNNING, total ?? null, createTime],
     );
-    if (inserted.length === 0) return (await findJobRow(queries, kind, id)) !== undefined; // the same request came twice at once
+    if (inserted.length === 0) return (await findJobRow(queries, id)) !== undefined; // the same request came twice at once
     await queries.query(
       'insert into replay_partitions select $1, * from unnest($2::int[], $3::bigint[], $4::bigint[])',
       [
@@ -94,9 +94,9 @@ export function saveJob(
   });
 }
 
-export async function findJobRow(queries: Queries, kind: JobKind, id: string): Promise<JobRow | undefined> {
-  const sql = 'select * from replays where kind = $1 and id = $2';
-  const [row] = await queries.query<JobRow>(sql, [kind, id]);
+/** Of any kind. */
+export async function findJobRow(queries: Queries, id: string): Promise<JobRow | undefined> {
+  const [row] = await queries.query<JobRow>('select * from jobs where id = $1', [id]);
   return row;
 }
 
@@ -110,24 +110,24 @@ export interface RunningJob {
 /** The oldest first. */
 export function runningJobs(queries: Queries): Promise<RunningJob[]> {
   return queries.query<RunningJob>(
-    'select id, kind, integration_id as "sourceId" from replays where finish_time is null order by create_time, id',
+    'select id, kind, integration_id as "sourceId" from jobs where finish_time is null order by create_time, id',
   );
 }
 
 /** Those that run, as they are. */
 export function runningRows(queries: Queries): Promise<JobRow[]> {
-  return queries.query<JobRow>('select * from replays where finish_time is null order by create_time, id');
+  return queries.query<JobRow>('select * from jobs where finish_time is null order by create_time, id');
 }
 
 /** Those that were started, moved on or ended since a version. Some may be repetitions. */
 export function jobsSince(queries: Queries, since: Version): Promise<JobRow[]> {
-  const sql = 'select * from replays where version > $1::bigint order by replays.version, id';
+  const sql = 'select * from jobs where version > $1::bigint order by jobs.version, id';
   return queries.query<JobRow>(sql, [since]);
 }
 
 /** What is left of a job; undefined: it is over. */
 export async function findJob(queries: Queries, id: string): Promise<Job | undefined> {
-  const sql = 'select * from replays where id = $1 and finish_time is null';
+  const sql = 'select * from jobs where id = $1 and finish_time is null';
   const [row] = await queries.query<JobRow>(sql, [id]);
   if (!row) return undefined;
   const partitions = await queries.query<{ partition: number; next_offset: string; end_offset: string }>(
@@ -164,7 +164,7 @@ export async function moveJob(queries: Queries, id: string, step: Step): Promise
     `with moved as (
        update replay_partitions set next_offset = $4 where replay_id = $1 and partition = $2 and next_offset = $3
        returning replay_id)
-     update replays set replayed = replayed + $5 from moved where id = replay_id returning id`,
+     update jobs set replayed = replayed + $5 from moved where id = replay_id returning id`,
     [id, step.partition, step.from, step.to, step.count],
   );
   return rows.length > 0;
@@ -172,7 +172,7 @@ export async function moveJob(queries: Queries, id: string, step: Step): Promise
 
 /** Notes how much there is for a job that counted it. */
 export async function keepTotal(queries: Queries, id: string, total: number): Promise<void> {
-  await queries.query('update replays set total = $2 where id = $1 and total is null', [id, total]);
+  await queries.query('update jobs set total = $2 where id = $1 and total is null', [id, total]);
 }
 
 /** Ends a job that has not ended. */
@@ -184,7 +184,7 @@ export async function finishJob(
   reason = '',
 ): Promise<void> {
   await queries.query(
-    'update replays set state = $2, finish_time = $3, reason = $4 where id = $1 and finish_time is null',
+    'update jobs set state = $2, finish_time = $3, reason = $4 where id = $1 and finish_time is null',
     [id, state, time, reason],
   );
 }
@@ -197,7 +197,7 @@ export async function endJob(
   lost: (count: number) => string,
 ): Promise<void> {
   const [row] = await queries.query<{ lost: string }>(
-    'select total - replayed as lost from replays where id = $1',
+    'select total - replayed as lost from jobs where id = $1',
     [id],
   );
   const count = Number(row?.lost ?? 0);
@@ -207,7 +207,7 @@ export async function endJob(
 /** Fails what goes on from or to an integration, which is being deleted. */
 export async function failJobsOf(queries: Queries, integrationId: string): Promise<void> {
   await queries.query(
-    `update replays set state = $2, finish_time = now(),
+    `update jobs set state = $2, finish_time = now(),
        reason = case when integration_id = $1 then 'the integration was deleted' else 'the target integration was deleted' end
      where finish_time is null and (integration_id = $1 or target_integration_id = $1)`,
     [integrationId, JobState.FAILED],
@@ -217,8 +217,8 @@ export async function failJobsOf(queries: Queries, integrationId: string): Promi
 /** Deletes up to `limit` jobs that ended more than `ttl` milliseconds ago. Answers how many. */
 export async function deleteOldJobs(queries: Queries, ttl: number, limit: number): Promise<number> {
   const rows = await queries.query(
-    `delete from replays where id in
-       (select id from replays where finish_time < now() - $1 * interval '1 millisecond' limit $2)
+    `delete from jobs where id in
+       (select id from jobs where finish_time < now() - $1 * interval '1 millisecond' limit $2)
      returning id`,
     [ttl, limit],
   );

@@ -34,7 +34,7 @@ function nextJobs({ kind, integrationId, ...page }: JobPage): NextRows {
     : ['true'];
   const nexts = selections.map(
     (selection) =>
-      `(select * from replays where kind = $2 and ${selection} and ${isNext} order by ${order} limit $1)`,
+      `(select * from jobs where kind = $2 and ${selection} and ${isNext} order by ${order} limit $1)`,
   );
   return {
     sql: `select * from (${nexts.join(' union all ')}) as next order by ${order} limit $1`,

@@ -2,6 +2,7 @@ import type { Client } from 'pg';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { NameResolver } from '../../runtime/name-resolver.ts';
+import { OneByOne } from '../../runtime/one-by-one.ts';
 import { unavailable } from './database.ts';
 import { closeLockConnection, openLockConnection } from './lock-connection.ts';
 import { PostgresUrl } from './postgres-url.ts';
@@ -31,6 +32,8 @@ export class Locks implements AsyncDisposable {
   /** PostgreSQL would give a connection the same lock twice. */
   readonly #held = new Map<string, AbortController>();
   #connection: Promise<Client> | undefined;
+  /** Of the questions, whose deadlines begin when they are asked: one that waits for others is not late. */
+  readonly #line = new OneByOne();
   #isClosed = false;
 
   /** Connects with the first lock. */
@@ -63,7 +66,7 @@ export class Locks implements AsyncDisposable {
   async #prove(lost: AbortSignal): Promise<void> {
     const connection = this.#connection;
     try {
-      await (await connection)?.query('select');
+      await this.#line.run(async () => (await connection)?.query('select'));
     } catch (error) {
       if (this.#connection === connection) void this.#lose(error); // aborts the signal at once
     }
@@ -87,10 +90,11 @@ export class Locks implements AsyncDisposable {
     });
     const connection = this.#connection;
     try {
-      const client = await connection;
-      const sql = `select ${lockFunction}(hashtextextended($1, 0)) as done`;
-      const { rows } = await client.query<{ done: boolean }>(sql, [name]);
-      return rows[0]?.done === true;
+      return await this.#line.run(async () => {
+        const sql = `select ${lockFunction}(hashtextextended($1, 0)) as done`;
+        const { rows } = await (await connection).query<{ done: boolean }>(sql, [name]);
+        return rows[0]?.done === true;
+      });
     } catch (error) {
       if (this.#connection === connection) void this.#lose(error);
       throw error;

@@ -20,7 +20,7 @@ export async function markRedriven(
 
 /** Whether a redrive of the integration that was started is to go on. */
 export async function isRedriven(queries: Queries, integrationId: string): Promise<boolean> {
-  const sql = "select from replays where integration_id = $1 and kind = 'redrive' and finish_time is null";
+  const sql = "select from jobs where integration_id = $1 and kind = 'redrive' and finish_time is null";
   return (await queries.query(sql, [integrationId])).length > 0;
 }
 

@@ -3,12 +3,12 @@ import {
   WatchEventsResponseSchema,
 } from '../../../gen/penstock/v1/event_service_pb.ts';
 import { sharedAnswer } from '../../rpc/shared-answer.ts';
+import { OneByOne } from '../../runtime/one-by-one.ts';
 import type { Queries } from '../store/database.ts';
 import type { EventSelection } from '../store/events.ts';
 import { idsInScope, type ScopeSelection } from '../store/scoped.ts';
 import { type EventPlace, eventsSince, type StoredEvent, settledVersion } from '../store/versions.ts';
 import type { Bell } from './bell.ts';
-import { OneByOne } from './one-by-one.ts';
 import type { Feed } from './shared-feed.ts';
 
 /** Events that are loaded at a time. */

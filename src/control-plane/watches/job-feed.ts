@@ -1,9 +1,9 @@
+import { OneByOne } from '../../runtime/one-by-one.ts';
 import type { Queries } from '../store/database.ts';
 import { type JobRow, jobsSince, runningRows } from '../store/jobs.ts';
 import { idsInScope, type ScopeSelection } from '../store/scoped.ts';
 import { settledVersion, type Version } from '../store/versions.ts';
 import type { Bell } from './bell.ts';
-import { OneByOne } from './one-by-one.ts';
 import type { Feed } from './shared-feed.ts';
 import { tooSlow } from './slow-reader.ts';
 

@@ -1,12 +1,12 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { ListNodesResponseSchema, type Node } from '../../../gen/penstock/v1/cluster_service_pb.ts';
+import { OneByOne } from '../../runtime/one-by-one.ts';
 import type { Cluster } from '../status/cluster.ts';
 import { shownNodes } from '../status/shown-nodes.ts';
 import type { Queries } from '../store/database.ts';
 import { integrationsByNode, loadCluster } from '../store/nodes.ts';
 import type { ScopeSelection } from '../store/scoped.ts';
 import type { Bell } from './bell.ts';
-import { OneByOne } from './one-by-one.ts';
 import type { Feed } from './shared-feed.ts';
 
 /** How often PostgreSQL is asked for the nodes, in milliseconds: they report every 2 seconds. */

@@ -1,34 +1,19 @@
 import assert from 'node:assert/strict';
-import { create } from '@bufbuild/protobuf';
-import { EnvelopeSchema, FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
-import { IntegrationSchema } from '../../../gen/penstock/v1/integration_pb.ts';
-import { handlerTypeOf } from '../../../src/executor/handlers/registry.ts';
+import { FailureClass } from '../../../gen/penstock/v1/envelope_pb.ts';
 import { reach } from '../../../src/executor/reach.ts';
-import { tryDelivery } from '../../../src/executor/trial.ts';
 import { conforms, noneLeft } from '../../helpers/conforms.ts';
 import { contextOf } from '../../helpers/handler.ts';
 import { type Configuration, PASSWORDS, type PeerOptions } from '../../helpers/peer.ts';
+import { tried, typeOf } from '../../helpers/trial.ts';
 import { waitUntil } from '../../helpers/wait-until.ts';
 
 const soon = () => AbortSignal.timeout(20_000);
 
-function typeOf(configuration: Configuration) {
-  const integration = create(IntegrationSchema, { name: 'n', topicFilters: ['#'], configuration });
-  const type = handlerTypeOf(integration)!;
-  return { integration, type, prefix: configuration.case! };
-}
-
-async function reached(configuration: Configuration) {
+async function reached(configuration: Configuration, signal = soon()) {
   const { type, prefix } = typeOf(configuration);
-  const found = await reach(type, contextOf(), prefix, soon());
+  const found = await reach(type, contextOf(), prefix, signal);
   const steps = found.steps.map(({ name, ok }) => `${name} ${ok ? 'ok' : 'failed'}`);
   return { ...found, steps: [...new Set(steps)] };
-}
-
-async function tried(configuration: Configuration, payload: string, signal = soon()) {
-  const { type, integration } = typeOf(configuration);
-  const envelope = create(EnvelopeSchema, { topicName: 'a/b', qos: 1, payload: Buffer.from(payload) });
-  return await tryDelivery(type, { integration, envelope }, contextOf(), signal);
 }
 
 conforms('a check tells its steps, and which of them failed', async (_, start) => {
@@ -53,6 +38,18 @@ conforms(
     const { reachable, steps, field } = await reached((await start(options)).configuration);
     assert.equal(reachable, false);
     assert.equal(steps.at(-1), 'TLS failed');
+    assert.match(field ?? '', /\.tls$/);
+  },
+  { needs: 'certificate' },
+);
+
+conforms(
+  'a check whose time is over tells the step that it was at, and its field',
+  async (_, start) => {
+    const peer = await start({ certificate: 'of another authority' });
+    await peer.network.set({ downstream: { timeout: true } });
+    const { reachable, steps, field } = await reached(peer.configuration, AbortSignal.timeout(500));
+    assert.deepEqual([reachable, steps.at(-1)], [false, 'TLS failed']);
     assert.match(field ?? '', /\.tls$/);
   },
   { needs: 'certificate' },

@@ -120,7 +120,7 @@ export class Answer implements Passenger {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     const { statuses, maxBytes, record } = this.#limits;
     this.#bytes += chunk.length;
-    record?.answered(chunk);
+    record?.received(chunk);
     if (!statuses.isSuccess(this.#status) && this.#excerpt.length < EXCERPT) {
       this.#excerpt = (this.#excerpt + chunk.toString('utf8', 0, EXCERPT)).slice(0, EXCERPT);
     }

@@ -34,9 +34,12 @@ export async function check(
     const path = checkPath(config.restEndpointUrl);
     const { status } = await sender.send({ method, path, headers: {}, body: null }, signal);
     const isDenied = status === 401 || status === 403 || status === 407;
-    const advice = new Statuses(config).isSuccess(status) ? undefined : adviceOn(status, method);
-    const message = told(`the endpoint answers ${status} to ${method}`, advice);
-    const field = fieldFor(status, config);
+    const isWell = !isDenied && new Statuses(config).isSuccess(status);
+    const message = told(
+      `the endpoint answers ${status} to ${method}`,
+      isWell ? undefined : adviceOn(status, method),
+    );
+    const field = isWell ? undefined : fieldFor(status, config);
     const isAuthenticated = config.credentials !== undefined || config.secretHeaders.length > 0;
     if (!isDenied) return { reachable: true, message, isAuthenticated, ...(field && { field }) };
     return { reachable: false, message, fault: 'authentication', ...(field && { field }) };
@@ -51,10 +54,11 @@ export async function check(
 
 const told = (finding: string, advice: string | undefined) => (advice ? `${finding}; ${advice}` : finding);
 
-function fieldFor(status: number, { credentials }: HttpConfiguration): string | undefined {
+function fieldFor(status: number, { credentials, secretHeaders }: HttpConfiguration): string | undefined {
   if (status === 401 || status === 403) {
     const own = credentials?.credentials.case;
-    return own === undefined ? 'credentials' : `credentials.${own}`;
+    if (own !== undefined) return `credentials.${own}`;
+    return secretHeaders.length > 0 ? 'secret_headers' : 'credentials';
   }
   if (status === 407) return 'proxy_credentials';
   if (status === 404 || status === 410 || (status >= 300 && status < 400)) return 'rest_endpoint_url';

@@ -1,6 +1,6 @@
 import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import { UnencodableError } from '../../../contract/body.ts';
-import { masked } from '../../../contract/masked.ts';
+import { maskedAnswer } from '../../../contract/masked.ts';
 import { messageOf } from '../../../runtime/logger.ts';
 import { TargetRefusedError } from '../../../runtime/target-guard.ts';
 import type { Failure } from '../handler.ts';
@@ -11,8 +11,6 @@ import { LostError } from './lost-error.ts';
 import type { Statuses } from './statuses.ts';
 
 const SECONDS = /^\d+$/;
-/** What an endpoint that tells what it was sent may tell of us. */
-const AUTHORIZATION = /\b(Basic|Bearer)\s+[\w.~+/=-]+/gi;
 
 export interface Surroundings {
   readonly statuses: Statuses;
@@ -28,7 +26,7 @@ export function failureOf(
   { statuses, now, maxRetryAfter, secrets }: Surroundings,
 ): Failure {
   const wanted = retryAfterMs(retryAfter, now);
-  const said = masked(excerpt.replaceAll(AUTHORIZATION, '$1 ***'), secrets);
+  const said = maskedAnswer(excerpt, secrets);
   const answered = `the endpoint answered ${status}${pauseText(wanted, maxRetryAfter)}`;
   return {
     delivered: false,

@@ -33,5 +33,5 @@ export function recordHead(
   headers: Readonly<Record<string, string | string[] | undefined>>,
 ): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${[value].flat().join(', ')}`);
-  record.answered(`${[`status ${status}`, ...lines].join('\n')}\n\n`);
+  record.answered([`status ${status}`, ...lines]);
 }

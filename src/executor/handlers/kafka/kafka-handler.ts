@@ -61,7 +61,7 @@ export class KafkaHandler implements Handler {
     const { record } = this.#context;
     if (record) for (const one of records) recordRecord(record, this.#topic, one);
     const told = await this.#deliver(records, signal);
-    if (record && told.some(({ delivered }) => delivered)) record.answered('Kafka has it');
+    if (record && told.some(({ delivered }) => delivered)) record.answered(['Kafka has it']);
     const outcomes = told.values();
     return written.map((one) => ('value' in one ? outcomes.next().value! : one));
   }

@@ -19,5 +19,5 @@ const textOf = (value: unknown) =>
 export function recordAnswer(record: TrialRecord, qos: number, code: number | string | undefined): void {
   const packet = qos === 1 ? 'PUBACK' : 'PUBCOMP';
   const name = REASON_NAMES.find(([known]) => known === code)?.[1] ?? '';
-  record.answered(code === undefined ? packet : `${packet} with code ${code} ${name}`.trim());
+  record.answered([code === undefined ? packet : `${packet} with code ${code} ${name}`.trim()]);
 }
