@@ -50,7 +50,7 @@ conforms(
     await peer.network.set({ downstream: { timeout: true } });
     const { reachable, steps, field } = await reached(peer.configuration, AbortSignal.timeout(500));
     assert.deepEqual([reachable, steps.at(-1)], [false, 'TLS failed']);
-    assert.match(field ?? '', /\.tls$/);
+    assert.match(field ?? '', /^(http\.rest_endpoint_url|(mqtt|kafka)\.tls)$/);
   },
   { needs: 'certificate' },
 );
