@@ -121,10 +121,14 @@ test('who has moved on leaves its place to the next after a while', async () => 
   await jobs[Symbol.asyncDispose]();
 });
 
-test('who has come nowhere yet keeps its place: it would begin anew', async () => {
+test('who came nowhere has twice as long the next time: it begins anew', async () => {
   const { clock, begun, jobs } = redrives('count');
   await clock.advance(1);
-  await clock.advance(3 * TURN);
   assert.deepEqual(begun, ['a', 'b', 'c', 'd']);
+  const timesOfA = () => begun.filter((id) => id === 'a').length;
+  for (; timesOfA() < 2; ) await clock.advance(INTERVAL);
+  await clock.advance(1.7 * TURN);
+  assert.equal(timesOfA(), 2);
+  for (; timesOfA() < 3; ) await clock.advance(INTERVAL);
   await jobs[Symbol.asyncDispose]();
 });

@@ -17,6 +17,8 @@ const MAX_AT_ONCE = 4;
 const RETRY: Backoff = { initial: 2000, max: 60_000 };
 /** How long one goes on while others wait for its place. */
 const TURN = 10_000;
+/** Each time that it came nowhere, it has twice as long the next time: what it did is done anew. So often. */
+const MAX_DOUBLINGS = 6;
 const STOP_DEADLINE = 5000;
 
 export interface JobsDeps extends RedriveDeps {
@@ -28,9 +30,8 @@ export interface JobsDeps extends RedriveDeps {
 interface Run {
   readonly stop: AbortController;
   readonly ended: Promise<void>;
-  readonly begun: number;
-  /** What it has done since it began is kept: nothing of it is done again when it goes on another time. */
-  hasMovedOn: boolean;
+  /** When others may have its place. */
+  readonly turnEnds: number;
 }
 
 /** What this node knows of a job that it has run. */
@@ -40,6 +41,8 @@ interface Past {
   /** How often in a row it could not go on, and until when it is left alone for that. */
   readonly failures: number;
   readonly until: number;
+  /** How often in a row nothing was kept of what it did. */
+  readonly barren: number;
 }
 
 /**
@@ -98,32 +101,30 @@ export class Jobs implements AsyncDisposable {
     return [...this.#runs.values()].filter(({ stop }) => !stop.signal.aborted);
   }
 
-  /** Others wait: the one that has run the longest goes on after them, where it is; not before it has come anywhere. */
+  /** Others wait: the one that has run the longest goes on after them, where it is. */
   #endTurn(): void {
-    const first = this.#going().find(({ hasMovedOn }) => hasMovedOn);
-    if (first && this.#deps.clock.monotonic() - first.begun >= TURN) {
-      first.stop.abort(new Error('others wait for their turn'));
-    }
+    const now = this.#deps.clock.monotonic();
+    const over = this.#going().find(({ turnEnds }) => turnEnds <= now);
+    over?.stop.abort(new Error('others wait for their turn'));
   }
 
   #start(job: RunningJob, lock: Lock): void {
     const stop = new AbortController();
-    const movedOn = () => {
-      const run = this.#runs.get(job.id);
-      if (run) run.hasMovedOn = true;
-    };
-    const signal = AbortSignal.any([stop.signal, lock.signal]);
-    const ended = this.#run(job, signal, movedOn).finally(async () => {
+    const ended = this.#run(job, AbortSignal.any([stop.signal, lock.signal])).finally(async () => {
       await lock[Symbol.asyncDispose]();
       this.#runs.delete(job.id);
     });
-    this.#runs.set(job.id, { stop, ended, begun: this.#deps.clock.monotonic(), hasMovedOn: false });
+    const turn = TURN * 2 ** Math.min(this.#pasts.get(job.id)?.barren ?? 0, MAX_DOUBLINGS);
+    this.#runs.set(job.id, { stop, ended, turnEnds: this.#deps.clock.monotonic() + turn });
   }
 
-  async #run({ id, kind }: RunningJob, signal: AbortSignal, movedOn: () => void): Promise<void> {
+  async #run({ id, kind }: RunningJob, signal: AbortSignal): Promise<void> {
     const { db, clock, logger, random } = this.#deps;
-    const failures = this.#pasts.get(id)?.failures ?? 0;
-    const past = { run: ++this.#count, failures: 0, until: 0 };
+    const { failures = 0, barren = 0 } = this.#pasts.get(id) ?? {};
+    const past = { run: ++this.#count, failures: 0, until: 0, barren: barren + 1 };
+    const movedOn = () => {
+      past.barren = 0;
+    };
     try {
       await (kind === 'replay' ? runReplay : runRedrive)(this.#deps, id, signal, movedOn);
       logger.info(`a ${kind} is over`, { id });
