@@ -26,6 +26,25 @@ const METHODS: ReadonlyMap<HttpMethod, HttpRequest['method']> = new Map([
 export const methodOf = ({ requestMethod }: HttpConfiguration) => METHODS.get(requestMethod) ?? 'POST';
 export const hasBody = (config: HttpConfiguration) => !['GET', 'DELETE'].includes(methodOf(config));
 
+/**
+ * The headers that every request of a configuration carries, by lower-case names.
+ * @param authorization made of its credentials; undefined: none that all requests have
+ * @param written what a secret is written as; unset: itself
+ */
+export function fixedHeaders(
+  { headers, secretHeaders }: HttpConfiguration,
+  authorization: string | undefined,
+  written: (secret: string) => string = (secret) => secret,
+): Record<string, string> {
+  const fixed: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (!hasPlaceholder(value)) fixed[name.toLowerCase()] = value;
+  }
+  for (const { name, value = '' } of secretHeaders) fixed[name.toLowerCase()] = written(value);
+  if (authorization !== undefined) fixed.authorization = authorization;
+  return fixed;
+}
+
 /** A function that writes a message as a request. It throws an `UnencodableError`. */
 export function requestWriter(
   config: HttpConfiguration,

@@ -3,6 +3,11 @@ import { compileTemplate, type TemplateSource } from './template.ts';
 import { templatedBodyWriter } from './templated-body.ts';
 import { bodyOptions, type WritingContext } from './written-message.ts';
 
+/** Of a configuration that names none. */
+const DEFAULT_TOPIC = 'tbmq.messages';
+
+export const topicOf = ({ topic }: KafkaConfiguration): string => topic || DEFAULT_TOPIC;
+
 type Write<T> = (source: TemplateSource) => T;
 
 /** A function that writes the key; null: there is none. It throws an `UnencodableError`. */

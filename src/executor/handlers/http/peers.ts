@@ -6,7 +6,7 @@ import type { PemOptions } from '../../../runtime/pem.ts';
 import type { HandlerContext } from '../handler.ts';
 import { OAuth2Tokens } from '../oauth2.ts';
 import { pemOptions } from '../tls.ts';
-import { basicAuthorization } from './fixed-headers.ts';
+import { basicAuthorization } from './authorization.ts';
 import { type HttpProxy, tunnelDialer } from './proxy.ts';
 
 /** The certificates for connections to the endpoint. */

@@ -2,12 +2,12 @@ import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Client } from 'undici';
 import { type HttpConfiguration, HttpVersion } from '../../../../gen/penstock/v1/http_pb.ts';
 import { originOf, requestPath } from '../../../contract/endpoint-url.ts';
-import type { HttpRequest } from '../../../contract/http-request.ts';
+import { fixedHeaders, type HttpRequest } from '../../../contract/http-request.ts';
 import type { HandlerContext } from '../handler.ts';
 import { Answer, type AnswerLimits, type HttpAnswer } from './answer.ts';
+import { authorizationOf } from './authorization.ts';
 import { type Connections, OwnConnections } from './connections.ts';
 import { Connector } from './connector.ts';
-import { fixedHeaders } from './fixed-headers.ts';
 import { pemOf, proxyOf } from './peers.ts';
 import { type Leaving, recordRequest } from './recorded.ts';
 import { SharedConnections } from './shared-connections.ts';
@@ -62,7 +62,7 @@ export class HttpSender implements RequestSender {
     const path = requestPath(config.restEndpointUrl, missing);
     this.#path = this.#prefix + (typeof path === 'string' ? path : '/');
     this.#headers = {
-      ...fixedHeaders(config),
+      ...fixedHeaders(config, authorizationOf(config)),
       ...(isForwarded && proxy.authorization ? { 'proxy-authorization': proxy.authorization } : {}),
     };
     this.#limits = {

@@ -1,9 +1,10 @@
 import type { KafkaConfiguration } from '../../../../gen/penstock/v1/kafka_pb.ts';
+import { topicOf } from '../../../contract/kafka-record.ts';
 import { protocolErrorType } from '../../../kafkajs/protocol-error.ts';
 import { refusalOf, toldBy } from '../../../kafkajs/refusal.ts';
 import { withDeadline } from '../../../runtime/deadline.ts';
 import type { CheckResult, ConnectionFault, HandlerContext } from '../handler.ts';
-import { createClient, topicOf } from './client.ts';
+import { createClient } from './client.ts';
 import { DisconnectedError, reasonOf, rootOf } from './reason.ts';
 import { optionsOf } from './resolve-options.ts';
 import { authenticationOf } from './sasl.ts';

@@ -13,11 +13,8 @@ import { bootstrapServer, type Sockets } from './sockets.ts';
 const { Kafka, logLevel } = kafkajs;
 
 const DEFAULT_CLIENT_ID_PREFIX = 'tbmq-ie-kafka-producer';
-const DEFAULT_TOPIC = 'tbmq.messages';
 /** Before a broker ends a session, in milliseconds: by then there is a newer token than the session's. */
 const REAUTHENTICATION = 1500;
-
-export const topicOf = ({ topic }: KafkaConfiguration) => topic || DEFAULT_TOPIC;
 
 interface Deps {
   readonly context: HandlerContext;

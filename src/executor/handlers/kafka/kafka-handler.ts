@@ -1,11 +1,12 @@
 import { FailureClass } from '../../../../gen/penstock/v1/envelope_pb.ts';
 import type { KafkaConfiguration } from '../../../../gen/penstock/v1/kafka_pb.ts';
 import { UnencodableError } from '../../../contract/body.ts';
+import { topicOf } from '../../../contract/kafka-record.ts';
 import { createCluster } from '../../../kafkajs/cluster.ts';
 import { timeoutSignal } from '../../../runtime/deadline.ts';
 import { messageOf } from '../../../runtime/logger.ts';
 import type { Failure, Handler, HandlerContext, Outbound, Outcome } from '../handler.ts';
-import { createClient, topicOf } from './client.ts';
+import { createClient } from './client.ts';
 import type { KafkaOptions } from './options.ts';
 import { type KafkaRecord, recordWriter } from './record.ts';
 import { RecordSender } from './record-sender.ts';

@@ -9,8 +9,8 @@ import type {
 import { UnencodableError } from '../../../../src/contract/body.ts';
 import { hasPlaceholder, originOf, requestPath } from '../../../../src/contract/endpoint-url.ts';
 import { batchRequestWriter, itemWriter } from '../../../../src/contract/http-batch.ts';
-import { type HttpRequest, requestWriter } from '../../../../src/contract/http-request.ts';
-import { headerWriters, keyWriter, valueWriter } from '../../../../src/contract/kafka-record.ts';
+import { fixedHeaders, type HttpRequest, requestWriter } from '../../../../src/contract/http-request.ts';
+import { headerWriters, keyWriter, topicOf, valueWriter } from '../../../../src/contract/kafka-record.ts';
 import {
   payloadWriter,
   qosWriter,
@@ -117,7 +117,8 @@ function writtenRequest(
       of(`headers["${name}"]`, () => compileTemplate(value, 'header', context.missing)(source));
   }
   const { method, headers, body } = of('body_template', () => requestOf(config, context, message));
-  const fields = Object.entries({ ...headers, ...fixed(config) });
+  const fixed = fixedHeaders(config, authorizationOf(config), () => SECRET);
+  const fields = Object.entries({ ...headers, ...fixed });
   return { to: `${method} ${origin}${path}`, fields, body };
 }
 
@@ -127,16 +128,11 @@ function requestOf(config: HttpConfiguration, context: WritingContext, message: 
   return batchRequestWriter(config, context)([{ message, json }]);
 }
 
-/** The headers that are the same for all messages; of secrets only that they are there. */
-function fixed({ headers, secretHeaders, credentials }: HttpConfiguration): Record<string, string> {
-  const all: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers))
-    if (!hasPlaceholder(value)) all[name.toLowerCase()] = value;
-  for (const { name } of secretHeaders) all[name.toLowerCase()] = SECRET;
+/** That there is one, and of which kind. */
+function authorizationOf({ credentials }: HttpConfiguration): string | undefined {
   const kind = credentials?.credentials.case;
-  if (kind === 'basic') all.authorization = `Basic ${SECRET}`;
-  if (kind === 'bearer' || kind === 'oauth2') all.authorization = `Bearer ${SECRET}`;
-  return all;
+  if (kind === 'basic') return `Basic ${SECRET}`;
+  return kind === 'bearer' || kind === 'oauth2' ? `Bearer ${SECRET}` : undefined;
 }
 
 function writtenPublication(
@@ -172,7 +168,7 @@ function writtenRecord(
     : [];
   const body = of('body_template', () => valueWriter(config, context)(source));
   return {
-    to: config.topic || 'tbmq.messages',
+    to: topicOf(config),
     fields: [['key', key ?? 'none'], ...own, ...forwarded],
     body,
   };
