@@ -78,6 +78,30 @@ test('an edit of a user sends what was changed, and a password only when one was
   assert.notEqual(problemOf(typed, undefined), undefined, 'a new one needs a password');
 });
 
+test('a scope that was not typed anew stays as it is, however it is written', () => {
+  const scope = {
+    $typeName: 'penstock.v1.Scope' as const,
+    namePrefix: '',
+    labels: { a: 'x, b=y', ' c': 'd ' },
+  };
+  const user = {
+    $typeName: 'penstock.v1.User' as const,
+    ...{ name: 'ada', displayName: 'Ada', role: Role.VIEWER, disabled: false, scope },
+  };
+  const typed = typedUser(user);
+  assert.equal(changeOf(typed, user), undefined);
+  const renamed = changeOf({ ...typed, displayName: 'Ada L.' }, user);
+  assert.deepEqual([renamed?.updateMask?.paths, renamed?.user?.scope], [['display_name'], undefined]);
+  const unreadable = { ...user, scope: { ...scope, labels: { '': 'x' } } };
+  assert.equal(problemOf(typedUser(unreadable), unreadable), undefined);
+  const narrowed = changeOf({ ...typed, scope: { prefix: 'north-', labels: 'a=1' } }, user);
+  assert.deepEqual(narrowed?.updateMask?.paths, ['scope']);
+  assert.deepEqual(narrowed?.user?.scope, { namePrefix: 'north-', labels: { a: '1' } });
+  assert.notEqual(problemOf({ ...typed, scope: { prefix: '', labels: 'a' } }, user), undefined);
+  const admin = changeOf({ ...typed, role: Role.ADMIN }, user);
+  assert.deepEqual([admin?.updateMask?.paths, admin?.user?.scope], [['role', 'scope'], undefined]);
+});
+
 test('who may not call something is told which role it needs, or that a scope is too narrow', () => {
   const who = (role: Role, allowedMethods: string[]): Self => ({
     $typeName: 'penstock.v1.Self',

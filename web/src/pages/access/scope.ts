@@ -9,7 +9,7 @@ export function scopeText(scope: Scope | undefined): string {
 }
 
 /** Labels as they are typed: `team=energy, site=north`. */
-export const labelsText = (scope: Scope | undefined): string =>
+const labelsText = (scope: Scope | undefined): string =>
   Object.entries(scope?.labels ?? {})
     .map(([key, value]) => `${key}=${value}`)
     .join(', ');

@@ -1,6 +1,6 @@
 import type { MessageInitShape, UpdateUserRequestSchema, User } from '../../../../src/client/contract.ts';
 import { Role } from '../../../../src/client/contract.ts';
-import { readScope, scopeText, type TypedScope, typedScope } from './scope.ts';
+import { readScope, type TypedScope, typedScope } from './scope.ts';
 
 /** What is typed of a user. */
 export interface TypedUser {
@@ -28,15 +28,23 @@ export function problemOf(typed: TypedUser, before: User | undefined): string | 
   const length = [...typed.password].length;
   if ((!before || length > 0) && length < MIN_PASSWORD)
     return `A password has ${MIN_PASSWORD} characters or more: this one has ${length}.`;
+  if (!isScopeTyped(typed, before)) return undefined;
   const scope = readScope(typed.scope);
   return 'problem' in scope ? scope.problem : undefined;
 }
 
-/** The user as it is sent. */
-export function userOf(typed: TypedUser) {
+/** What is stored may be written otherwise than it can be typed: it is read only where somebody typed another one. */
+function isScopeTyped({ role, scope }: TypedUser, before: User | undefined): boolean {
+  if (role === Role.ADMIN) return false;
+  const { prefix, labels } = typedScope(before?.scope);
+  return scope.prefix !== prefix || scope.labels !== labels;
+}
+
+/** The user as it is sent. @param before undefined: it is a new one */
+export function userOf(typed: TypedUser, before?: User) {
   const { name, displayName, role, password } = typed;
-  const read = readScope(typed.scope);
-  const scope = role === Role.ADMIN || 'problem' in read ? undefined : read.scope;
+  const read = isScopeTyped(typed, before) ? readScope(typed.scope) : undefined;
+  const scope = read && 'scope' in read ? read.scope : undefined;
   return {
     name: name.trim().toLowerCase(),
     displayName,
@@ -51,12 +59,12 @@ export function changeOf(
   typed: TypedUser,
   before: User,
 ): MessageInitShape<typeof UpdateUserRequestSchema> | undefined {
-  const user = userOf(typed);
-  const scopeNow = scopeText(user.scope ? { $typeName: 'penstock.v1.Scope', ...user.scope } : undefined);
+  const user = userOf(typed, before);
+  const becomesAdmin = user.role === Role.ADMIN && before.role !== Role.ADMIN; // which has none
   const paths = [
     ...(user.displayName === before.displayName ? [] : ['display_name']),
     ...(user.role === before.role ? [] : ['role']),
-    ...(scopeNow === scopeText(before.scope) ? [] : ['scope']),
+    ...(becomesAdmin || isScopeTyped(typed, before) ? ['scope'] : []),
     ...(user.password === undefined ? [] : ['password']),
   ];
   return paths.length === 0 ? undefined : { user, updateMask: { paths } };
