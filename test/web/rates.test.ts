@@ -138,4 +138,6 @@ test('a row says why it is not well: its reason, what failed last, or how much m
   assert.equal(problemOf(one(''), 'active', error, grown), '');
   assert.equal(problemOf(one(''), 'failing', undefined, grown), '');
   assert.equal(problemOf(one(''), 'behind', error, grown), '1,006 more wait than a minute ago');
+  const before = waiting([9n, 8n, 1n, 2n, 3n, 4n, 5n, 6n, 7n]).get('a');
+  assert.equal(problemOf(one(''), 'behind', error, before), '6 more wait than a minute ago');
 });

@@ -65,17 +65,24 @@ function waitsOf(before: readonly Wait[], count: bigint | undefined, time: numbe
 export const isFailing = (one: Rates | undefined): boolean =>
   one?.failedTime !== undefined && one.time - one.failedTime < FAILING;
 
-/** Whether what waits has grown for a minute: it never fell, and rose in both halves of it. As far as the page has seen. */
-export function isBehind(one: Rates | undefined): boolean {
+/**
+ * By how much what waits has grown in the last minute: in that it never fell, and rose in both halves. As far as the page has seen.
+ * @returns undefined: it has not, or that is not known
+ */
+export function grownBy(one: Rates | undefined): bigint | undefined {
   const waits = one?.waits ?? [];
   const now = waits.at(-1);
   const begin = waits.findLastIndex(({ time }) => now !== undefined && now.time - time >= GROWING);
-  if (!now || begin === -1) return false;
+  if (!now || begin === -1) return undefined;
   const minute = waits.slice(begin).map(({ count }) => count);
   const middle = minute[Math.floor(minute.length / 2)]!;
   const falls = minute.some((count, i) => i > 0 && count < minute[i - 1]!);
-  return !falls && minute[0]! < middle && middle < now.count;
+  const hasGrown = !falls && minute[0]! < middle && middle < now.count;
+  return hasGrown ? now.count - minute[0]! : undefined;
 }
+
+/** Whether what waits has grown for a minute. */
+export const isBehind = (one: Rates | undefined): boolean => grownBy(one) !== undefined;
 
 /** Whether they are of more than two intervals ago. @param now in milliseconds */
 export function areOld({ figures: { interval }, time }: Rates, now: number): boolean {

@@ -1,6 +1,6 @@
 import type { ErrorReport, Integration } from '../../../../src/client/contract.ts';
 import type { Health } from '../../live/health.ts';
-import type { Rates } from '../../live/rates.ts';
+import { grownBy, type Rates } from '../../live/rates.ts';
 import { failureName } from '../../ui/names.ts';
 
 /** Why an integration is not well, in a line; empty: it is well, or nobody told. @param error what went wrong last */
@@ -12,8 +12,6 @@ export function problemOf(
 ): string {
   if (status?.reason) return status.reason;
   if (health === 'failing' && error) return `${failureName(error.failureClass)}: ${error.message}`;
-  const [first, ...more] = rates?.waits ?? [];
-  const last = more.at(-1);
-  if (health !== 'behind' || !first || !last) return '';
-  return `${(last.count - first.count).toLocaleString('en')} more wait than a minute ago`;
+  const grown = health === 'behind' ? grownBy(rates) : undefined;
+  return grown === undefined ? '' : `${grown.toLocaleString('en')} more wait than a minute ago`;
 }
