@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { ConnectError } from '@connectrpc/connect';
 import { type WatchResponse, WatchResponseSchema } from '../../gen/penstock/v1/watch_service_pb.ts';
-import { Code, PenstockError } from '../../src/client/contract.ts';
+import { Code, PenstockError, RedriveState } from '../../src/client/contract.ts';
 import { Hub } from '../../web/src/live/hub.ts';
 import type { ToTab } from '../../web/src/live/messages.ts';
 
@@ -86,6 +86,8 @@ function tabOf(hub: Hub) {
     told: 0,
     callers: 0,
     events: [] as string[],
+    jobs: [] as string[],
+    syncs: 0,
   };
   const remove = hub.add((message: ToTab) => {
     if (message.kind === 'connection') tab.state = message.connection.state;
@@ -96,11 +98,17 @@ function tabOf(hub: Hub) {
     for (const { id, name } of message.integrations) tab.names.set(id, name);
     for (const id of message.deleted) tab.names.delete(id);
     tab.events.push(...message.events.map(({ id }) => id));
+    if (message.jobs) tab.jobs = message.jobs.map(({ job }) => `${job.value?.id} ${job.value?.state}`);
     tab.isSynced = message.isSynced;
+    tab.syncs = message.syncs;
   });
   return { ...tab, get: () => tab, remove };
 }
 
+const { RUNNING, DONE } = RedriveState;
+const redrive = (id: string, state: RedriveState) => ({
+  job: { case: 'redrive' as const, value: { id, state } },
+});
 const named = (...names: string[]) => names.map((name) => ({ integration: { id: name, name } }));
 
 test('all tabs of a browser know what one stream says, whenever they come', async () => {
@@ -158,6 +166,28 @@ test('what went while the stream was cut is gone once all there is has come agai
   await end();
 });
 
+test('a job that ended while the stream was cut is gone once all there is has come again, which is counted', async () => {
+  const { hub, send, fail, pass, end } = hubForTests();
+  const tab = tabOf(hub);
+  const known = () => [tab.get().syncs, ...tab.get().jobs];
+  await send({ jobs: [redrive('a', RUNNING), redrive('b', RUNNING), redrive('c', DONE)], synced: true });
+  await pass(100);
+  assert.deepEqual(known(), [1, 'a 1', 'b 1', 'c 2']);
+  await send({ jobs: [redrive('b', DONE)] });
+  await pass(100);
+  assert.deepEqual(known(), [1, 'a 1', 'b 2', 'c 2']);
+  await fail(new Error('the server went away'));
+  await pass(500);
+  await send({ jobs: [redrive('d', RUNNING)] });
+  await pass(100);
+  assert.deepEqual(known(), [1, 'a 1', 'b 2', 'c 2', 'd 1']);
+  await send({ synced: true });
+  await pass(100);
+  assert.deepEqual(known(), [2, 'b 2', 'c 2', 'd 1']);
+  assert.deepEqual(tabOf(hub).get().jobs, tab.get().jobs, 'a tab that comes later knows the same');
+  await end();
+});
+
 test('a server that says nothing any more is not live', async () => {
   const { hub, send, pass, end } = hubForTests();
   const tab = tabOf(hub);
@@ -190,15 +220,18 @@ test('without a login nothing is kept of what was shown, and it waits until some
 test('whoever logs in while the stream is live sees nothing of who was there before', async () => {
   const { hub, send, pass, watches, end } = hubForTests();
   const tab = tabOf(hub);
-  await send({ integrations: named('secret'), events: [{ id: 'e' }], synced: true });
+  const jobs = [redrive('a', RUNNING), redrive('b', DONE)];
+  await send({ integrations: named('secret'), events: [{ id: 'e' }], jobs, synced: true });
   await pass(100);
   hub.changeCaller();
-  assert.deepEqual([tab.get().names.size, tab.get().isSynced, tab.get().callers], [0, false, 1]);
+  const { names, jobs: left, isSynced, callers } = tab.get();
+  assert.deepEqual([names.size, left, isSynced, callers], [0, [], false, 1]);
   await pass(0);
   assert.equal(watches(), 2, 'it begins anew at once');
-  await send({ integrations: named('mine'), synced: true });
+  await send({ integrations: named('mine'), jobs: [redrive('c', RUNNING)], synced: true });
   await pass(100);
   assert.deepEqual([tab.get().state, ...tab.get().names.keys()], ['live', 'mine']);
+  assert.deepEqual([tab.get().jobs, tabOf(hub).get().jobs], [['c 1'], ['c 1']]);
   hub.changeCaller();
   await pass(0);
   assert.deepEqual([watches(), tab.get().names.size], [3, 0]);

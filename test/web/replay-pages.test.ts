@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ReplayState } from '../../gen/penstock/v1/replay_service_pb.ts';
 import { accessibilityFaults, pageForTests } from '../helpers/chromium.ts';
-import { messagesOf, publish } from '../helpers/messages.ts';
+import { countingProxy } from '../helpers/counting-proxy.ts';
+import { giveUp, messagesOf, publish } from '../helpers/messages.ts';
 import { uiForTests } from '../helpers/ui.ts';
 import { waitUntil } from '../helpers/wait-until.ts';
 
@@ -66,6 +67,40 @@ test('what ends while it is looked at says so, with its reason; the list is of o
   const reason = (await replays.listReplays({})).replays[0]!.reason;
   assert.notEqual(reason, '');
   await rows.first().getByText(reason).waitFor();
+});
+
+test('what ended while the stream was cut has ended on every page once it is back', async (t) => {
+  const { bus, topics, ids, browser, base, replays, deadLetters } = await uiForTests(t, ['one']);
+  const integrationId = ids[0]!;
+  await publish({ bus, topics }, integrationId, [0, 40]);
+  await giveUp({ bus, topics }, integrationId, [0, 40]);
+  const proxy = await countingProxy(t, base);
+  const replay = (await replays.startReplay({ integrationId, maxRate: 1 })).replay!;
+  const redrive = (await deadLetters.startRedrive({ integrationId, maxRate: 1 })).redrive!;
+  const list = await pageForTests(t, browser, `${proxy.url}/replays`, /ERR_|Failed to load/);
+  const row = (name: string) => list.getByRole('table', { name }).locator('tbody tr');
+  const letters = await list.context().newPage();
+  await letters.goto(`${proxy.url}/integrations/${integrationId}/dead-letters`);
+  await letters.getByText(/^Putting back: \d+ of 40/).waitFor();
+  await row('Replays').getByText('running').waitFor();
+  await row('Redrives').getByText('running').waitFor();
+  proxy.stop();
+  await list.getByText('Not live for').waitFor();
+  await replays.cancelReplay({ id: replay.id });
+  await deadLetters.cancelRedrive({ id: redrive.id });
+  await waitUntil('both are over', async () => {
+    const [one, other] = [replays.getReplay({ id: replay.id }), deadLetters.getRedrive({ id: redrive.id })];
+    return (await one).replay?.finishTime !== undefined && (await other).redrive?.finishTime !== undefined;
+  });
+  await proxy.start();
+  await row('Replays').getByText('cancelled').waitFor();
+  await row('Redrives').getByText('cancelled').waitFor();
+  await letters.getByText(/^Stopped\. Put back: \d+ of 40\./).waitFor();
+  const { redriven } = (await deadLetters.getRedrive({ id: redrive.id })).redrive!;
+  await letters.getByText(`${40n - redriven} dead letters`).waitFor();
+  const asked = list.waitForRequest(/ListRedrives$/);
+  await list.getByRole('button', { name: 'reload' }).click();
+  await asked;
 });
 
 test('as many messages arrive as were counted before the start', async (t) => {

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { Failure } from './failures.ts';
+import { type Failure, failureOf } from './failures.ts';
 import { useAction } from './use-action.ts';
 import { useQuery } from './use-query.ts';
 
@@ -17,6 +17,7 @@ interface Pages<P extends PageOf<unknown>> {
   readonly page: P | undefined;
   /** The one that was loaded last. */
   readonly last: P | undefined;
+  /** Why the first page, or the one after the last, is not there; what is there is shown beside it. */
   readonly failure: Failure | undefined;
   readonly isLoadingMore: boolean;
   /** Undefined: there is no more. */
@@ -36,20 +37,26 @@ export function usePages<P extends PageOf<unknown>>(
   inputs: readonly unknown[] = [],
 ): Pages<P> {
   const [more, setMore] = useState<{ readonly of: P; readonly items: P['items']; readonly last: P }>();
+  const [failed, setFailed] = useState<{ readonly of: P; readonly failure: Failure }>();
   const first = useQuery(async (signal) => ({ key, page: await ask('', signal) }), [key, ...inputs]);
   const page = first.value?.key === key ? first.value.page : undefined;
   const mine = more?.of === page ? more : undefined;
   const last = mine?.last ?? page;
   const older = useAction(async () => {
     if (!page || !last || last.token === '') return;
-    const next = await ask(last.token);
-    setMore({ of: page, items: [...(mine?.items ?? []), ...next.items], last: next });
+    setFailed(undefined);
+    try {
+      const next = await ask(last.token);
+      setMore({ of: page, items: [...(mine?.items ?? []), ...next.items], last: next });
+    } catch (error) {
+      setFailed({ of: page, failure: failureOf(error) });
+    }
   });
   return {
     items: [...(page?.items ?? []), ...(mine?.items ?? [])],
     page,
     last,
-    failure: first.failure ?? older.failure,
+    failure: first.failure ?? (failed?.of === page ? failed?.failure : undefined),
     isLoadingMore: older.isRunning,
     loadMore: last && last.token !== '' ? () => older.run() : undefined,
     reload: first.reload,

@@ -15,10 +15,12 @@ export interface Asked<T> {
  * @param ask is called with a signal that aborts when the answer is not wanted any more
  */
 export function useQuery<T>(ask: (signal: AbortSignal) => Promise<T>, inputs: readonly unknown[]): Asked<T> {
-  const [answer, setAnswer] = useState<{ value?: T; failure?: Failure }>({});
+  const [answer, setAnswer] = useState<Answer<T>>({});
   const [times, setTimes] = useState(0);
   useEffect(() => {
     const unwanted = new AbortController();
+    // Why something else could not be had, or this before, is of the past.
+    setAnswer((before) => (before.failure ? withoutFailure(before) : before));
     ask(unwanted.signal).then(
       (value) => {
         if (!unwanted.signal.aborted) setAnswer({ value });
@@ -27,13 +29,21 @@ export function useQuery<T>(ask: (signal: AbortSignal) => Promise<T>, inputs: re
         if (unwanted.signal.aborted) return;
         const failure = failureOf(error);
         if (failure.needsLogin) toLogin();
-        setAnswer((before) => ({ ...before, failure }));
+        setAnswer((before) => ({ ...withoutFailure(before), failure }));
       },
     );
     return () => unwanted.abort();
   }, [...inputs, times]);
   return { value: answer.value, failure: answer.failure, reload: () => setTimes((n) => n + 1) };
 }
+
+interface Answer<T> {
+  readonly value?: T;
+  readonly failure?: Failure;
+}
+
+const withoutFailure = <T>(answer: Answer<T>): Answer<T> =>
+  'value' in answer ? { value: answer.value } : {};
 
 /** To where one logs in, and from there back. */
 export function toLogin(): void {

@@ -4,7 +4,7 @@ import { type Job, type Redrive, type Replay, ReplayState } from '../../../src/c
 const MAX_ENDED = 100;
 
 /** A replay or a redrive: both have an id, and their states are numbered alike. */
-export type JobValue = Replay | Redrive;
+type JobValue = Replay | Redrive;
 
 export const isRunning = ({ state }: { readonly state: number }): boolean => state === ReplayState.RUNNING;
 

@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Envelope, Integration, ListedDeadLetter } from '../../../../src/client/contract.ts';
 import { Lazy } from '../../app/lazy.tsx';
 import { query, setQuery } from '../../app/location.ts';
+import { More } from '../../ui/more.tsx';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
 import { RoleButton } from '../../ui/role-button.tsx';
 import { Filters } from './filters.tsx';
@@ -104,7 +105,7 @@ interface FoundProps {
 }
 
 function Found({ integration, filter, shown, onRedrive, onPurge }: FoundProps) {
-  const { found, failure, isOutdated, isLoadingMore, loadMore, reload } = shown;
+  const { found, failure, isOutdated, loadMore, reload } = shown;
   if (!found) return failure ? null : <Loading what="the dead letters" />;
   const count = countText(found.total, found.isWhole || !isNarrowed(query.value));
   const group = query.value.get('group') ?? '';
@@ -148,11 +149,7 @@ function Found({ integration, filter, shown, onRedrive, onPurge }: FoundProps) {
       ) : (
         <LetterTable letters={rows} onOpen={(letter) => setQuery({ letter })} />
       )}
-      {loadMore && (
-        <button type="button" disabled={isLoadingMore} onClick={() => loadMore()}>
-          {isLoadingMore ? 'Looking…' : 'Older ones'}
-        </button>
-      )}
+      <More text="Older ones" pages={shown} />
     </>
   );
 }

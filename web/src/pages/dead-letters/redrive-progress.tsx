@@ -2,8 +2,9 @@ import { useEffect } from 'preact/hooks';
 import { type Redrive, RedriveState } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
 import { useAction } from '../../api/use-action.ts';
+import { useQuery } from '../../api/use-query.ts';
 import { isRunning, redrivesIn } from '../../live/jobs.ts';
-import { jobs } from '../../live/live.ts';
+import { jobs, syncs } from '../../live/live.ts';
 import { FailureNotice } from '../../ui/notice.tsx';
 import { RoleButton } from '../../ui/role-button.tsx';
 import { progressText } from './redrive-text.ts';
@@ -24,16 +25,30 @@ interface ProgressProps {
 /** How far a redrive is, whoever started it. How one ended is told to who looked at it. */
 export function RedriveProgress({ integrationId, followed, onFollow, onEnd }: ProgressProps) {
   const running = redriveOf(integrationId);
-  const shown = running ?? redrivesIn(jobs.value).find(({ id }) => id === followed);
+  const told = running ?? redrivesIn(jobs.value).find(({ id }) => id === followed);
+  const lost = useLost(told ? '' : followed);
+  const shown = told ?? lost.ended;
   useEffect(() => {
     if (running) onFollow(running.id);
   }, [running?.id]);
-  const isOver = shown !== undefined && !isRunning(shown);
+  const isOver = lost.failure !== undefined || (shown !== undefined && !isRunning(shown));
   useEffect(() => {
     if (isOver) onEnd();
   }, [isOver]);
+  if (lost.failure) return <FailureNotice failure={lost.failure} />;
   if (!shown) return null;
   return isOver ? <Ended redrive={shown} onSeen={() => onFollow('')} /> : <Running redrive={shown} />;
+}
+
+/** How a redrive ended that the stream does not tell of any more: it was cut meanwhile. @param id empty: there is none */
+function useLost(id: string) {
+  const { value, failure } = useQuery(
+    async (signal) =>
+      id === '' ? undefined : (await api.deadLetters.getRedrive({ id }, { signal })).redrive,
+    [id, syncs.value],
+  );
+  // One that runs is told of by the stream in a moment.
+  return { ended: value?.id === id && !isRunning(value) ? value : undefined, failure };
 }
 
 function Running({ redrive }: { readonly redrive: Redrive }) {

@@ -11,6 +11,7 @@ export interface ShownEvents {
   readonly events: readonly Event[];
   readonly failure: Failure | undefined;
   readonly isLoading: boolean;
+  readonly isLoadingMore: boolean;
   /** Loads older ones; undefined: there are none. */
   readonly loadMore: (() => void) | undefined;
 }
@@ -18,7 +19,7 @@ export interface ShownEvents {
 /** Events as they come, and those of before, page by page. @param id of an integration; empty: of all */
 export function useEvents(id: string, kinds: readonly EventKind[]): ShownEvents {
   const filter = { integrationId: id, kinds: [...kinds] };
-  const { items, page, failure, loadMore } = usePages(
+  const { items, page, failure, isLoadingMore, loadMore } = usePages(
     async (pageToken, signal) => {
       const request = { filter, pageSize: PAGE, pageToken };
       const answer = await api.events.listEvents(request, signal && { signal });
@@ -33,6 +34,7 @@ export function useEvents(id: string, kinds: readonly EventKind[]): ShownEvents 
     events: merged(live, items),
     failure,
     isLoading: page === undefined && failure === undefined,
+    isLoadingMore,
     loadMore,
   };
 }

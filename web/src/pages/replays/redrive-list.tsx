@@ -4,7 +4,8 @@ import { usePages } from '../../api/use-pages.ts';
 import { zone } from '../../app/preferences.ts';
 import { integrationPath } from '../../app/routes.ts';
 import { isRunning, redrivesIn, renewed } from '../../live/jobs.ts';
-import { integrations, jobs } from '../../live/live.ts';
+import { integrations, jobs, syncs } from '../../live/live.ts';
+import { More } from '../../ui/more.tsx';
 import { redriveStateName } from '../../ui/names.ts';
 import { FailureNotice } from '../../ui/notice.tsx';
 import { TableHead } from '../../ui/table-head.tsx';
@@ -14,35 +15,46 @@ import { JobEnd, JobState } from './job-cells.tsx';
 
 const PAGE = 50;
 
-/** The redrives that run, and those that ended. @property integrationId of this one; empty: of all */
-export function RedriveList({ integrationId }: { readonly integrationId: string }) {
-  const { items, page, failure, isLoadingMore, loadMore } = usePages(async (pageToken, signal) => {
-    const request = { integrationId, pageSize: PAGE, pageToken };
-    const { redrives, nextPageToken } = await api.deadLetters.listRedrives(request, signal && { signal });
-    return { items: redrives, token: nextPageToken };
-  }, integrationId);
+interface RedriveListProps {
+  /** Of this one; empty: of all. */
+  readonly integrationId: string;
+  /** With another number they are asked for again. */
+  readonly turn: number;
+}
+
+/** The redrives that run, and those that ended. */
+export function RedriveList({ integrationId, turn }: RedriveListProps) {
+  const pages = usePages(
+    async (pageToken, signal) => {
+      const request = { integrationId, pageSize: PAGE, pageToken };
+      const { redrives, nextPageToken } = await api.deadLetters.listRedrives(request, signal && { signal });
+      return { items: redrives, token: nextPageToken };
+    },
+    integrationId,
+    // One that ended while the stream was cut is told by the list alone.
+    [syncs.value, turn],
+  );
+  const { items, page, failure } = pages;
   const told = redrivesIn(jobs.value).filter(
     (one) => integrationId === '' || one.integrationId === integrationId,
   );
   const rows = page ? renewed(items, told) : [];
-  if (failure) return <FailureNotice failure={failure} />;
-  if (rows.length === 0) return null;
+  if (rows.length === 0 && !failure) return null;
   return (
     <section>
       <h2>Redrives</h2>
-      <table class="listing" aria-label="Redrives">
-        <TableHead names={['Started', 'State', 'Integration', 'Dead letters', 'Put back', 'Says']} />
-        <tbody>
-          {rows.map((one) => (
-            <Row key={one.id} redrive={one} />
-          ))}
-        </tbody>
-      </table>
-      {loadMore && (
-        <button type="button" disabled={isLoadingMore} onClick={loadMore}>
-          Older redrives
-        </button>
+      {failure && <FailureNotice failure={failure} />}
+      {rows.length > 0 && (
+        <table class="listing" aria-label="Redrives">
+          <TableHead names={['Started', 'State', 'Integration', 'Dead letters', 'Put back', 'Says']} />
+          <tbody>
+            {rows.map((one) => (
+              <Row key={one.id} redrive={one} />
+            ))}
+          </tbody>
+        </table>
       )}
+      <More text="Older redrives" pages={pages} />
     </section>
   );
 }

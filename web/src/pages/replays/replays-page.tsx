@@ -1,3 +1,4 @@
+import { useState } from 'preact/hooks';
 import type { Replay } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
 import { usePages } from '../../api/use-pages.ts';
@@ -5,7 +6,8 @@ import { query, setQuery } from '../../app/location.ts';
 import { zone } from '../../app/preferences.ts';
 import { integrationPath } from '../../app/routes.ts';
 import { isRunning, renewed, replaysIn } from '../../live/jobs.ts';
-import { integrations, jobs } from '../../live/live.ts';
+import { integrations, jobs, syncs } from '../../live/live.ts';
+import { More } from '../../ui/more.tsx';
 import { replayStateName } from '../../ui/names.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
 import { TableHead } from '../../ui/table-head.tsx';
@@ -19,11 +21,18 @@ const PAGE = 50;
 /** The replays that run, and those that ended. */
 export function ReplaysPage() {
   const integrationId = query.value.get('integration') ?? '';
-  const { items, page, failure, isLoadingMore, loadMore, reload } = usePages(async (pageToken, signal) => {
-    const request = { integrationId, pageSize: PAGE, pageToken };
-    const { replays, nextPageToken } = await api.replays.listReplays(request, signal && { signal });
-    return { items: replays, token: nextPageToken };
-  }, integrationId);
+  const [turn, setTurn] = useState(0);
+  const pages = usePages(
+    async (pageToken, signal) => {
+      const request = { integrationId, pageSize: PAGE, pageToken };
+      const { replays, nextPageToken } = await api.replays.listReplays(request, signal && { signal });
+      return { items: replays, token: nextPageToken };
+    },
+    integrationId,
+    // One that ended while the stream was cut is told by the list alone.
+    [syncs.value, turn],
+  );
+  const { items, page, failure, loadMore } = pages;
   const isOfIt = ({ integrationId: from, targetIntegrationId: to }: Replay) =>
     integrationId === '' || integrationId === from || integrationId === to;
   const rows = page ? renewed(items, replaysIn(jobs.value).filter(isOfIt)) : [];
@@ -33,7 +42,7 @@ export function ReplaysPage() {
         <h1>Replays</h1>
         {integrationId !== '' && <OfOne id={integrationId} />}
         <p>
-          <button type="button" class="link" onClick={reload}>
+          <button type="button" class="link" onClick={() => setTurn((n) => n + 1)}>
             reload
           </button>
         </p>
@@ -42,12 +51,8 @@ export function ReplaysPage() {
       {!page && !failure && <Loading what="the replays" />}
       {page && rows.length === 0 && !loadMore && <NoReplays />}
       {rows.length > 0 && <Table replays={rows} />}
-      {loadMore && (
-        <button type="button" disabled={isLoadingMore} onClick={loadMore}>
-          Older ones
-        </button>
-      )}
-      <RedriveList integrationId={integrationId} />
+      <More text="Older ones" pages={pages} />
+      <RedriveList integrationId={integrationId} turn={turn} />
     </>
   );
 }
