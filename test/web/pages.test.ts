@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { accessibilityFaults, pageForTests } from '../helpers/chromium.ts';
+import { accessibilityFaults, DELETED, pageForTests } from '../helpers/chromium.ts';
 import { HTTP } from '../helpers/control-plane.ts';
 import { countingProxy } from '../helpers/counting-proxy.ts';
 import { encodedReport, report } from '../helpers/reports.ts';
@@ -10,7 +10,7 @@ import { waitUntil } from '../helpers/wait-until.ts';
 
 test('the list shows what there is, and what changes, without a reload', async (t) => {
   const { client, ids, browser, base } = await uiForTests(t, ['first', 'second']);
-  const page = await pageForTests(t, browser, base);
+  const page = await pageForTests(t, browser, base, DELETED);
   const rows = page.locator('table.long tbody tr:not(.gap)');
   await rows.nth(1).waitFor();
   assert.deepEqual(await page.locator('table.long .two-lines a').allTextContents(), ['first', 'second']);
@@ -64,7 +64,7 @@ test('an empty list says how to begin, once it is known to be empty', async (t) 
 
 test('one integration: what it is, and deleting it only by its name', async (t) => {
   const { client, ids, browser, base } = await uiForTests(t, ['doomed']);
-  const page = await pageForTests(t, browser, `${base}/integrations/${ids[0]}`);
+  const page = await pageForTests(t, browser, `${base}/integrations/${ids[0]}`, DELETED);
   await page.getByRole('heading', { name: 'doomed' }).waitFor();
   await page.getByRole('row', { name: /http\.rest_endpoint_url http:\/\/127\.0\.0\.1:9999\/in/ }).waitFor();
   assert.deepEqual(await accessibilityFaults(page), []);
@@ -177,7 +177,7 @@ test('from one page that is loaded when it is wanted to another', async (t) => {
 });
 
 test('what happened while the stream was cut is among the events once it is back', async (t) => {
-  const { browser, base, ids, bus, topics } = await uiForTests(t, ['seen']);
+  const { browser, base, ids, bus, topics, events } = await uiForTests(t, ['seen']);
   const proxy = await countingProxy(t, base);
   const page = await pageForTests(
     t,
@@ -190,8 +190,46 @@ test('what happened while the stream was cut is among the events once it is back
   await page.getByText('Not live for').waitFor();
   const record = report(ids[0]!);
   await bus.send(topics.uplink.name, { key: ids[0]!, value: encodedReport(record) });
-  await page.waitForTimeout(1500); // it is stored, and no stream tells of it
+  await waitUntil(
+    'it is stored, and no stream tells of it',
+    async () => (await events.listEvents({ filter: { integrationId: ids[0]! } })).events.length === 1,
+  );
   await proxy.start();
   await page.getByText('Live', { exact: true }).waitFor();
   await page.getByRole('cell', { name: 'started' }).waitFor();
+});
+
+test('older events that cannot be had are told above those that are there, and not of another list', async (t) => {
+  const { browser, base, ids, bus, topics, events } = await uiForTests(t, ['busy']);
+  for (let n = 0; n < 120; n++)
+    await bus.send(topics.uplink.name, { key: ids[0]!, value: encodedReport(report(ids[0]!)) });
+  await waitUntil('all are stored', async () => {
+    const listed = await events.listEvents({ filter: { integrationId: ids[0]! }, pageSize: 1000 });
+    return listed.events.length === 120;
+  });
+  const page = await pageForTests(t, browser, `${base}/integrations/none/replay`, /Failed to load/);
+  await page.getByRole('heading', { name: 'There is no such integration' }).waitFor(); // everything has come
+  await page.getByRole('link', { name: 'Events' }).click();
+  const rows = page.locator('table.events tbody tr');
+  await rows.nth(99).waitFor();
+  await page.route('**/penstock.v1.EventService/ListEvents', (route) => route.abort(), { times: 1 });
+  const shown = await rows.count();
+  await page.getByRole('button', { name: 'Older ones' }).click();
+  await page.getByRole('alert').waitFor();
+  assert.equal(await rows.count(), shown);
+  await page.getByRole('button', { name: 'error' }).click();
+  await page.getByRole('alert').waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'error', pressed: true }).click();
+  await rows.nth(99).waitFor();
+  await page.getByRole('button', { name: 'Older ones' }).click();
+  await rows.nth(119).waitFor();
+  assert.equal(await page.getByRole('alert').count(), 0);
+});
+
+test('where what makes calls cannot be loaded, a page says what to do', async (t) => {
+  const { browser, base } = await uiForTests(t, []);
+  const page = await pageForTests(t, browser, base, /Failed to load/);
+  await page.route(/assets\/calls-/, (route) => route.abort());
+  await page.goto(`${base}/events`);
+  await page.getByText('This page is of another version: reload it.').waitFor();
 });

@@ -1,6 +1,11 @@
 import type { Services } from '../../../src/client/services.ts';
+import { ANOTHER_VERSION } from './another-version.ts';
 
-const load = () => import('./services.ts');
+const load = () =>
+  import('./services.ts').catch((cause: unknown) => {
+    const { title, text } = ANOTHER_VERSION;
+    throw new Error(`${title}: reload it. ${text}`, { cause });
+  });
 
 /** Loads what makes calls, before the first one is made. */
 export const prepareCalls = (): void => void load().catch(() => {}); // whoever calls is told

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { ANOTHER_VERSION } from '../api/another-version.ts';
 import { useQuery } from '../api/use-query.ts';
 import { Empty, Loading } from '../ui/notice.tsx';
 
@@ -8,13 +9,13 @@ interface LazyProps<M> {
   readonly show: (module: M) => ComponentChildren;
 }
 
-/** A part of the UI that is loaded when it is wanted. One of an older version may be gone from the server. */
+/** A part of the UI that is loaded when it is wanted. */
 export function Lazy<M>({ load, what, show }: LazyProps<M>) {
   const { value, failure } = useQuery(load, []);
   if (failure) {
     return (
-      <Empty title="This page is of another version">
-        <p>The server has a newer one, or cannot be reached.</p>
+      <Empty title={ANOTHER_VERSION.title}>
+        <p>{ANOTHER_VERSION.text}</p>
         <button type="button" onClick={() => location.reload()}>
           Reload
         </button>
