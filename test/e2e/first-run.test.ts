@@ -56,6 +56,10 @@ test('from an empty page to a delivery, in a browser and without a reload', {
   await page.getByText('0x00: taken in', { exact: false }).last().waitFor();
   const became = page.getByRole('region', { name: 'What became of it' });
   await became.getByText('settled: delivered, or skipped by the delivery policy').waitFor();
+  await page.getByLabel('Topic', { exact: true }).fill('another/topic');
+  await page.getByText('No integration takes another/topic').waitFor();
+  assert.equal(await became.getByText('settled: delivered').count(), 1, 'it is of what was published');
+  await page.getByLabel('Topic', { exact: true }).fill('plant/1/cold/2');
   assert.deepEqual(await accessibilityFaults(page), []);
   await picture(page, 'try', 'light');
   await page.getByRole('link', { name: 'Cold chain' }).first().click();

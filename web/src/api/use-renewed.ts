@@ -17,24 +17,29 @@ export interface Renewed<T> {
 /**
  * Asks when the page opens and when something of `inputs` changes, and again every `period` milliseconds: one call at a time,
  * and none while the tab is hidden. What was there stays until there is a newer answer.
+ * @param isLast whether nothing newer is to come of an answer: it is not asked again then, until something of `inputs` changes
  */
 export function useRenewed<T>(
   ask: (signal: AbortSignal) => Promise<T>,
   inputs: readonly unknown[],
   period: number,
+  isLast: (value: T) => boolean = () => false,
 ): Renewed<T> {
   const [answer, setAnswer] = useState<{ value?: T; failure?: Failure }>({});
   useEffect(() => {
     const unwanted = new AbortController();
     let isAsking = false;
+    let isOver = false;
     let askedAt = Number.NEGATIVE_INFINITY;
     const look = async () => {
-      if (document.hidden || isAsking || performance.now() - askedAt < period) return;
+      if (document.hidden || isAsking || isOver || performance.now() - askedAt < period) return;
       isAsking = true;
       askedAt = performance.now();
       try {
         const value = await ask(AbortSignal.any([unwanted.signal, AbortSignal.timeout(DEADLINE)]));
-        if (!unwanted.signal.aborted) setAnswer({ value });
+        if (unwanted.signal.aborted) return;
+        isOver = isLast(value);
+        setAnswer({ value });
       } catch (error) {
         if (unwanted.signal.aborted) return;
         const failure = failureOf(error);

@@ -2,31 +2,37 @@ import type { Integration, LoggedMessage } from '../../../../src/client/contract
 import { api } from '../../api/client.ts';
 import { useRenewed } from '../../api/use-renewed.ts';
 import { integrationPath } from '../../app/routes.ts';
+import { integrations } from '../../live/live.ts';
 import { FailureNotice } from '../../ui/notice.tsx';
 import { beginOf, stageText } from '../messages/lines.ts';
 import { MessagePath } from '../messages/message-path.tsx';
+import { isOver, MOST_ASKED } from './over.ts';
+import { takersOf } from './takers.ts';
 
 /** How often what became of it is asked for, in milliseconds. */
 const OFTEN = 2000;
 const MOST_TAKERS = 4;
 const LAST = 3;
 
-interface BecameProps {
+/** What was published last, and taken in. */
+export interface Published {
   readonly topic: string;
   readonly clientId: string;
-  readonly takers: readonly Integration[];
-  /** How many were published. */
-  readonly published: number;
+  /** How many were, by this client on this topic. */
+  readonly count: number;
 }
 
 /** What became of what this page has published to a topic: the way of each message in each integration that takes it. */
-export function Became({ topic, clientId, takers, published }: BecameProps) {
-  if (published === 0 || takers.length === 0) return null;
+export function Became({ published }: { readonly published: Published }) {
+  const { topic, clientId } = published;
+  const { enabled, disabled } = takersOf(topic, integrations.value.values());
+  const takers = [...enabled, ...disabled];
+  if (takers.length === 0) return null;
   return (
     <section aria-label="What became of it">
       <h2>What became of it</h2>
       {takers.slice(0, MOST_TAKERS).map((one) => (
-        <InOne key={one.id} integration={one} topic={topic} clientId={clientId} published={published} />
+        <InOne key={`${one.id} ${clientId} ${topic}`} integration={one} published={published} />
       ))}
       {takers.length > MOST_TAKERS && (
         <p class="quiet">And in {takers.length - MOST_TAKERS} more, whose pages tell.</p>
@@ -35,22 +41,23 @@ export function Became({ topic, clientId, takers, published }: BecameProps) {
   );
 }
 
-function InOne({
-  integration,
-  topic,
-  clientId,
-  published,
-}: Omit<BecameProps, 'takers'> & { readonly integration: Integration }) {
-  const { id, name } = integration;
+interface InOneProps {
+  readonly integration: Integration;
+  readonly published: Published;
+}
+
+function InOne({ integration: { id, name }, published: { topic, clientId, count } }: InOneProps) {
   const { value, failure } = useRenewed(
     (signal) => {
       const filter = { topicFilter: topic, clientId };
-      return api.messageLog.listMessages({ integrationId: id, filter, pageSize: LAST }, { signal });
+      const pageSize = Math.min(Math.max(LAST, count), MOST_ASKED);
+      return api.messageLog.listMessages({ integrationId: id, filter, pageSize }, { signal });
     },
-    [id, topic, clientId, published],
+    [id, topic, clientId, count],
     OFTEN,
+    (answer) => isOver(answer.messages, count),
   );
-  const messages = value?.messages ?? [];
+  const messages = value?.messages.slice(0, LAST) ?? [];
   return (
     <section>
       <h3>

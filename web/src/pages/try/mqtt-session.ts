@@ -23,6 +23,8 @@ const PATIENCE = 10_000;
 export class MqttSession {
   readonly clientId = `penstock-ui-${newRequestId().slice(0, 8)}`;
   readonly #client: MqttClient;
+  /** How many were taken in, by their topics. */
+  readonly #published = new Map<string, number>();
   readonly #url: string;
   readonly #tell: (text: string, isBad?: boolean) => void;
 
@@ -63,8 +65,11 @@ export class MqttSession {
     });
   }
 
-  /** Resolves when it is acknowledged, or with QoS 0 sent. */
-  async publish({ topic, payload, qos, retain }: Outgoing): Promise<void> {
+  /**
+   * Resolves when it is acknowledged, or with QoS 0 sent.
+   * @returns how many that is on this topic so far; undefined: it was refused, or nobody answered
+   */
+  async publish({ topic, payload, qos, retain }: Outgoing): Promise<number | undefined> {
     const size = new TextEncoder().encode(payload).length;
     this.#tell(`PUBLISH ${topic}, QoS ${qos}${retain ? ', retained' : ''}, ${size} bytes`);
     const began = performance.now();
@@ -72,8 +77,12 @@ export class MqttSession {
       await inTime(this.#client.publishAsync(topic, payload, { qos, retain }));
       const took = Math.round(performance.now() - began);
       this.#tell(qos === 0 ? 'sent: with QoS 0 nobody answers' : `done after ${took} ms`);
+      const count = (this.#published.get(topic) ?? 0) + 1;
+      this.#published.set(topic, count);
+      return count;
     } catch (error) {
       this.#tell(this.#failure(error), true);
+      return undefined;
     }
   }
 

@@ -9,7 +9,7 @@ import { integrationPath, newPath } from '../../app/routes.ts';
 import { integrations } from '../../live/live.ts';
 import { FailureNotice, Loading } from '../../ui/notice.tsx';
 import { timeText } from '../../ui/times.ts';
-import { Became } from './became.tsx';
+import { Became, type Published } from './became.tsx';
 import { type LogLine, MqttSession, type Outgoing } from './mqtt-session.ts';
 import { nearestFilters, takersOf } from './takers.ts';
 
@@ -47,13 +47,12 @@ function Publisher({ url }: { readonly url: string }) {
   const [qos, setQos] = useState<Outgoing['qos']>(1);
   const [retain, setRetain] = useState(false);
   const { lines, isOpen, session } = useSession(url);
-  const [published, setPublished] = useState({ count: 0, clientId: '' });
+  const [published, setPublished] = useState<Published>();
   const publish = useAction(async () => {
     const one = session();
-    await one?.publish({ topic, payload, qos, retain });
-    setPublished(({ count }) => ({ count: count + 1, clientId: one?.clientId ?? '' }));
+    const count = await one?.publish({ topic, payload, qos, retain });
+    if (one && count !== undefined) setPublished({ topic, clientId: one.clientId, count });
   });
-  const takers = takersOf(topic, integrations.value.values());
   const problem = topic === '' ? undefined : topicNameProblem(topic);
   const why =
     topic === '' ? 'give a topic first' : (problem ?? (isOpen ? undefined : 'the connection is not open'));
@@ -129,12 +128,7 @@ function Publisher({ url }: { readonly url: string }) {
             Connect again
           </button>
         )}
-        <Became
-          topic={topic}
-          clientId={published.clientId}
-          published={published.count}
-          takers={[...takers.enabled, ...takers.disabled]}
-        />
+        {published && <Became published={published} />}
       </section>
     </div>
   );
