@@ -4,6 +4,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { FailureClass } from '../../gen/penstock/v1/envelope_pb.ts';
 import type { UplinkRecord } from '../../gen/penstock/v1/uplink_pb.ts';
 import { accessibilityFaults, pageForTests } from '../helpers/chromium.ts';
+import { HTTP } from '../helpers/control-plane.ts';
 import { heardFrom, storingReports, toldAt } from '../helpers/figures.ts';
 import { nodeForTests } from '../helpers/nodes.ts';
 import { encodedReport, failedStart, report } from '../helpers/reports.ts';
@@ -12,6 +13,7 @@ import { waitUntil } from '../helpers/wait-until.ts';
 
 const MINUTE = 60_000;
 const DISABLE = '**/penstock.v1.IntegrationService/DisableIntegration';
+const DELETE = '**/penstock.v1.IntegrationService/DeleteIntegration';
 
 /** The list of some integrations, each of which an executor runs. */
 async function listForTests(t: TestContext, names: readonly string[]) {
@@ -96,6 +98,8 @@ test('many are enabled, disabled and deleted at once, four at a time, and those 
     await page.getByRole('button', { name: 'Enable', exact: true }).click();
     await page.getByText('Enable: 1 of 1 done').waitFor();
     assert.equal(await enabled(), 'n0 n2 n5 n6');
+    // The page knows it, too: what is deleted is what was seen.
+    await page.getByRole('switch', { name: 'n2 enabled', checked: true }).waitFor();
     await page.getByLabel('Search').fill('');
     await page.getByRole('button', { name: 'select none' }).click();
     await page.getByRole('button', { name: 'Close' }).click();
@@ -116,6 +120,40 @@ test('many are enabled, disabled and deleted at once, four at a time, and those 
     await page.getByText('Delete: 6 of 6 done').waitFor();
     await waitUntil('one is left', async () => String(await listed()) === 'n3');
     assert.equal((await client.getIntegration({ id: ids[3]! })).integration?.name, 'n3');
+    await page.getByRole('button', { name: 'Close' }).click();
+  });
+
+  await t.test('what failed is tried again as it is now, without what is gone', async () => {
+    const made = ['x1', 'x2', 'x3'].map((name) =>
+      client.createIntegration({ integration: { ...HTTP, name } }),
+    );
+    const [x1, x2, x3] = (await Promise.all(made)).map(({ integration }) => integration!.id);
+    await page.route(DELETE, (route) => route.abort(), { times: 2 });
+    await pick('x1').click();
+    await pick('x2').click();
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByRole('dialog').getByLabel('How many, to be sure').fill('2');
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await page.getByText('Delete: 0 of 2 done, 2 failed').waitFor();
+    await client.deleteIntegration({ id: x1! });
+    await client.updateIntegration({
+      integration: { id: x2!, name: 'x2 anew' },
+      updateMask: { paths: ['name'] },
+    });
+    await row('x2 anew').waitFor();
+    await row('x1').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Try those that failed again' }).click();
+    await page.getByText('Delete: 1 of 1 done').waitFor();
+    await row('x2 anew').waitFor({ state: 'detached' });
+
+    await pick('x3').click();
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByRole('dialog', { name: 'Delete x3?' }).waitFor();
+    await client.deleteIntegration({ id: x3! });
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await pick('n3').click();
+    await page.getByText('1 selected').waitFor();
+    assert.equal(await page.getByRole('dialog').count(), 0, 'nobody asked for the next one');
   });
 });
 

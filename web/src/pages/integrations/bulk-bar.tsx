@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Integration } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
+import { integrations } from '../../live/live.ts';
 import { NamedDialog } from '../../ui/named-dialog.tsx';
 import { RoleButton } from '../../ui/role-button.tsx';
 import { type BulkRun, runBulk } from './bulk.ts';
@@ -19,9 +20,13 @@ const VERBS = Object.keys(CALLS) as Verb[];
 
 /** What can be done with all that are selected, and how far it is. */
 export function BulkBar({ chosen }: { readonly chosen: readonly Integration[] }) {
-  const { run, start, stop, close, verb, of } = useBulk();
+  const { run, verb, start, again, stop, close } = useBulk();
   const [isDeleting, setDeleting] = useState(false);
-  if (chosen.length === 0 && !run) return null;
+  const isNone = chosen.length === 0;
+  useEffect(() => {
+    if (isNone) setDeleting(false);
+  }, [isNone]);
+  if (isNone && !run) return null;
   const begin = (one: Verb) => (one === 'Delete' ? setDeleting(true) : start(one, chosen));
   return (
     <section class="bulk" aria-label="Selected">
@@ -42,9 +47,7 @@ export function BulkBar({ chosen }: { readonly chosen: readonly Integration[] })
           </button>
         </div>
       )}
-      {run && (
-        <Progress run={run} verb={verb} onStop={stop} onClose={close} onRetry={() => start(verb, of(run))} />
-      )}
+      {run && <Progress run={run} verb={verb} onStop={stop} onClose={close} onRetry={() => again(run)} />}
       {isDeleting && (
         <DeleteDialog
           chosen={chosen}
@@ -61,11 +64,9 @@ export function BulkBar({ chosen }: { readonly chosen: readonly Integration[] })
 
 /** One at a time, which ends with the page. What is done is not selected any more: what failed is. */
 function useBulk() {
-  const [{ run, verb, all }, setBulk] = useState<{
-    readonly run?: BulkRun;
-    readonly verb: Verb;
-    readonly all: readonly Integration[];
-  }>({ verb: 'Enable', all: [] });
+  const [{ run, verb }, setBulk] = useState<{ readonly run?: BulkRun; readonly verb: Verb }>({
+    verb: 'Enable',
+  });
   const ends = useRef(new AbortController());
   useEffect(() => () => ends.current.abort(), []);
   const start = (verb: Verb, all: readonly Integration[]) => {
@@ -74,13 +75,16 @@ function useBulk() {
       await CALLS[verb](one);
       picked.value = new Set([...picked.value].filter((id) => id !== one.id));
     };
-    void runBulk(all, call, (run) => setBulk({ run, verb, all }), ends.current.signal);
+    void runBulk(all, call, (run) => setBulk({ run, verb }), ends.current.signal);
   };
-  const of = ({ failed }: BulkRun) => {
-    const ids = new Set(failed.map(({ one }) => one.id));
-    return all.filter(({ id }) => ids.has(id));
+  const close = () => setBulk({ verb });
+  // As they are now, with their etags; what is gone needs nothing more.
+  const again = ({ failed }: BulkRun) => {
+    const left = failed.flatMap(({ one }) => integrations.peek().get(one.id) ?? []);
+    if (left.length === 0) close();
+    else start(verb, left);
   };
-  return { run, verb, start, of, stop: () => ends.current.abort(), close: () => setBulk({ verb, all: [] }) };
+  return { run, verb, start, again, stop: () => ends.current.abort(), close };
 }
 
 interface ProgressProps {
