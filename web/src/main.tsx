@@ -3,6 +3,7 @@ import { render } from 'preact';
 import { prepareCalls } from './api/client.ts';
 import { failureOf } from './api/failures.ts';
 import { App } from './app/app.tsx';
+import { leaveToOthers } from './app/leave.ts';
 import { followLinks } from './app/location.ts';
 import { keepPreferences } from './app/preferences.ts';
 import { loadSelf, self } from './app/self.ts';
@@ -25,6 +26,7 @@ let known = -1;
 
 keepPreferences();
 followLinks();
+leaveToOthers();
 startLive();
 prepareCalls();
 // Each time that it is somebody else, and as long as it is not known, whenever the server is there again.

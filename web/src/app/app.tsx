@@ -4,6 +4,7 @@ import { connection } from '../live/live.ts';
 import { IntegrationsPage } from '../pages/integrations/integrations-page.tsx';
 import { Empty } from '../ui/notice.tsx';
 import { Lazy } from './lazy.tsx';
+import { people } from './leave.ts';
 import { query, route } from './location.ts';
 import { Shell } from './shell.tsx';
 
@@ -38,7 +39,7 @@ export function App() {
     return <Lazy key="login" load={loadLogin} what="the login" show={({ LoginPage }) => <LoginPage />} />;
   return (
     <Shell>
-      <Page />
+      <Page key={people.value} />
     </Shell>
   );
 }

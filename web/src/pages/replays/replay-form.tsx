@@ -4,7 +4,7 @@ import { newRequestId } from '../../api/request-id.ts';
 import { useAction } from '../../api/use-action.ts';
 import { open, query, setQuery } from '../../app/location.ts';
 import { integrationPath, replaysPath } from '../../app/routes.ts';
-import { refusal } from '../../app/self.ts';
+import { refusal, self } from '../../app/self.ts';
 import { integrations, isSynced } from '../../live/live.ts';
 import { Empty, FailureNotice, Loading } from '../../ui/notice.tsx';
 import { ReplayCount } from './replay-count.tsx';
@@ -63,7 +63,7 @@ export function ReplayForm({ id }: { readonly id: string }) {
           list={[...integrations.value.values()].map(({ name }) => name)}
         />
         <DraftInput {...shown} field="rate" label="Messages in a second" help="At most." placeholder="1000" />
-        {'request' in read && <ReplayCount request={read.request} />}
+        {self.value && why === undefined && 'request' in read && <ReplayCount request={read.request} />}
         {start.failure && <FailureNotice failure={start.failure} />}
         <div class="actions">
           <button type="submit" class="primary" disabled={start.isRunning || why !== undefined} title={why}>
