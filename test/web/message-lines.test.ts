@@ -11,7 +11,7 @@ import {
   type WatchMessagesResponse,
   WatchMessagesResponseSchema,
 } from '../../gen/penstock/v1/message_log_service_pb.ts';
-import { curlCommand, mosquittoCommand } from '../../web/src/pages/messages/commands.ts';
+import { curlCommand, ingressAt, mosquittoCommand } from '../../web/src/pages/messages/commands.ts';
 import { Follower, type FollowState } from '../../web/src/pages/messages/follower.ts';
 import {
   beginOf,
@@ -55,12 +55,15 @@ test('the newest are on top, each once, what is left out is a line in its place,
 
 test('while it is held the view stays as it is, and says how many are new', () => {
   const lines = new Lines();
-  lines.add(response({ messages: [message(1)] }));
+  lines.add(response({ messages: [message(1)], leftOut: 3n }));
   lines.hold();
+  const leftOut = () => lines.shown.map((line) => (line.kind === 'left-out' ? line.count : 0n));
+  lines.add(response({ leftOut: 4n }));
   lines.add(response({ messages: [message(2), message(3)], leftOut: 9n }));
-  assert.deepEqual([keysOf(lines), lines.fresh, lines.isHeld], [['0-1'], 2, true]);
+  assert.deepEqual([keysOf(lines), lines.fresh, lines.isHeld], [['line 0', '0-1'], 2, true]);
+  assert.deepEqual(leftOut(), [3n, 0n]);
   lines.release();
-  assert.deepEqual([keysOf(lines).length, lines.fresh, lines.isHeld], [4, 0, false]);
+  assert.deepEqual([leftOut(), lines.fresh, lines.isHeld], [[9n, 0n, 0n, 7n, 0n], 0, false]);
 });
 
 test('what became of a message is told in its line and in its way', () => {
@@ -141,22 +144,29 @@ test('commands are words of a shell, whatever is in the message', () => {
       .toString()
       .split('\n')
       .slice(0, -1);
-  assert.deepEqual(words(mosquittoCommand(envelope, 'h'), 'mosquitto_pub'), [
+  const here = ingressAt('http://h:8080', true);
+  assert.deepEqual(words(mosquittoCommand(envelope, here), 'mosquitto_pub'), [
     ...['-h', 'h', '-V', '5', '-t', "it's/$HOME", '-q', '1', '-r'],
     ...['-D', 'publish', 'content-type', 'text/plain', '-D', 'publish', 'user-property', 'k', "v'"],
     ...['-m', 'a "b" `c` \'d\''],
   ]);
   const binary = create(EnvelopeSchema, { topicName: 't', payload: new Uint8Array([255, 10]) });
-  const piped = `mosquitto_pub() { od -An -tx1; }; ${mosquittoCommand(binary, 'h')}`;
+  const piped = `mosquitto_pub() { od -An -tx1; }; ${mosquittoCommand(binary, here)}`;
   assert.equal(execFileSync('sh', ['-c', piped]).toString().trim(), 'ff 0a');
-  const [url, , type, , json] = words(curlCommand(envelope, 'http://h', false), 'curl');
-  assert.deepEqual([url, type], ['http://h/api/v1/messages', 'content-type: application/json']);
+  const [url, , type, , json] = words(curlCommand(envelope, here, false), 'curl');
+  assert.deepEqual([url, type], ['http://h:8080/api/v1/messages', 'content-type: application/json']);
   const { topic_name, payload, qos, content_type } = JSON.parse(json!);
   assert.deepEqual(
     [topic_name, atob(payload), qos, content_type],
     ["it's/$HOME", 'a "b" `c` \'d\'', 1, 'text/plain'],
   );
-  assert.ok(curlCommand(envelope, 'http://h', true).includes('$PENSTOCK_TOKEN'));
+  assert.ok(curlCommand(envelope, here, true).includes('$PENSTOCK_TOKEN'));
+  // No ingress answers at the page's own address.
+  const elsewhere = ingressAt('https://ui.example:8443', false);
+  const known = (command: string) => `PENSTOCK_INGRESS='in 1'; ${command}`;
+  assert.equal(words(known(mosquittoCommand(envelope, elsewhere)), 'mosquitto_pub')[1], 'in 1');
+  const [address] = words(known(curlCommand(envelope, elsewhere, false)), 'curl');
+  assert.equal(address, 'https://in 1:8443/api/v1/messages');
 });
 
 test('a stream is followed while somebody looks, and a quarter of an hour at most until somebody says so', async () => {

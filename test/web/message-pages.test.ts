@@ -74,7 +74,10 @@ test('messages of an integration', { timeout: 200_000 }, async (t) => {
     assert.deepEqual(await accessibilityFaults(page), []);
     await dialog.getByRole('button', { name: 'Copy as mosquitto_pub' }).click();
     await dialog.getByRole('button', { name: 'Copied' }).waitFor();
-    assert.match(String(await page.evaluate('navigator.clipboard.readText()')), /^mosquitto_pub .*onerror/);
+    assert.match(
+      String(await page.evaluate('navigator.clipboard.readText()')),
+      /^mosquitto_pub -h "\$PENSTOCK_INGRESS" .*onerror/,
+    );
     await dialog.getByRole('button', { name: 'Close' }).click();
     await page.getByRole('button', { name: 'Open 0-7' }).click();
     await page.getByText('given up by e1 after 1 attempt: HTTP 422').waitFor();
@@ -98,13 +101,17 @@ test('messages of an integration', { timeout: 200_000 }, async (t) => {
         await send(50);
         await sleep(100);
       }
-      await send(2000);
+      // However fast that is: it goes on until more came in a second than is told.
+      await waitUntil('some are left out', async () => {
+        await send(2000);
+        return (await toldOn(page)).leftOut > 0;
+      });
       await waitUntil('all are shown or counted', async () => {
         const { told, leftOut } = await toldOn(page);
         return told + leftOut === sent;
       });
       const { told, leftOut } = await toldOn(page);
-      assert.ok(told >= 500 && leftOut >= 500, `${told} told, ${leftOut} left out`);
+      assert.ok(told >= 500 && leftOut > 0, `${told} told, ${leftOut} left out`);
       const drawn = await page.locator('main *').count();
       assert.ok(drawn < 800, `${drawn} elements`);
       await table(page).getByText('left out: more came than are shown').first().waitFor();

@@ -10,8 +10,30 @@ const base64 = (bytes: Uint8Array): string => {
   return btoa(binary);
 };
 
-/** Publishes a message like this one as a device would. @param host of the MQTT listener */
-export function mosquittoCommand(envelope: Envelope, host: string): string {
+/** Where messages are taken in, as words of a shell. */
+export interface Ingress {
+  /** The host of its MQTT listener. */
+  readonly host: string;
+  /** The URL that takes a message over HTTP. */
+  readonly messages: string;
+}
+
+/**
+ * Where a copied command publishes to: the page's own address, where an ingress answers there, too. Else `$PENSTOCK_INGRESS`, the host
+ * of one, with the scheme and the port of the page.
+ * @param base where the API is
+ */
+export function ingressAt(base: string, isHere: boolean): Ingress {
+  const { protocol, hostname, port } = new URL(base);
+  if (isHere) return { host: quoted(hostname), messages: quoted(`${base}${MESSAGES}`) };
+  const at = `\${PENSTOCK_INGRESS}${port === '' ? '' : `:${port}`}`;
+  return { host: '"$PENSTOCK_INGRESS"', messages: `"${protocol}//${at}${MESSAGES}"` };
+}
+
+const MESSAGES = '/api/v1/messages';
+
+/** Publishes a message like this one as a device would. */
+export function mosquittoCommand(envelope: Envelope, { host }: Ingress): string {
   const { topicName, payload, qos, retain, userProperties } = envelope;
   const text = textOf(payload);
   const isPlain = text !== undefined && !text.includes('\0') && payload.length > 0;
@@ -23,7 +45,7 @@ export function mosquittoCommand(envelope: Envelope, host: string): string {
     ...userProperties.map(({ key, value }) => `-D publish user-property ${quoted(key)} ${quoted(value)}`),
   ];
   const words = [
-    `mosquitto_pub -h ${quoted(host)} -V 5 -t ${quoted(topicName)} -q ${qos}`,
+    `mosquitto_pub -h ${host} -V 5 -t ${quoted(topicName)} -q ${qos}`,
     ...(retain ? ['-r'] : []),
     ...properties,
     payload.length === 0 ? '-n' : isPlain ? `-m ${quoted(text)}` : '-s',
@@ -37,8 +59,8 @@ export function mosquittoCommand(envelope: Envelope, host: string): string {
 const oneOf = (name: string, value: string | undefined): readonly string[] =>
   value === undefined || value.includes('\0') ? [] : [`-D publish ${name} ${quoted(value)}`];
 
-/** Publishes a message like this one over the API. @param base where that is @param hasLogin whether it asks for a token */
-export function curlCommand(envelope: Envelope, base: string, hasLogin: boolean): string {
+/** Publishes a message like this one over the API. @param hasLogin whether it asks for a token */
+export function curlCommand(envelope: Envelope, { messages }: Ingress, hasLogin: boolean): string {
   const { topicName, payload, clientId, qos, retain, userProperties } = envelope;
   const { contentType, responseTopic, correlationData, messageExpiryInterval } = envelope;
   const body = {
@@ -58,5 +80,5 @@ export function curlCommand(envelope: Envelope, base: string, hasLogin: boolean)
   };
   const token = hasLogin ? ' -H "authorization: Bearer $PENSTOCK_TOKEN"' : '';
   const json = quoted(JSON.stringify(body));
-  return `curl ${quoted(`${base}/api/v1/messages`)} -H 'content-type: application/json'${token} -d ${json}`;
+  return `curl ${messages} -H 'content-type: application/json'${token} -d ${json}`;
 }

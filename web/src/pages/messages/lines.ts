@@ -17,7 +17,7 @@ export type Line =
       readonly begin: string;
     }
   /** So many are not told. */
-  | { readonly kind: 'left-out'; readonly key: string; count: bigint }
+  | { readonly kind: 'left-out'; readonly key: string; readonly count: bigint }
   /** Nobody followed for a while. */
   | { readonly kind: 'gap'; readonly key: string; readonly from: number; readonly to: number };
 
@@ -107,11 +107,12 @@ export class Lines {
     if (message) message.outcome = outcome;
   }
 
-  /** Those next to each other are one line. */
+  /** Those next to each other are one line, which may be shown as it was. */
   #leaveOut(count: bigint): void {
     this.leftOut += count;
     const last = this.#lines.at(-1);
-    if (last?.kind === 'left-out') last.count += count;
+    if (last?.kind === 'left-out')
+      this.#lines[this.#lines.length - 1] = { ...last, count: last.count + count };
     else this.#push({ kind: 'left-out', key: this.#newKey(), count });
   }
 

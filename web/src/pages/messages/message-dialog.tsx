@@ -10,7 +10,7 @@ import { FailureNotice, Loading } from '../../ui/notice.tsx';
 import { PayloadView } from '../dead-letters/payload-view.tsx';
 import { mqttProperties } from '../dead-letters/properties.ts';
 import { Properties } from '../dead-letters/properties-table.tsx';
-import { curlCommand, mosquittoCommand } from './commands.ts';
+import { curlCommand, ingressAt, mosquittoCommand } from './commands.ts';
 import { MessagePath } from './message-path.tsx';
 
 interface MessageDialogProps {
@@ -78,18 +78,26 @@ function Message({ integrationId, message }: MessageProps) {
 /** Publishes the same again, elsewhere. What is cut is not the same. */
 function Copy({ message: { envelope, payloadSize } }: { readonly message: LoggedMessage }) {
   const [copied, setCopied] = useState('');
+  const { value, failure } = useQuery((signal) => api.system.getSystem({}, { signal }), []);
   if (!envelope || envelope.payload.length < payloadSize) return null;
+  const isAsked = value !== undefined || failure !== undefined;
+  const ingress = ingressAt(BASE, value?.system?.mqttWebsocketHere === true);
   const copy = (name: string, command: string) =>
     void navigator.clipboard?.writeText(command).then(() => setCopied(name));
   return (
     <>
       <button
         type="button"
-        onClick={() => copy('mosquitto_pub', mosquittoCommand(envelope, location.hostname))}
+        disabled={!isAsked}
+        onClick={() => copy('mosquitto_pub', mosquittoCommand(envelope, ingress))}
       >
         {copied === 'mosquitto_pub' ? 'Copied' : 'Copy as mosquitto_pub'}
       </button>
-      <button type="button" onClick={() => copy('curl', curlCommand(envelope, BASE, !isOpenToAll()))}>
+      <button
+        type="button"
+        disabled={!isAsked}
+        onClick={() => copy('curl', curlCommand(envelope, ingress, !isOpenToAll()))}
+      >
         {copied === 'curl' ? 'Copied' : 'Copy as curl'}
       </button>
     </>
