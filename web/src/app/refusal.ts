@@ -3,7 +3,7 @@ import type { Role, Self } from '../../../src/client/contract.ts';
 import { accessRoleName } from '../ui/names.ts';
 
 /** The role that a method such as `TokenService/ListTokens` asks for; undefined: none, or it is not known here. */
-export const roleFor = (method: string): Role | undefined =>
+const roleFor = (method: string): Role | undefined =>
   METHODS_OF_ROLES.find(([, methods]) => methods.split(' ').includes(method))?.[0] as Role | undefined;
 
 /** Why somebody may not call a method; undefined: it may, or it is not known what it may. */

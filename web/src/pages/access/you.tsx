@@ -1,10 +1,10 @@
-import type { ComponentChildren } from 'preact';
 import { METHODS_OF_ROLES } from '../../../../gen/penstock/v1/roles.ts';
 import { CallerKind, type Role, type Self } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
 import { useQuery } from '../../api/use-query.ts';
 import { refusalOf } from '../../app/refusal.ts';
 import { isOpenToAll } from '../../app/self.ts';
+import { Fact } from '../../ui/fact.tsx';
 import { accessRoleName } from '../../ui/names.ts';
 import { FailureNotice } from '../../ui/notice.tsx';
 import { TableHead } from '../../ui/table-head.tsx';
@@ -51,15 +51,6 @@ export function You({ who }: { readonly who: Self }) {
         </table>
       </details>
     </section>
-  );
-}
-
-function Fact({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
-  return (
-    <tr>
-      <th scope="row">{name}</th>
-      <td>{children}</td>
-    </tr>
   );
 }
 

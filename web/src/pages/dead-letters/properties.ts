@@ -1,5 +1,5 @@
 import type { Envelope, ListedDeadLetter, Timestamp } from '../../../../src/client/contract.ts';
-import { hexOf, uuidOf } from '../../api/uuid.ts';
+import { uuidText } from '../../../../src/contract/uuid-text.ts';
 import { textOf } from './payload.ts';
 
 /** A line of what is known: text, or a time. */
@@ -64,7 +64,10 @@ const setOf = (
 /** As text, where it is text that can be read. */
 function bytesText(bytes: Uint8Array): string {
   const text = textOf(bytes);
-  return text === undefined || /\p{Cc}/u.test(text) ? `0x${hexOf(bytes)}` : text;
+  return text === undefined || /\p{Cc}/u.test(text) ? hexText(bytes) : text;
 }
 
-const identityOf = (bytes: Uint8Array): string => (bytes.length === 16 ? uuidOf(bytes) : '');
+const hexText = (bytes: Uint8Array): string =>
+  `0x${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+
+const identityOf = (bytes: Uint8Array): string => (bytes.length === 16 ? uuidText(bytes) : '');

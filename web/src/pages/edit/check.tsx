@@ -1,14 +1,11 @@
 import { useState } from 'preact/hooks';
-import type {
-  CheckConnectionResponse,
-  CheckStep,
-  Duration,
-  Integration,
-} from '../../../../src/client/contract.ts';
+import type { CheckConnectionResponse, CheckStep, Integration } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
 import { useAction } from '../../api/use-action.ts';
 import { FailureNotice } from '../../ui/notice.tsx';
+import { secondsText } from '../../ui/numbers.ts';
 import { RoleButton } from '../../ui/role-button.tsx';
+import { targetOf } from '../trial/target.ts';
 
 interface CheckProps {
   /** A draft; or the id of what is stored. */
@@ -22,11 +19,8 @@ export function Check({ target, onGo }: CheckProps) {
   const [found, setFound] = useState<{ readonly answer: CheckConnectionResponse; readonly of: unknown }>();
   const check = useAction(async () => {
     setFound(undefined);
-    const asked =
-      typeof target === 'string'
-        ? ({ case: 'id', value: target } as const)
-        : ({ case: 'integration', value: target } as const);
-    setFound({ answer: await api.integrations.checkConnection({ target: asked }), of: target });
+    const answer = await api.integrations.checkConnection({ target: targetOf(target) });
+    setFound({ answer, of: target });
   });
   return (
     <div class="check">
@@ -87,11 +81,7 @@ function Step({ step: { name, ok, detail, duration } }: { readonly step: CheckSt
         {ok ? '✓' : '✗'} {name}
       </b>{' '}
       <span>{detail}</span>
-      {duration && <span class="quiet"> {textOf(duration)}</span>}
+      {duration && <span class="quiet"> {secondsText(Number(duration.seconds) + duration.nanos / 1e9)}</span>}
     </li>
   );
 }
-
-/** `1.5 ms`: most steps take less than a few. */
-const textOf = ({ seconds, nanos }: Duration): string =>
-  `${Number((Number(seconds) * 1000 + nanos / 1_000_000).toFixed(1))} ms`;

@@ -1,8 +1,12 @@
 import { type Integration, IntegrationSchema } from '../../../../src/client/contract.ts';
 import { secretPaths } from '../../../../src/contract/secrets.ts';
 
+const TYPES = IntegrationSchema.oneofs.find(({ name }) => name === 'configuration')!.fields;
 /** What a delivery that runs depends on: a change of anything else restarts nothing (`fingerprint`). */
-const RESTARTING = /^(name|enabled|metadata|delivery|templates|http|mqtt|kafka)(\.|$)/;
+const RESTARTING: ReadonlySet<string> = new Set([
+  ...['name', 'enabled', 'metadata', 'delivery', 'templates'],
+  ...TYPES.map(({ name }) => name),
+]);
 
 /**
  * What a save does beside changing the integration, for people; empty: nothing.
@@ -16,7 +20,8 @@ export function consequencesOf(
   const told: string[] = [];
   const isChanged = (path: string) => changed.some((one) => one === path || one.startsWith(`${path}.`));
   if (isChanged('enabled')) told.push(draft.enabled ? STARTS : STOPS);
-  else if (stored.enabled && changed.some((path) => RESTARTING.test(path))) told.push(RESTARTS);
+  else if (stored.enabled && changed.some((path) => RESTARTING.has(path.split('.', 1)[0]!)))
+    told.push(RESTARTS);
   if (isChanged('topic_filters')) told.push(FILTERS);
   const [before, after] = [stored, draft].map(({ delivery }) => delivery?.maxExecutors ?? 1) as [
     number,
@@ -42,7 +47,7 @@ const FILTERS = 'Other messages are taken in from then on; what waits already is
 const ORDER = 'The order of messages that wait already is by what was set when they came.';
 
 /** The secrets that are stored, and that have no place any more. */
-export function removedSecrets({ setSecrets }: Integration, draft: Integration): readonly string[] {
+function removedSecrets({ setSecrets }: Integration, draft: Integration): readonly string[] {
   const places = secretPaths(IntegrationSchema, draft);
   return setSecrets.filter((path) => !places.has(path));
 }

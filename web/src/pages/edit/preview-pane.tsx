@@ -22,17 +22,21 @@ export function PreviewPane({ draft, faults, onGo }: PreviewPaneProps) {
     setTyped(next);
     keepSample(next);
   };
-  const obstacle =
-    written === undefined
-      ? 'Choose a type first.'
-      : faults > 0
-        ? 'Put right what is wrong first.'
-        : undefined;
+  const hasType = draft.configuration.case !== undefined;
+  const obstacle = !hasType
+    ? 'Choose a type first.'
+    : faults > 0
+      ? 'Put right what is wrong first.'
+      : undefined;
   return (
     <aside class="preview" aria-label="Preview">
       <h2>Preview</h2>
       <SampleFields sample={sample} onChange={change} />
-      {written === undefined && <p class="quiet">Choose a type to see what would be sent.</p>}
+      {written === undefined && (
+        <p class="quiet">
+          {hasType ? 'Of this type there is no preview.' : 'Choose a type to see what would be sent.'}
+        </p>
+      )}
       {written && 'problem' in written && (
         <p class="notice wait" role="status">
           This message cannot be sent: {written.problem}.{' '}

@@ -1,7 +1,7 @@
-import type { ComponentChildren } from 'preact';
 import type { Node } from '../../../../src/client/contract.ts';
 import { integrationPath } from '../../app/routes.ts';
 import { integrations, isSynced, nodes } from '../../live/live.ts';
+import { Fact } from '../../ui/fact.tsx';
 import { roleName, typeName } from '../../ui/names.ts';
 import { Empty, Loading } from '../../ui/notice.tsx';
 import { Ago, At } from '../../ui/time.tsx';
@@ -62,15 +62,6 @@ function Counters({ figures }: { readonly figures: NonNullable<Node['figures']> 
     <Fact name="Messages since it started">
       {shown.map(([name, count]) => `${count.toLocaleString('en')} ${name}`).join(', ')}
     </Fact>
-  );
-}
-
-function Fact({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
-  return (
-    <tr>
-      <th scope="row">{name}</th>
-      <td>{children}</td>
-    </tr>
   );
 }
 

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type Envelope, EnvelopeSchema, UserPropertySchema } from '../../../../src/client/contract.ts';
+import { textOf } from '../dead-letters/payload.ts';
 
 /** A message as somebody types it, to see what becomes of it. */
 export interface Sample {
@@ -69,14 +70,6 @@ function propertiesOf(text: string) {
     const [, key = '', value = ''] = /^\s*([^:]*?)\s*(?::\s?(.*))?$/s.exec(line) ?? [];
     return create(UserPropertySchema, { key, value });
   });
-}
-
-function textOf(payload: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Keeps what was typed for the next form; a message of others is not kept. */

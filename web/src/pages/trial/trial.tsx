@@ -1,16 +1,12 @@
 import { useState } from 'preact/hooks';
-import {
-  durationMs,
-  type Integration,
-  type TryDeliveryRequest,
-  type TryDeliveryResponse,
-} from '../../../../src/client/contract.ts';
+import { durationMs, type Integration, type TryDeliveryResponse } from '../../../../src/client/contract.ts';
 import { api } from '../../api/client.ts';
 import { useAction } from '../../api/use-action.ts';
 import { failureName } from '../../ui/names.ts';
 import { FailureNotice } from '../../ui/notice.tsx';
 import { RoleButton } from '../../ui/role-button.tsx';
 import { envelopeOf, type Sample } from './sample.ts';
+import { targetOf } from './target.ts';
 
 interface TrialProps {
   /** A draft; or the id of what is stored. */
@@ -51,9 +47,6 @@ export function Trial({ target, sample, obstacle }: TrialProps) {
     </div>
   );
 }
-
-const targetOf = (target: Integration | string): TryDeliveryRequest['target'] =>
-  typeof target === 'string' ? { case: 'id', value: target } : { case: 'integration', value: target };
 
 function Told({ answer, isOld }: { readonly answer: TryDeliveryResponse; readonly isOld: boolean }) {
   const { delivered, failureClass, reason, sent, answer: came, duration, serviceId } = answer;
